@@ -1,0 +1,34 @@
+//! Why a read, a write or an opening failed.
+
+use std::path::PathBuf;
+
+/// An operating error of the store. Cloneable, because one failed group commit
+/// answers many waiting writers.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// The database could not be opened.
+    #[error(
+        "cannot open the database at {path}: {cause} (is another process using it, or is it damaged?)"
+    )]
+    Open {
+        /// Directory of the database.
+        path: PathBuf,
+        /// RocksDB's own words.
+        cause: String,
+    },
+    /// A read failed: a checksum did not match, or the disk answered with an error.
+    #[error("cannot read from the database: {0}")]
+    Read(String),
+    /// A write or an fsync failed. Final: the store accepts nothing after it.
+    #[error("cannot write to the database, nothing more is acknowledged: {0}")]
+    Write(String),
+    /// The write queue is full.
+    #[error("the write queue is full ({limit} batches wait for the disk)")]
+    Overloaded {
+        /// Length of the queue.
+        limit: usize,
+    },
+    /// The writer has stopped: the node is shutting down.
+    #[error("the writer has stopped")]
+    Stopped,
+}

@@ -1,0 +1,26 @@
+//! RocksDB, opened one way, behind one group-committing writer.
+//!
+//! Both planes keep their state here, each in a database of its own: a
+//! [`Store`] to read from and a [`Writer`] that owns every write. The writer is
+//! the only place where durability is decided, so that "acknowledge only what is
+//! durable" has one implementation.
+//!
+//! What it is not: it knows no listing, no group and no record format.
+//!
+//! Invariants kept here:
+//! - A [`Committed`] that resolves with `Ok` under [`Durability::Synced`] has been
+//!   fsynced to the write-ahead log.
+//! - Batches reach the database in the order of their submission, each atomically.
+//! - After the first failed write nothing is ever acknowledged again: the failure
+//!   is announced and the process is expected to stop (a failed fsync may have
+//!   dropped dirty pages, so that a retry would lie).
+
+mod batch;
+mod error;
+mod store;
+mod writer;
+
+pub use batch::Batch;
+pub use error::StorageError;
+pub use store::{KeyValue, Store, StoreOptions};
+pub use writer::{Committed, Durability, WritePermit, Writer};

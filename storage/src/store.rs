@@ -1,0 +1,186 @@
+//! The database and its reads.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use crate::{Durability, StorageError};
+
+/// Info logs kept by RocksDB beside the data: enough to look into last night.
+const INFO_LOGS_KEPT: usize = 3;
+/// The write-ahead log that a restart may have to replay, in bytes. Past it
+/// RocksDB flushes the oldest column family.
+const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Flushes and compactions at once. Two leave the cores to the node.
+const BACKGROUND_JOBS_MAX: i32 = 2;
+/// Bits per key of the bloom filters: about 1 % false positives.
+const BLOOM_BITS_PER_KEY: f64 = 10.0;
+
+/// A key and its value.
+pub type KeyValue = (Vec<u8>, Vec<u8>);
+
+/// How to open a [`Store`].
+#[derive(Debug, Clone)]
+pub struct StoreOptions {
+    /// Directory of the database; made if missing.
+    pub path: PathBuf,
+    /// Every column family, beside RocksDB's own `default`.
+    pub column_families: &'static [&'static str],
+    /// Memory for blocks read from table files, indexes and filters included, in bytes.
+    pub block_cache_bytes: usize,
+    /// Memory for writes not yet flushed, over all column families, in bytes.
+    pub write_buffer_bytes: usize,
+}
+
+/// One open database. Cheap to clone; closed when the last clone is dropped.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<DB>,
+}
+
+impl Store {
+    /// Opens or creates the database.
+    ///
+    /// Recovery of the write-ahead log stops at the first damaged record and
+    /// never skips one: what follows a hole is not trusted.
+    ///
+    /// # Errors
+    /// [`StorageError::Open`] when the directory is locked, unreadable or damaged.
+    pub fn open(options: StoreOptions) -> Result<Self, StorageError> {
+        let cache = Cache::new_lru_cache(options.block_cache_bytes);
+        let families = options
+            .column_families
+            .iter()
+            .map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
+        DB::open_cf_descriptors(&database_options(&options), &options.path, families)
+            .map(|database| Self {
+                database: Arc::new(database),
+            })
+            .map_err(|cause| StorageError::Open {
+                path: options.path,
+                cause: cause.into_string(),
+            })
+    }
+
+    /// The value of `key`.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`] when the disk or a checksum fails.
+    pub fn get(&self, cf: &str, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        self.database
+            .get_cf(self.family(cf), key)
+            .map_err(|cause| StorageError::Read(cause.into_string()))
+    }
+
+    /// At most `limit` pairs with `from <= key < until`, in key order.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`] when the disk or a checksum fails.
+    pub fn scan(
+        &self,
+        cf: &str,
+        from: &[u8],
+        until: &[u8],
+        limit: usize,
+    ) -> Result<Vec<KeyValue>, StorageError> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_upper_bound(until.to_vec());
+        self.database
+            .iterator_cf_opt(
+                self.family(cf),
+                bounds,
+                IteratorMode::From(from, Direction::Forward),
+            )
+            .take(limit)
+            .map(|item| {
+                item.map(|(key, value)| (key.into_vec(), value.into_vec()))
+                    .map_err(|cause| StorageError::Read(cause.into_string()))
+            })
+            .collect()
+    }
+
+    /// The pair with the greatest key in `[from, until)`.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`] when the disk or a checksum fails.
+    pub fn last_before(
+        &self,
+        cf: &str,
+        from: &[u8],
+        until: &[u8],
+    ) -> Result<Option<KeyValue>, StorageError> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_lower_bound(from.to_vec());
+        bounds.set_iterate_upper_bound(until.to_vec());
+        self.database
+            .iterator_cf_opt(self.family(cf), bounds, IteratorMode::End)
+            .next()
+            .map(|item| {
+                item.map(|(key, value)| (key.into_vec(), value.into_vec()))
+                    .map_err(|cause| StorageError::Read(cause.into_string()))
+            })
+            .transpose()
+    }
+
+    pub(crate) fn write(
+        &self,
+        batch: WriteBatch,
+        durability: Durability,
+    ) -> Result<(), StorageError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(durability == Durability::Synced);
+        self.database
+            .write_opt(batch, &options)
+            .map_err(|cause| StorageError::Write(cause.into_string()))
+    }
+
+    /// # Panics
+    /// If the store was opened without `name`: the families are constants of the
+    /// caller, so that this is a bug there.
+    pub(crate) fn family(&self, name: &str) -> &ColumnFamily {
+        self.database
+            .cf_handle(name)
+            .unwrap_or_else(|| panic!("the store was opened without column family {name}"))
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("path", &self.database.path())
+            .finish()
+    }
+}
+
+fn database_options(options: &StoreOptions) -> Options {
+    let mut database = Options::default();
+    database.create_if_missing(true);
+    database.create_missing_column_families(true);
+    database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    database.set_track_and_verify_wals_in_manifest(true);
+    database.set_paranoid_checks(true);
+    database.set_db_write_buffer_size(options.write_buffer_bytes);
+    database.set_max_total_wal_size(WAL_BYTES_MAX);
+    database.set_max_background_jobs(BACKGROUND_JOBS_MAX);
+    database.set_keep_log_file_num(INFO_LOGS_KEPT);
+    database
+}
+
+fn family_options(cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    let mut family = Options::default();
+    family.set_block_based_table_factory(&table);
+    family.set_compression_type(DBCompressionType::Lz4);
+    family.set_bottommost_compression_type(DBCompressionType::Zstd);
+    family.set_level_compaction_dynamic_level_bytes(true);
+    family
+}

@@ -1,0 +1,112 @@
+//! The writer's promises, each broken on purpose or restarted over.
+
+use tempfile::TempDir;
+
+use super::{Durability, QUEUE_BATCHES_MAX, Writer};
+use crate::{Batch, StorageError, Store, StoreOptions};
+
+const FAMILY: &str = "records";
+
+fn open(directory: &TempDir) -> Store {
+    Store::open(StoreOptions {
+        path: directory.path().to_path_buf(),
+        column_families: &[FAMILY],
+        block_cache_bytes: 1 << 20,
+        write_buffer_bytes: 1 << 20,
+    })
+    .expect("a fresh directory opens")
+}
+
+fn record(key: &[u8], value: &[u8]) -> Batch {
+    let mut batch = Batch::new();
+    batch.put(FAMILY, key.to_vec(), value.to_vec());
+    batch
+}
+
+#[tokio::test]
+async fn committed_batch_is_there_after_reopening() {
+    let directory = TempDir::new().expect("temporary directory");
+    {
+        let store = open(&directory);
+        let writer = Writer::start(&store).expect("thread");
+        let permit = writer.reserve().await.expect("slot");
+        permit
+            .submit(record(b"a", b"1"), Durability::Synced)
+            .await
+            .expect("durable");
+    }
+    // The writer thread closes the database when it has seen its handle go.
+    let store = loop {
+        match Store::open(StoreOptions {
+            path: directory.path().to_path_buf(),
+            column_families: &[FAMILY],
+            block_cache_bytes: 1 << 20,
+            write_buffer_bytes: 1 << 20,
+        }) {
+            Ok(store) => break store,
+            Err(_still_locked) => tokio::task::yield_now().await,
+        }
+    };
+    assert_eq!(store.get(FAMILY, b"a"), Ok(Some(b"1".to_vec())));
+}
+
+#[tokio::test]
+async fn batches_apply_in_order_of_submission() {
+    let directory = TempDir::new().expect("temporary directory");
+    let store = open(&directory);
+    let writer = Writer::start(&store).expect("thread");
+    let mut last = None;
+    for round in 0..500_u32 {
+        let permit = writer.reserve().await.expect("slot");
+        last = Some(permit.submit(record(b"k", &round.to_be_bytes()), Durability::Buffered));
+    }
+    last.expect("submitted").await.expect("written");
+    assert_eq!(
+        store.get(FAMILY, b"k"),
+        Ok(Some(499_u32.to_be_bytes().to_vec()))
+    );
+}
+
+#[tokio::test]
+async fn full_queue_is_said_at_once() {
+    let directory = TempDir::new().expect("temporary directory");
+    let store = open(&directory);
+    let writer = Writer::start(&store).expect("thread");
+    let permits: Vec<_> = (0..QUEUE_BATCHES_MAX)
+        .map(|_| writer.try_reserve().expect("a free slot"))
+        .collect();
+    assert_eq!(
+        writer.try_reserve().err(),
+        Some(StorageError::Overloaded {
+            limit: QUEUE_BATCHES_MAX
+        })
+    );
+    drop(permits);
+    assert!(writer.try_reserve().is_ok());
+}
+
+#[tokio::test]
+async fn range_deletion_and_scans_are_half_open() {
+    let directory = TempDir::new().expect("temporary directory");
+    let store = open(&directory);
+    let writer = Writer::start(&store).expect("thread");
+    let mut batch = Batch::new();
+    for key in [b"a", b"b", b"c", b"d"] {
+        batch.put(FAMILY, key.to_vec(), key.to_vec());
+    }
+    batch.delete_range(FAMILY, b"b".to_vec(), b"d".to_vec());
+    let permit = writer.reserve().await.expect("slot");
+    permit
+        .submit(batch, Durability::Buffered)
+        .await
+        .expect("written");
+    let keys = |pairs: Vec<(Vec<u8>, Vec<u8>)>| -> Vec<Vec<u8>> {
+        pairs.into_iter().map(|(key, _)| key).collect()
+    };
+    let all = store.scan(FAMILY, b"a", b"z", 10).expect("readable");
+    assert_eq!(keys(all), vec![b"a".to_vec(), b"d".to_vec()]);
+    let until_d = store.scan(FAMILY, b"a", b"d", 10).expect("readable");
+    assert_eq!(keys(until_d), vec![b"a".to_vec()]);
+    let last = store.last_before(FAMILY, b"a", b"d").expect("readable");
+    assert_eq!(last, Some((b"a".to_vec(), b"a".to_vec())));
+}
