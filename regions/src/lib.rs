@@ -1,0 +1,34 @@
+//! Who, where and when: the vocabulary that every other crate speaks.
+//!
+//! Pure: nothing here reads a clock, a disk, a socket or a random number. Callers
+//! hand in `now` and randomness, so that every decision can be replayed in a test.
+//!
+//! What it is not: it knows no document, no log and no network.
+//!
+//! Invariants kept here:
+//! - A [`NodeId`] names one node for ever; an empty disk is a new node.
+//! - A [`ListingId`] carries its home region, so that routing needs no look-up.
+//! - Voters of a listing stand in distinct failure domains ([`place_voters`]).
+//! - A hybrid clock never goes back, and refuses a clock that is far ahead
+//!   ([`HybridClock`], invariant 9).
+
+mod clock;
+mod genesis;
+mod hashing;
+mod ids;
+mod listing_id;
+mod placement;
+mod shard;
+mod time;
+mod topology;
+
+pub use clock::{ClockDrift, HybridClock};
+pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
+pub use ids::{
+    BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,
+};
+pub use listing_id::ListingId;
+pub use placement::{PlacementError, Survival, owner_in_home, place_voters};
+pub use shard::{SHARD_COUNT, ShardId};
+pub use time::{Hlc, UnixNanos};
+pub use topology::{Node, NodeState, Region, Topology, TopologyError};
