@@ -1,0 +1,273 @@
+//! What can be asked of a ledger. A command is one log entry.
+
+use jiff::civil::Date;
+use prost::Message;
+
+use crate::day;
+use crate::outcome::DecodeError;
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Message)]
+pub struct Command {
+    /// Wall clock of the leader that proposed it, in milliseconds since 1970. The
+    /// ledger's time is the latest of these: it never goes back.
+    #[prost(uint64, tag = "1")]
+    pub at_ms: u64,
+    /// Makes the command safe to repeat.
+    #[prost(message, optional, tag = "2")]
+    pub idempotency: Option<Idempotency>,
+    /// What to do. Absent only in an entry of a later version: it is rejected.
+    #[prost(oneof = "Op", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
+    pub op: Option<Op>,
+}
+
+impl Command {
+    /// A command; `at_ms` is set by the leader that proposes it.
+    #[must_use]
+    pub const fn new(op: Op, idempotency: Option<Idempotency>) -> Self {
+        Self {
+            at_ms: 0,
+            idempotency,
+            op: Some(op),
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// Reads what [`Command::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything else; it never panics.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Ok(<Self as Message>::decode(bytes)?)
+    }
+}
+
+/// Whose request a command is, and which one of theirs.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Idempotency {
+    /// Who asks; keys of different callers never meet.
+    #[prost(string, tag = "1")]
+    pub caller: String,
+    /// The caller's key, at most 128 bytes.
+    #[prost(string, tag = "2")]
+    pub key: String,
+    /// 32 bytes that stand for the request: the same key with others is a mistake.
+    #[prost(bytes = "vec", tag = "3")]
+    pub payload_hash: Vec<u8>,
+}
+
+/// What to do. Each variant says why it exists.
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub enum Op {
+    /// Keep nights for a guest who decides.
+    #[prost(message, tag = "10")]
+    Hold(Hold),
+    /// Keep nights for a guest who pays now: a hold and its payment in one entry.
+    #[prost(message, tag = "11")]
+    Book(Book),
+    /// The guest of a hold pays: from now on it does not lapse under the payment.
+    #[prost(message, tag = "12")]
+    Pay(Pay),
+    /// The payment stands: the nights are sold.
+    #[prost(message, tag = "13")]
+    Confirm(Confirm),
+    /// The payment was refused: the nights are free again.
+    #[prost(message, tag = "14")]
+    Decline(Decline),
+    /// The guest gives a hold back.
+    #[prost(message, tag = "15")]
+    Release(Release),
+    /// The guest or the host cancels a booking.
+    #[prost(message, tag = "16")]
+    Cancel(Cancel),
+    /// The host closes nights.
+    #[prost(message, tag = "17")]
+    Block(Block),
+    /// The host opens them again.
+    #[prost(message, tag = "18")]
+    Unblock(Unblock),
+    /// Time has passed: what is due lapses. Every other command does this first.
+    #[prost(message, tag = "19")]
+    Expire(Expire),
+}
+
+/// A stay: the nights from check-in up to, not including, check-out.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Stay {
+    #[prost(sint32, tag = "1")]
+    pub(crate) check_in: i32,
+    #[prost(sint32, tag = "2")]
+    pub(crate) check_out: i32,
+    /// How many come.
+    #[prost(uint32, tag = "3")]
+    pub guests: u32,
+}
+
+impl Stay {
+    /// A stay of `guests` people.
+    #[must_use]
+    pub fn new(check_in: Date, check_out: Date, guests: u32) -> Self {
+        Self {
+            check_in: day::from_date(check_in),
+            check_out: day::from_date(check_out),
+            guests,
+        }
+    }
+
+    /// Day of arrival.
+    #[must_use]
+    pub fn check_in(&self) -> Date {
+        day::to_date(self.check_in)
+    }
+
+    /// Day of departure.
+    #[must_use]
+    pub fn check_out(&self) -> Date {
+        day::to_date(self.check_out)
+    }
+
+    /// How many nights; negative if the dates are the wrong way round.
+    #[must_use]
+    pub fn nights(&self) -> i64 {
+        i64::from(self.check_out) - i64::from(self.check_in)
+    }
+}
+
+/// The listing's rules as the guest saw them.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Terms {
+    /// Units of the listing. Fixed for the ledger by its first command.
+    #[prost(uint32, tag = "1")]
+    pub units: u32,
+    /// Most guests of one stay.
+    #[prost(uint32, tag = "2")]
+    pub capacity: u32,
+    /// Least nights of one stay.
+    #[prost(uint32, tag = "3")]
+    pub min_stay: u32,
+    /// Most nights of one stay.
+    #[prost(uint32, tag = "4")]
+    pub max_stay: u32,
+}
+
+/// What the whole stay costs.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Price {
+    /// Minor units, as in cents.
+    #[prost(uint64, tag = "1")]
+    pub amount: u64,
+    /// ISO 4217.
+    #[prost(string, tag = "2")]
+    pub currency: String,
+}
+
+/// See [`Op::Hold`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Hold {
+    /// The nights and guests.
+    #[prost(message, required, tag = "1")]
+    pub stay: Stay,
+    /// The rules to check them against.
+    #[prost(message, required, tag = "2")]
+    pub terms: Terms,
+    /// What it will cost.
+    #[prost(message, required, tag = "3")]
+    pub price: Price,
+    /// How long to keep the nights, in milliseconds.
+    #[prost(uint64, tag = "4")]
+    pub ttl_ms: u64,
+    /// The quote that the guest saw, as it was given out.
+    #[prost(string, tag = "5")]
+    pub quote: String,
+}
+
+/// See [`Op::Book`].
+#[derive(Clone, PartialEq, Message)]
+pub struct Book {
+    /// The nights and guests.
+    #[prost(message, required, tag = "1")]
+    pub stay: Stay,
+    /// The rules to check them against.
+    #[prost(message, required, tag = "2")]
+    pub terms: Terms,
+    /// What it costs.
+    #[prost(message, required, tag = "3")]
+    pub price: Price,
+    /// The quote that the guest saw, as it was given out.
+    #[prost(string, tag = "4")]
+    pub quote: String,
+}
+
+/// See [`Op::Pay`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Pay {
+    /// Number of the hold.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+
+/// See [`Op::Confirm`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Confirm {
+    /// Number of the reservation.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The payment provider's name for the authorization.
+    #[prost(string, tag = "2")]
+    pub authorization: String,
+}
+
+/// See [`Op::Decline`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Decline {
+    /// Number of the reservation.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The payment provider's reason.
+    #[prost(string, tag = "2")]
+    pub reason: String,
+}
+
+/// See [`Op::Release`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Release {
+    /// Number of the hold.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+
+/// See [`Op::Cancel`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Cancel {
+    /// Number of the booking.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+
+/// See [`Op::Block`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Block {
+    /// The nights; guests do not count here.
+    #[prost(message, required, tag = "1")]
+    pub nights: Stay,
+    /// Units of the listing: a block closes all of them.
+    #[prost(uint32, tag = "2")]
+    pub units: u32,
+}
+
+/// See [`Op::Unblock`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Unblock {
+    /// Number of the block.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+
+/// See [`Op::Expire`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Expire {}

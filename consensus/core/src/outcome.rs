@@ -1,0 +1,284 @@
+//! What came of a command. Outcomes are values, not errors: a rejection is as
+//! final, and as replicated, as a booking.
+
+use jiff::civil::Date;
+use prost::Message;
+
+use crate::day;
+
+/// Bytes that are no record of ours.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a record of the ledger: {0}")]
+pub struct DecodeError(String);
+
+impl DecodeError {
+    pub(crate) fn new(cause: impl std::fmt::Display) -> Self {
+        Self(cause.to_string())
+    }
+}
+
+impl From<prost::DecodeError> for DecodeError {
+    fn from(cause: prost::DecodeError) -> Self {
+        Self::new(cause)
+    }
+}
+
+/// Whether an outcome is new or the first one again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replay {
+    /// This entry did it.
+    Fresh,
+    /// An earlier entry with the same key did it; this one changed nothing.
+    Replayed,
+}
+
+/// The answer to one log entry.
+#[derive(Clone, PartialEq, Message)]
+pub struct Applied {
+    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    outcome: Option<Outcome>,
+    #[prost(bool, tag = "20")]
+    replayed: bool,
+    /// Revision of the ledger afterwards.
+    #[prost(uint64, tag = "21")]
+    pub revision: u64,
+    /// Ledger time afterwards, in milliseconds since 1970.
+    #[prost(uint64, tag = "22")]
+    pub at_ms: u64,
+}
+
+impl Applied {
+    pub(crate) const fn new(outcome: Outcome, replay: Replay, revision: u64, at_ms: u64) -> Self {
+        Self {
+            outcome: Some(outcome),
+            replayed: matches!(replay, Replay::Replayed),
+            revision,
+            at_ms,
+        }
+    }
+
+    /// What came of it.
+    #[must_use]
+    pub fn outcome(&self) -> &Outcome {
+        // `decode` refuses a record without one.
+        self.outcome.as_ref().unwrap_or(&Outcome::NOTHING)
+    }
+
+    /// Whether it is new.
+    #[must_use]
+    pub const fn replay(&self) -> Replay {
+        if self.replayed {
+            Replay::Replayed
+        } else {
+            Replay::Fresh
+        }
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        self.encode_to_vec()
+    }
+
+    /// Reads what [`Applied::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything else; it never panics.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let applied = <Self as Message>::decode(bytes)?;
+        if applied.outcome.is_none() {
+            return Err(DecodeError::new("an answer without an outcome"));
+        }
+        Ok(applied)
+    }
+}
+
+/// What came of a command. Numbers name reservations of the ledger.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Oneof)]
+pub enum Outcome {
+    /// The nights are kept until an instant.
+    #[prost(message, tag = "1")]
+    Held(Held),
+    /// The nights are kept while the payment is under way.
+    #[prost(message, tag = "2")]
+    Pending(Pending),
+    /// The nights are sold.
+    #[prost(message, tag = "3")]
+    Confirmed(Confirmed),
+    /// The payment was refused, the nights are free.
+    #[prost(message, tag = "4")]
+    Declined(Declined),
+    /// The hold is given back.
+    #[prost(uint64, tag = "5")]
+    Released(u64),
+    /// The booking is cancelled.
+    #[prost(uint64, tag = "6")]
+    Cancelled(u64),
+    /// The nights are closed.
+    #[prost(uint64, tag = "7")]
+    Blocked(u64),
+    /// The nights are open again.
+    #[prost(uint64, tag = "8")]
+    Unblocked(u64),
+    /// So many reservations lapsed.
+    #[prost(uint64, tag = "9")]
+    Expired(u64),
+    /// Nothing was done.
+    #[prost(message, tag = "10")]
+    Rejected(RejectedWire),
+}
+
+impl Outcome {
+    const NOTHING: Self = Self::Expired(0);
+
+    /// The rejection, if it is one.
+    #[must_use]
+    pub fn rejection(&self) -> Option<Rejection> {
+        match self {
+            Self::Rejected(wire) => Some(wire.read()),
+            _ => None,
+        }
+    }
+}
+
+/// See [`Outcome::Held`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Held {
+    /// Number of the hold, and of the booking that may come of it.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// When it lapses, in milliseconds since 1970.
+    #[prost(uint64, tag = "2")]
+    pub expires_at_ms: u64,
+    /// Greater than that of every earlier reservation of the listing.
+    #[prost(uint64, tag = "3")]
+    pub fencing_token: u64,
+}
+
+/// See [`Outcome::Pending`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Pending {
+    /// Number of the reservation.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// What is to be paid, in minor units.
+    #[prost(uint64, tag = "2")]
+    pub amount: u64,
+    /// ISO 4217.
+    #[prost(string, tag = "3")]
+    pub currency: String,
+}
+
+/// See [`Outcome::Confirmed`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Confirmed {
+    /// Number of the booking.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The reservation's token.
+    #[prost(uint64, tag = "2")]
+    pub fencing_token: u64,
+}
+
+/// See [`Outcome::Declined`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Declined {
+    /// Number of the reservation.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// The provider's reason.
+    #[prost(string, tag = "2")]
+    pub reason: String,
+}
+
+/// Why nothing was done. Each has a problem of the client contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// A night of the stay is taken; the interval is the part that clashes.
+    SlotTaken {
+        /// First night that is taken.
+        from: Date,
+        /// Day after the last of the clashing run.
+        until: Date,
+    },
+    /// The hold has lapsed, was given back, or its payment was refused.
+    HoldExpired,
+    /// No such reservation.
+    NotFound,
+    /// The key was used for another request.
+    IdempotencyMismatch,
+    /// The request breaks a rule.
+    Validation {
+        /// RFC 6901, into the request's body.
+        pointer: String,
+        /// What is wrong, and what was expected.
+        detail: String,
+    },
+    /// The ledger is full: nothing of it is old enough to be forgotten.
+    Overloaded,
+}
+
+/// A rejection as it is stored.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct RejectedWire {
+    #[prost(int32, tag = "1")]
+    kind: i32,
+    #[prost(sint32, tag = "2")]
+    from: i32,
+    #[prost(sint32, tag = "3")]
+    until: i32,
+    #[prost(string, tag = "4")]
+    pointer: String,
+    #[prost(string, tag = "5")]
+    detail: String,
+}
+
+const SLOT_TAKEN: i32 = 1;
+const HOLD_EXPIRED: i32 = 2;
+const NOT_FOUND: i32 = 3;
+const IDEMPOTENCY_MISMATCH: i32 = 4;
+const VALIDATION: i32 = 5;
+const OVERLOADED: i32 = 6;
+
+impl RejectedWire {
+    fn read(&self) -> Rejection {
+        match self.kind {
+            SLOT_TAKEN => Rejection::SlotTaken {
+                from: day::to_date(self.from),
+                until: day::to_date(self.until),
+            },
+            HOLD_EXPIRED => Rejection::HoldExpired,
+            NOT_FOUND => Rejection::NotFound,
+            IDEMPOTENCY_MISMATCH => Rejection::IdempotencyMismatch,
+            OVERLOADED => Rejection::Overloaded,
+            // A kind of a later version still says what it has to say.
+            _ => Rejection::Validation {
+                pointer: self.pointer.clone(),
+                detail: self.detail.clone(),
+            },
+        }
+    }
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        let mut wire = RejectedWire::default();
+        match rejection {
+            Rejection::SlotTaken { from, until } => {
+                wire.kind = SLOT_TAKEN;
+                wire.from = day::from_date(from);
+                wire.until = day::from_date(until);
+            }
+            Rejection::HoldExpired => wire.kind = HOLD_EXPIRED,
+            Rejection::NotFound => wire.kind = NOT_FOUND,
+            Rejection::IdempotencyMismatch => wire.kind = IDEMPOTENCY_MISMATCH,
+            Rejection::Validation { pointer, detail } => {
+                wire.kind = VALIDATION;
+                wire.pointer = pointer;
+                wire.detail = detail;
+            }
+            Rejection::Overloaded => wire.kind = OVERLOADED,
+        }
+        Self::Rejected(wire)
+    }
+}
