@@ -1,0 +1,50 @@
+//! What a group has applied: log id, membership and ledger in one record, so that
+//! none can be newer than the others.
+
+use meridian_consensus_core::Ledger;
+use prost::Message;
+
+use crate::codec::{CodecError, LogIdRecord, StoredMembershipRecord};
+use crate::types::{LogIdOf, StoredMembershipOf};
+
+/// A group's applied state. Cloned for snapshots: a ledger is small.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct AppliedState {
+    pub(crate) log_id: Option<LogIdOf>,
+    pub(crate) membership: StoredMembershipOf,
+    pub(crate) ledger: Ledger,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Record {
+    #[prost(message, optional, tag = "1")]
+    log_id: Option<LogIdRecord>,
+    #[prost(message, optional, tag = "2")]
+    membership: Option<StoredMembershipRecord>,
+    #[prost(bytes = "vec", tag = "3")]
+    ledger: Vec<u8>,
+}
+
+impl AppliedState {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        Record {
+            log_id: self.log_id.as_ref().map(LogIdRecord::from),
+            membership: Some((&self.membership).into()),
+            ledger: self.ledger.encode(),
+        }
+        .encode_to_vec()
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, CodecError> {
+        let record = Record::decode(bytes)?;
+        Ok(Self {
+            log_id: record.log_id.map(LogIdOf::from),
+            membership: record
+                .membership
+                .map(StoredMembershipOf::from)
+                .unwrap_or_default(),
+            ledger: Ledger::decode(&record.ledger)
+                .map_err(|cause| CodecError(cause.to_string()))?,
+        })
+    }
+}

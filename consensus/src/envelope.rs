@@ -1,0 +1,263 @@
+//! Messages between the groups of two nodes.
+//!
+//! Every request carries the genesis record: a node that has never heard of the
+//! group can found it, and one that knows it differently refuses.
+
+use bytes::Bytes;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    VoteRequest, VoteResponse,
+};
+use prost::Message;
+
+use crate::codec::{CodecError, EntryRecord, LogIdRecord, VoteRecord};
+use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Request {
+    /// The group's genesis record, encoded.
+    #[prost(bytes = "bytes", tag = "1")]
+    pub(crate) genesis: Bytes,
+    #[prost(oneof = "Call", tags = "2, 3, 4, 5, 6")]
+    pub(crate) call: Option<Call>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Call {
+    #[prost(message, tag = "2")]
+    Append(Append),
+    #[prost(message, tag = "3")]
+    Vote(Ballot),
+    #[prost(message, tag = "4")]
+    PreVote(Ballot),
+    #[prost(message, tag = "5")]
+    Snapshot(SnapshotCall),
+    #[prost(message, tag = "6")]
+    TransferLeader(TransferLeader),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Reply {
+    #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5")]
+    pub(crate) answer: Option<Answer>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Answer {
+    #[prost(message, tag = "1")]
+    Append(AppendAnswer),
+    #[prost(message, tag = "2")]
+    Vote(BallotAnswer),
+    /// The vote of the node that took the snapshot.
+    #[prost(message, tag = "3")]
+    Snapshot(VoteRecord),
+    /// Whether the node stands for election.
+    #[prost(bool, tag = "4")]
+    TransferLeader(bool),
+    /// Why the node did not do it.
+    #[prost(string, tag = "5")]
+    Refused(String),
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct Append {
+    #[prost(message, required, tag = "1")]
+    vote: VoteRecord,
+    #[prost(message, optional, tag = "2")]
+    previous: Option<LogIdRecord>,
+    #[prost(message, repeated, tag = "3")]
+    entries: Vec<EntryRecord>,
+    #[prost(message, optional, tag = "4")]
+    committed: Option<LogIdRecord>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub(crate) struct Ballot {
+    #[prost(message, required, tag = "1")]
+    vote: VoteRecord,
+    #[prost(message, optional, tag = "2")]
+    last: Option<LogIdRecord>,
+    #[prost(bool, tag = "3")]
+    leadership_transfer: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub(crate) struct BallotAnswer {
+    #[prost(message, required, tag = "1")]
+    vote: VoteRecord,
+    #[prost(bool, tag = "2")]
+    granted: bool,
+    #[prost(message, optional, tag = "3")]
+    last: Option<LogIdRecord>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct SnapshotCall {
+    #[prost(message, required, tag = "1")]
+    pub(crate) vote: VoteRecord,
+    /// Applied state, encoded.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) state: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub(crate) struct TransferLeader {
+    #[prost(message, required, tag = "1")]
+    from: VoteRecord,
+    #[prost(uint64, tag = "2")]
+    to: u64,
+    #[prost(message, optional, tag = "3")]
+    last: Option<LogIdRecord>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub(crate) struct AppendAnswer {
+    #[prost(enumeration = "AppendOutcome", tag = "1")]
+    outcome: i32,
+    #[prost(message, optional, tag = "2")]
+    matched: Option<LogIdRecord>,
+    #[prost(message, optional, tag = "3")]
+    higher: Option<VoteRecord>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub(crate) enum AppendOutcome {
+    Unspecified = 0,
+    Success = 1,
+    PartialSuccess = 2,
+    Conflict = 3,
+    HigherVote = 4,
+}
+
+fn log_id(record: Option<LogIdRecord>) -> Option<LogIdOf> {
+    record.map(LogIdOf::from)
+}
+
+fn record(id: Option<&LogIdOf>) -> Option<LogIdRecord> {
+    id.map(LogIdRecord::from)
+}
+
+impl From<&AppendEntriesRequest<Types>> for Append {
+    fn from(request: &AppendEntriesRequest<Types>) -> Self {
+        Self {
+            vote: (&request.vote).into(),
+            previous: record(request.prev_log_id.as_ref()),
+            entries: request.entries.iter().map(EntryRecord::from).collect(),
+            committed: record(request.leader_commit.as_ref()),
+        }
+    }
+}
+
+impl TryFrom<Append> for AppendEntriesRequest<Types> {
+    type Error = CodecError;
+
+    fn try_from(append: Append) -> Result<Self, CodecError> {
+        let entries = append.entries.into_iter().map(EntryOf::try_from);
+        Ok(Self {
+            vote: append.vote.into(),
+            prev_log_id: log_id(append.previous),
+            entries: entries.collect::<Result<_, _>>()?,
+            leader_commit: log_id(append.committed),
+        })
+    }
+}
+
+impl From<AppendEntriesResponse<Types>> for AppendAnswer {
+    fn from(response: AppendEntriesResponse<Types>) -> Self {
+        let mut answer = Self::default();
+        match response {
+            AppendEntriesResponse::Success => answer.set_outcome(AppendOutcome::Success),
+            AppendEntriesResponse::PartialSuccess(matched) => {
+                answer.set_outcome(AppendOutcome::PartialSuccess);
+                answer.matched = record(matched.as_ref());
+            }
+            AppendEntriesResponse::Conflict => answer.set_outcome(AppendOutcome::Conflict),
+            AppendEntriesResponse::HigherVote(vote) => {
+                answer.set_outcome(AppendOutcome::HigherVote);
+                answer.higher = Some((&vote).into());
+            }
+        }
+        answer
+    }
+}
+
+impl TryFrom<AppendAnswer> for AppendEntriesResponse<Types> {
+    type Error = CodecError;
+
+    fn try_from(answer: AppendAnswer) -> Result<Self, CodecError> {
+        match (answer.outcome(), answer.higher) {
+            (AppendOutcome::Success, _) => Ok(Self::Success),
+            (AppendOutcome::PartialSuccess, _) => Ok(Self::PartialSuccess(log_id(answer.matched))),
+            (AppendOutcome::Conflict, _) => Ok(Self::Conflict),
+            (AppendOutcome::HigherVote, Some(vote)) => Ok(Self::HigherVote(vote.into())),
+            _ => Err(CodecError("an append answer of a later version".to_owned())),
+        }
+    }
+}
+
+impl From<&VoteRequest<Types>> for Ballot {
+    fn from(request: &VoteRequest<Types>) -> Self {
+        Self {
+            vote: (&request.vote).into(),
+            last: record(request.last_log_id.as_ref()),
+            leadership_transfer: request.leadership_transfer,
+        }
+    }
+}
+
+impl From<Ballot> for VoteRequest<Types> {
+    fn from(ballot: Ballot) -> Self {
+        let mut request = Self::new(VoteOf::from(ballot.vote), log_id(ballot.last));
+        request.leadership_transfer = ballot.leadership_transfer;
+        request
+    }
+}
+
+impl From<&VoteResponse<Types>> for BallotAnswer {
+    fn from(response: &VoteResponse<Types>) -> Self {
+        Self {
+            vote: (&response.vote).into(),
+            granted: response.vote_granted,
+            last: record(response.last_log_id.as_ref()),
+        }
+    }
+}
+
+impl From<BallotAnswer> for VoteResponse<Types> {
+    fn from(answer: BallotAnswer) -> Self {
+        Self::new(
+            VoteOf::from(answer.vote),
+            log_id(answer.last),
+            answer.granted,
+        )
+    }
+}
+
+impl From<&TransferLeaderRequest<Types>> for TransferLeader {
+    fn from(request: &TransferLeaderRequest<Types>) -> Self {
+        Self {
+            from: request.from_leader().into(),
+            to: *request.to_node_id(),
+            last: record(request.last_log_id()),
+        }
+    }
+}
+
+impl From<TransferLeader> for TransferLeaderRequest<Types> {
+    fn from(transfer: TransferLeader) -> Self {
+        Self::new(transfer.from.into(), transfer.to, log_id(transfer.last))
+    }
+}
+
+impl From<&SnapshotResponse<Types>> for Answer {
+    fn from(response: &SnapshotResponse<Types>) -> Self {
+        Self::Snapshot((&response.vote).into())
+    }
+}
+
+impl From<VoteRecord> for SnapshotResponse<Types> {
+    fn from(vote: VoteRecord) -> Self {
+        Self::new(vote.into())
+    }
+}

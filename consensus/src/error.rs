@@ -1,0 +1,101 @@
+//! What can go wrong, sorted by what the caller may conclude.
+
+use meridian_regions::NodeId;
+use meridian_storage::StorageError;
+
+/// Why the booking plane could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// Timings that contradict each other.
+    #[error("the timings of the groups contradict each other: {0}")]
+    Timings(String),
+}
+
+/// Why a proposal has no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// Another node leads. Nothing was done.
+    #[error("another node leads this group")]
+    NotLeader {
+        /// Who, as far as this node knows.
+        leader: Option<NodeId>,
+    },
+    /// This node does not vote on the listing. Nothing was done.
+    #[error("this node does not vote on the listing")]
+    NotVoter,
+    /// No quorum answers. Nothing was done.
+    #[error("no quorum of the group's voters answers")]
+    NoQuorum,
+    /// It was appended, and may be committed now or later.
+    #[error("the outcome is not known yet")]
+    Unknown,
+    /// Too much is under way. Nothing was done.
+    #[error("too much is under way on this node")]
+    Overloaded,
+    /// The group was founded by another genesis record. Nothing was done.
+    #[error("the group was founded by another genesis record")]
+    GenesisMismatch,
+    /// The database failed. Nothing more is acknowledged.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a read has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// Another node leads.
+    #[error("another node leads this group")]
+    NotLeader {
+        /// Who, as far as this node knows.
+        leader: Option<NodeId>,
+    },
+    /// This node does not vote on the listing.
+    #[error("this node does not vote on the listing")]
+    NotVoter,
+    /// No quorum answers.
+    #[error("no quorum of the group's voters answers")]
+    NoQuorum,
+    /// Too much is under way.
+    #[error("too much is under way on this node")]
+    Overloaded,
+    /// The group was founded by another genesis record.
+    #[error("the group was founded by another genesis record")]
+    GenesisMismatch,
+    /// The database failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a group cannot be used on this node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WakeError {
+    NotVoter,
+    Overloaded,
+    GenesisMismatch,
+    Storage(StorageError),
+}
+
+impl From<WakeError> for ProposeError {
+    fn from(error: WakeError) -> Self {
+        match error {
+            WakeError::NotVoter => Self::NotVoter,
+            WakeError::Overloaded => Self::Overloaded,
+            WakeError::GenesisMismatch => Self::GenesisMismatch,
+            WakeError::Storage(cause) => Self::Storage(cause),
+        }
+    }
+}
+
+impl From<WakeError> for ReadError {
+    fn from(error: WakeError) -> Self {
+        match error {
+            WakeError::NotVoter => Self::NotVoter,
+            WakeError::Overloaded => Self::Overloaded,
+            WakeError::GenesisMismatch => Self::GenesisMismatch,
+            WakeError::Storage(cause) => Self::Storage(cause),
+        }
+    }
+}

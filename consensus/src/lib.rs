@@ -1,0 +1,41 @@
+//! The booking plane of one node: a Raft group for each listing that is in use.
+//!
+//! All groups share one database and one group-committing writer. A group starts
+//! on first use, from the genesis record that comes with every request and every
+//! message; only groups that are awake are in memory, and nothing lists the others.
+//!
+//! What it is not: it knows no network and no other plane. Messages leave through
+//! the [`GroupTransport`] port, which the node fulfils.
+//!
+//! Invariants kept here:
+//! - What is answered has been fsynced by a quorum (invariant 2): entries and votes
+//!   are synced before they count.
+//! - A timeout is unknown, never failed (invariant 3): [`ProposeError::Unknown`].
+//! - A leader that has not heard from a quorum lately appends nothing before it has
+//!   (invariant 7): [`ProposeError::NoQuorum`] means that nothing was done.
+//! - Reads go through ReadIndex; leases are never used.
+//! - A group is founded by its genesis record alone, and refuses any other.
+
+mod applied_state;
+mod codec;
+mod envelope;
+mod error;
+mod group;
+mod groups;
+mod keys;
+mod log_store;
+mod network;
+mod options;
+mod propose;
+mod state_machine;
+#[cfg(test)]
+mod tests;
+mod transport;
+mod types;
+
+pub use error::{OpenError, ProposeError, ReadError};
+pub use group::GroupDescription;
+pub use groups::Groups;
+pub use options::GroupOptions;
+pub use propose::LedgerView;
+pub use transport::{GroupTransport, TransportError};

@@ -1,0 +1,219 @@
+//! One group's log in the shared database.
+//!
+//! Entries count once they are fsynced; until then they are readable from a small
+//! tail in memory, because openraft sends them to followers meanwhile. The writer
+//! is shared by all groups and writes in order of submission.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::io;
+use std::ops::{Bound, RangeBounds};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
+use openraft::storage::{IOFlushed, RaftLogStorage};
+use openraft::{LogState, OptionalSend, RaftLogReader};
+use prost::Message;
+
+use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
+use crate::keys::{GroupKey, LOG, STATE, StateKind};
+use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
+
+/// Bytes of entries read at once for one message: well below a frame.
+const READ_BYTES_MAX: usize = 1024 * 1024;
+
+/// Entries that are submitted and not yet known to be on disk.
+#[derive(Debug, Default)]
+struct Tail {
+    entries: BTreeMap<u64, (u64, EntryOf)>,
+    /// Tells two entries of one index apart, when the first was cut off.
+    appends: u64,
+}
+
+/// One group's log. Clones share the tail.
+#[derive(Debug, Clone)]
+pub(crate) struct GroupLog {
+    key: GroupKey,
+    store: Store,
+    writer: Writer,
+    tail: Arc<Mutex<Tail>>,
+}
+
+impl GroupLog {
+    pub(crate) fn new(key: GroupKey, store: Store, writer: Writer) -> Self {
+        Self {
+            key,
+            store,
+            writer,
+            tail: Arc::default(),
+        }
+    }
+
+    fn tail(&self) -> MutexGuard<'_, Tail> {
+        self.tail.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn state<M: Message + Default>(&self, kind: StateKind) -> io::Result<Option<M>> {
+        self.store
+            .get(STATE, &self.key.state(kind))
+            .map_err(io_error)?
+            .map(|bytes| M::decode(bytes.as_slice()))
+            .transpose()
+            .map_err(|cause| io::Error::new(io::ErrorKind::InvalidData, cause))
+    }
+
+    async fn write(&self, batch: Batch) -> io::Result<()> {
+        let permit = self.writer.reserve().await.map_err(io_error)?;
+        permit
+            .submit(batch, Durability::Synced)
+            .await
+            .map_err(io_error)
+    }
+
+    fn purged(&self) -> io::Result<Option<LogIdOf>> {
+        Ok(self
+            .state::<LogIdRecord>(StateKind::Purged)?
+            .map(LogIdOf::from))
+    }
+
+    /// Entries of `[from, until)` that follow one another, within the bound on bytes.
+    fn read(&self, from: u64, until: u64) -> io::Result<Vec<EntryOf>> {
+        let limit = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+        let stored = self
+            .store
+            .scan(LOG, &self.key.entry(from), &self.key.entry(until), limit)
+            .map_err(io_error)?;
+        let mut entries = BTreeMap::new();
+        for (key, value) in stored {
+            if let Some(index) = self.key.index_of(&key) {
+                entries.insert(index, decode_entry(&value)?);
+            }
+        }
+        // Written while we scanned or not: the tail knows better.
+        for (index, (_, entry)) in self.tail().entries.range(from..until) {
+            entries.insert(*index, entry.clone());
+        }
+        let mut bytes = 0;
+        Ok(entries
+            .into_values()
+            .take_while(|entry| {
+                let fits = bytes < READ_BYTES_MAX;
+                bytes += EntryRecord::from(entry).encoded_len();
+                fits
+            })
+            .collect())
+    }
+}
+
+impl RaftLogReader<Types> for GroupLog {
+    async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
+        &mut self,
+        range: RB,
+    ) -> Result<Vec<EntryOf>, io::Error> {
+        let from = match range.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(before) => before.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let until = match range.end_bound() {
+            Bound::Included(last) => last.saturating_add(1),
+            Bound::Excluded(until) => *until,
+            Bound::Unbounded => u64::MAX,
+        };
+        self.read(from, until)
+    }
+
+    async fn read_vote(&mut self) -> Result<Option<VoteOf>, io::Error> {
+        Ok(self.state::<VoteRecord>(StateKind::Vote)?.map(VoteOf::from))
+    }
+}
+
+impl RaftLogStorage<Types> for GroupLog {
+    type LogReader = Self;
+
+    async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
+        let purged = self.purged()?;
+        let last = self
+            .store
+            .last_before(LOG, &self.key.entry(0), &self.key.end())
+            .map_err(io_error)?
+            .map(|(_, value)| decode_entry(&value))
+            .transpose()?
+            .map(|entry| entry.log_id);
+        Ok(LogState {
+            last_purged_log_id: purged,
+            last_log_id: last.or(purged),
+        })
+    }
+
+    async fn get_log_reader(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn save_vote(&mut self, vote: &VoteOf) -> Result<(), io::Error> {
+        let mut batch = Batch::new();
+        let record = VoteRecord::from(vote).encode_to_vec();
+        batch.put(STATE, self.key.state(StateKind::Vote), record);
+        self.write(batch).await
+    }
+
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
+    where
+        I: IntoIterator<Item = EntryOf> + OptionalSend,
+        I::IntoIter: OptionalSend,
+    {
+        let permit = self.writer.reserve().await.map_err(io_error)?;
+        let mut batch = Batch::new();
+        let mut appended = Vec::new();
+        {
+            let mut tail = self.tail();
+            for entry in entries {
+                let record = EntryRecord::from(&entry).encode_to_vec();
+                batch.put(LOG, self.key.entry(entry.log_id.index), record);
+                tail.appends += 1;
+                let append = tail.appends;
+                appended.push((entry.log_id.index, append));
+                tail.entries.insert(entry.log_id.index, (append, entry));
+            }
+        }
+        let tail = Arc::clone(&self.tail);
+        permit.submit_then(batch, Durability::Synced, move |result| {
+            let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
+            for (index, append) in appended {
+                if tail
+                    .entries
+                    .get(&index)
+                    .is_some_and(|(latest, _)| *latest == append)
+                {
+                    tail.entries.remove(&index);
+                }
+            }
+            drop(tail);
+            callback.io_completed(result.map_err(io_error));
+        });
+        Ok(())
+    }
+
+    async fn truncate_after(&mut self, last: Option<LogIdOf>) -> Result<(), io::Error> {
+        let from = last.map_or(0, |last| last.index.saturating_add(1));
+        self.tail().entries.split_off(&from);
+        let mut batch = Batch::new();
+        batch.delete_range(LOG, self.key.entry(from), self.key.end());
+        self.write(batch).await
+    }
+
+    async fn purge(&mut self, upto: LogIdOf) -> Result<(), io::Error> {
+        let mut batch = Batch::new();
+        let record = LogIdRecord::from(&upto).encode_to_vec();
+        batch.put(STATE, self.key.state(StateKind::Purged), record);
+        let until = self.key.entry(upto.index.saturating_add(1));
+        batch.delete_range(LOG, self.key.entry(0), until);
+        self.write(batch).await
+    }
+}
+
+/// A storage error as openraft wants it. It ends the group; the node ends with the
+/// writer's own announcement.
+pub(crate) fn io_error(error: StorageError) -> io::Error {
+    io::Error::other(error)
+}

@@ -1,0 +1,183 @@
+//! openraft's network, fulfilled by the transport port.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use meridian_regions::{Genesis, NodeId};
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{Backoff, RPCOption};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::type_config::alias::SnapshotOf;
+use openraft::{EmptyNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use prost::Message;
+
+use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request, SnapshotCall, TransferLeader};
+use crate::transport::{GroupTransport, TransportError};
+use crate::types::{Types, VoteOf};
+
+/// How long to wait after a peer could not be reached. The transport knows at once
+/// whether a peer is connected, so that asking costs little.
+const UNREACHABLE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Makes one network for each peer of a group.
+pub(crate) struct GroupNetwork {
+    genesis: Bytes,
+    transport: Arc<dyn GroupTransport>,
+}
+
+impl GroupNetwork {
+    pub(crate) fn new(genesis: &Genesis, transport: Arc<dyn GroupTransport>) -> Self {
+        Self {
+            genesis: genesis.encode().into(),
+            transport,
+        }
+    }
+}
+
+impl RaftNetworkFactory<Types> for GroupNetwork {
+    type Network = PeerNetwork;
+
+    async fn new_client(&mut self, target: u64, _node: &EmptyNode) -> PeerNetwork {
+        PeerNetwork {
+            target: NodeId::new(target),
+            genesis: self.genesis.clone(),
+            transport: Arc::clone(&self.transport),
+        }
+    }
+}
+
+/// Talks to the same group on one other node.
+pub(crate) struct PeerNetwork {
+    target: Option<NodeId>,
+    genesis: Bytes,
+    transport: Arc<dyn GroupTransport>,
+}
+
+impl PeerNetwork {
+    async fn call(&self, call: Call, deadline: Duration) -> Result<Answer, RPCError<Types>> {
+        let target = self
+            .target
+            .ok_or_else(|| unreachable("node 0 is no node".to_owned()))?;
+        let request = Request {
+            genesis: self.genesis.clone(),
+            call: Some(call),
+        };
+        let reply = self
+            .transport
+            .call(target, request.encode_to_vec().into(), deadline)
+            .await
+            .map_err(|error| match error {
+                TransportError::NotSent(cause) => unreachable(cause),
+                TransportError::Unknown(cause) => network(cause),
+            })?;
+        match Reply::decode(reply)
+            .map_err(|cause| network(cause.to_string()))?
+            .answer
+        {
+            Some(Answer::Refused(cause)) => Err(unreachable(cause)),
+            Some(answer) => Ok(answer),
+            None => Err(network("an answer of a later version".to_owned())),
+        }
+    }
+}
+
+fn unreachable(cause: String) -> RPCError<Types> {
+    RPCError::Unreachable(Unreachable::from_string(cause))
+}
+
+fn network(cause: String) -> RPCError<Types> {
+    RPCError::Network(NetworkError::from_string(cause))
+}
+
+fn out_of_place() -> RPCError<Types> {
+    network("the peer answered another question".to_owned())
+}
+
+impl RaftNetworkV2<Types> for PeerNetwork {
+    type SnapshotData = Vec<u8>;
+
+    async fn append_entries(
+        &mut self,
+        request: AppendEntriesRequest<Types>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
+        let call = Call::Append(Append::from(&request));
+        match self.call(call, option.soft_ttl()).await? {
+            Answer::Append(answer) => answer.try_into().map_err(|_| out_of_place()),
+            _ => Err(out_of_place()),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let call = Call::Vote(Ballot::from(&request));
+        match self.call(call, option.soft_ttl()).await? {
+            Answer::Vote(answer) => Ok(answer.into()),
+            _ => Err(out_of_place()),
+        }
+    }
+
+    async fn pre_vote(
+        &mut self,
+        request: VoteRequest<Types>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<Types>, RPCError<Types>> {
+        let call = Call::PreVote(Ballot::from(&request));
+        match self.call(call, option.soft_ttl()).await? {
+            Answer::Vote(answer) => Ok(answer.into()),
+            _ => Err(out_of_place()),
+        }
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: VoteOf,
+        snapshot: SnapshotOf<Types, Vec<u8>>,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        option: RPCOption,
+    ) -> Result<SnapshotResponse<Types>, StreamingError<Types>> {
+        let call = Call::Snapshot(SnapshotCall {
+            vote: (&vote).into(),
+            state: snapshot.snapshot,
+        });
+        let answer = tokio::select! {
+            biased;
+            closed = cancel => return Err(StreamingError::Closed(closed)),
+            answer = self.call(call, option.soft_ttl()) => answer,
+        };
+        match answer {
+            Ok(Answer::Snapshot(vote)) => Ok(vote.into()),
+            Ok(_) => Err(StreamingError::Network(NetworkError::from_string(
+                "the peer answered another question",
+            ))),
+            Err(RPCError::Unreachable(cause)) => Err(StreamingError::Unreachable(cause)),
+            Err(cause) => Err(StreamingError::Network(NetworkError::new(&cause))),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<Types>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
+        let call = Call::TransferLeader(TransferLeader::from(&request));
+        match self.call(call, option.soft_ttl()).await? {
+            Answer::TransferLeader(true) => Ok(Ok(())),
+            // The leader keeps leading and may try again.
+            Answer::TransferLeader(false) => Err(network("the peer does not stand".to_owned())),
+            _ => Err(out_of_place()),
+        }
+    }
+
+    fn backoff(&self) -> Option<Backoff> {
+        Some(Backoff::new(std::iter::repeat(UNREACHABLE_PAUSE)))
+    }
+}

@@ -1,0 +1,176 @@
+//! Applies committed entries to the ledger.
+//!
+//! The applied state is written without an fsync of its own: it can be made again
+//! from the log, whose entries were fsynced before. One write-ahead log holds both,
+//! in order, so that a power cut never leaves a state that is newer than its log.
+//! Only a snapshot is fsynced, because entries are purged on its word.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bytes::Bytes;
+use futures::{Stream, StreamExt};
+use meridian_consensus_core::{Command, Ledger};
+use meridian_storage::{Batch, Durability, Store, Writer};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
+use openraft::{EntryPayload, OptionalSend, SnapshotMeta, StoredMembership};
+
+use crate::applied_state::AppliedState;
+use crate::keys::{GroupKey, STATE, StateKind};
+use crate::log_store::io_error;
+use crate::types::{LogIdOf, StoredMembershipOf, Types};
+
+/// The applied state as readers see it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct SharedState(Arc<RwLock<AppliedState>>);
+
+impl SharedState {
+    /// The ledger and the log index that it has applied.
+    pub(crate) fn ledger(&self) -> (Ledger, Option<u64>) {
+        self.read(|state| {
+            let index = state.log_id.as_ref().map(|id| id.index);
+            (state.ledger.clone(), index)
+        })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&AppliedState) -> T) -> T {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut AppliedState) -> T) -> T {
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// One group's state machine. A clone builds snapshots of the same state.
+#[derive(Debug, Clone)]
+pub(crate) struct LedgerMachine {
+    key: GroupKey,
+    writer: Writer,
+    state: SharedState,
+}
+
+impl LedgerMachine {
+    /// Takes up the state where it was left.
+    pub(crate) fn open(key: GroupKey, store: &Store, writer: Writer) -> io::Result<Self> {
+        let record = store
+            .get(STATE, &key.state(StateKind::Applied))
+            .map_err(io_error)?;
+        let state = record
+            .map(|bytes| AppliedState::decode(&bytes))
+            .transpose()?
+            .unwrap_or_default();
+        Ok(Self {
+            key,
+            writer,
+            state: SharedState(Arc::new(RwLock::new(state))),
+        })
+    }
+
+    pub(crate) fn state(&self) -> SharedState {
+        self.state.clone()
+    }
+
+    async fn save(&self, durability: Durability) -> io::Result<()> {
+        let permit = self.writer.reserve().await.map_err(io_error)?;
+        let mut batch = Batch::new();
+        let record = self.state.read(AppliedState::encode);
+        batch.put(STATE, self.key.state(StateKind::Applied), record);
+        permit.submit(batch, durability).await.map_err(io_error)
+    }
+
+    fn snapshot(&self) -> SnapshotOf<Types, Vec<u8>> {
+        self.state.read(|state| SnapshotOf::<Types, Vec<u8>> {
+            meta: SnapshotMeta {
+                last_log_id: state.log_id,
+                last_membership: state.membership.clone(),
+            },
+            snapshot: state.encode(),
+        })
+    }
+}
+
+/// Applies one entry; answers what the proposer is told.
+fn apply_entry(
+    state: &mut AppliedState,
+    log_id: LogIdOf,
+    payload: &crate::types::PayloadOf,
+) -> Bytes {
+    state.log_id = Some(log_id);
+    match payload {
+        EntryPayload::Blank => Bytes::new(),
+        EntryPayload::Membership(membership) => {
+            state.membership = StoredMembership::new(Some(log_id), membership.clone());
+            Bytes::new()
+        }
+        // An entry that cannot be read is rejected by the ledger, the same on every
+        // replica: it has no operation.
+        EntryPayload::Normal(command) => {
+            let command = Command::decode(&command.0).unwrap_or_default();
+            state.ledger.apply(&command).encode().into()
+        }
+    }
+}
+
+impl RaftSnapshotBuilder<Types> for LedgerMachine {
+    type SnapshotData = Vec<u8>;
+
+    async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, Vec<u8>>, io::Error> {
+        let snapshot = self.snapshot();
+        // At least as new as what the snapshot says, and fsynced before a purge.
+        self.save(Durability::Synced).await?;
+        Ok(snapshot)
+    }
+}
+
+impl RaftStateMachine<Types> for LedgerMachine {
+    type SnapshotData = Vec<u8>;
+    type SnapshotBuilder = Self;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogIdOf>, StoredMembershipOf), io::Error> {
+        Ok(self
+            .state
+            .read(|state| (state.log_id, state.membership.clone())))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
+    {
+        let mut answers = Vec::new();
+        while let Some(next) = entries.next().await {
+            let (entry, responder) = next?;
+            let answer = self
+                .state
+                .change(|state| apply_entry(state, entry.log_id, &entry.payload));
+            answers.extend(responder.map(|responder| (responder, answer)));
+        }
+        self.save(Durability::Buffered).await?;
+        for (responder, answer) in answers {
+            responder.send(answer);
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self {
+        self.clone()
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        _meta: &SnapshotMetaOf<Types>,
+        snapshot: Vec<u8>,
+    ) -> Result<(), io::Error> {
+        let installed = AppliedState::decode(&snapshot)?;
+        self.state.change(|state| *state = installed);
+        self.save(Durability::Synced).await
+    }
+
+    async fn get_current_snapshot(
+        &mut self,
+    ) -> Result<Option<SnapshotOf<Types, Vec<u8>>>, io::Error> {
+        let snapshot = self.snapshot();
+        Ok(snapshot.meta.last_log_id.is_some().then_some(snapshot))
+    }
+}

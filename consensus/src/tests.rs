@@ -1,0 +1,431 @@
+//! Three nodes in one process, with real databases and a network that can be cut.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use jiff::civil::date;
+use meridian_consensus_core::{
+    Block, Command, Idempotency, Op, Outcome, Rejection, Replay, ReservationState, Stay,
+};
+use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+use prost::Message;
+use tempfile::TempDir;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::envelope::{Answer, Ballot, Call, Reply, Request};
+use crate::keys::GroupKey;
+use crate::log_store::GroupLog;
+use crate::state_machine::LedgerMachine;
+use crate::types::Types;
+use crate::{
+    GroupOptions, GroupTransport, Groups, LedgerView, ProposeError, ReadError, TransportError,
+};
+
+const DEADLINE: Duration = Duration::from_secs(20);
+
+fn node(id: u64) -> NodeId {
+    NodeId::new(id).expect("not zero")
+}
+
+/// Who can be reached, and through whom.
+#[derive(Default)]
+struct Switchboard {
+    nodes: Mutex<BTreeMap<NodeId, Groups>>,
+    cut: Mutex<BTreeSet<NodeId>>,
+}
+
+impl Switchboard {
+    fn reach(&self, from: NodeId, to: NodeId) -> Option<Groups> {
+        let cut = self.cut.lock().expect("not poisoned");
+        if cut.contains(&from) || cut.contains(&to) {
+            return None;
+        }
+        self.nodes.lock().expect("not poisoned").get(&to).cloned()
+    }
+}
+
+/// One node's end of the switchboard.
+struct Line {
+    from: NodeId,
+    switchboard: Arc<Switchboard>,
+}
+
+impl GroupTransport for Line {
+    fn call(
+        &self,
+        to: NodeId,
+        request: Bytes,
+        deadline: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
+        let (from, switchboard) = (self.from, Arc::clone(&self.switchboard));
+        Box::pin(async move {
+            let Some(target) = switchboard.reach(from, to) else {
+                return Err(TransportError::NotSent("cut".to_owned()));
+            };
+            timeout(deadline, target.handle(from, request))
+                .await
+                .map_err(|_| TransportError::Unknown("late".to_owned()))
+        })
+    }
+}
+
+/// A cluster of three that can be stopped and started on the same disks.
+struct Cluster {
+    folders: Vec<TempDir>,
+    switchboard: Arc<Switchboard>,
+    running: BTreeMap<NodeId, (TaskTracker, CancellationToken)>,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let mut cluster = Self {
+            folders: (0..3).map(|_| TempDir::new().expect("a folder")).collect(),
+            switchboard: Arc::default(),
+            running: BTreeMap::new(),
+        };
+        for id in 1..=3 {
+            cluster.start_node(id);
+        }
+        cluster
+    }
+
+    fn start_node(&mut self, id: u64) {
+        let index = usize::try_from(id).expect("small") - 1;
+        let path = self.folders[index].path().to_path_buf();
+        let mut options = GroupOptions::new(path, node(id));
+        options.heartbeat = Duration::from_millis(60);
+        options.election_timeout_min = Duration::from_millis(300);
+        options.election_timeout_max = Duration::from_millis(600);
+        options.groups_awake_max = 64;
+        let line = Line {
+            from: node(id),
+            switchboard: Arc::clone(&self.switchboard),
+        };
+        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let groups = Groups::open(options, Arc::new(line), &tracker, &cancel).expect("opened");
+        self.switchboard
+            .nodes
+            .lock()
+            .expect("not poisoned")
+            .insert(node(id), groups);
+        self.running.insert(node(id), (tracker, cancel));
+    }
+
+    async fn stop_node(&mut self, id: u64) {
+        let groups = self
+            .switchboard
+            .nodes
+            .lock()
+            .expect("not poisoned")
+            .remove(&node(id));
+        let (tracker, cancel) = self.running.remove(&node(id)).expect("running");
+        cancel.cancel();
+        tracker.close();
+        tracker.wait().await;
+        let failure = groups.as_ref().expect("running").failure();
+        drop(groups);
+        // The database is closed when the last handle of its writer is gone.
+        timeout(DEADLINE, async {
+            while failure.has_changed().is_ok() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the writer ends");
+    }
+
+    fn node(&self, id: u64) -> Groups {
+        let nodes = self.switchboard.nodes.lock().expect("not poisoned");
+        nodes.get(&node(id)).expect("running").clone()
+    }
+
+    fn cut(&self, id: u64) {
+        self.switchboard
+            .cut
+            .lock()
+            .expect("not poisoned")
+            .insert(node(id));
+    }
+
+    fn heal(&self) {
+        self.switchboard.cut.lock().expect("not poisoned").clear();
+    }
+
+    /// Proposes wherever the leader is, as a booking desk does.
+    async fn propose(&self, genesis: &Genesis, command: &Command) -> Outcome {
+        self.until_answered(async |groups| {
+            groups
+                .propose(genesis, command.clone(), DEADLINE)
+                .await
+                .ok()
+        })
+        .await
+        .outcome()
+        .clone()
+    }
+
+    async fn read(&self, genesis: &Genesis) -> LedgerView {
+        self.until_answered(async |groups| groups.read(genesis, DEADLINE).await.ok())
+            .await
+    }
+
+    async fn until_answered<T>(&self, ask: impl AsyncFn(Groups) -> Option<T>) -> T {
+        timeout(DEADLINE, async {
+            loop {
+                let cut = self.switchboard.cut.lock().expect("not poisoned").clone();
+                let nodes = self.switchboard.nodes.lock().expect("not poisoned").clone();
+                for (id, groups) in nodes {
+                    if !cut.contains(&id)
+                        && let Some(answer) = ask(groups).await
+                    {
+                        return answer;
+                    }
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("answered in time")
+    }
+}
+
+fn genesis(number: u64) -> Genesis {
+    let home = "eu-west".parse().expect("a region");
+    Genesis {
+        listing: ListingId::generate(UnixNanos::from_millis(number), number.into(), home),
+        survival: Survival::Region,
+        voters: vec![node(1), node(2), node(3)],
+        map_epoch: 1,
+        created_by: node(1),
+    }
+}
+
+/// Closes the `offset`-th night of next year, under a key of its own.
+fn block(offset: i8) -> Command {
+    let year = jiff::Timestamp::now()
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+        .year()
+        + 1;
+    let first = date(year, 1, 1);
+    let night = first
+        .checked_add(jiff::Span::new().days(i32::from(offset)))
+        .expect("a date");
+    let after = night.tomorrow().expect("a date");
+    let op = Op::Block(Block {
+        nights: Stay::new(night, after, 0),
+        units: 1,
+    });
+    let idempotency = Idempotency {
+        caller: "host".to_owned(),
+        key: format!("night {offset}"),
+        payload_hash: vec![0; 32],
+    };
+    Command::new(op, Some(idempotency))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn command_commits_and_is_read_and_followers_name_the_leader() {
+    let cluster = Cluster::start();
+    let genesis = genesis(1);
+    let outcome = cluster.propose(&genesis, &block(1)).await;
+    assert_eq!(outcome, Outcome::Blocked(1));
+    let view = cluster.read(&genesis).await;
+    assert_eq!(view.ledger.revision(), 1);
+    assert_eq!(cluster.node(1).known_leader(&genesis), Some(node(1)));
+    let follower = cluster.node(2).propose(&genesis, block(2), DEADLINE).await;
+    assert_eq!(
+        follower.err(),
+        Some(ProposeError::NotLeader {
+            leader: Some(node(1))
+        })
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn same_night_is_closed_once_and_a_repeated_key_replays() {
+    let cluster = Cluster::start();
+    let genesis = genesis(2);
+    cluster.propose(&genesis, &block(1)).await;
+    let again = cluster
+        .node(1)
+        .propose(&genesis, block(1), DEADLINE)
+        .await
+        .expect("applied");
+    assert_eq!(again.replay(), Replay::Replayed);
+    let mut other = block(1);
+    if let Some(idempotency) = other.idempotency.as_mut() {
+        "another".clone_into(&mut idempotency.key);
+    }
+    let taken = cluster.propose(&genesis, &other).await;
+    assert!(matches!(
+        taken.rejection(),
+        Some(Rejection::SlotTaken { .. })
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn minority_answers_no_quorum_and_appends_nothing() {
+    let cluster = Cluster::start();
+    let genesis = genesis(3);
+    cluster.propose(&genesis, &block(1)).await;
+    let before = cluster.node(1).describe(&genesis.listing).expect("awake");
+    cluster.cut(1);
+    let (cut_off, deadline) = (cluster.node(1), Duration::from_secs(4));
+    // Until its quorum is stale, the leader may append and not know the outcome.
+    let minority = timeout(DEADLINE, async {
+        let mut attempt = 10;
+        loop {
+            match cut_off.propose(&genesis, block(attempt), deadline).await {
+                Err(ProposeError::Unknown) => attempt += 1,
+                other => return other,
+            }
+        }
+    })
+    .await
+    .expect("answered within its deadlines");
+    assert_eq!(minority.err(), Some(ProposeError::NoQuorum));
+    let after = cut_off.describe(&genesis.listing).expect("awake");
+    let next = cut_off.propose(&genesis, block(50), deadline).await;
+    assert_eq!(next.err(), Some(ProposeError::NoQuorum));
+    let still = cut_off.describe(&genesis.listing).expect("awake");
+    assert_eq!(after.last_log_index, still.last_log_index);
+    assert_eq!(before.term, still.term, "pre-vote keeps the term");
+    let read = cut_off.read(&genesis, deadline).await;
+    assert_eq!(read.err(), Some(ReadError::NoQuorum));
+    let majority = cluster.propose(&genesis, &block(2)).await;
+    assert_eq!(majority, Outcome::Blocked(2));
+    cluster.heal();
+    let view = cluster.read(&genesis).await;
+    assert!(view.ledger.revision() >= 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn acknowledged_commands_survive_the_restart_of_all() {
+    let mut cluster = Cluster::start();
+    let genesis = genesis(4);
+    for offset in 0..20 {
+        cluster.propose(&genesis, &block(offset)).await;
+    }
+    for id in 1..=3 {
+        cluster.stop_node(id).await;
+    }
+    for id in 1..=3 {
+        cluster.start_node(id);
+    }
+    let view = cluster.read(&genesis).await;
+    let blocked = view
+        .ledger
+        .reservations()
+        .filter(|one| one.state() == ReservationState::Blocked)
+        .count();
+    assert_eq!(blocked, 20);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_leader_is_replaced_and_catches_up_by_snapshot() {
+    let mut cluster = Cluster::start();
+    let genesis = genesis(5);
+    cluster.propose(&genesis, &block(0)).await;
+    cluster.stop_node(1).await;
+    // More than the entries that are kept behind a snapshot.
+    for round in 0..5_i8 {
+        for offset in 0..100 {
+            let mut command = block(offset);
+            if let Some(idempotency) = command.idempotency.as_mut() {
+                idempotency.key = format!("{round} {offset}");
+            }
+            cluster.propose(&genesis, &command).await;
+        }
+    }
+    cluster.start_node(1);
+    let expected = cluster.read(&genesis).await;
+    let returned = cluster.node(1);
+    timeout(DEADLINE, async {
+        loop {
+            let view = returned.local(&genesis).await.expect("a voter");
+            if view.ledger.encode() == expected.ledger.encode() {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("caught up");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_genesis_and_strangers_are_refused() {
+    let cluster = Cluster::start();
+    let genesis = genesis(6);
+    cluster.propose(&genesis, &block(1)).await;
+    let mut other = genesis.clone();
+    other.voters = vec![node(1), node(2), node(9)];
+    let refused = cluster.node(1).propose(&other, block(2), DEADLINE).await;
+    assert_eq!(refused.err(), Some(ProposeError::GenesisMismatch));
+    let mut elsewhere = self::genesis(61);
+    elsewhere.voters = vec![node(7), node(8), node(9)];
+    let refused = cluster.node(1).read(&elsewhere, DEADLINE).await;
+    assert_eq!(refused.err(), Some(ReadError::NotVoter));
+    // A true message, but from a node that does not vote; and one that is no message.
+    let message = Request {
+        genesis: genesis.encode().into(),
+        call: Some(Call::Vote(Ballot::default())),
+    };
+    let stranger = message.encode_to_vec().into();
+    for (from, bytes) in [(node(9), stranger), (node(2), Bytes::from("junk"))] {
+        let reply = cluster.node(1).handle(from, bytes).await;
+        let reply = Reply::decode(reply).expect("a reply");
+        assert!(
+            matches!(reply.answer, Some(Answer::Refused(_))),
+            "{reply:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_more_groups_wake_than_the_bound() {
+    let cluster = Cluster::start();
+    for number in 0..64 {
+        let outcome = cluster.propose(&genesis(100 + number), &block(1)).await;
+        assert_eq!(outcome, Outcome::Blocked(1));
+    }
+    assert_eq!(cluster.node(1).awake(), 64);
+    let refused = cluster
+        .node(1)
+        .propose(&genesis(999), block(1), DEADLINE)
+        .await;
+    assert_eq!(refused.err(), Some(ProposeError::Overloaded));
+}
+
+/// Gives openraft's own storage tests a fresh group.
+struct Builder;
+
+impl StoreBuilder<Types, GroupLog, LedgerMachine, TempDir> for Builder {
+    async fn build(&self) -> Result<(TempDir, GroupLog, LedgerMachine), StorageError<Types>> {
+        let folder = TempDir::new().expect("a folder");
+        let store = meridian_storage::Store::open(meridian_storage::StoreOptions {
+            path: folder.path().to_path_buf(),
+            column_families: crate::keys::FAMILIES,
+            block_cache_bytes: 1 << 20,
+            write_buffer_bytes: 1 << 20,
+        })
+        .expect("opened");
+        let writer = meridian_storage::Writer::start(&store).expect("started");
+        let key = GroupKey::new(&genesis(7).listing);
+        let machine = LedgerMachine::open(key.clone(), &store, writer.clone()).expect("opened");
+        Ok((folder, GroupLog::new(key, store, writer), machine))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_and_state_machine_keep_openrafts_contract() {
+    Suite::test_all(Builder).await.expect("the contract holds");
+}

@@ -1,0 +1,30 @@
+//! The port through which groups talk to other nodes.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use meridian_regions::NodeId;
+
+/// Why a message has no answer. Raft repeats its messages: it need not know more.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransportError {
+    /// Surely not received.
+    #[error("not sent: {0}")]
+    NotSent(String),
+    /// Perhaps received.
+    #[error("no answer: {0}")]
+    Unknown(String),
+}
+
+/// Carries a message to the groups of another node, whose `Groups::handle` answers.
+pub trait GroupTransport: Send + Sync + 'static {
+    /// Sends `request` and waits for the answer, at most for `deadline`.
+    fn call(
+        &self,
+        to: NodeId,
+        request: Bytes,
+        deadline: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>>;
+}
