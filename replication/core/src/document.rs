@@ -1,0 +1,256 @@
+//! One listing as a replica holds it: an Automerge document behind typed writes and
+//! a typed view.
+//!
+//! Not a store: whoever holds a document makes its changes durable, and drops and
+//! reloads it where that failed (see the crate's documentation). Merging is
+//! Automerge's; this module decides what the registers are, so that a merge of
+//! valid writes is a valid listing, and keeps invariants 4 and 11.
+
+mod batch;
+mod conflicts;
+mod contain;
+mod genesis;
+mod history;
+mod intake;
+mod ops;
+mod photos;
+mod read;
+mod reconcile;
+mod register;
+mod revise;
+mod snapshot;
+mod text;
+mod waiting;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+use automerge::Automerge;
+use meridian_regions::{ListingId, NodeId, UnixNanos};
+
+pub use conflicts::{Conflict, ConflictingValue};
+pub use genesis::COUNTERS;
+pub use intake::{Applied, ApplyError, RefusedChange};
+pub use snapshot::LoadError;
+pub use write::EditError;
+
+use crate::change::EncodedChange;
+use crate::draft::ValidDraft;
+use crate::edit::EditOp;
+use crate::heads::Heads;
+use crate::patch::ListingPatch;
+use crate::view::ListingView;
+use history::History;
+use register::Register;
+use waiting::Waiting;
+
+/// Where a listing stands in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Lifecycle {
+    /// Only the genesis is known here; the change that creates the listing
+    /// has not arrived.
+    Uncreated,
+    /// It can be read and edited.
+    Live,
+    /// Somebody deleted it. That is for good: an edit that happened at the same
+    /// time elsewhere is merged and does not bring it back.
+    Deleted,
+}
+
+/// One replica of a listing.
+#[derive(Clone)]
+pub struct ListingDocument {
+    id: ListingId,
+    automerge: Automerge,
+    waiting: Waiting,
+    history: History,
+    health: Health,
+}
+
+/// Whether the document may still be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Health {
+    Sound,
+    /// A defect of the library or of ours interrupted a change half-way. What is
+    /// durable is sound: the document has to be loaded again.
+    Poisoned,
+}
+
+impl ListingDocument {
+    /// The document of a listing of which nothing is known but its id: the genesis
+    /// changes, the same bytes on every replica.
+    #[must_use]
+    pub fn empty(id: &ListingId) -> Self {
+        let (automerge, genesis) = genesis::document(id);
+        let mut history = History::default();
+        for change in &genesis {
+            history.add(change);
+        }
+        Self {
+            id: id.clone(),
+            automerge,
+            waiting: Waiting::default(),
+            history,
+            health: Health::Sound,
+        }
+    }
+
+    /// Creates a listing. The document is then the caller's to make durable.
+    ///
+    /// Only one node may create a listing: two creations of one id merge, field by
+    /// field, and their descriptions follow each other.
+    #[must_use]
+    pub fn create(
+        id: &ListingId,
+        actor: NodeId,
+        at: UnixNanos,
+        draft: &ValidDraft,
+    ) -> (Self, EncodedChange) {
+        let mut document = Self::empty(id);
+        let change = document
+            .write(actor, at, "create", |writer| {
+                reconcile::create(writer, at, draft.as_draft())
+            })
+            .expect("a valid draft fits a new document")
+            .expect("a valid draft has a title to write");
+        (document, change)
+    }
+
+    /// Writes what a merge patch wants changed. `None` if the listing is so already.
+    ///
+    /// A patch of a field in conflict resolves the conflict, also if it repeats the
+    /// value that is shown.
+    ///
+    /// # Errors
+    /// [`EditError`]; the document is then as it was.
+    pub fn patch(
+        &mut self,
+        actor: NodeId,
+        at: UnixNanos,
+        patch: &ListingPatch,
+    ) -> Result<Option<EncodedChange>, EditError> {
+        self.live()?;
+        self.write(actor, at, "patch", |writer| revise::patch(writer, patch))
+    }
+
+    /// Carries out operations in order, all of them or none. `None` if they change
+    /// nothing.
+    ///
+    /// # Errors
+    /// [`EditError`]; the document is then as it was.
+    pub fn edit(
+        &mut self,
+        actor: NodeId,
+        at: UnixNanos,
+        ops: &[EditOp],
+    ) -> Result<Option<EncodedChange>, EditError> {
+        self.live()?;
+        self.write(actor, at, "edit", |writer| ops::edit(writer, ops))
+    }
+
+    /// Brings an imported listing to what its source says now: writes the fields
+    /// that the draft states and that differ, and leaves alone what it leaves out
+    /// and what is fixed at creation. `None` if nothing differs, and for a deleted
+    /// listing: importing it again does not bring it back.
+    ///
+    /// # Errors
+    /// [`EditError`]; the document is then as it was.
+    pub fn reconcile(
+        &mut self,
+        actor: NodeId,
+        at: UnixNanos,
+        draft: &ValidDraft,
+    ) -> Result<Option<EncodedChange>, EditError> {
+        match self.live() {
+            Ok(()) => self.write(actor, at, "import", |writer| {
+                reconcile::update(writer, draft.as_draft())
+            }),
+            Err(EditError::Deleted) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes the listing: writes its tombstone. `None` if it is deleted already.
+    ///
+    /// # Errors
+    /// [`EditError`]; the document is then as it was.
+    pub fn delete(
+        &mut self,
+        actor: NodeId,
+        at: UnixNanos,
+    ) -> Result<Option<EncodedChange>, EditError> {
+        match self.live() {
+            Ok(()) => self.write(actor, at, "delete", |writer| {
+                writer.put(Register::DeletedAt, write::instant(at))
+            }),
+            Err(EditError::Deleted) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The listing's id.
+    #[must_use]
+    pub const fn id(&self) -> &ListingId {
+        &self.id
+    }
+
+    /// Where the listing stands in its life.
+    #[must_use]
+    pub fn lifecycle(&self) -> Lifecycle {
+        read::lifecycle(&self.automerge)
+    }
+
+    /// The listing as people read it. Before it is created, every field is empty.
+    #[must_use]
+    pub fn view(&self) -> ListingView {
+        read::view(&self.id, &self.automerge, self.history.updated_at())
+    }
+
+    /// The heads: the same wherever the same changes have been applied.
+    #[must_use]
+    pub fn heads(&self) -> Heads {
+        Heads::of(self.automerge.get_heads())
+    }
+
+    /// Concurrent writes to one field, field by field. Empty as long as nobody
+    /// disagreed.
+    ///
+    /// Not listed are lists and counters, where concurrent writes do not exclude
+    /// each other, and values that are equal.
+    #[must_use]
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        conflicts::find(&self.automerge)
+    }
+
+    /// How many changes are part of the document, the two of its genesis included.
+    #[must_use]
+    pub const fn changes(&self) -> u64 {
+        self.history.changes()
+    }
+
+    /// How many changes wait for others that have not arrived.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn live(&self) -> Result<(), EditError> {
+        match self.lifecycle() {
+            Lifecycle::Live => Ok(()),
+            Lifecycle::Deleted => Err(EditError::Deleted),
+            Lifecycle::Uncreated => Err(EditError::Uncreated),
+        }
+    }
+}
+
+impl std::fmt::Debug for ListingDocument {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ListingDocument")
+            .field("id", &self.id)
+            .field("changes", &self.changes())
+            .field("waiting", &self.waiting())
+            .finish_non_exhaustive()
+    }
+}

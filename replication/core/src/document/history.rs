@@ -1,0 +1,81 @@
+//! The tally of what a document is made of: how many changes, operations and bytes,
+//! the time of the latest, and each actor's last sequence number.
+//!
+//! Derived from the changes alone and independent of their order, so that equal
+//! documents have equal tallies.
+
+use std::collections::BTreeMap;
+
+use automerge::{ActorId, Automerge, Change, ChangeMetadata};
+
+/// What a document's applied changes add up to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct History {
+    changes: u64,
+    operations: u64,
+    bytes: u64,
+    updated_at_ms: i64,
+    sequences: BTreeMap<ActorId, u64>,
+}
+
+impl History {
+    /// The tally of a document that was read from a snapshot, which says how many
+    /// `bytes` its changes had.
+    pub(super) fn of(automerge: &Automerge, bytes: u64) -> Self {
+        let mut history = Self {
+            bytes,
+            ..Self::default()
+        };
+        for change in automerge.get_changes_meta(&[]) {
+            history.note(&change);
+        }
+        history
+    }
+
+    pub(super) fn add(&mut self, change: &Change) {
+        self.changes += 1;
+        self.operations += change.len() as u64;
+        self.bytes += change.raw_bytes().len() as u64;
+        self.updated_at_ms = self.updated_at_ms.max(change.timestamp());
+        self.sequences
+            .insert(change.actor_id().clone(), change.seq());
+    }
+
+    fn note(&mut self, change: &ChangeMetadata<'_>) {
+        self.changes += 1;
+        self.operations += change
+            .max_op
+            .saturating_add(1)
+            .saturating_sub(change.start_op);
+        self.updated_at_ms = self.updated_at_ms.max(change.timestamp);
+        let last = self
+            .sequences
+            .entry(change.actor.as_ref().clone())
+            .or_default();
+        *last = change.seq.max(*last);
+    }
+
+    pub(super) const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    pub(super) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Milliseconds since 1970 of the latest change.
+    pub(super) const fn updated_at(&self) -> i64 {
+        self.updated_at_ms
+    }
+
+    /// The highest number that the next change's first operation can have: numbers
+    /// only rise by operations.
+    pub(super) const fn next_operation_max(&self) -> u64 {
+        self.operations + 1
+    }
+
+    /// The sequence number that the actor's next change has.
+    pub(super) fn next_sequence(&self, actor: &ActorId) -> u64 {
+        self.sequences.get(actor).copied().unwrap_or(0) + 1
+    }
+}

@@ -1,0 +1,149 @@
+//! Reading a document into a view.
+//!
+//! A merge, or a later version of the format, may hold values that this version
+//! does not expect. A register that cannot be read shows its default; reading never
+//! fails and never panics.
+
+use std::collections::BTreeMap;
+
+use automerge::{Automerge, ReadDoc, ScalarValue, Value};
+use jiff::Timestamp;
+use meridian_regions::ListingId;
+
+use super::Lifecycle;
+use super::genesis::Container;
+use super::photos;
+use super::reconcile::survival_from_register;
+use super::register::Register;
+use crate::draft::{MIN_STAY_DEFAULT, UNITS_DEFAULT};
+use crate::limits::STAY_SLOTS_MAX;
+use crate::values::{External, Location, Money, Point, Slot};
+use crate::view::ListingView;
+
+pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> ListingView {
+    let (min_stay, max_stay) = stays(document);
+    let parsed = |register| text(document, register).unwrap_or_default();
+    ListingView {
+        id: id.clone(),
+        title: parsed(Register::Title),
+        description: document
+            .text(Container::Description.id())
+            .unwrap_or_default(),
+        location: location(document),
+        capacity: number(document, Register::Capacity).unwrap_or_default(),
+        nightly_price: price(document),
+        amenities: document.keys(Container::Amenities.id()).collect(),
+        photos: photos::ranked(document)
+            .into_iter()
+            .map(|(_rank, url)| url)
+            .collect(),
+        house_rules: parsed(Register::HouseRules),
+        units: number(document, Register::Units).unwrap_or(UNITS_DEFAULT),
+        slot: Slot::from_register(&parsed(Register::Slot)).unwrap_or_default(),
+        min_stay,
+        max_stay: max_stay.max(min_stay),
+        survival: survival_from_register(&parsed(Register::Survival)).unwrap_or_default(),
+        home_region: id.home().clone(),
+        room_type: text(document, Register::RoomType),
+        neighbourhood: text(document, Register::Neighbourhood),
+        owner: text(document, Register::Owner),
+        external: text(document, Register::External)
+            .and_then(|external| External::from_register(&external)),
+        counters: counters(document),
+        created_at: instant(created_at(document).unwrap_or_default()),
+        updated_at: instant(updated_at_ms),
+        deleted: lifecycle(document) == Lifecycle::Deleted,
+    }
+}
+
+pub(super) fn lifecycle(document: &Automerge) -> Lifecycle {
+    if scalar(document, Register::DeletedAt).is_some() {
+        Lifecycle::Deleted
+    } else if scalar(document, Register::CreatedAt).is_some() {
+        Lifecycle::Live
+    } else {
+        Lifecycle::Uncreated
+    }
+}
+
+pub(super) fn point(document: &impl ReadDoc) -> Point {
+    text(document, Register::Point)
+        .and_then(|point| Point::from_register(&point))
+        .unwrap_or_default()
+}
+
+pub(super) fn price(document: &impl ReadDoc) -> Option<Money> {
+    Money::from_register(&text(document, Register::NightlyPrice)?)
+}
+
+/// The shortest and the longest stay, as they are written.
+pub(super) fn stays(document: &impl ReadDoc) -> (u32, u32) {
+    (
+        number(document, Register::MinStay).unwrap_or(MIN_STAY_DEFAULT),
+        number(document, Register::MaxStay).unwrap_or(STAY_SLOTS_MAX),
+    )
+}
+
+fn location(document: &Automerge) -> Location {
+    let Point { lat, lon } = point(document);
+    Location {
+        lat,
+        lon,
+        city: text(document, Register::City),
+        country: text(document, Register::Country),
+        time_zone: text(document, Register::TimeZone),
+    }
+}
+
+fn counters(document: &Automerge) -> BTreeMap<String, i64> {
+    document
+        .map_range(Container::Counters.id(), ..)
+        .filter_map(|counter| match counter.value.into_value() {
+            Value::Scalar(value) => Some((counter.key.into_owned(), value.as_i64()?)),
+            Value::Object(_) => None,
+        })
+        .collect()
+}
+
+/// The earliest creation: a listing created twice is as old as the first.
+fn created_at(document: &Automerge) -> Option<i64> {
+    let register = Register::CreatedAt;
+    let values = document
+        .get_all(register.container().id(), register.key())
+        .ok()?;
+    values
+        .iter()
+        .filter_map(|(value, _)| match value {
+            Value::Scalar(value) => value.as_i64(),
+            Value::Object(_) => None,
+        })
+        .min()
+}
+
+fn instant(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::MAX)
+}
+
+/// What a register shows, unless that is nothing or null.
+fn scalar(document: &impl ReadDoc, register: Register) -> Option<ScalarValue> {
+    let shown = document
+        .get(register.container().id(), register.key())
+        .ok()??;
+    match shown.0 {
+        Value::Scalar(value) => Some(value.into_owned()).filter(|value| !value.is_null()),
+        Value::Object(_) => None,
+    }
+}
+
+fn text(document: &impl ReadDoc, register: Register) -> Option<String> {
+    match scalar(document, register)? {
+        ScalarValue::Str(text) => Some(text.into()),
+        _ => None,
+    }
+}
+
+fn number(document: &impl ReadDoc, register: Register) -> Option<u32> {
+    scalar(document, register)?
+        .as_u64()
+        .and_then(|number| u32::try_from(number).ok())
+}

@@ -1,0 +1,117 @@
+//! Scripts over whole documents: what one replica writes, what several make of it,
+//! and what broken input does.
+
+mod conflict;
+mod hostile;
+mod merging;
+mod speed;
+mod storing;
+mod writing;
+
+use meridian_regions::{ListingId, NodeId, UnixNanos};
+use serde_json::{Value, json};
+
+use crate::{EditOp, ListingDocument, ListingDraft, ListingPatch, ValidDraft};
+
+fn node(id: u64) -> NodeId {
+    NodeId::new(id).expect("not zero")
+}
+
+fn at(second: u64) -> UnixNanos {
+    UnixNanos::from_millis(1_700_000_000_000 + 1_000 * second)
+}
+
+fn listing() -> ListingId {
+    ListingId::derived("eu-west".parse().expect("a region"), "test", "1")
+}
+
+fn body() -> Value {
+    json!({
+        "title": "Loft by the harbour",
+        "description": "Bright and quiet.",
+        "location": {"lat": 59.91, "lon": 10.72, "city": "Oslo"},
+        "capacity": 4,
+        "nightly_price": {"amount": 12900, "currency": "NOK"},
+        "amenities": ["wifi", "sauna"],
+        "photos": ["https://example.org/1.jpg", "https://example.org/2.jpg"],
+        "room_type": "Entire home/apt",
+        "host_id": "host-7",
+        "external": {"source": "airbnb", "id": "42932"},
+    })
+}
+
+fn draft_of(body: Value) -> ValidDraft {
+    ListingDraft::from_json(body)
+        .and_then(|draft| draft.validate())
+        .expect("a valid body")
+}
+
+fn draft() -> ValidDraft {
+    draft_of(body())
+}
+
+/// A listing that node 1 created, and the change that did.
+fn created() -> (ListingDocument, Vec<u8>) {
+    let (document, change) = ListingDocument::create(&listing(), node(1), at(0), &draft());
+    (document, change.into_bytes())
+}
+
+fn patch(value: Value) -> ListingPatch {
+    ListingPatch::from_json(value).expect("a valid patch")
+}
+
+fn ops(value: Value) -> Vec<EditOp> {
+    EditOp::list_from_json(json!({ "ops": value })).expect("operations")
+}
+
+/// Patches a document as `actor`, and returns the change.
+fn patched(document: &mut ListingDocument, actor: u64, value: Value) -> Vec<u8> {
+    document
+        .patch(node(actor), at(1), &patch(value))
+        .expect("a patch that fits")
+        .expect("a patch that changes something")
+        .into_bytes()
+}
+
+/// Edits a document as `actor`, and returns the change.
+fn edited(document: &mut ListingDocument, actor: u64, value: Value) -> Vec<u8> {
+    document
+        .edit(node(actor), at(1), &ops(value))
+        .expect("an edit that fits")
+        .expect("an edit that changes something")
+        .into_bytes()
+}
+
+/// Two replicas of one listing.
+fn pair() -> (ListingDocument, ListingDocument) {
+    let (document, _change) = created();
+    (document.clone(), document)
+}
+
+/// Gives each replica the other's changes.
+fn exchange(
+    (left, left_changes): (&mut ListingDocument, &[Vec<u8>]),
+    (right, right_changes): (&mut ListingDocument, &[Vec<u8>]),
+) {
+    for change in right_changes {
+        left.apply(change).expect("a change of a replica");
+    }
+    for change in left_changes {
+        right.apply(change).expect("a change of a replica");
+    }
+    assert_eq!(left.heads(), right.heads());
+    assert_eq!(left.view(), right.view());
+}
+
+/// Everything that a document consists of, in an order that does not depend on how
+/// it came together. (The bytes of a snapshot list independent changes in the order
+/// in which they came.)
+fn content(document: &ListingDocument) -> Vec<Vec<u8>> {
+    let changes = document.automerge.get_changes(&[]);
+    let mut content: Vec<Vec<u8>> = changes
+        .iter()
+        .map(|change| change.raw_bytes().to_vec())
+        .collect();
+    content.sort_unstable();
+    content
+}

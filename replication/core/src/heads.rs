@@ -1,0 +1,95 @@
+//! What a replica of a document holds, in a few bytes.
+//!
+//! The heads of a document are the changes that no other change of it depends
+//! on. They name its whole history: equal heads are equal documents. Changes that
+//! still wait for others are not part of it.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+/// Bytes of an `ETag`: 128 bits do not collide by accident.
+const ETAG_BYTES: usize = 16;
+
+/// The hash of a change (SHA-256 over its content), which is also its name.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ChangeId([u8; 32]);
+
+impl ChangeId {
+    /// The 32 bytes of the hash.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    pub(crate) const fn of(hash: automerge::ChangeHash) -> Self {
+        Self(hash.0)
+    }
+}
+
+impl fmt::Display for ChangeId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(formatter, &self.0)
+    }
+}
+
+impl fmt::Debug for ChangeId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ChangeId(")?;
+        write_hex(formatter, &self.0[..4])?;
+        formatter.write_str("…)")
+    }
+}
+
+impl Serialize for ChangeId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// The heads of a document, in order of their hashes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Heads(Vec<ChangeId>);
+
+impl Heads {
+    pub(crate) fn of(mut hashes: Vec<automerge::ChangeHash>) -> Self {
+        hashes.sort_unstable();
+        Self(hashes.into_iter().map(ChangeId::of).collect())
+    }
+
+    /// The heads themselves: more than one while concurrent changes stand side by
+    /// side.
+    #[must_use]
+    pub fn changes(&self) -> &[ChangeId] {
+        &self.0
+    }
+
+    /// BLAKE3 over the heads: what anti-entropy compares.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        for change in &self.0 {
+            hasher.update(&change.0);
+        }
+        *hasher.finalize().as_bytes()
+    }
+
+    /// A strong entity tag (RFC 9110, section 8.8.3), quotes included: 32
+    /// hexadecimal digits of [`Heads::digest`].
+    #[must_use]
+    pub fn etag(&self) -> String {
+        struct Tag([u8; 32]);
+        impl fmt::Display for Tag {
+            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write_hex(formatter, &self.0[..ETAG_BYTES])
+            }
+        }
+        format!("\"{}\"", Tag(self.digest()))
+    }
+}
+
+fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {
+    bytes
+        .iter()
+        .try_for_each(|byte| write!(formatter, "{byte:02x}"))
+}

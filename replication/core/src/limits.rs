@@ -1,0 +1,108 @@
+//! Every bound of the listing plane, each with the reason for its number.
+//!
+//! Bounds of fields hold for what a client may write here and now. A merge of
+//! concurrent writes may exceed a bound of a *list* (two regions each add the
+//! hundredth amenity); such a document is still read and shown, and takes no
+//! further element until it is below the bound again.
+
+/// Longest title, in characters: a headline on a phone and in a search result.
+pub const TITLE_CHARS_MAX: usize = 200;
+/// Longest description, in characters: ten printed pages. Each character is an
+/// element of a text that people edit together, so it also bounds memory.
+pub const DESCRIPTION_CHARS_MAX: usize = 20_000;
+/// Longest house rules, in characters: two printed pages.
+pub const HOUSE_RULES_CHARS_MAX: usize = 5_000;
+/// Most amenities of a listing: more is not a list that a guest reads.
+pub const AMENITIES_MAX: usize = 100;
+/// Longest name of an amenity, in characters.
+pub const AMENITY_CHARS_MAX: usize = 64;
+/// Most photos of a listing.
+pub const PHOTOS_MAX: usize = 50;
+/// Longest URL of a photo, in bytes: what browsers and proxies carry safely.
+pub const PHOTO_URL_BYTES_MAX: usize = 2_048;
+/// Most guests of one unit.
+pub const CAPACITY_MAX: u32 = 1_000;
+/// Most units of a listing: a large hotel.
+pub const UNITS_MAX: u32 = 1_000;
+/// Longest stay, in slots (nights, or hours where slots are hours): one year of
+/// nights.
+pub const STAY_SLOTS_MAX: u32 = 365;
+/// Highest price of a slot, in minor units: it stays exact in a JSON number.
+pub const PRICE_AMOUNT_MAX: u64 = 1_000_000_000_000;
+/// Longest name of a city, neighbourhood or kind of room, in characters.
+pub const NAME_CHARS_MAX: usize = 120;
+/// Longest name of a time zone, in bytes: the longest of the IANA database has 38.
+pub const TIME_ZONE_BYTES_MAX: usize = 64;
+/// Longest id of an owner, in characters: a `sub` claim.
+pub const OWNER_CHARS_MAX: usize = 255;
+/// Longest name of a source of imports, in bytes.
+pub const EXTERNAL_SOURCE_BYTES_MAX: usize = 32;
+/// Longest id that a source of imports gave, in bytes.
+pub const EXTERNAL_ID_BYTES_MAX: usize = 128;
+
+/// Most operations of one edit request: far above what an editor sends at once.
+pub const EDIT_OPS_MAX: usize = 256;
+/// Most characters that one edit request inserts and deletes together: a whole
+/// description replaced once.
+pub const EDIT_CHARS_MAX: usize = 2 * DESCRIPTION_CHARS_MAX;
+/// Largest step of one increment: a counter counts people's acts, not bulk.
+pub const INCREMENT_MAX: i64 = 1_000;
+/// Most characters of differing text that are compared for the smallest
+/// difference. That costs time with the square of the difference (at this bound
+/// some 15 ms); a text that differs more is replaced from the first differing
+/// character to the last.
+pub const TEXT_DIFF_CHARS_MAX: usize = 2_048;
+/// Most errors reported for one body: enough to repair it, and no way to make an
+/// answer larger than its question.
+pub const FIELD_ERRORS_MAX: usize = 64;
+
+/// Largest encoded change, in bytes. The largest that fields can make (a
+/// description replaced, every list replaced) stays below half of it.
+pub const CHANGE_BYTES_MAX: usize = 1 << 20;
+/// Most operations in one change, for the same reason.
+pub const CHANGE_OPS_MAX: u64 = 100_000;
+/// Most references to overwritten operations in one change: each operation
+/// overwrites one, or a few that were in conflict.
+pub const CHANGE_PREDECESSORS_MAX: u64 = 2 * CHANGE_OPS_MAX;
+/// Most bytes of keys in one change once its runs are unfolded. Keys are names of
+/// fields, amenities and photo URLs.
+pub const CHANGE_KEY_BYTES_MAX: u64 = 4 << 20;
+/// Most changes that one change names as its dependencies: heads are as many as
+/// replicas that write at once.
+pub const CHANGE_DEPENDENCIES_MAX: u64 = 4_096;
+/// Most actors that one change mentions: one per node that ever wrote.
+pub const CHANGE_ACTORS_MAX: u64 = 4_096;
+
+/// Size of a document's history, in bytes of encoded changes, above which this
+/// replica takes no further local edit: some 100,000 small edits.
+pub const DOCUMENT_BYTES_MAX: u64 = 16 << 20;
+/// Size above which changes of other replicas are refused too. Replicas stop on
+/// their own at [`DOCUMENT_BYTES_MAX`], so that only many of them cut off from
+/// each other, each writing to the brim, or a broken one, ever come here.
+pub const DOCUMENT_BYTES_HARD_MAX: u64 = 4 * DOCUMENT_BYTES_MAX;
+/// Largest snapshot that is read, in bytes: twice [`DOCUMENT_BYTES_HARD_MAX`], and
+/// a snapshot is smaller than the changes it was made from.
+pub const SNAPSHOT_BYTES_MAX: usize = 128 << 20;
+/// Most changes of one document that wait for others: a node that comes back
+/// reads the log of one origin to its end before the next one's.
+pub const WAITING_CHANGES_MAX: usize = 65_536;
+/// Most bytes of changes of one document that wait for others.
+pub const WAITING_BYTES_MAX: usize = 32 << 20;
+
+/// Most entries in one frame of a pull stream: what one group commit takes.
+pub const FRAME_ENTRIES_MAX: usize = 1_024;
+/// Largest frame of a pull stream, in bytes; two of them fit the transport's.
+pub const FRAME_BYTES_MAX: usize = 2 << 20;
+/// Largest log entry, in bytes: a change, and its envelope with a genesis record.
+pub const LOG_ENTRY_BYTES_MAX: usize = CHANGE_BYTES_MAX + 1_024;
+/// Most origins that a version vector or a pull request names: nodes that ever
+/// wrote, counting those long removed.
+pub const ORIGINS_MAX: usize = 1_024;
+/// Largest version vector, in bytes: every origin with every shard.
+pub const VERSION_VECTOR_BYTES_MAX: usize = 1 << 20;
+/// Largest pull request, in bytes.
+pub const PULL_REQUEST_BYTES_MAX: usize = VERSION_VECTOR_BYTES_MAX + (16 << 10);
+/// Longest session token, in bytes of text: it travels in a header.
+pub const SESSION_TOKEN_BYTES_MAX: usize = 256;
+/// Most regions in a session token: what fits [`SESSION_TOKEN_BYTES_MAX`].
+pub const SESSION_REGIONS_MAX: usize = 15;
