@@ -150,6 +150,13 @@ impl WritePermit {
 #[must_use = "an unawaited write is not known to be durable"]
 pub struct Committed(oneshot::Receiver<Result<(), StorageError>>);
 
+impl From<oneshot::Receiver<Result<(), StorageError>>> for Committed {
+    /// For who answers from a callback of [`WritePermit::submit_then`].
+    fn from(answer: oneshot::Receiver<Result<(), StorageError>>) -> Self {
+        Self(answer)
+    }
+}
+
 impl Future for Committed {
     type Output = Result<(), StorageError>;
 

@@ -1,0 +1,164 @@
+//! Applying entries of other nodes: in the order of their numbers, each once.
+
+use std::sync::Arc;
+
+use meridian_replication_core::{Applied, ApplyError, LogEntry};
+use meridian_storage::{Batch, Committed, Durability, WritePermit};
+
+use crate::documents::{Hot, Stripe, open};
+use crate::error::{PullError, ReadError};
+use crate::keys::{self, GENESIS, HEADS, LOG, QUARANTINE};
+use crate::replica::{Inner, Replica};
+
+/// Why an entry was set aside.
+struct Refusal {
+    code: &'static str,
+    detail: String,
+}
+
+impl Refusal {
+    fn of(error: &ApplyError) -> Self {
+        Self {
+            code: error.code(),
+            detail: error.to_string(),
+        }
+    }
+}
+
+impl Replica {
+    /// Applies entries of one frame and waits until all of them are durable. Entries
+    /// that are here already are passed over.
+    ///
+    /// # Errors
+    /// [`PullError::Gap`] if one is missing in between, [`PullError::Clock`] if the
+    /// clock of its origin is too far ahead; entries before it have been applied.
+    pub(crate) async fn apply(&self, entries: Vec<LogEntry>) -> Result<(), PullError> {
+        let mut last = None;
+        for entry in entries {
+            let permit = self.inner().writer.reserve().await?;
+            if let Some(committed) = self.inner().apply(permit, entry)? {
+                last = Some(committed);
+            }
+            tokio::task::consume_budget().await;
+        }
+        // The writer keeps the order: when the last is durable, all are.
+        if let Some(last) = last {
+            last.await?;
+        }
+        Ok(())
+    }
+}
+
+impl Inner {
+    /// Applies one entry; `None` if it is here already.
+    fn apply(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        entry: LogEntry,
+    ) -> Result<Option<Committed>, PullError> {
+        let mut stripe = self.documents.stripe(entry.shard);
+        // Under the lock of the shard's documents, which every stream takes: the same
+        // entry from two peers is applied once.
+        let accepted = self.accepted(entry.origin, entry.shard);
+        if entry.seq <= accepted {
+            return Ok(None);
+        }
+        self.sequencer.observe(entry.hlc)?;
+        self.accept(&entry)?;
+        let mut batch = Batch::new();
+        let refusal = self.admit(&mut stripe, &entry)?;
+        let place = keys::entry(entry.origin, entry.shard, entry.seq);
+        batch.put(LOG, place.clone(), entry.encode());
+        if let Some(refusal) = &refusal {
+            tracing::error!(
+                listing = %entry.listing, origin = %entry.origin, seq = entry.seq,
+                code = refusal.code, reason = refusal.detail, "a change is set aside"
+            );
+            let reason = format!("{}: {}", refusal.code, refusal.detail);
+            batch.put(QUARANTINE, place, reason.into_bytes());
+            self.counters.quarantined();
+        }
+        if let Some(genesis) = &entry.genesis {
+            batch.put(GENESIS, entry.listing.to_key(), genesis.encode());
+        }
+        let hot = open(&mut stripe, &self.store, &entry.listing)?;
+        Ok(Some(self.submit_applied(
+            permit,
+            batch,
+            entry,
+            hot,
+            refusal.is_none(),
+        )))
+    }
+
+    /// Takes the change into its document. A refusal is the change's fault, an error
+    /// the disk's.
+    fn admit(&self, stripe: &mut Stripe, entry: &LogEntry) -> Result<Option<Refusal>, ReadError> {
+        // A document that was interrupted half-way is loaded again, once.
+        for _ in 0..2 {
+            let known = open(stripe, &self.store, &entry.listing)?.is_some();
+            if !known {
+                let document = meridian_replication_core::ListingDocument::empty(&entry.listing);
+                stripe.keep(entry.listing.clone(), Hot::fresh(document));
+            }
+            let Some(hot) = open(stripe, &self.store, &entry.listing)? else {
+                break;
+            };
+            match hot.document.apply(&entry.change) {
+                Ok(Applied::Now { refused, .. }) => {
+                    for change in refused {
+                        tracing::error!(listing = %entry.listing, change = %change.id, reason = %change.error, "a change that had waited cannot be applied");
+                        self.counters.quarantined();
+                    }
+                    return Ok(None);
+                }
+                Ok(Applied::Waiting { .. } | Applied::Duplicate) => return Ok(None),
+                Err(ApplyError::Poisoned) => stripe.forget(&entry.listing),
+                Err(error) => return Ok(Some(Refusal::of(&error))),
+            }
+        }
+        Ok(Some(Refusal::of(&ApplyError::Poisoned)))
+    }
+
+    fn submit_applied(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        mut batch: Batch,
+        entry: LogEntry,
+        hot: Option<&mut Hot>,
+        taken: bool,
+    ) -> Committed {
+        let LogEntry {
+            origin,
+            shard,
+            seq,
+            hlc,
+            listing,
+            change,
+            ..
+        } = entry;
+        let mut shown = None;
+        if let Some(hot) = hot.filter(|_| taken) {
+            let digest = hot.document.heads().digest();
+            batch.put(HEADS, keys::heads(&listing), digest.to_vec());
+            hot.store(&mut batch, keys::change(&listing, origin, seq), change);
+            shown = Some((hot.document.changes(), hot.submit()));
+        }
+        let (answer, committed) = tokio::sync::oneshot::channel();
+        let inner = Arc::clone(self);
+        permit.submit_then(batch, Durability::Synced, move |result| {
+            if result.is_ok() {
+                if let Some((version, mark_durable)) = shown {
+                    mark_durable();
+                    inner.rendered.publish(&listing, version, None);
+                }
+                inner.progress.durable(origin, shard, seq, hlc);
+                inner.counters.applied();
+                inner.announce(listing);
+            }
+            // The puller may have gone; the entry stands all the same.
+            let _ = answer.send(result);
+        });
+        Committed::from(committed)
+    }
+}

@@ -1,0 +1,174 @@
+//! Open documents, in stripes by shard.
+//!
+//! A stripe's lock is held while a document is changed and its batch is submitted,
+//! and never across an await: changes of one document reach the database in the
+//! order in which they were made. A document may therefore be ahead of the disk;
+//! who shows it to a reader waits for the disk first.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+use meridian_regions::{ListingId, SHARD_COUNT, ShardId};
+use meridian_replication_core::ListingDocument;
+use meridian_storage::{Batch, Store};
+
+use crate::error::ReadError;
+use crate::keys::{self, CHANGES, DOCUMENTS};
+
+/// Stored changes of a document after which it gets a new snapshot. Loading replays
+/// at most this many; a snapshot rewrites about 2 KB.
+const CHANGES_BETWEEN_SNAPSHOTS: usize = 64;
+/// Changes read at most when a document is loaded: the snapshot rule keeps them far
+/// below.
+const CHANGES_READ_MAX: usize = 1 << 20;
+
+/// A document, and how far the disk is behind it.
+pub(crate) struct Hot {
+    pub(crate) document: ListingDocument,
+    stored_changes: usize,
+    submitted: u64,
+    durable: Arc<AtomicU64>,
+}
+
+impl Hot {
+    fn new(document: ListingDocument, stored_changes: usize) -> Self {
+        Self {
+            document,
+            stored_changes,
+            submitted: 0,
+            durable: Arc::default(),
+        }
+    }
+
+    /// A new document, of which nothing is stored yet.
+    pub(crate) fn fresh(document: ListingDocument) -> Self {
+        Self::new(document, 0)
+    }
+
+    /// Whether everything in it is durable.
+    pub(crate) fn is_durable(&self) -> bool {
+        self.durable.load(Ordering::Acquire) >= self.submitted
+    }
+
+    /// Counts a submission; the answer is to be called once it is durable.
+    pub(crate) fn submit(&mut self) -> impl FnOnce() + Send + 'static {
+        self.submitted += 1;
+        let (number, durable) = (self.submitted, Arc::clone(&self.durable));
+        move || {
+            durable.fetch_max(number, Ordering::AcqRel);
+        }
+    }
+
+    /// Adds what stores a change that the document holds already.
+    pub(crate) fn store(&mut self, batch: &mut Batch, key: Vec<u8>, change: Vec<u8>) {
+        let listing = self.document.id();
+        self.stored_changes += 1;
+        if self.stored_changes < CHANGES_BETWEEN_SNAPSHOTS {
+            batch.put(CHANGES, key, change);
+            return;
+        }
+        batch.put(DOCUMENTS, listing.to_key(), self.document.save());
+        batch.delete_range(
+            CHANGES,
+            keys::listing_prefix(listing),
+            keys::changes_end(listing),
+        );
+        self.stored_changes = 0;
+    }
+}
+
+/// One stripe: the documents of some shards, least recently used first to go.
+pub(crate) struct Stripe {
+    hot: LruCache<ListingId, Hot>,
+    hot_max: usize,
+}
+
+impl Stripe {
+    /// Keeps a document open. Others go for it, but never one that the disk is still
+    /// behind: loaded again too early, it would give a number twice. The writer's
+    /// queue bounds how many those are.
+    pub(crate) fn keep(&mut self, id: ListingId, hot: Hot) {
+        self.hot.put(id, hot);
+        while self.hot.len() > self.hot_max
+            && self.hot.peek_lru().is_some_and(|(_, hot)| hot.is_durable())
+        {
+            self.hot.pop_lru();
+        }
+    }
+
+    /// Forgets a document that cannot be used on; what is durable is loaded next time.
+    pub(crate) fn forget(&mut self, id: &ListingId) {
+        self.hot.pop(id);
+    }
+}
+
+/// All open documents.
+pub(crate) struct Documents {
+    stripes: Vec<Mutex<Stripe>>,
+}
+
+impl Documents {
+    pub(crate) fn new(hot_max: NonZeroUsize) -> Self {
+        let stripes = usize::from(SHARD_COUNT);
+        let stripe = || Stripe {
+            hot: LruCache::unbounded(),
+            hot_max: hot_max.get().div_ceil(stripes),
+        };
+        Self {
+            stripes: (0..stripes).map(|_| Mutex::new(stripe())).collect(),
+        }
+    }
+
+    pub(crate) fn stripe(&self, shard: ShardId) -> MutexGuard<'_, Stripe> {
+        self.stripes[usize::from(shard.get() % SHARD_COUNT)]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Documents open now.
+    pub(crate) fn len(&self) -> usize {
+        ShardId::all()
+            .map(|shard| self.stripe(shard).hot.len())
+            .sum()
+    }
+}
+
+/// The document of a listing, loaded if it is not open. `None` if nothing is known
+/// of the listing.
+pub(crate) fn open<'a>(
+    stripe: &'a mut Stripe,
+    store: &Store,
+    id: &ListingId,
+) -> Result<Option<&'a mut Hot>, ReadError> {
+    if !stripe.hot.contains(id) {
+        let Some(hot) = load(store, id)? else {
+            return Ok(None);
+        };
+        stripe.keep(id.clone(), hot);
+    }
+    Ok(stripe.hot.get_mut(id))
+}
+
+fn load(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
+    let snapshot = store.get(DOCUMENTS, &id.to_key())?;
+    let changes = store.scan(
+        CHANGES,
+        &keys::listing_prefix(id),
+        &keys::changes_end(id),
+        CHANGES_READ_MAX,
+    )?;
+    if snapshot.is_none() && changes.is_empty() {
+        return Ok(None);
+    }
+    let stored = changes.len();
+    let bytes = changes.iter().map(|(_, change)| change.as_slice());
+    let document = ListingDocument::load(id, snapshot.as_deref(), bytes).map_err(|cause| {
+        ReadError::Document {
+            listing: id.clone(),
+            cause,
+        }
+    })?;
+    Ok(Some(Hot::new(document, stored)))
+}

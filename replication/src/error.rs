@@ -1,0 +1,112 @@
+//! What can go wrong, by operation.
+
+use std::time::Duration;
+
+use meridian_regions::{ClockDrift, ListingId};
+use meridian_replication_core::{EditError, FieldError, LoadError, SequenceGap, WireError};
+use meridian_storage::StorageError;
+
+/// Why the listing plane could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The log on disk is not what this node wrote.
+    #[error("the change log on disk cannot be read: {0}")]
+    Log(String),
+}
+
+/// Why a listing cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    /// The database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// What is stored of the listing cannot be put together.
+    #[error("the stored document of {listing} cannot be read: {cause}")]
+    Document {
+        /// The listing.
+        listing: ListingId,
+        /// What is wrong with it.
+        cause: LoadError,
+    },
+}
+
+/// Why a write was not done. Except for [`WriteError::Storage`], which leaves it
+/// open, nothing has been changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// No such listing here, or it has been deleted.
+    #[error("there is no such listing here")]
+    NotFound,
+    /// The document is not the one that the caller saw.
+    #[error("the document has changed: it is {current} now")]
+    PreconditionFailed {
+        /// Its entity tag now.
+        current: String,
+    },
+    /// The request does not fit the listing.
+    #[error("the request is not valid for this listing")]
+    Invalid(Vec<FieldError>),
+    /// The disk cannot follow.
+    #[error("too many writes wait for the disk: come back shortly")]
+    Overloaded,
+    /// The listing takes no such change.
+    #[error(transparent)]
+    Refused(EditError),
+    /// What is stored of the listing cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The database failed on the way: whether the write is durable is not known.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for WriteError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Overloaded { .. } => Self::Overloaded,
+            other => Self::Storage(other),
+        }
+    }
+}
+
+impl From<EditError> for WriteError {
+    fn from(error: EditError) -> Self {
+        match error {
+            EditError::Uncreated | EditError::Deleted => Self::NotFound,
+            EditError::Invalid(errors) => Self::Invalid(errors),
+            other => Self::Refused(other),
+        }
+    }
+}
+
+/// This region has not seen what the session has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("this region has not yet seen all that the session has seen, after waiting {waited:?}")]
+pub struct SessionBehind {
+    /// How long was waited.
+    pub waited: Duration,
+}
+
+/// Why a stream of entries ended.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PullError {
+    #[error(transparent)]
+    Call(#[from] meridian_transport::CallError),
+    #[error(transparent)]
+    Stream(#[from] meridian_transport::StreamError),
+    #[error(transparent)]
+    Frame(#[from] WireError),
+    #[error("an entry is missing: {0}")]
+    Gap(#[from] SequenceGap),
+    #[error(transparent)]
+    Clock(#[from] ClockDrift),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error("the peer ended the stream")]
+    Ended,
+}

@@ -1,0 +1,79 @@
+//! Where records stand in the database: few column families, every key beginning
+//! with what it is looked up by.
+
+use meridian_regions::{ListingId, NodeId, ShardId};
+
+/// The change log: `origin ‖ shard ‖ seq` → entry.
+pub(crate) const LOG: &str = "log";
+/// Snapshots of documents: `listing` → document.
+pub(crate) const DOCUMENTS: &str = "documents";
+/// Changes since the snapshot: `listing ‖ origin ‖ seq` → change.
+pub(crate) const CHANGES: &str = "changes";
+/// Digests of heads: `shard ‖ listing` → 32 bytes.
+pub(crate) const HEADS: &str = "heads";
+/// Genesis records: `listing` → record.
+pub(crate) const GENESIS: &str = "genesis";
+/// Entries that could not be applied: `origin ‖ shard ‖ seq` → reason.
+pub(crate) const QUARANTINE: &str = "quarantine";
+/// Column families of the database.
+pub(crate) const FAMILIES: &[&str] = &[LOG, DOCUMENTS, CHANGES, HEADS, GENESIS, QUARANTINE];
+
+/// Key of a log entry.
+pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
+    let mut key = Vec::with_capacity(18);
+    key.extend_from_slice(&origin.get().to_be_bytes());
+    key.extend_from_slice(&shard.get().to_be_bytes());
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// Origin, shard and sequence number of a log entry's key.
+pub(crate) fn parse_entry(key: &[u8]) -> Option<(NodeId, ShardId, u64)> {
+    let (origin, rest) = key.split_first_chunk::<8>()?;
+    let (shard, seq) = rest.split_first_chunk::<2>()?;
+    Some((
+        NodeId::new(u64::from_be_bytes(*origin))?,
+        ShardId::new(u16::from_be_bytes(*shard))?,
+        u64::from_be_bytes(seq.try_into().ok()?),
+    ))
+}
+
+/// What the keys of a listing's changes begin with. The length keeps one listing's
+/// keys from being a prefix of another's.
+pub(crate) fn listing_prefix(listing: &ListingId) -> Vec<u8> {
+    let listing = listing.to_key();
+    let mut key = Vec::with_capacity(listing.len() + 17);
+    // 16 bytes of ULID and at most 32 of region.
+    key.push(u8::try_from(listing.len()).unwrap_or(u8::MAX));
+    key.extend_from_slice(&listing);
+    key
+}
+
+/// Key of one change of a listing.
+pub(crate) fn change(listing: &ListingId, origin: NodeId, seq: u64) -> Vec<u8> {
+    let mut key = listing_prefix(listing);
+    key.extend_from_slice(&origin.get().to_be_bytes());
+    key.extend_from_slice(&seq.to_be_bytes());
+    key
+}
+
+/// The first key after all changes of a listing.
+pub(crate) fn changes_end(listing: &ListingId) -> Vec<u8> {
+    let mut key = listing_prefix(listing);
+    key.extend_from_slice(&[0xff; 17]);
+    key
+}
+
+/// Key of a listing's digest.
+pub(crate) fn heads(listing: &ListingId) -> Vec<u8> {
+    let mut key = listing.shard().get().to_be_bytes().to_vec();
+    key.extend_from_slice(&listing.to_key());
+    key
+}
+
+/// The bounds of a shard's digests.
+pub(crate) fn heads_of(shard: ShardId) -> (Vec<u8>, Vec<u8>) {
+    let from = shard.get().to_be_bytes().to_vec();
+    let until = (shard.get() + 1).to_be_bytes().to_vec();
+    (from, until)
+}

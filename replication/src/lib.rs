@@ -1,0 +1,44 @@
+//! The listing plane of one node: its documents, its change log, and the streams
+//! that keep it and its peers alike.
+//!
+//! Every node takes writes for every listing. A write becomes an entry of the
+//! node's own log, numbered without gaps in its shard; peers pull entries from a
+//! version vector on, and any node serves any log that it has.
+//!
+//! Invariants kept here:
+//! - An acknowledged write is durable, and nothing leaves the node, or is shown to a
+//!   reader, before it is (invariant 2).
+//! - An entry is seen only together with its durable application: both stand in one
+//!   batch.
+//! - A session never goes back in time (invariant 5): what an answer saw is in its
+//!   token, and a read waits until the watermarks cover it.
+//! - A change that cannot be applied is set aside and announced; the rest flows.
+//!
+//! Logs are never cut off here: a node catches up after an absence of any length.
+
+mod apply;
+mod changes;
+mod digests;
+mod documents;
+mod error;
+mod keys;
+mod options;
+mod progress;
+mod puller;
+mod read;
+mod recover;
+mod replica;
+mod sequencer;
+mod server;
+#[cfg(test)]
+mod tests;
+mod write;
+
+pub use changes::Changes;
+pub use digests::{ListingDigest, ShardDigest};
+pub use error::{OpenError, ReadError, SessionBehind, WriteError};
+pub use options::{Member, ReplicaOptions};
+pub use progress::OriginLag;
+pub use read::ReadListing;
+pub use replica::{Replica, ReplicaStats};
+pub use write::{BatchSummary, Precondition, Written};

@@ -1,0 +1,54 @@
+//! What the listing plane is told.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meridian_regions::{NodeId, RegionId};
+
+/// Another node of the cluster, whose changes are replicated here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its number.
+    pub node: NodeId,
+    /// Its region.
+    pub region: RegionId,
+}
+
+/// Options of the listing plane.
+#[derive(Debug, Clone)]
+pub struct ReplicaOptions {
+    /// Folder of the database.
+    pub path: PathBuf,
+    /// This node.
+    pub this: Member,
+    /// Every other node.
+    pub others: Vec<Member>,
+    /// How far ahead of ours the clock of an entry may be.
+    pub clock_drift_max: Duration,
+    /// Documents kept open in memory, about 21 KiB each.
+    pub documents_hot_max: NonZeroUsize,
+    /// Memory for blocks read from disk, in bytes.
+    pub block_cache_bytes: usize,
+    /// Memory for writes not yet flushed, in bytes.
+    pub write_buffer_bytes: usize,
+}
+
+impl ReplicaOptions {
+    /// The defaults, for a node whose database stands in `path`.
+    ///
+    /// # Panics
+    /// Never: its literal is not zero.
+    #[must_use]
+    pub fn new(path: PathBuf, this: Member, others: Vec<Member>) -> Self {
+        Self {
+            path,
+            this,
+            others,
+            clock_drift_max: Duration::from_millis(500),
+            documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),
+            block_cache_bytes: 32 << 20,
+            write_buffer_bytes: 32 << 20,
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! How far this node has come with every origin: numbers, timestamps, watermarks.
+//!
+//! Three things are kept for each origin: the numbers of its entries that are
+//! durable here, the latest timestamp among them, and its *watermark*, up to which
+//! everything that it has written is here. A reader may have seen the second; only
+//! the third promises that nothing is missing.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use meridian_regions::{Hlc, NodeId, RegionId, ShardId};
+use meridian_replication_core::{SessionToken, VersionVector};
+use tokio::sync::watch;
+
+use crate::options::Member;
+use crate::sequencer::now;
+
+/// How far this node is behind another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginLag {
+    /// The other node.
+    pub origin: NodeId,
+    /// Its region.
+    pub region: RegionId,
+    /// Age of its watermark; `None` before the first one has come.
+    pub lag: Option<Duration>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    durable: VersionVector,
+    /// The latest timestamp that is durable here, by origin.
+    seen: BTreeMap<NodeId, Hlc>,
+    watermarks: BTreeMap<NodeId, Hlc>,
+}
+
+/// Progress with every origin. Shared by writers, pullers and readers.
+pub(crate) struct Progress {
+    this: Member,
+    others: Vec<Member>,
+    state: Mutex<State>,
+    version: watch::Sender<u64>,
+}
+
+impl Progress {
+    pub(crate) fn new(
+        this: Member,
+        others: Vec<Member>,
+        durable: VersionVector,
+        seen: BTreeMap<NodeId, Hlc>,
+    ) -> Self {
+        Self {
+            this,
+            others,
+            state: Mutex::new(State {
+                durable,
+                seen,
+                watermarks: BTreeMap::new(),
+            }),
+            version: watch::channel(0).0,
+        }
+    }
+
+    pub(crate) const fn this(&self) -> &Member {
+        &self.this
+    }
+
+    pub(crate) fn others(&self) -> &[Member] {
+        &self.others
+    }
+
+    /// A number that grows with every progress.
+    pub(crate) fn version(&self) -> watch::Receiver<u64> {
+        self.version.subscribe()
+    }
+
+    /// An entry has become durable. Called by the writer, in order of submission.
+    pub(crate) fn durable(&self, origin: NodeId, shard: ShardId, seq: u64, hlc: Hlc) {
+        {
+            let mut state = self.state();
+            if let Err(gap) = state.durable.advance(origin, shard, seq) {
+                // Entries are checked before they are submitted: a bug, not a fault.
+                debug_assert!(false, "{gap}");
+                tracing::error!(%gap, "an entry became durable out of order");
+            }
+            let seen = state.seen.entry(origin).or_default();
+            *seen = hlc.max(*seen);
+        }
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Everything that `origin` wrote up to `through` is here.
+    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) {
+        {
+            let mut state = self.state();
+            let mark = state.watermarks.entry(origin).or_default();
+            *mark = through.max(*mark);
+        }
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    pub(crate) fn watermark_of(&self, origin: NodeId) -> Option<Hlc> {
+        self.state().watermarks.get(&origin).copied()
+    }
+
+    /// Numbers of the entries that are durable here.
+    pub(crate) fn vector(&self) -> VersionVector {
+        self.state().durable.clone()
+    }
+
+    /// What an answer given now may have seen.
+    pub(crate) fn session_token(&self) -> SessionToken {
+        let mut token = SessionToken::new();
+        let state = self.state();
+        for member in std::iter::once(&self.this).chain(&self.others) {
+            if let Some(seen) = state.seen.get(&member.node)
+                && token.merge(&member.region, *seen).is_err()
+            {
+                tracing::error!(region = %member.region, "a session token is full");
+            }
+        }
+        token
+    }
+
+    /// Whether everything that a token has seen is here.
+    pub(crate) fn covers(&self, token: &SessionToken) -> bool {
+        let state = self.state();
+        self.others.iter().all(|member| {
+            token.get(&member.region).is_none_or(|wanted| {
+                state
+                    .watermarks
+                    .get(&member.node)
+                    .is_some_and(|mark| *mark >= wanted)
+            })
+        })
+    }
+
+    pub(crate) fn lag(&self) -> Vec<OriginLag> {
+        let now = now();
+        let state = self.state();
+        self.others
+            .iter()
+            .map(|member| OriginLag {
+                origin: member.node,
+                region: member.region.clone(),
+                lag: state
+                    .watermarks
+                    .get(&member.node)
+                    .map(|mark| now.saturating_since(mark.to_unix_nanos())),
+            })
+            .collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,147 @@
+//! Pulling from every other node.
+//!
+//! From each peer this node asks for the peer's own log. Other logs it asks a peer
+//! for only while it is not connected to their node: so a change crosses each link
+//! once, and still comes by way of a third node while a link is cut.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use meridian_regions::NodeId;
+use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
+use meridian_transport::{Channel, FrameReader, Mesh};
+use rand::RngExt;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::error::PullError;
+use crate::replica::Replica;
+
+/// First pause after a stream has failed.
+const BACKOFF_MIN: Duration = Duration::from_millis(100);
+/// A healed link is used again within this time.
+const BACKOFF_MAX: Duration = Duration::from_secs(2);
+
+/// Starts one task for each other node.
+pub(crate) fn start(
+    replica: &Replica,
+    mesh: &Mesh,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    for member in replica.inner().progress.others() {
+        let puller = Puller {
+            replica: replica.clone(),
+            mesh: mesh.clone(),
+            peer: member.node,
+        };
+        let cancel = cancel.clone();
+        tracker.spawn(async move {
+            // Cancelled by the supervisor; a failed stream is opened again, never fatal.
+            cancel.run_until_cancelled(puller.pull()).await;
+        });
+    }
+}
+
+struct Puller {
+    replica: Replica,
+    mesh: Mesh,
+    peer: NodeId,
+}
+
+impl Puller {
+    async fn pull(self) {
+        let mut connectivity = self.mesh.connectivity();
+        let mut backoff = BACKOFF_MIN;
+        loop {
+            connectivity.mark_unchanged();
+            if !self.mesh.connected(self.peer) {
+                if connectivity.changed().await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            match self.stream(&mut connectivity).await {
+                // Other logs are to be asked for now: at once.
+                Ok(()) => backoff = BACKOFF_MIN,
+                Err(cause) => {
+                    tracing::warn!(peer = %self.peer, %cause, "pulling from a peer was interrupted");
+                    let pause = rand::rng().random_range(backoff / 2..=backoff);
+                    tokio::time::sleep(pause).await;
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                }
+            }
+        }
+    }
+
+    /// Applies what the peer sends, until other logs are to be asked for.
+    async fn stream(&self, connectivity: &mut watch::Receiver<u64>) -> Result<(), PullError> {
+        let origins = self.origins();
+        let have = self.replica.inner().progress.vector();
+        let request = PullRequest {
+            have: only(&have, &origins),
+            origins: origins.clone(),
+        };
+        let mut frames = self
+            .mesh
+            .open_stream(self.peer, Channel::Pull, request.encode().into())
+            .await?;
+        loop {
+            let mut next = pin!(self.apply_next(&mut frames, &origins));
+            loop {
+                tokio::select! {
+                    biased;
+                    changed = connectivity.changed() => {
+                        // Leaves a frame half applied: the next stream sends it again.
+                        if changed.is_err() || self.origins() != origins {
+                            return Ok(());
+                        }
+                    }
+                    applied = &mut next => {
+                        applied?;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn apply_next(
+        &self,
+        frames: &mut FrameReader,
+        origins: &[NodeId],
+    ) -> Result<(), PullError> {
+        let frame = frames.next().await?.ok_or(PullError::Ended)?;
+        match PullFrame::decode(&frame)? {
+            PullFrame::Entries(entries) => {
+                let asked = entries
+                    .into_iter()
+                    .filter(|entry| origins.contains(&entry.origin));
+                self.replica.apply(asked.collect()).await
+            }
+            PullFrame::Watermark { origin, through } => {
+                if origins.contains(&origin) {
+                    self.replica.inner().progress.watermark(origin, through);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The peer's own log, and the logs of nodes that are out of reach.
+    fn origins(&self) -> Vec<NodeId> {
+        let others = self.replica.inner().progress.others();
+        others
+            .iter()
+            .map(|member| member.node)
+            .filter(|node| *node == self.peer || !self.mesh.connected(*node))
+            .collect()
+    }
+}
+
+fn only(have: &VersionVector, origins: &[NodeId]) -> VersionVector {
+    have.iter()
+        .filter(|(origin, _, _)| origins.contains(origin))
+        .collect()
+}

@@ -1,0 +1,52 @@
+//! What the log on disk says at a start: how far every origin has come.
+
+use std::collections::BTreeMap;
+
+use meridian_regions::{Hlc, NodeId, ShardId};
+use meridian_replication_core::{LogEntry, VersionVector};
+use meridian_storage::Store;
+
+use crate::error::OpenError;
+use crate::keys::{self, LOG};
+
+/// A key after every entry.
+const LOG_END: [u8; 19] = [0xff; 19];
+
+/// Progress found in the log.
+pub(crate) struct Recovered {
+    pub(crate) vector: VersionVector,
+    /// The latest timestamp of each origin.
+    pub(crate) seen: BTreeMap<NodeId, Hlc>,
+}
+
+/// Reads the last entry of every origin and shard. Acknowledged entries are fsynced
+/// and their recovery stops at damage, so that the last one found is the last one.
+pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
+    let mut pairs = Vec::new();
+    let mut seen: BTreeMap<NodeId, Hlc> = BTreeMap::new();
+    let mut from = Vec::new();
+    while let Some((key, _)) = store.scan(LOG, &from, &LOG_END, 1)?.into_iter().next() {
+        let (origin, shard, _) = keys::parse_entry(&key)
+            .ok_or_else(|| OpenError::Log(format!("a key of {} bytes", key.len())))?;
+        let last = last_of(store, origin, shard)?;
+        let latest = seen.entry(origin).or_default();
+        *latest = last.hlc.max(*latest);
+        pairs.push((origin, shard, last.seq));
+        // Just past the last number that there can be.
+        from = keys::entry(origin, shard, u64::MAX);
+        from.push(0);
+    }
+    Ok(Recovered {
+        vector: pairs.into_iter().collect(),
+        seen,
+    })
+}
+
+fn last_of(store: &Store, origin: NodeId, shard: ShardId) -> Result<LogEntry, OpenError> {
+    let from = keys::entry(origin, shard, 0);
+    let until = keys::entry(origin, shard, u64::MAX);
+    let (_, value) = store
+        .last_before(LOG, &from, &until)?
+        .ok_or_else(|| OpenError::Log(format!("no entry of node {origin} in shard {shard}")))?;
+    LogEntry::decode(&value).map_err(|cause| OpenError::Log(cause.to_string()))
+}

@@ -1,0 +1,234 @@
+//! The handle to the listing plane of this node.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use meridian_regions::{ListingId, NodeId, ShardId};
+use meridian_replication_core::{LogEntry, SequenceGap, SessionToken, VersionVector};
+use meridian_storage::{StorageError, Store, StoreOptions, Writer};
+use meridian_transport::Mesh;
+use tokio::sync::{broadcast, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::changes::BACKLOG_MAX;
+use crate::documents::Documents;
+use crate::error::{OpenError, SessionBehind};
+use crate::keys::FAMILIES;
+use crate::progress::Progress;
+use crate::read::Rendered;
+use crate::recover::recover;
+use crate::sequencer::Sequencer;
+use crate::{Changes, OriginLag, ReplicaOptions, puller};
+
+/// Handle to the listing plane. Cheap to clone.
+#[derive(Clone)]
+pub struct Replica {
+    inner: Arc<Inner>,
+}
+
+/// Numbers for operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReplicaStats {
+    /// Own entries made durable since the start.
+    pub entries_logged: u64,
+    /// Entries of others applied since the start.
+    pub entries_applied: u64,
+    /// Changes set aside since the start.
+    pub quarantined: u64,
+    /// Documents open in memory.
+    pub documents_hot: usize,
+    /// Batches that wait for the disk.
+    pub writes_queued: usize,
+}
+
+pub(crate) struct Inner {
+    pub(crate) store: Store,
+    pub(crate) writer: Writer,
+    pub(crate) documents: Documents,
+    pub(crate) rendered: Rendered,
+    pub(crate) sequencer: Sequencer,
+    pub(crate) progress: Progress,
+    pub(crate) counters: Counters,
+    /// Numbers of the entries that have been submitted: at least the durable ones.
+    accepted: Mutex<VersionVector>,
+    changed: broadcast::Sender<ListingId>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    logged: AtomicU64,
+    applied: AtomicU64,
+    quarantined: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn logged(&self) {
+        self.logged.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn applied(&self) {
+        self.applied.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn quarantined(&self) {
+        self.quarantined.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Inner {
+    pub(crate) fn this(&self) -> NodeId {
+        self.progress.this().node
+    }
+
+    /// The last number accepted of an origin's shard.
+    pub(crate) fn accepted(&self, origin: NodeId, shard: ShardId) -> u64 {
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(origin, shard)
+    }
+
+    /// Accepts the next entry of an origin's shard.
+    pub(crate) fn accept(&self, entry: &LogEntry) -> Result<(), SequenceGap> {
+        self.accepted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .advance(entry.origin, entry.shard, entry.seq)
+    }
+
+    /// Tells watchers of a change that is durable.
+    pub(crate) fn announce(&self, listing: ListingId) {
+        // Nobody watching is no fault.
+        let _ = self.changed.send(listing);
+    }
+}
+
+impl Replica {
+    /// Opens the database and takes up where it was left.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the database or its log cannot be read.
+    pub fn open(options: ReplicaOptions) -> Result<Self, OpenError> {
+        let store = Store::open(StoreOptions {
+            path: options.path,
+            column_families: FAMILIES,
+            block_cache_bytes: options.block_cache_bytes,
+            write_buffer_bytes: options.write_buffer_bytes,
+        })?;
+        let recovered = recover(&store)?;
+        let writer = Writer::start(&store)?;
+        let this = options.this.node;
+        let last_hlc = recovered.seen.values().max().copied().unwrap_or_default();
+        let sequencer = Sequencer::resume(this, options.clock_drift_max, last_hlc, |shard| {
+            recovered.vector.get(this, shard)
+        });
+        let progress = Progress::new(
+            options.this,
+            options.others,
+            recovered.vector.clone(),
+            recovered.seen,
+        );
+        Ok(Self {
+            inner: Arc::new(Inner {
+                store,
+                writer,
+                documents: Documents::new(options.documents_hot_max),
+                rendered: Rendered::new(),
+                sequencer,
+                progress,
+                counters: Counters::default(),
+                accepted: Mutex::new(recovered.vector),
+                changed: broadcast::channel(BACKLOG_MAX).0,
+            }),
+        })
+    }
+
+    /// Pulls from every other node, for as long as `cancel` allows.
+    pub fn start(&self, mesh: &Mesh, tracker: &TaskTracker, cancel: &CancellationToken) {
+        puller::start(self, mesh, tracker, cancel);
+    }
+
+    /// What an answer given now may have seen: to be handed to the client.
+    #[must_use]
+    pub fn session_token(&self) -> SessionToken {
+        self.inner.progress.session_token()
+    }
+
+    /// Waits until everything that a session has seen is here.
+    ///
+    /// # Errors
+    /// [`SessionBehind`] if it is not within `patience`.
+    pub async fn wait_for(
+        &self,
+        token: &SessionToken,
+        patience: Duration,
+    ) -> Result<(), SessionBehind> {
+        let mut version = self.inner.progress.version();
+        let covered = async {
+            while !self.inner.progress.covers(token) {
+                if version.changed().await.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+        };
+        tokio::time::timeout(patience, covered)
+            .await
+            .map_err(|_elapsed| SessionBehind { waited: patience })
+    }
+
+    /// How far this node is behind each other one.
+    #[must_use]
+    pub fn lag(&self) -> Vec<OriginLag> {
+        self.inner.progress.lag()
+    }
+
+    /// How stale what is read here may be: the greatest lag. `None` before every
+    /// other node has been heard since the start.
+    #[must_use]
+    pub fn staleness(&self) -> Option<Duration> {
+        let lags = self.lag();
+        lags.into_iter()
+            .map(|origin| origin.lag)
+            .try_fold(Duration::ZERO, |worst, lag| lag.map(|lag| worst.max(lag)))
+    }
+
+    /// Listings that change from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Changes {
+        Changes(self.inner.changed.subscribe())
+    }
+
+    /// Numbers for operators.
+    #[must_use]
+    pub fn stats(&self) -> ReplicaStats {
+        let counters = &self.inner.counters;
+        ReplicaStats {
+            entries_logged: counters.logged.load(Ordering::Relaxed),
+            entries_applied: counters.applied.load(Ordering::Relaxed),
+            quarantined: counters.quarantined.load(Ordering::Relaxed),
+            documents_hot: self.inner.documents.len(),
+            writes_queued: self.inner.writer.queued(),
+        }
+    }
+
+    /// The first failed write of the database. The node must stop on it.
+    #[must_use]
+    pub fn failure(&self) -> watch::Receiver<Option<StorageError>> {
+        self.inner.writer.failure()
+    }
+
+    pub(crate) const fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+}
+
+impl std::fmt::Debug for Replica {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Replica")
+            .field("this", self.inner.progress.this())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,137 @@
+//! Serving the change log to a peer: entries as they become durable, and
+//! watermarks in between.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use meridian_regions::{Hlc, NodeId, ShardId};
+use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
+use meridian_storage::{Durability, StorageError};
+use meridian_transport::{FrameWriter, StreamError};
+
+use crate::keys::{self, LOG};
+use crate::replica::Replica;
+
+/// Entries in one frame. Small enough that other streams get their turn.
+const FRAME_ENTRIES: usize = 512;
+/// Bytes of entries in one frame, about.
+const FRAME_BYTES: usize = 256 * 1024;
+/// How often a quiet stream tells that nothing has been written: what a reader
+/// elsewhere knows of us is at most this much older than the way here.
+const HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// Why a stream to a peer ended.
+#[derive(Debug, thiserror::Error)]
+enum ServeError {
+    #[error("the request cannot be read: {0}")]
+    Request(#[from] meridian_replication_core::WireError),
+    #[error(transparent)]
+    Stream(#[from] StreamError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl Replica {
+    /// Answers a peer's pull until it, or the connection, goes away.
+    pub async fn serve_pull(&self, peer: NodeId, request: Bytes, replies: FrameWriter) {
+        if let Err(cause) = self.serve(&request, replies).await {
+            tracing::debug!(%peer, %cause, "a pull ended");
+        }
+    }
+
+    async fn serve(&self, request: &[u8], replies: FrameWriter) -> Result<(), ServeError> {
+        let PullRequest { have, origins } = PullRequest::decode(request)?;
+        let mut pull = Pull {
+            replica: self,
+            replies,
+            sent: have,
+        };
+        let mut progress = self.inner().progress.version();
+        loop {
+            progress.mark_unchanged();
+            for origin in &origins {
+                pull.send_origin(*origin).await?;
+            }
+            // Progress or a heartbeat: both lead to the same look.
+            let _ = tokio::time::timeout(HEARTBEAT, progress.changed()).await;
+        }
+    }
+}
+
+struct Pull<'a> {
+    replica: &'a Replica,
+    replies: FrameWriter,
+    /// What the peer has, or has been sent.
+    sent: VersionVector,
+}
+
+impl Pull<'_> {
+    /// Sends what the peer lacks of an origin, then the watermark that this makes
+    /// true.
+    async fn send_origin(&mut self, origin: NodeId) -> Result<(), ServeError> {
+        // Taken first: everything up to it can be read afterwards.
+        let watermark = self.watermark(origin).await?;
+        let durable = self.replica.inner().progress.vector();
+        for shard in ShardId::all() {
+            let through = durable.get(origin, shard);
+            while self.sent.get(origin, shard) < through {
+                self.send_entries(origin, shard, through).await?;
+            }
+        }
+        if let Some(through) = watermark {
+            let frame = PullFrame::Watermark { origin, through };
+            self.replies.send(frame.encode().into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Up to where an origin's entries can be read here. For this node: a fresh
+    /// timestamp, and a barrier behind every entry that has an older one.
+    async fn watermark(&self, origin: NodeId) -> Result<Option<Hlc>, ServeError> {
+        let inner = self.replica.inner();
+        if origin != inner.this() {
+            return Ok(inner.progress.watermark_of(origin));
+        }
+        let through = inner.sequencer.tick();
+        self.replica.barrier(Durability::Buffered).await?;
+        Ok(Some(through))
+    }
+
+    async fn send_entries(
+        &mut self,
+        origin: NodeId,
+        shard: ShardId,
+        through: u64,
+    ) -> Result<(), ServeError> {
+        let from = self.sent.get(origin, shard) + 1;
+        let stored = self.replica.inner().store.scan(
+            LOG,
+            &keys::entry(origin, shard, from),
+            &keys::entry(origin, shard, through.saturating_add(1)),
+            FRAME_ENTRIES,
+        )?;
+        let mut bytes = 0;
+        let mut frame = Vec::new();
+        for (key, entry) in stored {
+            let Some((_, _, seq)) = keys::parse_entry(&key) else {
+                break;
+            };
+            if bytes > 0 && bytes + entry.len() > FRAME_BYTES {
+                break;
+            }
+            if self.sent.advance(origin, shard, seq).is_err() {
+                break;
+            }
+            bytes += entry.len();
+            frame.push(entry);
+        }
+        if frame.is_empty() {
+            return Err(StorageError::Read(format!(
+                "entry {from} of node {origin} in shard {shard} is not in the log"
+            ))
+            .into());
+        }
+        let frame = PullFrame::encode_entries(frame);
+        Ok(self.replies.send(frame.into()).await?)
+    }
+}

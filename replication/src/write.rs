@@ -1,0 +1,326 @@
+//! Local writes: decided under the document's lock, acknowledged once durable.
+
+use std::sync::Arc;
+
+use meridian_regions::{Genesis, ListingId, NodeId, UnixNanos};
+use meridian_replication_core::{
+    EditError, EditOp, EncodedChange, ListingDocument, ListingPatch, LogEntry, ValidDraft,
+};
+use meridian_storage::{Batch, Committed, Durability, WritePermit};
+
+use crate::documents::{Hot, Stripe, open};
+use crate::error::WriteError;
+use crate::keys::{self, GENESIS, HEADS, LOG};
+use crate::read::ReadListing;
+use crate::replica::{Inner, Replica};
+use crate::sequencer::now;
+
+/// What the caller wants to be true of the document that it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Precondition {
+    /// Nothing: the write merges with whatever is there.
+    None,
+    /// The document has this entity tag.
+    IfMatch(String),
+}
+
+/// An acknowledged write.
+#[derive(Debug, Clone)]
+pub struct Written {
+    /// The listing with the write in it.
+    pub listing: Arc<ReadListing>,
+}
+
+/// What came of many creations at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct BatchSummary {
+    /// New listings.
+    pub created: u64,
+    /// Listings that differed from their drafts.
+    pub updated: u64,
+    /// Listings that were as their drafts say, or have been deleted.
+    pub unchanged: u64,
+}
+
+/// Whether a write's rendering is made at once, for its answer, or by its first
+/// reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rendering {
+    Now,
+    Later,
+}
+
+/// A submitted write: what it shows once it is durable.
+struct Submitted {
+    committed: Option<Committed>,
+    listing: Option<Arc<ReadListing>>,
+}
+
+impl Replica {
+    /// Creates a listing. Its id must be new, and this node the only one to create it.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing has been changed, except perhaps after
+    /// [`WriteError::Storage`].
+    pub async fn create(
+        &self,
+        id: &ListingId,
+        draft: &ValidDraft,
+        genesis: Genesis,
+    ) -> Result<Written, WriteError> {
+        let permit = self.inner().writer.reserve().await?;
+        let submitted = self
+            .inner()
+            .create(permit, id, draft, genesis, Rendering::Now);
+        acknowledge(submitted).await
+    }
+
+    /// Creates listings that are not there and brings the others to what their
+    /// drafts say, all in few group commits. Answers once everything is durable.
+    ///
+    /// # Errors
+    /// [`WriteError`]; some of the listings may have been written. It can be repeated.
+    pub async fn create_batch(
+        &self,
+        rows: Vec<(ListingId, ValidDraft, Genesis)>,
+    ) -> Result<BatchSummary, WriteError> {
+        let mut summary = BatchSummary::default();
+        let mut last = None;
+        for (id, draft, genesis) in rows {
+            let permit = self.inner().writer.reserve().await?;
+            let submitted = if self.inner().knows(&id)? {
+                self.inner().change(
+                    permit,
+                    &id,
+                    &Precondition::None,
+                    Rendering::Later,
+                    |doc, node, at| doc.reconcile(node, at, &draft),
+                )?
+            } else {
+                summary.created += 1;
+                let later = Rendering::Later;
+                last = self
+                    .inner()
+                    .create(permit, &id, &draft, genesis, later)
+                    .committed;
+                continue;
+            };
+            if submitted.committed.is_some() {
+                summary.updated += 1;
+                last = submitted.committed;
+            } else {
+                summary.unchanged += 1;
+            }
+            // Thousands of rows: let others have the core.
+            tokio::task::consume_budget().await;
+        }
+        // The writer keeps the order: when the last is durable, all are.
+        if let Some(last) = last {
+            last.await?;
+        }
+        Ok(summary)
+    }
+
+    /// Writes what a merge patch wants changed.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing has been changed, except perhaps after
+    /// [`WriteError::Storage`].
+    pub async fn patch(
+        &self,
+        id: &ListingId,
+        patch: &ListingPatch,
+        precondition: Precondition,
+    ) -> Result<Written, WriteError> {
+        self.change(id, &precondition, |document, node, at| {
+            document.patch(node, at, patch)
+        })
+        .await
+    }
+
+    /// Carries out operations that keep their intent under concurrency.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing has been changed, except perhaps after
+    /// [`WriteError::Storage`].
+    pub async fn edit(
+        &self,
+        id: &ListingId,
+        ops: &[EditOp],
+        precondition: Precondition,
+    ) -> Result<Written, WriteError> {
+        self.change(id, &precondition, |document, node, at| {
+            document.edit(node, at, ops)
+        })
+        .await
+    }
+
+    /// Deletes a listing for good.
+    ///
+    /// # Errors
+    /// [`WriteError`]; nothing has been changed, except perhaps after
+    /// [`WriteError::Storage`].
+    pub async fn delete(
+        &self,
+        id: &ListingId,
+        precondition: Precondition,
+    ) -> Result<Written, WriteError> {
+        self.change(id, &precondition, ListingDocument::delete)
+            .await
+    }
+
+    async fn change(
+        &self,
+        id: &ListingId,
+        precondition: &Precondition,
+        change: impl FnOnce(
+            &mut ListingDocument,
+            NodeId,
+            UnixNanos,
+        ) -> Result<Option<EncodedChange>, EditError>,
+    ) -> Result<Written, WriteError> {
+        let permit = self.inner().writer.reserve().await?;
+        let submitted = self
+            .inner()
+            .change(permit, id, precondition, Rendering::Now, change)?;
+        if submitted.committed.is_none() {
+            // Nothing to write; what the answer shows may still be on its way to disk.
+            self.barrier(Durability::Synced).await?;
+        }
+        acknowledge(submitted).await
+    }
+}
+
+async fn acknowledge(submitted: Submitted) -> Result<Written, WriteError> {
+    if let Some(committed) = submitted.committed {
+        committed.await?;
+    }
+    submitted
+        .listing
+        .map(|listing| Written { listing })
+        .ok_or(WriteError::NotFound)
+}
+
+impl Inner {
+    /// Whether anything is known of a listing, on disk or on its way there.
+    fn knows(&self, id: &ListingId) -> Result<bool, WriteError> {
+        let mut stripe = self.documents.stripe(id.shard());
+        Ok(open(&mut stripe, &self.store, id)?.is_some())
+    }
+
+    fn create(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        id: &ListingId,
+        draft: &ValidDraft,
+        genesis: Genesis,
+        rendering: Rendering,
+    ) -> Submitted {
+        let at = now();
+        let (document, change) = ListingDocument::create(id, self.this(), at, draft);
+        let mut stripe = self.documents.stripe(id.shard());
+        let mut hot = Hot::fresh(document);
+        let submitted = self.submit(permit, &mut hot, change, Some(genesis), rendering);
+        stripe.keep(id.clone(), hot);
+        submitted
+    }
+
+    fn change(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        id: &ListingId,
+        precondition: &Precondition,
+        rendering: Rendering,
+        change: impl FnOnce(
+            &mut ListingDocument,
+            NodeId,
+            UnixNanos,
+        ) -> Result<Option<EncodedChange>, EditError>,
+    ) -> Result<Submitted, WriteError> {
+        let mut stripe = self.documents.stripe(id.shard());
+        let hot = open(&mut stripe, &self.store, id)?.ok_or(WriteError::NotFound)?;
+        if let Precondition::IfMatch(wanted) = precondition {
+            let current = hot.document.heads().etag();
+            if current != *wanted {
+                return Err(WriteError::PreconditionFailed { current });
+            }
+        }
+        match change(&mut hot.document, self.this(), now()) {
+            Ok(Some(change)) => Ok(self.submit(permit, hot, change, None, rendering)),
+            Ok(None) => Ok(Submitted {
+                committed: None,
+                listing: (rendering == Rendering::Now)
+                    .then(|| Arc::new(ReadListing::render(&hot.document))),
+            }),
+            Err(error) => {
+                if error == EditError::Poisoned {
+                    forget(&mut stripe, id);
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Gives a change its number and submits it; called under the document's lock.
+    fn submit(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        hot: &mut Hot,
+        change: EncodedChange,
+        genesis: Option<Genesis>,
+        rendering: Rendering,
+    ) -> Submitted {
+        let id = hot.document.id().clone();
+        let shard = id.shard();
+        let listing =
+            (rendering == Rendering::Now).then(|| Arc::new(ReadListing::render(&hot.document)));
+        let version = hot.document.changes();
+        let mut batch = Batch::new();
+        let digest = hot.document.heads().digest();
+        batch.put(HEADS, keys::heads(&id), digest.to_vec());
+        if let Some(genesis) = &genesis {
+            batch.put(GENESIS, id.to_key(), genesis.encode());
+        }
+        let (answer, committed) = tokio::sync::oneshot::channel();
+        let (inner, shown) = (Arc::clone(self), listing.clone());
+        self.sequencer.issue(shard, |ticket| {
+            let entry = LogEntry {
+                origin: ticket.origin,
+                shard,
+                seq: ticket.seq,
+                hlc: ticket.hlc,
+                listing: id.clone(),
+                change: change.into_bytes(),
+                genesis,
+            };
+            let place = keys::entry(ticket.origin, shard, ticket.seq);
+            batch.put(LOG, place, entry.encode());
+            let stored = keys::change(&id, ticket.origin, ticket.seq);
+            hot.store(&mut batch, stored, entry.change);
+            let mark_durable = hot.submit();
+            permit.submit_then(batch, Durability::Synced, move |result| {
+                if result.is_ok() {
+                    mark_durable();
+                    inner.rendered.publish(&id, version, shown);
+                    inner
+                        .progress
+                        .durable(ticket.origin, shard, ticket.seq, ticket.hlc);
+                    inner.counters.logged();
+                    inner.announce(id);
+                }
+                // Nobody may wait any more; the write stands all the same.
+                let _ = answer.send(result);
+            });
+        });
+        Submitted {
+            committed: Some(Committed::from(committed)),
+            listing,
+        }
+    }
+}
+
+/// Drops a document that was interrupted half-way.
+fn forget(stripe: &mut Stripe, id: &ListingId) {
+    tracing::error!(listing = %id, "a document was interrupted half-way and is loaded again");
+    stripe.forget(id);
+}
