@@ -11,10 +11,11 @@ use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::applied_state::AppliedState;
 use crate::envelope::{Answer, Reply, Request};
 use crate::error::WakeError;
 use crate::group::{Group, GroupDescription, Shared};
-use crate::keys::FAMILIES;
+use crate::keys::{FAMILIES, GroupKey, STATE, StateKind};
 use crate::transport::GroupTransport;
 use crate::{GroupOptions, OpenError};
 
@@ -135,6 +136,19 @@ impl Groups {
         &self.inner.requests
     }
 
+    /// What a group has applied here, from its record.
+    pub(crate) fn stored_state(&self, listing: &ListingId) -> Result<AppliedState, StorageError> {
+        let place = GroupKey::new(listing).state(StateKind::Applied);
+        let record = self.inner.shared.store.get(STATE, &place)?;
+        record.map_or_else(
+            || Ok(AppliedState::default()),
+            |bytes| {
+                AppliedState::decode(&bytes)
+                    .map_err(|cause| StorageError::Read(format!("{listing}: {cause}")))
+            },
+        )
+    }
+
     /// The group of a listing, woken if need be.
     pub(crate) async fn group(&self, genesis: &Genesis) -> Result<Arc<Group>, WakeError> {
         self.drop_dead(&genesis.listing).await;
@@ -171,7 +185,7 @@ impl Groups {
         Ok(slot)
     }
 
-    fn awake_group(&self, listing: &ListingId) -> Option<Arc<Group>> {
+    pub(crate) fn awake_group(&self, listing: &ListingId) -> Option<Arc<Group>> {
         self.map().get(listing)?.get().cloned()
     }
 

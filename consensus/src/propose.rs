@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use meridian_consensus_core::{Applied, Command, Ledger};
-use meridian_regions::Genesis;
+use meridian_regions::{Genesis, ListingId};
 use meridian_storage::StorageError;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::{Instant as _, ReadPolicy};
@@ -114,12 +114,20 @@ impl Groups {
         }
     }
 
-    /// The ledger as this node has applied it, if the group is awake here. It may be
-    /// stale: it never admits a booking.
-    #[must_use]
-    pub async fn local(&self, genesis: &Genesis) -> Option<LedgerView> {
-        let group = self.group(genesis).await.ok()?;
-        Some(view(&group))
+    /// The ledger as this node has applied it, without waking its group. It may be
+    /// stale: it never admits a booking. Empty if nothing has been applied here.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails or lies.
+    pub fn local(&self, listing: &ListingId) -> Result<LedgerView, StorageError> {
+        if let Some(group) = self.awake_group(listing) {
+            return Ok(view(&group));
+        }
+        let state = self.stored_state(listing)?;
+        Ok(LedgerView {
+            ledger: Arc::new(state.ledger),
+            applied_index: state.log_id.map(|id| id.index),
+        })
     }
 }
 

@@ -40,8 +40,10 @@ pub struct ListingDraft {
     pub location: Location,
     /// Guests that one unit takes, 1 to 1,000.
     pub capacity: u32,
-    /// Price of one slot.
-    pub nightly_price: Money,
+    /// Price of one slot. Clients must state it; only an imported listing may come
+    /// without one, and cannot be booked before somebody has set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nightly_price: Option<Money>,
     /// A set of at most 100 names; empty by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub amenities: Option<Vec<String>>,
@@ -98,7 +100,7 @@ impl ListingDraft {
             description: None,
             location,
             capacity,
-            nightly_price,
+            nightly_price: Some(nightly_price),
             amenities: None,
             photos: None,
             house_rules: None,

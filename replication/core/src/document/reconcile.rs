@@ -49,7 +49,9 @@ fn state(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<(), EditError>
     writer.put(Register::Title, draft.title.as_str())?;
     writer.put(Register::Point, draft.location.point().to_register())?;
     writer.put(Register::Capacity, u64::from(draft.capacity))?;
-    writer.put(Register::NightlyPrice, draft.nightly_price.to_register())?;
+    if let Some(price) = &draft.nightly_price {
+        writer.put(Register::NightlyPrice, price.to_register())?;
+    }
     for (register, value) in [
         (Register::City, &draft.location.city),
         (Register::Country, &draft.location.country),

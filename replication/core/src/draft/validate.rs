@@ -10,7 +10,9 @@ pub(super) fn draft(draft: &ListingDraft, findings: &mut Findings) {
     rules::title(findings, &draft.title);
     location(&draft.location, findings);
     rules::range(findings, "/capacity", draft.capacity, 1..=CAPACITY_MAX);
-    rules::amount(findings, draft.nightly_price.amount);
+    if let Some(price) = &draft.nightly_price {
+        rules::amount(findings, price.amount);
+    }
     if let Some(description) = &draft.description {
         rules::description(findings, description);
     }

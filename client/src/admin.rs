@@ -1,0 +1,133 @@
+//! Calls to the operator API of one node.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::client::read;
+use crate::{CallError, FieldProblem};
+
+/// Time for one call: an import makes thousands of listings durable.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A client of the operator API.
+#[derive(Debug, Clone)]
+pub struct AdminClient {
+    http: reqwest::Client,
+    url: String,
+}
+
+/// What came of the rows of one request.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ImportSummary {
+    /// New listings.
+    pub created: u64,
+    /// Listings that differed from their rows.
+    pub updated: u64,
+    /// Listings that were as their rows say.
+    pub unchanged: u64,
+    /// Rows that are no listings.
+    pub rejected: Vec<RejectedRow>,
+}
+
+/// A row that was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RejectedRow {
+    /// Position in the request, from 0.
+    pub index: usize,
+    /// What is wrong with it.
+    pub errors: Vec<FieldProblem>,
+}
+
+impl AdminClient {
+    /// A client of the node whose operator API stands at `url`.
+    ///
+    /// # Errors
+    /// [`CallError::Unreachable`] if the system's HTTP stack cannot be set up.
+    pub fn new(url: impl Into<String>) -> Result<Self, CallError> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .timeout(DEADLINE)
+            .build()
+            .map_err(|cause| CallError::Unreachable(cause.to_string()))?;
+        Ok(Self {
+            http,
+            url: url.into(),
+        })
+    }
+
+    /// Whether the node is ready for clients.
+    pub async fn is_ready(&self) -> bool {
+        let asked = self.http.get(format!("{}/readyz", self.url)).send().await;
+        asked.is_ok_and(|response| response.status().is_success())
+    }
+
+    /// `GET /admin/v1/status`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn status(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/status").await
+    }
+
+    /// `GET /admin/v1/replication`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn replication(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/replication").await
+    }
+
+    /// `GET /admin/v1/replication/digests`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn digests(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/replication/digests").await
+    }
+
+    /// `GET /admin/v1/replication/digests/{shard}`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn shard_digests(&self, shard: u64) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/replication/digests/{shard}"))
+            .await
+    }
+
+    /// `POST /admin/v1/import`: rows as `{source, external_id, draft}`. May be
+    /// repeated: it changes nothing the second time.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn import(&self, rows: &[Value]) -> Result<ImportSummary, CallError> {
+        let response = self
+            .http
+            .post(format!("{}/admin/v1/import", self.url))
+            .json(&json!({"rows": rows}))
+            .send()
+            .await
+            .map_err(|cause| failed(&cause))?;
+        serde_json::from_value(read(response).await?.body)
+            .map_err(|cause| CallError::Decode(cause.to_string()))
+    }
+
+    async fn get(&self, path: &str) -> Result<Value, CallError> {
+        let response = self
+            .http
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .map_err(|cause| failed(&cause))?;
+        Ok(read(response).await?.body)
+    }
+}
+
+fn failed(cause: &reqwest::Error) -> CallError {
+    if cause.is_connect() {
+        CallError::Unreachable(cause.to_string())
+    } else {
+        CallError::Unknown(cause.to_string())
+    }
+}

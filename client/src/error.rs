@@ -1,0 +1,92 @@
+//! What a request that has no answer, or a refusing one, means.
+
+use serde::{Deserialize, Serialize};
+
+/// An RFC 9457 problem, as every refusal of the API is one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// Stable name of the kind, as in `slot-taken`.
+    pub code: String,
+    /// The kind in words.
+    pub title: String,
+    /// This case in words.
+    #[serde(default)]
+    pub detail: String,
+    /// Ties the answer to the node's log.
+    #[serde(default)]
+    pub request_id: String,
+    /// Whether the same request, with the same key, may be sent again.
+    #[serde(default)]
+    pub retryable: bool,
+    /// What is wrong with which field.
+    #[serde(default)]
+    pub errors: Vec<FieldProblem>,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FieldProblem {
+    /// RFC 6901.
+    pub pointer: String,
+    /// What was expected.
+    pub detail: String,
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} ({}): {}", self.title, self.code, self.detail)?;
+        for error in &self.errors {
+            write!(formatter, "\n  {}: {}", error.pointer, error.detail)?;
+        }
+        if !self.request_id.is_empty() {
+            write!(formatter, " [{}]", self.request_id)?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a call has no result.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The API refused.
+    #[error("{0}")]
+    Problem(Box<Problem>),
+    /// The request may have been executed: its answer was lost or late.
+    #[error("no answer, the outcome is unknown: {0}; repeat with the same key to learn it")]
+    Unknown(String),
+    /// The request was surely not executed: no endpoint took it.
+    #[error("no endpoint can be reached: {0}")]
+    Unreachable(String),
+    /// The answer is not what the contract says.
+    #[error("the answer cannot be read: {0}")]
+    Decode(String),
+}
+
+impl CallError {
+    /// The problem's code, if the API refused.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Problem(problem) => Some(&problem.code),
+            _ => None,
+        }
+    }
+
+    /// Whether the request may have been executed nevertheless.
+    #[must_use]
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_)) || self.code() == Some("outcome-unknown")
+    }
+
+    /// Whether sending the same request again, with the same key, makes sense.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Problem(problem) => problem.retryable,
+            Self::Unknown(_) | Self::Unreachable(_) => true,
+            Self::Decode(_) => false,
+        }
+    }
+}
