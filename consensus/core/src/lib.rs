@@ -28,5 +28,7 @@ pub use ledger::{
     IDEMPOTENCY_RECORDS_MAX, Ledger, Night, OUTBOX_EVENTS_MAX, PAYMENT_TTL_MS, RESERVATIONS_MAX,
     STAY_NIGHTS_MAX,
 };
-pub use outcome::{Applied, DecodeError, Outcome, Rejection, Replay};
+pub use outcome::{
+    Applied, Confirmed, DecodeError, Declined, Held, Outcome, Pending, Rejection, Replay,
+};
 pub use reservation::{Reservation, ReservationState, Step, StepKind};

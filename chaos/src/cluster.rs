@@ -1,0 +1,379 @@
+//! A cluster of real `meridian` processes on this machine.
+//!
+//! The binary makes its own certificates; every node gets a topology that shows it
+//! the others through the relays. Children end when their standard input closes:
+//! whatever becomes of this process, nothing is left behind.
+
+mod files;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use meridian_client::{AdminClient, CallError, Client, ClientOptions};
+use tokio::process::{Child, Command};
+
+use crate::layout::WanPlan;
+use crate::until::{NotInTime, until};
+use crate::wan::Wan;
+
+/// How long a node may take until it is ready.
+const READY_PATIENCE: Duration = Duration::from_secs(30);
+/// How long a node may take to stop when asked to.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
+/// Lines of a node's log that an error shows.
+const LOG_LINES_SHOWN: usize = 12;
+
+/// Why a local cluster could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// A file or process.
+    #[error("{what}: {cause}")]
+    Io {
+        /// What was being done.
+        what: String,
+        /// What the operating system said.
+        cause: std::io::Error,
+    },
+    /// The binary refused.
+    #[error("`meridian {command}` failed: {message}")]
+    Command {
+        /// What was asked.
+        command: String,
+        /// What it said.
+        message: String,
+    },
+    /// A node did not become ready.
+    #[error("node {node}: {cause}\nlast lines of its log:\n{log}")]
+    NotReady {
+        /// The node.
+        node: u64,
+        /// What was awaited.
+        cause: NotInTime,
+        /// What it wrote.
+        log: String,
+    },
+    /// A node that is not part of the cluster, or not running.
+    #[error("node {0} is not running")]
+    NotRunning(u64),
+    /// A client could not be made.
+    #[error(transparent)]
+    Client(#[from] CallError),
+}
+
+/// How to set up a cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterOptions {
+    /// The `meridian` binary.
+    pub binary: PathBuf,
+    /// Folder for everything; must be empty or not there.
+    pub folder: PathBuf,
+    /// Regions, nodes, distances.
+    pub plan: WanPlan,
+    /// Port of the first node's API; those of its admin API and of the other nodes
+    /// follow. `None`: free ports, chosen by the system.
+    pub first_port: Option<u16>,
+}
+
+/// One node: its ports, its folder, and its process while it runs.
+#[derive(Debug)]
+pub struct RunningNode {
+    /// Its number.
+    pub id: u64,
+    /// Its region.
+    pub region: &'static str,
+    /// TCP address of its client API.
+    pub api: SocketAddr,
+    /// TCP address of its operator API.
+    pub admin: SocketAddr,
+    /// UDP address of its QUIC endpoint.
+    pub peer: SocketAddr,
+    /// Its files.
+    pub folder: PathBuf,
+    child: Option<Child>,
+}
+
+/// A cluster of processes and the network between them.
+#[derive(Debug)]
+pub struct LocalCluster {
+    options: ClusterOptions,
+    nodes: BTreeMap<u64, RunningNode>,
+    wan: Wan,
+}
+
+impl LocalCluster {
+    /// Makes certificates and configuration, starts every node, and waits until all
+    /// are ready and connected.
+    ///
+    /// # Errors
+    /// [`ClusterError`] with the last lines of the log of a node that does not start.
+    pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
+        let nodes = files::plan_nodes(&options)?;
+        let peers = nodes.iter().map(|node| (node.id, node.peer)).collect();
+        let wan = Wan::start(&options.plan, &peers)
+            .await
+            .map_err(|cause| io("starting the links", cause))?;
+        files::write_all(&options, &nodes, &wan).await?;
+        let mut cluster = Self {
+            options,
+            nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
+            wan,
+        };
+        for id in cluster.ids() {
+            cluster.spawn(id)?;
+        }
+        for id in cluster.ids() {
+            cluster.wait_ready(id).await?;
+        }
+        cluster.wait_connected().await?;
+        Ok(cluster)
+    }
+
+    /// Numbers of all nodes.
+    #[must_use]
+    pub fn ids(&self) -> Vec<u64> {
+        self.nodes.keys().copied().collect()
+    }
+
+    /// Every node.
+    pub fn nodes(&self) -> impl Iterator<Item = &RunningNode> {
+        self.nodes.values()
+    }
+
+    /// The first node of a region.
+    #[must_use]
+    pub fn node_in(&self, region: &str) -> Option<&RunningNode> {
+        self.nodes.values().find(|node| node.region == region)
+    }
+
+    /// The network between the regions.
+    #[must_use]
+    pub const fn wan(&self) -> &Wan {
+        &self.wan
+    }
+
+    /// Regions, nodes and distances.
+    #[must_use]
+    pub const fn plan(&self) -> &WanPlan {
+        &self.options.plan
+    }
+
+    /// A client of one node, which does not fail over.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotRunning`] for a node that is not part of the cluster.
+    pub fn client(&self, id: u64) -> Result<Client, ClusterError> {
+        let node = self.nodes.get(&id).ok_or(ClusterError::NotRunning(id))?;
+        let mut options = ClientOptions::new(format!("http://{}", node.api));
+        // What became of each request is the cluster's to say, not the SDK's to mend.
+        options.retry = false;
+        Ok(Client::new(options)?)
+    }
+
+    /// A client of the operator API of one node.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotRunning`] for a node that is not part of the cluster.
+    pub fn admin(&self, id: u64) -> Result<AdminClient, ClusterError> {
+        let node = self.nodes.get(&id).ok_or(ClusterError::NotRunning(id))?;
+        Ok(AdminClient::new(format!("http://{}", node.admin))?)
+    }
+
+    /// Kills a node at once, as `kill -9` does.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if it does not run.
+    pub async fn kill(&mut self, id: u64) -> Result<(), ClusterError> {
+        let mut child = self.take_child(id)?;
+        child
+            .kill()
+            .await
+            .map_err(|cause| io(&format!("killing node {id}"), cause))
+    }
+
+    /// Asks a node to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if it does not run or does not stop; it is killed then.
+    pub async fn stop(&mut self, id: u64) -> Result<(), ClusterError> {
+        let mut child = self.take_child(id)?;
+        drop(child.stdin.take());
+        let stopped = tokio::time::timeout(STOP_PATIENCE, child.wait()).await;
+        let doing = format!("stopping node {id}");
+        match stopped {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(ClusterError::Command {
+                command: "start".to_owned(),
+                message: format!("node {id} ended with {status}\n{}", self.log_tail(id)),
+            }),
+            Ok(Err(cause)) => Err(io(&doing, cause)),
+            Err(_late) => {
+                child.kill().await.map_err(|cause| io(&doing, cause))?;
+                let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                Err(io(&doing, cause))
+            }
+        }
+    }
+
+    /// Starts a node again on its files, and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`ClusterError`] with the last lines of its log.
+    pub async fn restart(&mut self, id: u64) -> Result<(), ClusterError> {
+        self.spawn(id)?;
+        self.wait_ready(id).await
+    }
+
+    /// Waits until every running node is connected to every other.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotReady`] for a node that is not.
+    pub async fn wait_connected(&self) -> Result<(), ClusterError> {
+        for node in self.nodes.values().filter(|node| node.child.is_some()) {
+            let admin = self.admin(node.id)?;
+            let what = format!("node {} connected to every other", node.id);
+            until(READY_PATIENCE, what, async || {
+                let status = admin.status().await.ok()?;
+                let peers = status["peers"].as_array()?.clone();
+                peers
+                    .iter()
+                    .all(|peer| peer["connected"] == true)
+                    .then_some(())
+            })
+            .await
+            .map_err(|cause| self.not_ready(node.id, cause))?;
+        }
+        Ok(())
+    }
+
+    /// Resident memory of each running node, in bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> BTreeMap<u64, u64> {
+        let resident = |node: &RunningNode| {
+            let pid = node.child.as_ref()?.id()?;
+            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+            let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+            Some((node.id, kib * 1024))
+        };
+        self.nodes.values().filter_map(resident).collect()
+    }
+
+    /// Process ids of the running nodes.
+    #[must_use]
+    pub fn process_ids(&self) -> Vec<u32> {
+        self.nodes
+            .values()
+            .filter_map(|node| node.child.as_ref()?.id())
+            .collect()
+    }
+
+    /// Stops every node and link. What does not stop in time is killed.
+    ///
+    /// # Errors
+    /// The first node that did not end as it should.
+    pub async fn shutdown(mut self) -> Result<(), ClusterError> {
+        let mut first = Ok(());
+        // All at once: a node that goes need not wait for its peers.
+        for node in self.nodes.values_mut() {
+            if let Some(child) = node.child.as_mut() {
+                drop(child.stdin.take());
+            }
+        }
+        for id in self.ids() {
+            if self.nodes.get(&id).is_some_and(|node| node.child.is_some()) {
+                let stopped = self.stop(id).await;
+                first = first.and(stopped);
+            }
+        }
+        self.wan.stop().await;
+        first
+    }
+
+    fn spawn(&mut self, id: u64) -> Result<(), ClusterError> {
+        let binary = self.options.binary.clone();
+        let node = self
+            .nodes
+            .get_mut(&id)
+            .ok_or(ClusterError::NotRunning(id))?;
+        let doing = format!("starting node {id}");
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(node.folder.join(files::LOG))
+            .map_err(|cause| io(&doing, cause))?;
+        let child = Command::new(binary)
+            .arg("start")
+            .arg("--config")
+            .arg(node.folder.join(files::CONFIG))
+            .arg("--exit-with-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|cause| io(&doing, cause))?;
+        node.child = Some(child);
+        Ok(())
+    }
+
+    async fn wait_ready(&self, id: u64) -> Result<(), ClusterError> {
+        let admin = self.admin(id)?;
+        until(READY_PATIENCE, format!("node {id} ready"), async || {
+            admin.is_ready().await.then_some(())
+        })
+        .await
+        .map_err(|cause| self.not_ready(id, cause))
+    }
+
+    fn take_child(&mut self, id: u64) -> Result<Child, ClusterError> {
+        self.nodes
+            .get_mut(&id)
+            .and_then(|node| node.child.take())
+            .ok_or(ClusterError::NotRunning(id))
+    }
+
+    fn not_ready(&self, node: u64, cause: NotInTime) -> ClusterError {
+        ClusterError::NotReady {
+            node,
+            cause,
+            log: self.log_tail(node),
+        }
+    }
+
+    fn log_tail(&self, id: u64) -> String {
+        let path = self.nodes.get(&id).map(|node| node.folder.join(files::LOG));
+        let text = path
+            .and_then(|path| std::fs::read_to_string(path).ok())
+            .unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+}
+
+pub(crate) fn io(what: &str, cause: std::io::Error) -> ClusterError {
+    ClusterError::Io {
+        what: what.to_owned(),
+        cause,
+    }
+}
+
+/// Runs the binary to its end.
+pub(crate) async fn run(binary: &Path, arguments: &[&str]) -> Result<(), ClusterError> {
+    let command = arguments.join(" ");
+    let output = Command::new(binary)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|cause| io(&format!("running {}", binary.display()), cause))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ClusterError::Command {
+        command,
+        message: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}

@@ -1,0 +1,133 @@
+//! The files of a local cluster: certificates, topologies, configurations.
+
+use std::fmt::Write as _;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::path::Path;
+
+use super::{ClusterError, ClusterOptions, RunningNode, io, run};
+use crate::wan::Wan;
+
+/// A node's configuration, in its folder.
+pub(super) const CONFIG: &str = "meridian.toml";
+/// What a node writes, in its folder.
+pub(super) const LOG: &str = "node.log";
+const TOPOLOGY: &str = "topology.toml";
+/// Name of the clusters that we start.
+const CLUSTER: &str = "local";
+
+/// Chooses ports and folders.
+pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, ClusterError> {
+    let failed = |cause| io("looking for free ports", cause);
+    // All are held until all are chosen, so that no port is chosen twice.
+    let mut held = Vec::new();
+    let mut nodes = Vec::new();
+    for (index, plan) in options.plan.nodes.iter().enumerate() {
+        let base = options
+            .first_port
+            .map(|first| first + u16::try_from(index).unwrap_or(0) * 10);
+        let listener = |offset: u16| TcpListener::bind(local(base.map(|base| base + offset)));
+        let (api, admin) = (listener(0).map_err(failed)?, listener(2).map_err(failed)?);
+        let peer = UdpSocket::bind(local(base.map(|base| base + 1))).map_err(failed)?;
+        nodes.push(RunningNode {
+            id: plan.id,
+            region: plan.region,
+            api: api.local_addr().map_err(failed)?,
+            admin: admin.local_addr().map_err(failed)?,
+            peer: peer.local_addr().map_err(failed)?,
+            folder: options.folder.join(format!("node-{}", plan.id)),
+            child: None,
+        });
+        held.push((api, admin, peer));
+    }
+    Ok(nodes)
+}
+
+fn local(port: Option<u16>) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
+}
+
+/// Writes everything that the nodes need.
+pub(super) async fn write_all(
+    options: &ClusterOptions,
+    nodes: &[RunningNode],
+    wan: &Wan,
+) -> Result<(), ClusterError> {
+    let authority = options.folder.join("authority");
+    let authority = authority.to_string_lossy();
+    let made = ["cert", "ca", "--cluster", CLUSTER, "--out", &authority];
+    run(&options.binary, &made).await?;
+    for node in nodes {
+        let id = node.id.to_string();
+        let folder = node.folder.to_string_lossy();
+        let made = [
+            "cert",
+            "node",
+            "--ca",
+            &authority,
+            "--region",
+            node.region,
+            "--node",
+            &id,
+            "--out",
+            &folder,
+        ];
+        run(&options.binary, &made).await?;
+        let ca = Path::new(&*authority).join("ca.pem");
+        std::fs::copy(&ca, node.folder.join("ca.pem"))
+            .map_err(|cause| io(&format!("copying {}", ca.display()), cause))?;
+        write(
+            &node.folder.join(TOPOLOGY),
+            &topology(options, nodes, node, wan),
+        )?;
+        write(&node.folder.join(CONFIG), &configuration(node))?;
+    }
+    Ok(())
+}
+
+/// The cluster as one node sees it: the others stand behind relays.
+fn topology(
+    options: &ClusterOptions,
+    nodes: &[RunningNode],
+    reader: &RunningNode,
+    wan: &Wan,
+) -> String {
+    let mut text = format!("cluster = \"{CLUSTER}\"\nepoch = 1\n");
+    for region in &options.plan.regions {
+        // Writing to a string does not fail.
+        let _ = write!(
+            text,
+            "\n[[regions]]\nid = \"{}\"\nlatitude = {:?}\nlongitude = {:?}\n",
+            region.id, region.latitude, region.longitude
+        );
+    }
+    for node in nodes {
+        let peer = wan.address(reader.id, node.id).unwrap_or(node.peer);
+        let _ = write!(
+            text,
+            "\n[[nodes]]\nid = {}\nregion = \"{}\"\nzone = \"{}-a\"\npeer = \"{peer}\"\napi = \"http://{}\"\nadmin = \"http://{}\"\n",
+            node.id, node.region, node.region, node.api, node.admin
+        );
+    }
+    text
+}
+
+fn configuration(node: &RunningNode) -> String {
+    let RunningNode {
+        id,
+        region,
+        api,
+        admin,
+        peer,
+        ..
+    } = node;
+    format!(
+        "[node]\nid = {id}\nregion = \"{region}\"\nzone = \"{region}-a\"\ndata_dir = \"data\"\n\n\
+         [listen]\napi = \"{api}\"\npeer = \"{peer}\"\nadmin = \"{admin}\"\n\n\
+         [tls]\nca = \"ca.pem\"\ncert = \"node-{id}.pem\"\nkey = \"node-{id}.key\"\n\n\
+         [cluster]\ntopology = \"{TOPOLOGY}\"\n"
+    )
+}
+
+fn write(path: &Path, text: &str) -> Result<(), ClusterError> {
+    std::fs::write(path, text).map_err(|cause| io(&format!("writing {}", path.display()), cause))
+}

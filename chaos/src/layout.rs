@@ -1,0 +1,104 @@
+//! Which regions and nodes a cluster on this machine has, and how far apart they
+//! are.
+
+use std::time::Duration;
+
+/// A region of the cluster.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RegionPlan {
+    /// Its name.
+    pub id: &'static str,
+    /// Degrees north.
+    pub latitude: f64,
+    /// Degrees east.
+    pub longitude: f64,
+}
+
+/// A node of the cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodePlan {
+    /// Its number.
+    pub id: u64,
+    /// Its region.
+    pub region: &'static str,
+}
+
+/// Regions, nodes, and the round trips between the regions.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WanPlan {
+    /// Every region.
+    pub regions: Vec<RegionPlan>,
+    /// Every node.
+    pub nodes: Vec<NodePlan>,
+    round_trips: Vec<(&'static str, &'static str, Duration)>,
+}
+
+impl WanPlan {
+    /// Three regions of one node each, as far apart as Virginia, Dublin and Sydney:
+    /// round trips of 80, 160 and 220 ms.
+    #[must_use]
+    pub fn three_continents() -> Self {
+        Self::three_regions(Duration::from_millis)
+    }
+
+    /// The same regions at a fraction of the distance, for tests that wait for many
+    /// round trips.
+    #[must_use]
+    pub fn scaled_down(divisor: u32) -> Self {
+        Self::three_regions(|millis| Duration::from_millis(millis) / divisor.max(1))
+    }
+
+    fn three_regions(distance: impl Fn(u64) -> Duration) -> Self {
+        let region = |id, latitude, longitude| RegionPlan {
+            id,
+            latitude,
+            longitude,
+        };
+        Self {
+            regions: vec![
+                region("us-east", 38.9, -77.4),
+                region("eu-west", 53.3, -6.3),
+                region("ap-southeast", -33.9, 151.2),
+            ],
+            nodes: vec![
+                NodePlan {
+                    id: 1,
+                    region: "us-east",
+                },
+                NodePlan {
+                    id: 2,
+                    region: "eu-west",
+                },
+                NodePlan {
+                    id: 3,
+                    region: "ap-southeast",
+                },
+            ],
+            round_trips: vec![
+                ("us-east", "eu-west", distance(80)),
+                ("eu-west", "ap-southeast", distance(160)),
+                ("us-east", "ap-southeast", distance(220)),
+            ],
+        }
+    }
+
+    /// Round trip between two regions; zero inside one.
+    #[must_use]
+    pub fn round_trip(&self, one: &str, other: &str) -> Duration {
+        self.round_trips
+            .iter()
+            .find(|(a, b, _)| (*a, *b) == (one, other) || (*b, *a) == (one, other))
+            .map_or(Duration::ZERO, |(_, _, distance)| *distance)
+    }
+
+    /// Round trip from a region to the nearest other one: what a quorum costs there.
+    #[must_use]
+    pub fn nearest_round_trip(&self, region: &str) -> Duration {
+        self.regions
+            .iter()
+            .filter(|other| other.id != region)
+            .map(|other| self.round_trip(region, other.id))
+            .min()
+            .unwrap_or_default()
+    }
+}

@@ -1,0 +1,32 @@
+//! Breaking a cluster on purpose, and judging what came of it.
+//!
+//! A link emulator stands between the regions of a cluster of real processes on
+//! this machine; a run drives it, cuts it, races for its nights, heals it, and ends
+//! in a verdict by checkers that know nothing of how the cluster works.
+//!
+//! What it is not: it never looks inside a node. It sees what clients and operators
+//! see.
+
+mod check;
+mod cluster;
+mod history;
+mod layout;
+mod link;
+mod live;
+mod observe;
+mod relay;
+mod smoke;
+mod until;
+mod wan;
+
+pub use check::{
+    StandingBooking, Verdict, Violation, check_convergence, check_durability, check_single_sale,
+};
+pub use cluster::{ClusterError, ClusterOptions, LocalCluster, RunningNode};
+pub use history::{Booked, Edit, History, Outcome, Sale};
+pub use layout::{NodePlan, RegionPlan, WanPlan};
+pub use link::{LinkModel, LinkState};
+pub use live::{LiveSample, LiveWorkload};
+pub use smoke::{Latency, RegionReport, SmokeError, SmokeOptions, SmokeReport, run_smoke};
+pub use until::{NotInTime, until};
+pub use wan::Wan;

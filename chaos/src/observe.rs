@@ -1,0 +1,95 @@
+//! What a cluster shows to whoever asks all of its nodes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use meridian_client::{AdminClient, CallError, Client};
+use serde_json::Value;
+
+use crate::check::StandingBooking;
+use crate::until::{NotInTime, until};
+
+/// Digests of every listing on every node, read only for shards that differ: for
+/// the others, nodes are known to be equal.
+pub(crate) async fn differing_digests(
+    admins: &BTreeMap<u64, AdminClient>,
+) -> Result<BTreeMap<u64, BTreeMap<String, String>>, CallError> {
+    let mut by_node = BTreeMap::new();
+    for (node, admin) in admins {
+        by_node.insert(*node, shards(&admin.digests().await?));
+    }
+    let mut first = by_node.values();
+    let reference = first.next().cloned().unwrap_or_default();
+    let differing: Vec<u64> = reference
+        .keys()
+        .copied()
+        .filter(|shard| {
+            by_node
+                .values()
+                .any(|shards| shards.get(shard) != reference.get(shard))
+        })
+        .collect();
+    let mut digests = BTreeMap::new();
+    for (node, admin) in admins {
+        let mut listings = BTreeMap::new();
+        for shard in &differing {
+            let answer = admin.shard_digests(*shard).await?;
+            for listing in answer["listings"].as_array().into_iter().flatten() {
+                listings.insert(text(&listing["id"]), text(&listing["digest"]));
+            }
+        }
+        digests.insert(*node, listings);
+    }
+    Ok(digests)
+}
+
+/// Waits until all nodes hold the same documents.
+pub(crate) async fn converged(
+    admins: &BTreeMap<u64, AdminClient>,
+    patience: Duration,
+) -> Result<(), NotInTime> {
+    until(patience, "all nodes hold the same documents", async || {
+        let digests = differing_digests(admins).await.ok()?;
+        digests.values().all(BTreeMap::is_empty).then_some(())
+    })
+    .await
+}
+
+/// Every confirmed booking of a listing, as its ledger says now.
+pub(crate) async fn standing_bookings(
+    client: &Client,
+    listing: &str,
+) -> Result<Vec<StandingBooking>, CallError> {
+    let mut standing = Vec::new();
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = client.bookings_of(listing, cursor.as_deref()).await?.body;
+        for booking in page["data"].as_array().into_iter().flatten() {
+            if booking["state"] == "confirmed" {
+                standing.push(StandingBooking {
+                    booking_id: text(&booking["booking_id"]),
+                    listing: listing.to_owned(),
+                    check_in: text(&booking["check_in"]),
+                    check_out: text(&booking["check_out"]),
+                });
+            }
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return Ok(standing),
+        }
+    }
+}
+
+fn shards(answer: &Value) -> BTreeMap<u64, String> {
+    answer["shards"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|shard| Some((shard["shard"].as_u64()?, text(&shard["digest"]))))
+        .collect()
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,35 @@
+//! The operator API: health, metrics, status, replication, import. Its port is
+//! bound to loopback unless the configuration says otherwise.
+
+mod health;
+mod import;
+mod status;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::api;
+use crate::node::Node;
+
+/// Longest body on this port: a request of imported rows.
+const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Every route of the operator API.
+pub(crate) fn router(node: Arc<Node>) -> Router {
+    let routes = Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(health::metrics))
+        .route("/admin/v1/status", get(status::status))
+        .route("/admin/v1/groups/{id}", get(status::group))
+        .route("/admin/v1/replication", get(status::replication))
+        .route("/admin/v1/replication/digests", get(status::digests))
+        .route(
+            "/admin/v1/replication/digests/{shard}",
+            get(status::shard_digests),
+        )
+        .route("/admin/v1/import", post(import::import));
+    api::enveloped(routes, node, BODY_BYTES_MAX)
+}

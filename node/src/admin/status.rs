@@ -1,0 +1,151 @@
+//! How the node and its links are.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use meridian_regions::{ListingId, ShardId};
+use serde_json::{Value, json};
+
+use crate::api::problem::{Problem, Slug};
+use crate::node::Node;
+
+/// `GET /admin/v1/status`
+pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+    let listings: u64 = digest_all(&node)
+        .await?
+        .iter()
+        .map(|shard| shard.listings)
+        .sum();
+    let stats = node.replica.stats();
+    let peers: Vec<Value> = node
+        .mesh
+        .peers()
+        .into_iter()
+        .map(|peer| {
+            json!({
+                "node": peer.node,
+                "region": peer.region,
+                "connected": peer.connected,
+                "rtt_ms": peer.rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
+            })
+        })
+        .collect();
+    Ok(Json(json!({
+        "node": node.identity.node,
+        "region": node.identity.region,
+        "cluster": node.identity.cluster,
+        "version": env!("CARGO_PKG_VERSION"),
+        "listings": listings,
+        "groups_awake": node.groups.awake(),
+        "documents_hot": stats.documents_hot,
+        "writes_queued": stats.writes_queued,
+        "staleness_ms": millis(node.replica.staleness()),
+        "peers": peers,
+    })))
+}
+
+/// `GET /admin/v1/groups/{id}`: how the group of a listing stands on this node.
+pub(crate) async fn group(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id: ListingId = id.parse().map_err(|cause: meridian_regions::IdError| {
+        Problem::new(Slug::NotFound, cause.to_string())
+    })?;
+    let group = node.groups.describe(&id).ok_or_else(|| {
+        Problem::new(
+            Slug::NotFound,
+            "the group of this listing is not awake on this node",
+        )
+    })?;
+    Ok(Json(json!({
+        "listing_id": id,
+        "role": group.role,
+        "term": group.term,
+        "leader": group.leader,
+        "last_log_index": group.last_log_index,
+        "applied_index": group.applied_index,
+        "voters": group.voters,
+    })))
+}
+
+/// `GET /admin/v1/replication`
+pub(crate) async fn replication(State(node): State<Arc<Node>>) -> Json<Value> {
+    let stats = node.replica.stats();
+    let lag: Vec<Value> = node
+        .replica
+        .lag()
+        .into_iter()
+        .map(|origin| {
+            json!({
+                "origin": origin.origin,
+                "region": origin.region,
+                "lag_ms": millis(origin.lag),
+            })
+        })
+        .collect();
+    Json(json!({
+        "lag": lag,
+        "staleness_ms": millis(node.replica.staleness()),
+        "entries_logged": stats.entries_logged,
+        "entries_applied": stats.entries_applied,
+        "quarantined": stats.quarantined,
+    }))
+}
+
+/// `GET /admin/v1/replication/digests`: equal between nodes that hold the same.
+pub(crate) async fn digests(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+    let shards: Vec<Value> = digest_all(&node)
+        .await?
+        .into_iter()
+        .map(|shard| {
+            json!({
+                "shard": shard.shard.get(),
+                "digest": blake3::Hash::from(shard.digest).to_hex().as_str(),
+                "listings": shard.listings,
+            })
+        })
+        .collect();
+    Ok(Json(json!({"shards": shards})))
+}
+
+/// `GET /admin/v1/replication/digests/{shard}`
+pub(crate) async fn shard_digests(
+    State(node): State<Arc<Node>>,
+    Path(shard): Path<u16>,
+) -> Result<Json<Value>, Problem> {
+    let shard = ShardId::new(shard)
+        .ok_or_else(|| Problem::new(Slug::NotFound, "there are shards 0 to 63"))?;
+    let replica = node.replica.clone();
+    let digests = blocking(move || replica.shard_digests(shard)).await?;
+    let listings: Vec<Value> = digests
+        .into_iter()
+        .map(|listing| {
+            json!({
+                "id": listing.listing,
+                "digest": blake3::Hash::from(listing.digest).to_hex().as_str(),
+            })
+        })
+        .collect();
+    Ok(Json(json!({"listings": listings})))
+}
+
+async fn digest_all(node: &Node) -> Result<Vec<meridian_replication::ShardDigest>, Problem> {
+    let replica = node.replica.clone();
+    blocking(move || replica.digests()).await
+}
+
+/// Reads much from disk, away from the threads that serve requests.
+async fn blocking<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, meridian_storage::StorageError> + Send + 'static,
+) -> Result<T, Problem> {
+    tokio::task::spawn_blocking(read)
+        .await
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))
+}
+
+fn millis(duration: Option<std::time::Duration>) -> Option<u64> {
+    duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,74 @@
+//! REST for clients: the contract of version 1, for listings, availability, holds,
+//! bookings and regions.
+//!
+//! Handlers parse, ask the planes, and answer; they decide nothing themselves.
+
+mod availability;
+mod body;
+mod bookings;
+mod consistency;
+mod envelope;
+mod listings;
+mod outcome;
+pub(crate) mod problem;
+mod regions;
+mod watch;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{delete, get, post};
+
+pub(crate) use body::JsonBody;
+
+use crate::node::Node;
+
+/// Every route of the client API.
+pub(crate) fn router(node: Arc<Node>) -> Router {
+    let body_bytes_max = node.config.limits.body_bytes.get();
+    let routes = Router::new()
+        .route("/v1/listings", post(listings::create))
+        .route(
+            "/v1/listings/{id}",
+            get(listings::read)
+                .patch(listings::patch)
+                .delete(listings::remove),
+        )
+        .route("/v1/listings/{id}/edits", post(listings::edit))
+        .route("/v1/listings/{id}/conflicts", get(listings::conflicts))
+        .route("/v1/listings/{id}/watch", get(watch::watch))
+        .route("/v1/listings/{id}/availability", get(availability::read))
+        .route("/v1/listings/{id}/holds", post(bookings::hold))
+        .route("/v1/listings/{id}/blocks", post(bookings::block))
+        .route("/v1/listings/{id}/bookings", get(bookings::of_listing))
+        .route(
+            "/v1/listings/{id}/blocks/{block}",
+            delete(bookings::unblock),
+        )
+        .route("/v1/holds/{id}", delete(bookings::release))
+        .route("/v1/bookings", post(bookings::book))
+        .route("/v1/bookings/{id}", get(bookings::read))
+        .route("/v1/bookings/{id}/cancel", post(bookings::cancel))
+        .route("/v1/regions", get(regions::list))
+        .route("/v1/regions/nearest", get(regions::nearest));
+    enveloped(routes, node, body_bytes_max)
+}
+
+/// Puts routes into the envelope that every answer of this node shares.
+pub(crate) fn enveloped(
+    routes: Router<Arc<Node>>,
+    node: Arc<Node>,
+    body_bytes_max: usize,
+) -> Router {
+    routes
+        .fallback(envelope::not_found)
+        .method_not_allowed_fallback(envelope::method_not_allowed)
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&node),
+            envelope::wrap,
+        ))
+        .with_state(node)
+}

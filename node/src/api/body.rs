@@ -1,0 +1,119 @@
+//! Reading a request: its JSON body, query and idempotency key, each refused with
+//! a precise problem.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde::de::DeserializeOwned;
+
+use super::problem::{Problem, Slug};
+
+/// Longest idempotency key, in bytes.
+const KEY_BYTES_MAX: usize = 128;
+/// Header of the key.
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
+
+/// A JSON body together with its bytes, which are what a key is bound to.
+pub(crate) struct JsonBody<T> {
+    pub(crate) value: T,
+    pub(crate) bytes: Bytes,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        refuse_other_media(request.headers())?;
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unreadable(rejection.status()))?;
+        let value = parse(&bytes)?;
+        Ok(Self { value, bytes })
+    }
+}
+
+fn refuse_other_media(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(media) = headers.get(CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let essence = media
+        .to_str()
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    if essence == "application/json" || essence.ends_with("+json") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        Slug::Validation,
+        format!("the body is `{essence}`: send application/json"),
+    ))
+}
+
+fn unreadable(status: StatusCode) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(
+            Slug::PayloadTooLarge,
+            "the body is longer than limits.body_bytes of this node",
+        )
+    } else {
+        Problem::new(Slug::Validation, "the body ended before it was complete")
+    }
+}
+
+/// Parses JSON; an error names the place.
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    serde_json::from_slice(bytes)
+        .map_err(|cause| Problem::new(Slug::Validation, format!("the body: {cause}")))
+}
+
+/// A query string.
+pub(crate) struct Params<T>(pub(crate) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Query::<T>::try_from_uri(&parts.uri)
+            .map(|Query(value)| Self(value))
+            .map_err(|cause| {
+                Problem::new(
+                    Slug::Validation,
+                    format!("the query: {}", cause.body_text()),
+                )
+            })
+    }
+}
+
+/// The key that makes a request safe to repeat.
+#[derive(Debug, Clone)]
+pub(crate) struct IdempotencyKey(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        let Some(value) = parts.headers.get(IDEMPOTENCY_KEY) else {
+            return Err(Problem::new(
+                Slug::IdempotencyKeyMissing,
+                "send a fresh unique value, and the same one when you repeat the request",
+            ));
+        };
+        value
+            .to_str()
+            .ok()
+            .filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX)
+            .map(|key| Self(key.to_owned()))
+            .ok_or_else(|| {
+                Problem::new(
+                    Slug::Validation,
+                    "Idempotency-Key is 1 to 128 visible ASCII characters",
+                )
+            })
+    }
+}

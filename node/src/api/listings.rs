@@ -1,0 +1,267 @@
+//! Listings: always writable, in every region.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use meridian_regions::{Genesis, ListingId, RegionId, Topology, place_voters};
+use meridian_replication::{Precondition, ReadListing, WriteError};
+use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, ValidDraft};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::body::{JsonBody, parse};
+use super::consistency::Achieved;
+use super::outcome::unanswered;
+use super::problem::{Problem, Slug};
+use crate::clock;
+use crate::node::Node;
+
+/// `POST /v1/listings`
+pub(crate) async fn create(
+    State(node): State<Arc<Node>>,
+    body: JsonBody<Value>,
+) -> Result<Response, Problem> {
+    let draft = ListingDraft::from_json(body.value)
+        .and_then(|draft| draft.validate())
+        .map_err(Problem::fields)?;
+    let home = home_region(&node.topology, &draft)?;
+    let id = ListingId::generate(clock::now(), rand::random(), home);
+    let genesis = genesis(&node, &id, &draft)?;
+    let written = node
+        .replica
+        .create(&id, &draft, genesis)
+        .await
+        .map_err(refused)?;
+    let mut response = answer(&written.listing, StatusCode::CREATED);
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/listings/{id}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    Ok(response)
+}
+
+/// `GET /v1/listings/{id}`
+pub(crate) async fn read(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = parse_id(&id)?;
+    let achieved = Achieved::prepare(&node, &headers).await?;
+    let listing = find(&node, &id).await?;
+    let seen = headers
+        .get(IF_NONE_MATCH)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|tags| names(tags, listing.etag()));
+    let mut response = if seen {
+        tagged(StatusCode::NOT_MODIFIED.into_response(), &listing)
+    } else {
+        answer(&listing, StatusCode::OK)
+    };
+    achieved.state(response.headers_mut());
+    Ok(response)
+}
+
+/// `PATCH /v1/listings/{id}`: an RFC 7396 merge patch.
+pub(crate) async fn patch(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Problem> {
+    let id = parse_id(&id)?;
+    let patch = ListingPatch::from_json(parse::<Value>(&body)?).map_err(Problem::fields)?;
+    let written = node
+        .replica
+        .patch(&id, &patch, precondition(&headers)?)
+        .await
+        .map_err(refused)?;
+    Ok(answer(&written.listing, StatusCode::OK))
+}
+
+/// `POST /v1/listings/{id}/edits`: operations that keep intent under concurrency.
+pub(crate) async fn edit(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+    body: JsonBody<Value>,
+) -> Result<Response, Problem> {
+    let id = parse_id(&id)?;
+    let ops = EditOp::list_from_json(body.value).map_err(Problem::fields)?;
+    let written = node
+        .replica
+        .edit(&id, &ops, precondition(&headers)?)
+        .await
+        .map_err(refused)?;
+    Ok(answer(&written.listing, StatusCode::OK))
+}
+
+/// `DELETE /v1/listings/{id}`: refused while a future booking stands.
+pub(crate) async fn remove(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    headers: HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let id = parse_id(&id)?;
+    let precondition = precondition(&headers)?;
+    let genesis = founded(&node, &id)?;
+    let deadline = Instant::now() + node.config.booking_deadline();
+    let ledger = node
+        .bookings
+        .read(&genesis, deadline)
+        .await
+        .map_err(unanswered)?;
+    if ledger.has_future_booking(clock::date_utc(clock::now())) {
+        return Err(Problem::new(
+            Slug::HasBookings,
+            "cancel the bookings that stand, or wait until they have passed",
+        ));
+    }
+    node.replica
+        .delete(&id, precondition)
+        .await
+        .map_err(refused)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /v1/listings/{id}/conflicts`
+pub(crate) async fn conflicts(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let id = parse_id(&id)?;
+    find(&node, &id).await?;
+    let conflicts = node
+        .replica
+        .conflicts(&id)
+        .await
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+    Ok(Json(json!({"data": conflicts})))
+}
+
+/// The listing as it stands here; deleted ones are not found.
+pub(crate) async fn find(node: &Node, id: &ListingId) -> Result<Arc<ReadListing>, Problem> {
+    node.replica
+        .read(id)
+        .await
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+        .filter(|listing| !listing.deleted())
+        .ok_or_else(|| {
+            Problem::new(
+                Slug::NotFound,
+                "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
+            )
+        })
+}
+
+/// The genesis record of a listing that is here.
+pub(crate) fn founded(node: &Node, id: &ListingId) -> Result<Genesis, Problem> {
+    node.replica
+        .genesis(id)
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+        .ok_or_else(|| {
+            Problem::new(
+                Slug::NotFound,
+                "no such listing in this region: if it was made elsewhere just now, come back shortly",
+            )
+        })
+}
+
+/// Decides who votes on a new listing.
+pub(crate) fn genesis(node: &Node, id: &ListingId, draft: &ValidDraft) -> Result<Genesis, Problem> {
+    let voters = place_voters(&node.topology, id, draft.survival())
+        .map_err(|cause| Problem::field("/survival", cause.to_string()))?;
+    Ok(Genesis {
+        listing: id.clone(),
+        survival: draft.survival(),
+        voters,
+        map_epoch: node.topology.epoch(),
+        created_by: node.identity.node,
+    })
+}
+
+pub(crate) fn parse_id(text: &str) -> Result<ListingId, Problem> {
+    text.parse()
+        .map_err(|cause: meridian_regions::IdError| Problem::new(Slug::NotFound, cause.to_string()))
+}
+
+/// The region that the draft names, or the one nearest to its location.
+fn home_region(topology: &Topology, draft: &ValidDraft) -> Result<RegionId, Problem> {
+    if let Some(home) = draft.home_region() {
+        return topology
+            .region(home)
+            .map(|region| region.id.clone())
+            .ok_or_else(|| {
+                let known: Vec<&str> = topology.regions().iter().map(|r| r.id.as_str()).collect();
+                Problem::field(
+                    "/home_region",
+                    format!("no such region: this cluster has {}", known.join(", ")),
+                )
+            });
+    }
+    let (lat, lon) = draft.coordinates();
+    topology
+        .regions_by_distance(lat, lon)
+        .first()
+        .map(|(region, _)| region.id.clone())
+        .ok_or_else(|| Problem::field("/home_region", "the cluster has no region"))
+}
+
+fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
+    let Some(value) = headers.get(IF_MATCH) else {
+        return Ok(Precondition::None);
+    };
+    match value.to_str().ok().map(str::trim) {
+        Some("*") => Ok(Precondition::None),
+        Some(tag) if tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2 => {
+            Ok(Precondition::IfMatch(tag.to_owned()))
+        }
+        _ => Err(Problem::new(
+            Slug::Validation,
+            "If-Match takes one entity tag, with its quotes, or `*`",
+        )),
+    }
+}
+
+fn names(tags: &str, etag: &str) -> bool {
+    tags.split(',')
+        .map(str::trim)
+        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
+fn answer(listing: &ReadListing, status: StatusCode) -> Response {
+    let body = (status, listing.json().to_owned()).into_response();
+    tagged(body, listing)
+}
+
+fn tagged(mut response: Response, listing: &ReadListing) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if let Ok(etag) = HeaderValue::from_str(listing.etag()) {
+        headers.insert(ETAG, etag);
+    }
+    response
+}
+
+/// A write that was not done, as a problem.
+fn refused(error: WriteError) -> Problem {
+    match error {
+        WriteError::NotFound => Problem::new(
+            Slug::NotFound,
+            "no such listing in this region: if it was made elsewhere just now, come back shortly",
+        ),
+        WriteError::PreconditionFailed { current } => Problem::new(
+            Slug::PreconditionFailed,
+            "read the listing again and repeat the change on what it says now",
+        )
+        .with("current_etag", current),
+        WriteError::Invalid(errors) => Problem::fields(errors),
+        WriteError::Overloaded => Problem::new(Slug::Overloaded, error.to_string())
+            .retry_after(std::time::Duration::from_secs(1)),
+        other => Problem::new(Slug::Internal, other.to_string()),
+    }
+}

@@ -1,0 +1,203 @@
+//! From what the ledger decided to what the client is told.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::header::LOCATION;
+use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use meridian_consensus_core::{
+    Applied, Outcome, Rejection, Replay, Reservation, ReservationState, StepKind,
+};
+use meridian_regions::{BlockId, BookingId, HoldId, ListingId};
+use serde_json::{Value, json};
+
+use super::problem::{Problem, Slug};
+use crate::booking::DeskError;
+use crate::clock::rfc3339;
+
+/// Set on an answer that was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// When to ask again for what has no quorum: about an election.
+const NO_QUORUM_RETRY: Duration = Duration::from_secs(2);
+/// When to repeat a request whose outcome is not known.
+const UNKNOWN_RETRY: Duration = Duration::from_secs(1);
+
+/// A command that has no outcome, as a problem.
+pub(crate) fn unanswered(error: DeskError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        DeskError::NoQuorum => Problem::new(Slug::NoQuorum, detail).retry_after(NO_QUORUM_RETRY),
+        DeskError::Unknown => Problem::new(Slug::OutcomeUnknown, detail).retry_after(UNKNOWN_RETRY),
+        DeskError::Overloaded => Problem::new(Slug::Overloaded, detail).retry_after(UNKNOWN_RETRY),
+        DeskError::Misplaced => Problem::new(Slug::Internal, detail),
+    }
+}
+
+/// An outcome as the answer that the contract gives it. `body` adds what the
+/// request said.
+pub(crate) fn answer(
+    listing: &ListingId,
+    applied: &Applied,
+    body: Value,
+) -> Result<Response, Problem> {
+    let mut response = match applied.outcome() {
+        Outcome::Held(held) => created(
+            &format!(
+                "/v1/bookings/{}",
+                BookingId::new(listing.clone(), held.number)
+            ),
+            with(
+                body,
+                json!({
+                    "hold_id": HoldId::new(listing.clone(), held.number),
+                    "expires_at": rfc3339(held.expires_at_ms),
+                    "fencing_token": held.fencing_token,
+                }),
+            ),
+        ),
+        Outcome::Confirmed(sold) => {
+            let id = BookingId::new(listing.clone(), sold.number);
+            let state = json!({
+                "booking_id": id,
+                "state": "confirmed",
+                "fencing_token": sold.fencing_token,
+            });
+            created(&format!("/v1/bookings/{id}"), with(body, state))
+        }
+        Outcome::Pending(pending) => {
+            let id = BookingId::new(listing.clone(), pending.number);
+            let state = json!({"booking_id": id, "state": "pending_payment"});
+            let mut response = created(&format!("/v1/bookings/{id}"), with(body, state));
+            *response.status_mut() = StatusCode::ACCEPTED;
+            response
+        }
+        Outcome::Declined(declined) => {
+            return Err(Problem::new(
+                Slug::PaymentDeclined,
+                format!("{}: the nights are free again", declined.reason),
+            ));
+        }
+        Outcome::Cancelled(number) => {
+            let id = BookingId::new(listing.clone(), *number);
+            Json(json!({"booking_id": id, "listing_id": listing, "state": "cancelled"}))
+                .into_response()
+        }
+        Outcome::Blocked(number) => {
+            let id = BlockId::new(listing.clone(), *number);
+            created(
+                &format!("/v1/listings/{listing}/blocks/{id}"),
+                with(body, json!({"block_id": id})),
+            )
+        }
+        Outcome::Released(_) | Outcome::Unblocked(_) | Outcome::Expired(_) => {
+            StatusCode::NO_CONTENT.into_response()
+        }
+        Outcome::Rejected(_) => {
+            return Err(applied
+                .outcome()
+                .rejection()
+                .map_or_else(|| rejected(Rejection::NotFound), rejected));
+        }
+    };
+    if applied.replay() == Replay::Replayed {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, yes);
+    }
+    Ok(response)
+}
+
+fn rejected(rejection: Rejection) -> Problem {
+    match rejection {
+        Rejection::SlotTaken { from, until } => Problem::new(
+            Slug::SlotTaken,
+            format!("the nights from {from} up to {until} are taken"),
+        )
+        .with("conflict", json!({"from": from, "until": until})),
+        Rejection::HoldExpired => Problem::new(
+            Slug::HoldExpired,
+            "it has lapsed or was given up: make a new hold",
+        ),
+        Rejection::NotFound => Problem::new(Slug::NotFound, "this listing has no such reservation"),
+        Rejection::IdempotencyMismatch => Problem::new(
+            Slug::IdempotencyMismatch,
+            "send a fresh Idempotency-Key with a new request",
+        ),
+        Rejection::Validation { pointer, detail } => Problem::field(&pointer, detail),
+        Rejection::Overloaded => Problem::new(
+            Slug::Overloaded,
+            "this listing's ledger is full: nothing was done",
+        )
+        .retry_after(UNKNOWN_RETRY),
+    }
+}
+
+/// A reservation as `GET /v1/bookings/{id}` shows it.
+pub(crate) fn booking(listing: &ListingId, reservation: &Reservation) -> Value {
+    let steps: Vec<Value> = reservation
+        .steps
+        .iter()
+        .map(|step| json!({"step": step_name(step.kind()), "at": rfc3339(step.at_ms)}))
+        .collect();
+    let mut shown = json!({
+        "booking_id": BookingId::new(listing.clone(), reservation.number),
+        "hold_id": HoldId::new(listing.clone(), reservation.number),
+        "listing_id": listing,
+        "state": state_name(reservation.state()),
+        "check_in": reservation.stay.check_in(),
+        "check_out": reservation.stay.check_out(),
+        "guests": reservation.stay.guests,
+        "price": {"amount": reservation.price.amount, "currency": reservation.price.currency},
+        "fencing_token": reservation.fencing_token,
+        "steps": steps,
+    });
+    if reservation.state() == ReservationState::Held {
+        shown["expires_at"] = json!(rfc3339(reservation.expires_at_ms));
+    }
+    if !reservation.reason.is_empty() {
+        shown["reason"] = json!(reservation.reason);
+    }
+    shown
+}
+
+/// The five states of the contract; `steps` tell the difference between two ways
+/// to the same one.
+const fn state_name(state: ReservationState) -> &'static str {
+    match state {
+        ReservationState::Held => "held",
+        ReservationState::PendingPayment => "pending_payment",
+        ReservationState::Confirmed => "confirmed",
+        ReservationState::Expired => "expired",
+        _ => "cancelled",
+    }
+}
+
+const fn step_name(kind: StepKind) -> &'static str {
+    match kind {
+        StepKind::Hold => "hold",
+        StepKind::Authorize => "authorize",
+        StepKind::Confirm => "confirm",
+        StepKind::Decline => "decline",
+        StepKind::Release => "release",
+        StepKind::Cancel => "cancel",
+        StepKind::Expire => "expire",
+        StepKind::Block => "block",
+        StepKind::Unblock => "unblock",
+        StepKind::Unspecified => "unknown",
+    }
+}
+
+fn created(location: &str, body: Value) -> Response {
+    let mut response = (StatusCode::CREATED, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn with(mut body: Value, more: Value) -> Value {
+    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
+        body.extend(more);
+    }
+    body
+}

@@ -1,0 +1,100 @@
+//! How a booking travels from the node that was asked to the node that leads.
+//!
+//! One request frame, one reply frame, on the mesh's forward channel. The sender
+//! is another node of this cluster, proven by its certificate; still every field is
+//! checked, because a node of another version may have written it.
+
+use meridian_regions::NodeId;
+
+/// What is asked of the group of one listing.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Forwarded {
+    /// The listing's genesis record, encoded.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) genesis: Vec<u8>,
+    /// Time left to the sender, in milliseconds.
+    #[prost(uint64, tag = "2")]
+    pub(crate) deadline_ms: u64,
+    #[prost(oneof = "Asked", tags = "3, 4, 5")]
+    pub(crate) asked: Option<Asked>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Asked {
+    /// Propose this command, encoded.
+    #[prost(bytes, tag = "3")]
+    Propose(Vec<u8>),
+    /// Propose this command and drive the payment that it begins.
+    #[prost(message, tag = "4")]
+    Book(Book),
+    /// Read the ledger, linearizably.
+    #[prost(message, tag = "5")]
+    Read(Read),
+}
+
+/// A command that begins a payment, and what the guest pays with.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct Book {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) command: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub(crate) payment_method: String,
+}
+
+/// A linearizable read of the whole ledger of one listing.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct Read {}
+
+/// What the asked node answers.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Reply {
+    #[prost(oneof = "Answered", tags = "1, 2, 3, 4")]
+    pub(crate) answered: Option<Answered>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+pub(crate) enum Answered {
+    /// The command was applied with this outcome, encoded.
+    #[prost(bytes, tag = "1")]
+    Applied(Vec<u8>),
+    /// The ledger as of a moment after the read was asked, encoded.
+    #[prost(bytes, tag = "2")]
+    Ledger(Vec<u8>),
+    /// Another node leads, as far as the asked one knows.
+    #[prost(message, tag = "3")]
+    NotLeader(NotLeader),
+    /// Nothing was done, or it is not known whether it was.
+    #[prost(enumeration = "Failure", tag = "4")]
+    Failed(i32),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct NotLeader {
+    /// Zero where no leader is known.
+    #[prost(uint64, tag = "1")]
+    pub(crate) leader: u64,
+}
+
+impl NotLeader {
+    pub(crate) fn leader(self) -> Option<NodeId> {
+        NodeId::new(self.leader)
+    }
+}
+
+/// Why the asked node has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+pub(crate) enum Failure {
+    /// A failure that this version does not know: treated as unknown.
+    Unspecified = 0,
+    /// Too few voters can be reached; nothing was appended.
+    NoQuorum = 1,
+    /// Appended, and not known to be committed.
+    Unknown = 2,
+    /// Too much is under way; nothing was appended.
+    Overloaded = 3,
+    /// The genesis records of the two nodes differ, or the node is no voter.
+    Misplaced = 4,
+    /// The request could not be read; nothing was done.
+    Malformed = 5,
+}

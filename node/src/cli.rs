@@ -1,0 +1,222 @@
+//! The command line: what can be asked, not how it is done.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use meridian_regions::{ClusterName, NodeId, RegionId};
+
+/// Environment variable with the API's address.
+const API_VARIABLE: &str = "MERIDIAN_API";
+/// Environment variable with the operator API's address.
+const ADMIN_VARIABLE: &str = "MERIDIAN_ADMIN";
+
+/// Active-active replication for marketplaces: listings that every region writes,
+/// and nights that are sold once.
+#[derive(Debug, Parser)]
+#[command(name = "meridian", version, about, propagate_version = true)]
+#[command(
+    after_help = "Start with `meridian demo`: three regions on this machine, links included."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run one node until it is told to stop (Ctrl-C or SIGTERM).
+    Start(StartArgs),
+    /// Run three regions on this machine, with wide-area links between them.
+    Demo(DemoArgs),
+    /// Import listings from a CSV file (Inside Airbnb summary columns).
+    Import(ImportArgs),
+    /// Read, edit or watch a listing.
+    #[command(subcommand)]
+    Listing(ListingCommand),
+    /// Hold, confirm or cancel a stay.
+    #[command(subcommand)]
+    Booking(BookingCommand),
+    /// Ask a node how it and its links are.
+    Status(StatusArgs),
+    /// Make the cluster's authority and the nodes' certificates.
+    #[command(subcommand)]
+    Cert(CertCommand),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StartArgs {
+    /// The node's configuration, TOML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Lay one value over file and environment, as in `--set log.filter=debug`.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Check the configuration, certificates and topology, then leave.
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// Stop when standard input closes: a child of a test or the demo ends with it.
+    #[arg(long, hide = true)]
+    pub(crate) exit_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit status: 0 when every promise held, 3 when one was broken, 1 when the demo could not run."
+)]
+pub(crate) struct DemoArgs {
+    /// Listings to import, a CSV file for a region; may be given several times.
+    /// Without it, a small set of our own is used.
+    #[arg(long = "listings", value_name = "REGION=FILE.csv")]
+    pub(crate) listings: Vec<String>,
+    /// Run for a bounded time, break things, check both promises, and leave.
+    #[arg(long)]
+    pub(crate) smoke: bool,
+    /// Write the report of `--smoke` to this file too, as JSON.
+    #[arg(long, value_name = "FILE", requires = "smoke")]
+    pub(crate) report: Option<PathBuf>,
+    /// Keep the nodes' files here (default: a temporary folder that is removed).
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Columns are found by name; unknown ones are passed over; bad rows are counted and listed with their line. Importing a file again changes nothing."
+)]
+pub(crate) struct ImportArgs {
+    /// The CSV file.
+    #[arg(value_name = "FILE.csv")]
+    pub(crate) file: PathBuf,
+    /// Home region of the listings.
+    #[arg(long)]
+    pub(crate) region: RegionId,
+    /// Currency of the price column (three letters).
+    #[arg(long, default_value = "USD")]
+    pub(crate) currency: String,
+    /// Operator API of any node.
+    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
+    pub(crate) admin: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApiArgs {
+    /// API of any node of any region.
+    #[arg(long, env = API_VARIABLE, default_value = "http://127.0.0.1:7400", value_name = "URL")]
+    pub(crate) api: String,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ListingCommand {
+    /// Print a listing.
+    Get {
+        /// `lst_…`
+        id: String,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+    /// Change fields; the change merges with concurrent ones.
+    Edit {
+        /// `lst_…`
+        id: String,
+        /// A field and its new value, as in `title="Sea view"` or `capacity=4`.
+        #[arg(required = true, value_name = "FIELD=VALUE")]
+        fields: Vec<String>,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+    /// Print every change of a listing as it arrives.
+    Watch {
+        /// `lst_…`
+        id: String,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BookingCommand {
+    /// Hold the nights of a stay for a while.
+    Hold {
+        /// `lst_…`
+        listing: String,
+        /// First night, `YYYY-MM-DD`.
+        #[arg(long)]
+        check_in: String,
+        /// Day of departure, `YYYY-MM-DD`.
+        #[arg(long)]
+        check_out: String,
+        /// How many come.
+        #[arg(long, default_value_t = 1)]
+        guests: u32,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+    /// Pay for a hold and so book it.
+    Confirm {
+        /// `hld_…`
+        hold: String,
+        /// What the payment provider takes, as in `card_ok` or `card_declined`.
+        #[arg(long, default_value = "card_ok")]
+        payment_method: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+    /// Cancel a booking.
+    Cancel {
+        /// `bkg_…`
+        booking: String,
+        #[command(flatten)]
+        key: KeyArgs,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct KeyArgs {
+    /// Idempotency key: give the same one to repeat a request whose answer was lost.
+    #[arg(long)]
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// Operator API of the node.
+    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
+    pub(crate) admin: String,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CertCommand {
+    /// Make a cluster's authority: `ca.pem` and `ca.key`.
+    Ca {
+        /// Name of the cluster.
+        #[arg(long)]
+        cluster: ClusterName,
+        /// Folder for the two files.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+    /// Make a node's certificate and key, signed by the authority.
+    Node {
+        /// Folder with `ca.pem` and `ca.key`.
+        #[arg(long, value_name = "DIR")]
+        ca: PathBuf,
+        /// Region of the node.
+        #[arg(long)]
+        region: RegionId,
+        /// Id of the node.
+        #[arg(long)]
+        node: NodeId,
+        /// Folder for `node-N.pem` and `node-N.key`.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
+}

@@ -1,0 +1,64 @@
+//! What the command line asks for, done.
+
+mod booking;
+mod cert;
+mod listing;
+mod start;
+mod status;
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+
+use crate::cli::Command;
+use crate::{demo, import};
+
+/// Exit status of a demo whose promises were broken.
+const PROMISE_BROKEN: u8 = 3;
+
+/// What a command came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// As asked.
+    Well,
+    /// The demo found a broken promise.
+    PromiseBroken,
+}
+
+pub(crate) fn run(command: Command) -> ExitCode {
+    match dispatch(command) {
+        Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::PromiseBroken) => ExitCode::from(PROMISE_BROKEN),
+        Err(error) => {
+            // Nowhere left to say it if standard error is closed.
+            let _ = writeln!(io::stderr(), "meridian: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: Command) -> anyhow::Result<Done> {
+    let out = &mut io::stdout();
+    match command {
+        Command::Start(arguments) => start::run(&arguments).map(|()| Done::Well),
+        Command::Demo(arguments) => block_on(demo::run(arguments))?,
+        Command::Import(arguments) => {
+            block_on(import::command::run(arguments))?.map(|()| Done::Well)
+        }
+        Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
+        Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
+        Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
+        Command::Cert(command) => cert::run(command, out).map(|()| Done::Well),
+    }
+}
+
+/// Runs a command that talks to nodes.
+fn block_on<T>(command: impl Future<Output = T>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    Ok(runtime.block_on(command))
+}

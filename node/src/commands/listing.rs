@@ -1,0 +1,64 @@
+//! `meridian listing`: read, edit and watch through the API.
+
+use std::io::Write;
+
+use anyhow::{Context, bail};
+use meridian_client::{Client, ClientOptions};
+use serde_json::{Map, Value};
+
+use crate::cli::ListingCommand;
+
+pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow::Result<()> {
+    match command {
+        ListingCommand::Get { id, to } => {
+            let answer = Client::new(ClientOptions::new(to.api))?
+                .listing(&id)
+                .await?;
+            writeln!(out, "{:#}", answer.body)?;
+        }
+        ListingCommand::Edit { id, fields, to } => {
+            let patch = patch(&fields)?;
+            let client = Client::new(ClientOptions::new(to.api))?;
+            let answer = client.patch_listing(&id, patch, None).await?;
+            writeln!(out, "{:#}", answer.body)?;
+        }
+        ListingCommand::Watch { id, to } => {
+            let mut events = Client::new(ClientOptions::new(to.api))?.watch(&id).await?;
+            while let Some(chunk) = events.chunk().await.context("the stream broke")? {
+                out.write_all(&chunk)?;
+                out.flush()?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `field=value` pairs as a merge patch. A value that is JSON is taken as such, any
+/// other as text; `null` clears a field.
+fn patch(fields: &[String]) -> anyhow::Result<Value> {
+    let mut patch = Map::new();
+    for field in fields {
+        let Some((name, value)) = field.split_once('=') else {
+            bail!("`{field}`: write it as FIELD=VALUE, as in title=\"Sea view\"");
+        };
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        patch.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(patch))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::patch;
+
+    #[test]
+    fn values_are_json_where_they_can_be() {
+        let fields = ["title=Sea view", "capacity=4", "house_rules=null"];
+        let fields: Vec<String> = fields.into_iter().map(str::to_owned).collect();
+        let expected = json!({"title": "Sea view", "capacity": 4, "house_rules": null});
+        assert_eq!(patch(&fields).expect("pairs"), expected);
+        assert!(patch(&["title".to_owned()]).is_err());
+    }
+}

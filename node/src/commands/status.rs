@@ -1,0 +1,71 @@
+//! `meridian status`: one node and its links, for people.
+
+use std::io::Write;
+
+use meridian_client::AdminClient;
+use serde_json::{Value, json};
+
+use crate::cli::StatusArgs;
+
+pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let admin = AdminClient::new(arguments.admin)?;
+    let status = admin.status().await?;
+    let replication = admin.replication().await?;
+    if arguments.json {
+        let both = json!({"status": status, "replication": replication});
+        writeln!(out, "{both:#}")?;
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "node {} in {} (cluster {}, version {})",
+        status["node"],
+        text(&status["region"]),
+        text(&status["cluster"]),
+        text(&status["version"])
+    )?;
+    writeln!(
+        out,
+        "{} listings, {} documents open, {} Raft groups awake, {} changes set aside\n",
+        status["listings"],
+        status["documents_hot"],
+        status["groups_awake"],
+        replication["quarantined"]
+    )?;
+    writeln!(
+        out,
+        "{:>6}  {:<16} {:<12} {:>9} {:>9}",
+        "node", "region", "link", "rtt", "lag"
+    )?;
+    for peer in status["peers"].as_array().into_iter().flatten() {
+        let lag = replication["lag"]
+            .as_array()
+            .and_then(|lags| lags.iter().find(|lag| lag["origin"] == peer["node"]))
+            .map_or(&Value::Null, |lag| &lag["lag_ms"]);
+        let link = if peer["connected"] == true {
+            "connected"
+        } else {
+            "cut off"
+        };
+        writeln!(
+            out,
+            "{:>6}  {:<16} {:<12} {:>9} {:>9}",
+            peer["node"],
+            text(&peer["region"]),
+            link,
+            millis(&peer["rtt_ms"]),
+            millis(lag)
+        )?;
+    }
+    Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or("?")
+}
+
+fn millis(value: &Value) -> String {
+    value
+        .as_f64()
+        .map_or_else(|| "-".to_owned(), |millis| format!("{millis:.1} ms"))
+}

@@ -1,0 +1,273 @@
+//! What a node is told: one TOML file, over it the environment, over it flags.
+//!
+//! The reference configuration ([`Config::reference`]) is the one list of keys.
+//! It answers which keys exist, so that an unknown one is refused together with
+//! the nearest that does.
+//!
+//! Not here: the cluster's topology, which is a file of its own because all nodes
+//! share it.
+
+mod layers;
+
+use std::net::SocketAddr;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use meridian_regions::{NodeId, RegionId, ZoneId};
+use serde::{Deserialize, Serialize};
+
+pub use layers::{ConfigError, Layers};
+
+/// Everything a node is told. Each section documents its keys.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Who this node is.
+    pub node: NodeSection,
+    /// Where it listens.
+    #[serde(default)]
+    pub listen: ListenSection,
+    /// What it proves itself with to other nodes.
+    pub tls: TlsSection,
+    /// Which cluster it belongs to.
+    pub cluster: ClusterSection,
+    /// The listing plane.
+    #[serde(default)]
+    pub listings: ListingsSection,
+    /// The booking plane.
+    #[serde(default)]
+    pub bookings: BookingsSection,
+    /// Memory of the databases.
+    #[serde(default)]
+    pub storage: StorageSection,
+    /// Bounds on what clients may ask.
+    #[serde(default)]
+    pub limits: LimitsSection,
+    /// What it writes to standard error.
+    #[serde(default)]
+    pub log: LogSection,
+}
+
+/// Who this node is. The certificate and the topology must say the same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeSection {
+    /// Never used twice in a cluster: an empty disk is a new node.
+    pub id: NodeId,
+    /// Its region.
+    pub region: RegionId,
+    /// Its failure domain inside the region.
+    pub zone: ZoneId,
+    /// Both databases live here. Relative paths are relative to the configuration file.
+    pub data_dir: PathBuf,
+}
+
+/// Where the node listens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListenSection {
+    /// REST for clients (TCP).
+    pub api: SocketAddr,
+    /// QUIC between nodes (UDP), mutual TLS always.
+    pub peer: SocketAddr,
+    /// Health, metrics and the operator API (TCP). Keep it off public networks.
+    pub admin: SocketAddr,
+}
+
+impl Default for ListenSection {
+    fn default() -> Self {
+        Self {
+            api: SocketAddr::from(([0, 0, 0, 0], 7400)),
+            peer: SocketAddr::from(([0, 0, 0, 0], 7401)),
+            admin: SocketAddr::from(([127, 0, 0, 1], 7402)),
+        }
+    }
+}
+
+/// Files made by `meridian cert`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsSection {
+    /// Certificate of the cluster's authority, PEM.
+    pub ca: PathBuf,
+    /// This node's certificate, PEM.
+    pub cert: PathBuf,
+    /// This node's private key, PEM.
+    pub key: PathBuf,
+}
+
+/// The cluster that this node belongs to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterSection {
+    /// The topology file: regions, nodes, addresses.
+    pub topology: PathBuf,
+}
+
+/// The listing plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ListingsSection {
+    /// Documents kept open in memory, about 21 KiB each. Others are loaded from
+    /// disk when they are written.
+    pub documents_hot_max: NonZeroUsize,
+    /// How far ahead of ours another node's clock may be before what it writes
+    /// is refused, in milliseconds.
+    pub clock_drift_ms_max: NonZeroU64,
+    /// How long a read may wait for the writes that its session has seen, or for
+    /// the freshness that it asked for, in milliseconds.
+    pub read_wait_ms_max: u64,
+}
+
+impl Default for ListingsSection {
+    fn default() -> Self {
+        Self {
+            documents_hot_max: NonZeroUsize::new(1024).expect("not zero"),
+            clock_drift_ms_max: NonZeroU64::new(500).expect("not zero"),
+            read_wait_ms_max: 2_000,
+        }
+    }
+}
+
+/// The booking plane.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BookingsSection {
+    /// How long a booking request may take before it is answered `no-quorum` or
+    /// `outcome-unknown`, in milliseconds.
+    pub deadline_ms: NonZeroU64,
+    /// Raft groups awake at once, about half a megabyte for three voters each.
+    pub groups_awake_max: NonZeroUsize,
+}
+
+impl Default for BookingsSection {
+    fn default() -> Self {
+        Self {
+            deadline_ms: NonZeroU64::new(5_000).expect("not zero"),
+            groups_awake_max: NonZeroUsize::new(4_096).expect("not zero"),
+        }
+    }
+}
+
+/// Memory of each of the two databases.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct StorageSection {
+    /// Blocks read from disk, in bytes.
+    pub block_cache_bytes: NonZeroUsize,
+    /// Writes not yet flushed to tables, in bytes.
+    pub write_buffer_bytes: NonZeroUsize,
+}
+
+impl Default for StorageSection {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: NonZeroUsize::new(32 << 20).expect("not zero"),
+            write_buffer_bytes: NonZeroUsize::new(32 << 20).expect("not zero"),
+        }
+    }
+}
+
+/// Bounds on what clients may ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsSection {
+    /// Longest request body, in bytes; beyond it 413.
+    pub body_bytes: NonZeroUsize,
+    /// Requests worked on at once; beyond it 503 `overloaded`.
+    pub requests_in_flight: NonZeroUsize,
+    /// How long a stopping node waits for requests under way, in milliseconds.
+    pub drain_ms: u64,
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        Self {
+            body_bytes: NonZeroUsize::new(256 * 1024).expect("not zero"),
+            requests_in_flight: NonZeroUsize::new(1024).expect("not zero"),
+            drain_ms: 5_000,
+        }
+    }
+}
+
+/// What the node writes to standard error.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogSection {
+    /// `json` for machines, `text` for people.
+    pub format: LogFormat,
+    /// Levels by module, as in `info,meridian_consensus=debug`.
+    pub filter: String,
+}
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// Aligned text.
+    Text,
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        Self {
+            format: LogFormat::Json,
+            filter: "info".to_owned(),
+        }
+    }
+}
+
+impl Config {
+    /// A complete configuration, every key present: the defaults, and a first node
+    /// where there is no default.
+    ///
+    /// # Panics
+    /// Never: its literals are valid.
+    #[must_use]
+    pub fn reference() -> Self {
+        Self {
+            node: NodeSection {
+                id: NodeId::new(1).expect("not zero"),
+                region: "us-east".parse().expect("a valid region"),
+                zone: "us-east-a".parse().expect("a valid zone"),
+                data_dir: PathBuf::from("data"),
+            },
+            listen: ListenSection::default(),
+            tls: TlsSection {
+                ca: PathBuf::from("ca.pem"),
+                cert: PathBuf::from("node-1.pem"),
+                key: PathBuf::from("node-1.key"),
+            },
+            cluster: ClusterSection {
+                topology: PathBuf::from("topology.toml"),
+            },
+            listings: ListingsSection::default(),
+            bookings: BookingsSection::default(),
+            storage: StorageSection::default(),
+            limits: LimitsSection::default(),
+            log: LogSection::default(),
+        }
+    }
+
+    /// Longest time of one booking request.
+    #[must_use]
+    pub fn booking_deadline(&self) -> Duration {
+        Duration::from_millis(self.bookings.deadline_ms.get())
+    }
+
+    /// Makes every relative path relative to `base`, the configuration file's folder.
+    fn resolve_paths(&mut self, base: &Path) {
+        for path in [
+            &mut self.node.data_dir,
+            &mut self.tls.ca,
+            &mut self.tls.cert,
+            &mut self.tls.key,
+            &mut self.cluster.topology,
+        ] {
+            *path = base.join(&*path);
+        }
+    }
+}

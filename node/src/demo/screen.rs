@@ -1,0 +1,98 @@
+//! What the demo shows: steps, one block, and a line that lives.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, IsTerminal, Stdout, Write};
+
+use meridian_chaos::{LiveSample, LocalCluster};
+
+use super::dates;
+
+/// Standard output. A reader that has gone is no reason to stop the demo.
+pub(crate) struct Screen {
+    out: RefCell<Stdout>,
+    is_terminal: bool,
+}
+
+impl Screen {
+    pub(crate) fn new() -> Self {
+        let out = io::stdout();
+        Self {
+            is_terminal: out.is_terminal(),
+            out: RefCell::new(out),
+        }
+    }
+
+    /// What is being done now.
+    pub(crate) fn step(&self, what: &str) {
+        self.write(|out| writeln!(out, "▸ {what}"));
+    }
+
+    /// Several lines that belong together.
+    pub(crate) fn block(&self, text: &str) {
+        self.write(|out| writeln!(out, "\n{text}\n"));
+    }
+
+    pub(crate) fn write(&self, write: impl FnOnce(&mut Stdout) -> io::Result<()>) {
+        let mut out = self.out.borrow_mut();
+        let _ = write(&mut out).and_then(|()| out.flush());
+    }
+
+    /// The live line: written over itself on a terminal, else one line each time.
+    pub(crate) fn live(&self, sample: &LiveSample, before: Option<&LiveSample>) {
+        let reads = sample.reads - before.map_or(0, |before| before.reads);
+        let line = format!(
+            "reads {reads}/s · bookings {} · replication lag {} · double bookings {} · diverged listings {}",
+            sample.bookings,
+            sample
+                .lag_ms
+                .map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} ms")),
+            sample.double_bookings,
+            sample.diverged,
+        );
+        let is_terminal = self.is_terminal;
+        self.write(|out| {
+            if is_terminal {
+                write!(out, "\r\x1b[2K{line}")
+            } else {
+                writeln!(out, "{line}")
+            }
+        });
+    }
+}
+
+/// Where the regions are, and three commands to try.
+pub(crate) fn welcome(cluster: &LocalCluster, loaded: &BTreeMap<String, Vec<String>>) -> String {
+    let mut text = String::new();
+    for node in cluster.nodes() {
+        let listings = loaded.get(node.region).map_or(0, Vec::len);
+        // Writing to a string does not fail.
+        let _ = writeln!(
+            text,
+            "  {:<13} API http://{}   metrics http://{}/metrics   {listings} listings",
+            node.region, node.api, node.admin
+        );
+    }
+    let listing = loaded.values().flatten().next().map_or("", String::as_str);
+    let mut nodes = cluster.nodes();
+    let (first, second) = (nodes.next(), nodes.next());
+    let api = |node: Option<&meridian_chaos::RunningNode>| {
+        node.map_or_else(String::new, |node| format!("http://{}", node.api))
+    };
+    let night = dates::first_nights_of_months(2).pop().unwrap_or_default();
+    let _ = write!(
+        text,
+        "\n  Try, in another terminal:\n    \
+         meridian listing watch {listing} --api {}\n    \
+         meridian listing edit {listing} title=\"Renamed from afar\" --api {}\n    \
+         meridian booking hold {listing} --check-in {} --check-out {} --api {}\n\n  \
+         Ctrl-C stops everything and leaves nothing behind.",
+        api(first),
+        api(second),
+        night.0,
+        night.1,
+        api(first)
+    );
+    text
+}

@@ -1,0 +1,189 @@
+//! `meridian import`: a CSV file into the cluster, in requests of many rows.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use csv::StringRecord;
+use indicatif::{ProgressBar, ProgressStyle};
+use meridian_client::AdminClient;
+use meridian_regions::{ListingId, RegionId};
+use serde_json::{Value, json};
+
+use super::rows::{BadRow, Columns, Mended, Row, RowReader, SOURCE};
+use crate::cli::ImportArgs;
+
+/// Rows in one request.
+const BATCH_ROWS: usize = 500;
+/// Bad rows that are listed one by one; the rest is counted.
+const BAD_ROWS_SHOWN: usize = 20;
+
+/// What came of a file.
+#[derive(Debug, Default)]
+pub(crate) struct FileSummary {
+    pub(crate) created: u64,
+    pub(crate) updated: u64,
+    pub(crate) unchanged: u64,
+    pub(crate) bad: Vec<BadRow>,
+    /// Ids of the listings that are in the cluster because of the file.
+    pub(crate) ids: Vec<String>,
+    pub(crate) rounded_ids: u64,
+    pub(crate) shortened_stays: u64,
+    pub(crate) elapsed: Duration,
+}
+
+impl FileSummary {
+    /// Listings that are in the cluster now because they are in the file.
+    pub(crate) fn listings(&self) -> u64 {
+        self.created + self.updated + self.unchanged
+    }
+}
+
+/// Where a file goes, and how its prices are meant.
+pub(crate) struct Target<'a> {
+    pub(crate) admin: &'a AdminClient,
+    pub(crate) region: RegionId,
+    pub(crate) currency: &'a str,
+}
+
+pub(crate) async fn run(arguments: ImportArgs) -> anyhow::Result<()> {
+    let admin = AdminClient::new(arguments.admin)?;
+    let text = std::fs::read(&arguments.file)
+        .with_context(|| format!("cannot read {}", arguments.file.display()))?;
+    let target = Target {
+        admin: &admin,
+        region: arguments.region,
+        currency: &arguments.currency,
+    };
+    let bar = progress_bar(&arguments.file.display().to_string());
+    let summary = import(&text, &target, &bar)
+        .await
+        .with_context(|| arguments.file.display().to_string())?;
+    bar.finish_and_clear();
+    report(&summary, &arguments.file, &mut io::stdout())?;
+    if summary.listings() == 0 {
+        bail!("no row of {} could be imported", arguments.file.display());
+    }
+    Ok(())
+}
+
+/// A bar that counts rows and tells their rate.
+pub(crate) fn progress_bar(name: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len} {per_sec} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(0)
+        .with_style(style)
+        .with_prefix(name.to_owned())
+}
+
+/// Imports a file's text; answers once every good row is durable in its home region.
+pub(crate) async fn import(
+    text: &[u8],
+    target: &Target<'_>,
+    bar: &ProgressBar,
+) -> anyhow::Result<FileSummary> {
+    let started = Instant::now();
+    let mut summary = FileSummary::default();
+    let rows = parse(text, target, &mut summary)?;
+    bar.set_length(rows.len() as u64);
+    for batch in rows.chunks(BATCH_ROWS) {
+        let body: Vec<Value> = batch
+            .iter()
+            .map(
+                |row| json!({"source": SOURCE, "external_id": row.external_id, "draft": row.draft}),
+            )
+            .collect();
+        let answer = target.admin.import(&body).await?;
+        summary.created += answer.created;
+        summary.updated += answer.updated;
+        summary.unchanged += answer.unchanged;
+        let refused: Vec<usize> = answer.rejected.iter().map(|row| row.index).collect();
+        for (index, row) in batch.iter().enumerate() {
+            if !refused.contains(&index) {
+                let home = target.region.clone();
+                let id = ListingId::derived(home, SOURCE, &row.external_id);
+                summary.ids.push(id.to_string());
+            }
+        }
+        for rejected in answer.rejected {
+            let reasons = rejected.errors.iter();
+            let reasons = reasons.map(|error| format!("{}: {}", error.pointer, error.detail));
+            summary.bad.push(BadRow {
+                line: batch.get(rejected.index).map_or(0, |row| row.line),
+                reason: reasons.collect::<Vec<_>>().join("; "),
+            });
+        }
+        bar.inc(batch.len() as u64);
+    }
+    summary.elapsed = started.elapsed();
+    Ok(summary)
+}
+
+/// The good rows; the bad ones go into the summary.
+fn parse(text: &[u8], target: &Target<'_>, summary: &mut FileSummary) -> anyhow::Result<Vec<Row>> {
+    let mut file = csv::ReaderBuilder::new().flexible(true).from_reader(text);
+    let columns = Columns::find(file.headers().context("no header line")?)?;
+    let mut reader = RowReader::new(columns, target.region.as_str(), target.currency);
+    let mut rows = Vec::new();
+    let mut record = StringRecord::new();
+    loop {
+        let line = file.position().line();
+        match file.read_record(&mut record) {
+            Ok(false) => return Ok(rows),
+            Ok(true) => {
+                let line = record.position().map_or(line, csv::Position::line);
+                match reader.read(line, &record) {
+                    Ok(row) => {
+                        summary.rounded_ids += u64::from(row.mended == Some(Mended::RoundedId));
+                        summary.shortened_stays +=
+                            u64::from(row.mended == Some(Mended::ShortenedMinStay));
+                        rows.push(row);
+                    }
+                    Err(bad) => summary.bad.push(bad),
+                }
+            }
+            Err(cause) => summary.bad.push(BadRow {
+                line,
+                reason: cause.to_string(),
+            }),
+        }
+    }
+}
+
+/// Says what came of a file.
+pub(crate) fn report(summary: &FileSummary, file: &Path, out: &mut impl Write) -> io::Result<()> {
+    let seconds = summary.elapsed.as_secs_f64().max(1e-3);
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = summary.listings() as f64 / seconds;
+    writeln!(
+        out,
+        "{}: {} created, {} updated, {} unchanged, {} bad rows; {seconds:.1} s, {rate:.0} listings/s",
+        file.display(),
+        summary.created,
+        summary.updated,
+        summary.unchanged,
+        summary.bad.len(),
+    )?;
+    if summary.rounded_ids > 0 {
+        writeln!(
+            out,
+            "  {} ids were rounded by a spreadsheet: told apart by host, name and place",
+            summary.rounded_ids
+        )?;
+    }
+    if summary.shortened_stays > 0 {
+        writeln!(
+            out,
+            "  {} least stays were longer than a year: taken as a year",
+            summary.shortened_stays
+        )?;
+    }
+    for bad in summary.bad.iter().take(BAD_ROWS_SHOWN) {
+        writeln!(out, "  line {}: {}", bad.line, bad.reason)?;
+    }
+    if summary.bad.len() > BAD_ROWS_SHOWN {
+        writeln!(out, "  and {} more", summary.bad.len() - BAD_ROWS_SHOWN)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,40 @@
+//! The node, where everything meets: configuration, supervisor, use cases, REST,
+//! and the command line.
+//!
+//! It decides nothing about documents, ledgers or placement: those crates do. It
+//! connects them, and it keeps the promises towards clients: what is acknowledged
+//! is durable, what timed out is unknown, and overload is answered at once.
+
+mod admin;
+mod api;
+mod booking;
+mod cli;
+mod clock;
+mod commands;
+mod config;
+mod demo;
+mod import;
+mod mesh_service;
+mod metrics;
+mod node;
+mod payments;
+mod request_id;
+mod supervisor;
+mod telemetry;
+
+use std::process::ExitCode;
+
+pub use cli::Cli;
+pub use config::{
+    BookingsSection, ClusterSection, Config, ConfigError, Layers, LimitsSection, ListenSection,
+    ListingsSection, LogFormat, LogSection, NodeSection, StorageSection, TlsSection,
+};
+
+/// Does what the command line says and answers the process' exit status.
+///
+/// 0: done; 1: it could not be done, the reason is on standard error; 2: the
+/// command line is wrong; 3: a promise was broken (`demo --smoke`).
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    commands::run(cli.command)
+}

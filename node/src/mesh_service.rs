@@ -1,0 +1,116 @@
+//! What this node does for the others: Raft messages, forwarded bookings,
+//! forwarded imports, and the change log.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use meridian_consensus::{GroupTransport, Groups, TransportError};
+use meridian_regions::NodeId;
+use meridian_replication::Replica;
+use meridian_transport::{
+    CallError, Channel, FrameWriter, Mesh, MeshService, NodeIdentity, Refusal,
+};
+
+use crate::booking::BookingDesk;
+use crate::import::ImportDesk;
+
+type Reply = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;
+
+/// Everything that the mesh hands requests to.
+pub(crate) struct Components {
+    pub(crate) groups: Groups,
+    pub(crate) replica: Replica,
+    pub(crate) bookings: BookingDesk,
+    pub(crate) imports: ImportDesk,
+}
+
+/// Dispatches requests of other nodes by channel.
+///
+/// The mesh needs its service before the components exist, and they need the mesh:
+/// so it starts empty and refuses politely until [`Dispatcher::connect`].
+#[derive(Default)]
+pub(crate) struct Dispatcher {
+    components: OnceLock<Components>,
+}
+
+impl Dispatcher {
+    /// Gives the components; from now on requests are served.
+    pub(crate) fn connect(&self, components: Components) {
+        // A second call would be a bug of the supervisor; the first one stays.
+        let _ = self.components.set(components);
+    }
+}
+
+impl MeshService for Dispatcher {
+    fn call(&self, peer: NodeIdentity, channel: Channel, request: Bytes) -> Reply {
+        let Some(components) = self.components.get() else {
+            return Box::pin(std::future::ready(Err(Refusal::Unavailable)));
+        };
+        match channel {
+            Channel::Raft => {
+                let groups = components.groups.clone();
+                Box::pin(async move { Ok(groups.handle(peer.node, request).await) })
+            }
+            Channel::Forward => {
+                let bookings = components.bookings.clone();
+                Box::pin(async move { Ok(bookings.serve(request).await) })
+            }
+            Channel::Control => {
+                let imports = components.imports.clone();
+                Box::pin(async move { Ok(imports.serve(request).await) })
+            }
+            Channel::Pull => Box::pin(std::future::ready(Err(Refusal::Unsupported))),
+        }
+    }
+
+    fn stream(
+        &self,
+        peer: NodeIdentity,
+        channel: Channel,
+        request: Bytes,
+        replies: FrameWriter,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        match (self.components.get(), channel) {
+            (Some(components), Channel::Pull) => {
+                let replica = components.replica.clone();
+                Box::pin(async move { replica.serve_pull(peer.node, request, replies).await })
+            }
+            // Dropping the writer ends the stream: the peer tries again later.
+            _ => Box::pin(std::future::ready(())),
+        }
+    }
+}
+
+/// Carries Raft messages over the mesh: the port that `consensus` declares.
+#[derive(Debug, Clone)]
+pub(crate) struct RaftOverMesh {
+    mesh: Mesh,
+}
+
+impl RaftOverMesh {
+    pub(crate) fn new(mesh: Mesh) -> Self {
+        Self { mesh }
+    }
+}
+
+impl GroupTransport for RaftOverMesh {
+    fn call(
+        &self,
+        to: NodeId,
+        request: Bytes,
+        deadline: Duration,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
+        let mesh = self.mesh.clone();
+        Box::pin(async move {
+            mesh.call(to, Channel::Raft, request, deadline)
+                .await
+                .map_err(|error| match error {
+                    CallError::Unknown(_) => TransportError::Unknown(error.to_string()),
+                    _ => TransportError::NotSent(error.to_string()),
+                })
+        })
+    }
+}

@@ -1,0 +1,171 @@
+//! What the node counts, in Prometheus' text format.
+//!
+//! Names are constants with their unit; labels are routes, regions and outcomes,
+//! never listing ids.
+
+use std::time::Duration;
+
+use axum::http::{Method, StatusCode};
+use prometheus::{
+    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::node::Node;
+
+const REQUESTS: &str = "meridian_http_requests_total";
+const REQUEST_SECONDS: &str = "meridian_http_request_duration_seconds";
+const LAG_MILLISECONDS: &str = "meridian_replication_lag_milliseconds";
+const PEERS_CONNECTED: &str = "meridian_peers_connected";
+const ENTRIES_APPLIED: &str = "meridian_replication_entries_applied";
+const ENTRIES_LOGGED: &str = "meridian_replication_entries_logged";
+const QUARANTINED: &str = "meridian_replication_quarantined_changes";
+const DOCUMENTS_HOT: &str = "meridian_documents_hot";
+const GROUPS_AWAKE: &str = "meridian_groups_awake";
+
+/// Bounds of request durations, in seconds: from a cached read to a booking that
+/// ran into its deadline.
+const DURATION_BUCKETS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+
+/// The node's registry.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    lag_ms: IntGaugeVec,
+    peers_connected: IntGauge,
+    entries_applied: IntGauge,
+    entries_logged: IntGauge,
+    quarantined: IntGauge,
+    documents_hot: IntGauge,
+    groups_awake: IntGauge,
+}
+
+impl Metrics {
+    /// Registers everything once.
+    ///
+    /// # Errors
+    /// When two metrics share a name: a bug that every start would show.
+    pub(crate) fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let gauge = |name: &str, help: &str| -> Result<IntGauge, prometheus::Error> {
+            let gauge = IntGauge::new(name, help)?;
+            registry.register(Box::new(gauge.clone()))?;
+            Ok(gauge)
+        };
+        let peers_connected = gauge(PEERS_CONNECTED, "Nodes that this node is connected to")?;
+        let entries_applied = gauge(
+            ENTRIES_APPLIED,
+            "Changes of other nodes applied since start",
+        )?;
+        let entries_logged = gauge(ENTRIES_LOGGED, "Own changes made durable since start")?;
+        let quarantined = gauge(
+            QUARANTINED,
+            "Changes set aside because they cannot be applied",
+        )?;
+        let documents_hot = gauge(DOCUMENTS_HOT, "Listing documents open in memory")?;
+        let groups_awake = gauge(GROUPS_AWAKE, "Raft groups awake on this node")?;
+        let requests = IntCounterVec::new(
+            Opts::new(REQUESTS, "Requests answered, by route, method and status"),
+            &["route", "method", "status"],
+        )?;
+        let request_seconds = HistogramVec::new(
+            HistogramOpts::new(REQUEST_SECONDS, "Time to answer, in seconds")
+                .buckets(DURATION_BUCKETS.to_vec()),
+            &["route", "method"],
+        )?;
+        let lag_ms = IntGaugeVec::new(
+            Opts::new(
+                LAG_MILLISECONDS,
+                "How far this node is behind an origin's region, in milliseconds",
+            ),
+            &["region"],
+        )?;
+        registry.register(Box::new(requests.clone()))?;
+        registry.register(Box::new(request_seconds.clone()))?;
+        registry.register(Box::new(lag_ms.clone()))?;
+        Ok(Self {
+            registry,
+            requests,
+            request_seconds,
+            lag_ms,
+            peers_connected,
+            entries_applied,
+            entries_logged,
+            quarantined,
+            documents_hot,
+            groups_awake,
+        })
+    }
+
+    /// Counts one answered request.
+    pub(crate) fn request(
+        &self,
+        route: &str,
+        method: &Method,
+        status: StatusCode,
+        elapsed: Duration,
+    ) {
+        let method = known_method(method);
+        self.requests
+            .with_label_values(&[route, method, status.as_str()])
+            .inc();
+        self.request_seconds
+            .with_label_values(&[route, method])
+            .observe(elapsed.as_secs_f64());
+    }
+
+    /// Everything, read now.
+    pub(crate) fn render(&self, node: &Node) -> Result<Vec<u8>, prometheus::Error> {
+        self.sample(node);
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+impl Metrics {
+    /// Reads what is a state rather than a count.
+    fn sample(&self, node: &Node) {
+        let stats = node.replica.stats();
+        set(&self.entries_applied, stats.entries_applied);
+        set(&self.entries_logged, stats.entries_logged);
+        set(&self.quarantined, stats.quarantined);
+        set(&self.documents_hot, stats.documents_hot as u64);
+        set(&self.groups_awake, node.groups.awake() as u64);
+        let connected = node
+            .mesh
+            .peers()
+            .iter()
+            .filter(|peer| peer.connected)
+            .count();
+        set(&self.peers_connected, connected as u64);
+        for origin in node.replica.lag() {
+            if let Some(lag) = origin.lag {
+                let lag_ms = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
+                let region = origin.region.as_str();
+                self.lag_ms.with_label_values(&[region]).set(lag_ms);
+            }
+        }
+    }
+}
+
+fn set(gauge: &IntGauge, value: u64) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}
+
+/// Methods are chosen by clients: a label takes only those that we know.
+fn known_method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PATCH" => "PATCH",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        _ => "other",
+    }
+}

@@ -1,0 +1,35 @@
+//! One running node: its two planes and what the API needs of them.
+
+use std::sync::Arc;
+
+use meridian_consensus::Groups;
+use meridian_regions::Topology;
+use meridian_replication::Replica;
+use meridian_transport::{Mesh, NodeIdentity};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::booking::BookingDesk;
+use crate::config::Config;
+use crate::import::ImportDesk;
+use crate::metrics::Metrics;
+
+/// What every request handler sees. Handles only: no request keeps a node alive.
+pub(crate) struct Node {
+    pub(crate) config: Config,
+    pub(crate) identity: NodeIdentity,
+    pub(crate) topology: Arc<Topology>,
+    /// The listing plane.
+    pub(crate) replica: Replica,
+    /// The booking plane on this node.
+    pub(crate) groups: Groups,
+    /// The booking plane of the whole cluster.
+    pub(crate) bookings: BookingDesk,
+    pub(crate) imports: ImportDesk,
+    pub(crate) mesh: Mesh,
+    pub(crate) metrics: Metrics,
+    /// Requests worked on at once.
+    pub(crate) admission: Semaphore,
+    /// Set when the node begins to stop: streams end, readiness goes.
+    pub(crate) stopping: CancellationToken,
+}

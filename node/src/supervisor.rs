@@ -1,0 +1,288 @@
+//! Starts a node in order and stops it in order.
+//!
+//! Start: databases, mesh, planes, then the ports that clients see. Stop, the other
+//! way round: not ready, requests drained, streams ended, mesh closed, tasks
+//! awaited. A failed disk stops the node too, loudly: what is not durable must not
+//! be acknowledged.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use meridian_consensus::{GroupOptions, Groups};
+use meridian_regions::{NodeState, Topology};
+use meridian_replication::{Member, Replica, ReplicaOptions};
+use meridian_storage::StorageError;
+use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::booking::BookingDesk;
+use crate::config::Config;
+use crate::import::ImportDesk;
+use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::payments::SandboxPayments;
+use crate::{admin, api};
+
+/// Databases, in the data folder.
+const LISTINGS_FOLDER: &str = "listings";
+const BOOKINGS_FOLDER: &str = "bookings";
+/// How long peers are given to hear that this node goes.
+const MESH_CLOSE_DEADLINE: Duration = Duration::from_secs(1);
+/// How long tasks are awaited after they have been told to end.
+const TASKS_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Everything that can be wrong before a port is opened, checked.
+pub(crate) struct Prepared {
+    config: Config,
+    identity: NodeIdentity,
+    topology: Arc<Topology>,
+    tls: TlsMaterial,
+}
+
+/// Reads certificates and topology and checks that they tell the same story as the
+/// configuration.
+pub(crate) fn prepare(config: Config) -> anyhow::Result<Prepared> {
+    let path = &config.cluster.topology;
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("cannot read the topology {}", path.display()))?;
+    let topology = Topology::from_toml(&text).with_context(|| path.display().to_string())?;
+    let identity = NodeIdentity {
+        cluster: topology.cluster().clone(),
+        region: config.node.region.clone(),
+        node: config.node.id,
+    };
+    let Some(member) = topology.node(identity.node) else {
+        bail!(
+            "node {} is not in {}: add a [[nodes]] table for it there, on every node",
+            identity.node,
+            path.display()
+        );
+    };
+    if member.region != config.node.region || member.zone != config.node.zone {
+        bail!(
+            "{} has node {} in {} / {}, its configuration says {} / {}",
+            path.display(),
+            identity.node,
+            member.region,
+            member.zone,
+            config.node.region,
+            config.node.zone
+        );
+    }
+    if member.state == NodeState::Removed {
+        bail!(
+            "node {} has been removed from the cluster: a node that comes back is a new node with a new id",
+            identity.node
+        );
+    }
+    let tls = TlsMaterial::load(&config.tls.ca, &config.tls.cert, &config.tls.key)?;
+    tls.check(&identity)?;
+    Ok(Prepared {
+        topology: Arc::new(topology),
+        config,
+        identity,
+        tls,
+    })
+}
+
+/// Runs the node until `told_to_stop` resolves or a disk fails.
+pub(crate) async fn run(
+    prepared: Prepared,
+    told_to_stop: impl Future<Output = &'static str>,
+) -> anyhow::Result<()> {
+    let tracker = TaskTracker::new();
+    let stopping = CancellationToken::new();
+    let background = CancellationToken::new();
+    let api_port = listen("listen.api", prepared.config.listen.api).await?;
+    let admin_port = listen("listen.admin", prepared.config.listen.admin).await?;
+    let node = assemble(prepared, &tracker, &background, &stopping)?;
+    let failures = [node.replica.failure(), node.groups.failure()];
+
+    let drained = CancellationToken::new();
+    let ports = [
+        (api_port, api::router(Arc::clone(&node)), stopping.clone()),
+        // Health stays visible while requests drain.
+        (
+            admin_port,
+            admin::router(Arc::clone(&node)),
+            drained.clone(),
+        ),
+    ];
+    let [api_served, admin_served] =
+        ports.map(|(port, routes, until)| tracker.spawn(serve(port, routes, until)));
+    tracing::info!(
+        node = %node.identity.node,
+        region = %node.identity.region,
+        cluster = %node.identity.cluster,
+        api = %node.config.listen.api,
+        peer = %node.config.listen.peer,
+        admin = %node.config.listen.admin,
+        "started"
+    );
+
+    let [listings_failure, bookings_failure] = failures;
+    let failure = tokio::select! {
+        biased;
+        cause = failed(listings_failure) => Some(("listings", cause)),
+        cause = failed(bookings_failure) => Some(("bookings", cause)),
+        why = told_to_stop => {
+            tracing::info!(why, "stopping");
+            None
+        }
+    };
+
+    stopping.cancel();
+    let drain = Duration::from_millis(node.config.limits.drain_ms);
+    if tokio::time::timeout(drain, api_served).await.is_err() {
+        tracing::warn!("requests were still under way when the drain time ended");
+    }
+    background.cancel();
+    drained.cancel();
+    node.mesh.close(MESH_CLOSE_DEADLINE).await;
+    let _ = tokio::time::timeout(drain, admin_served).await;
+    tracker.close();
+    if tokio::time::timeout(TASKS_DEADLINE, tracker.wait())
+        .await
+        .is_err()
+    {
+        tracing::error!(tasks = tracker.len(), "tasks did not end in time");
+    }
+    match failure {
+        None => {
+            tracing::info!("stopped");
+            Ok(())
+        }
+        Some((plane, cause)) => {
+            tracing::error!(plane, %cause, "stopped: the disk of this node cannot be trusted");
+            Err(cause).with_context(|| format!("the {plane} database failed"))
+        }
+    }
+}
+
+fn assemble(
+    prepared: Prepared,
+    tracker: &TaskTracker,
+    background: &CancellationToken,
+    stopping: &CancellationToken,
+) -> anyhow::Result<Arc<Node>> {
+    let Prepared {
+        config,
+        identity,
+        topology,
+        tls,
+    } = prepared;
+    let dispatcher = Arc::new(Dispatcher::default());
+    let peers: Vec<PeerAddress> = topology
+        .nodes()
+        .iter()
+        .filter(|member| member.id != identity.node && member.state != NodeState::Removed)
+        .map(|member| PeerAddress {
+            node: member.id,
+            region: member.region.clone(),
+            address: member.peer.clone(),
+        })
+        .collect();
+    std::fs::create_dir_all(&config.node.data_dir)
+        .with_context(|| format!("cannot make {}", config.node.data_dir.display()))?;
+    let replica = Replica::open(replica_options(&config, &peers))
+        .context("cannot open the listings' database")?;
+    let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
+    options.peers = peers;
+    let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
+    let mesh = Mesh::start(options, service, tracker, background)?;
+    let transport = Arc::new(RaftOverMesh::new(mesh.clone()));
+    let groups = Groups::open(group_options(&config), transport, tracker, background)
+        .context("cannot open the bookings' database")?;
+    let bookings = BookingDesk::new(
+        identity.node,
+        groups.clone(),
+        mesh.clone(),
+        Arc::new(SandboxPayments),
+    );
+    let imports = ImportDesk::new(
+        identity.node,
+        identity.region.clone(),
+        Arc::clone(&topology),
+        replica.clone(),
+        mesh.clone(),
+    );
+    dispatcher.connect(Components {
+        groups: groups.clone(),
+        replica: replica.clone(),
+        bookings: bookings.clone(),
+        imports: imports.clone(),
+    });
+    replica.start(&mesh, tracker, background);
+    Ok(Arc::new(Node {
+        admission: Semaphore::new(config.limits.requests_in_flight.get()),
+        metrics: Metrics::new().context("cannot register the metrics")?,
+        stopping: stopping.clone(),
+        config,
+        identity,
+        topology,
+        replica,
+        groups,
+        bookings,
+        imports,
+        mesh,
+    }))
+}
+
+fn replica_options(config: &Config, peers: &[PeerAddress]) -> ReplicaOptions {
+    let this = Member {
+        node: config.node.id,
+        region: config.node.region.clone(),
+    };
+    let others = peers.iter().map(|peer| Member {
+        node: peer.node,
+        region: peer.region.clone(),
+    });
+    let path = config.node.data_dir.join(LISTINGS_FOLDER);
+    ReplicaOptions {
+        clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
+        documents_hot_max: config.listings.documents_hot_max,
+        block_cache_bytes: config.storage.block_cache_bytes.get(),
+        write_buffer_bytes: config.storage.write_buffer_bytes.get(),
+        ..ReplicaOptions::new(path, this, others.collect())
+    }
+}
+
+fn group_options(config: &Config) -> GroupOptions {
+    GroupOptions {
+        groups_awake_max: config.bookings.groups_awake_max.get(),
+        block_cache_bytes: config.storage.block_cache_bytes.get(),
+        write_buffer_bytes: config.storage.write_buffer_bytes.get(),
+        ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)
+    }
+}
+
+async fn listen(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} ({key}): is another node running there?")
+    })
+}
+
+/// Serves a port until it is told to end, then lets requests under way finish.
+async fn serve(port: TcpListener, routes: Router, until: CancellationToken) {
+    let served = axum::serve(port, routes)
+        .with_graceful_shutdown(until.cancelled_owned())
+        .await;
+    if let Err(cause) = served {
+        tracing::error!(%cause, "a port failed");
+    }
+}
+
+/// Resolves once a database has failed.
+async fn failed(mut failure: watch::Receiver<Option<StorageError>>) -> StorageError {
+    match failure.wait_for(Option::is_some).await {
+        Ok(cause) => cause.clone().unwrap_or(StorageError::Stopped),
+        Err(_writer_gone) => StorageError::Stopped,
+    }
+}
