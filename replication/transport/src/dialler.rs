@@ -1,113 +1,160 @@
 //! Keeps a connection to every peer, dialling again with jittered back-off.
+//!
+//! A connection counts once the peer has proven who it is and has let this node in.
+//! Names are looked up at every dial: an address may change while a node is away.
 
-use std::time::Duration;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use meridian_regions::NodeId;
-use quinn::Connection;
+use quinn::{Connection, ConnectionError, Endpoint};
 use rand::RngExt;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::NodeIdentity;
+use crate::acceptor::proven_identity;
+use crate::backoff::Backoff;
 use crate::mesh::Mesh;
+use crate::peers::{Peer, Peers};
+use crate::{CallError, call};
 
-/// First pause after a failed dial.
-const BACKOFF_MIN: Duration = Duration::from_millis(100);
-/// A healed link is found within this time, whatever happened before.
-const BACKOFF_MAX: Duration = Duration::from_secs(2);
-/// Look-up and handshake together: a few round trips of the longest link.
+/// Look-up, handshake and greeting together: many round trips of the longest link.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
+/// Sent to who is not the node that was dialled.
+const CLOSE_WRONG_NODE: u32 = 3;
+
+/// Error codes of QUIC that carry an alert of TLS (RFC 9001, section 4.8).
+const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
 
 /// Starts one task for each peer.
-pub(crate) fn start(
-    mesh: &Mesh,
-    identity: &NodeIdentity,
-    tracker: &TaskTracker,
-    cancel: &CancellationToken,
-) {
-    for peer in mesh.peer_ids() {
+pub(crate) fn start(mesh: &Mesh, tracker: &TaskTracker) {
+    for node in mesh.registry().ids() {
         let dialler = Dialler {
-            mesh: mesh.clone(),
-            identity: identity.clone(),
-            peer,
+            endpoint: mesh.endpoint().clone(),
+            peers: Arc::clone(mesh.registry()),
+            node,
         };
-        let cancel = cancel.clone();
+        let closed = mesh.closed().clone();
         tracker.spawn(async move {
-            // Cancelled by the supervisor; a failed dial is retried, never fatal.
-            cancel.run_until_cancelled(dialler.keep_connected()).await;
+            // Ends with the mesh; a failed dial is retried, never fatal.
+            closed.run_until_cancelled(dialler.keep_connected()).await;
         });
     }
 }
 
 struct Dialler {
-    mesh: Mesh,
-    identity: NodeIdentity,
-    peer: NodeId,
+    endpoint: Endpoint,
+    peers: Arc<Peers>,
+    node: NodeId,
 }
 
 impl Dialler {
     async fn keep_connected(self) {
-        let mut backoff = BACKOFF_MIN;
-        let mut told = false;
-        loop {
-            match self.dial().await {
+        let Some(peer) = self.peers.peer(self.node) else {
+            return;
+        };
+        let mut backoff = Backoff::new();
+        let mut told = None;
+        for attempt in 0.. {
+            match self.dial(peer, attempt).await {
                 Ok(connection) => {
-                    tracing::info!(peer = %self.peer, "connected to peer");
-                    backoff = BACKOFF_MIN;
-                    told = false;
-                    self.hold(connection).await;
+                    told = None;
+                    let stood = self.offer(peer, connection).await;
+                    backoff.connection_stood(stood);
                 }
-                Err(cause) if !told => {
-                    tracing::warn!(peer = %self.peer, cause, "cannot reach peer: dialling on");
-                    told = true;
+                Err(cause) => {
+                    // Once for each reason: a peer that is away is news, not that it
+                    // still is.
+                    if told.as_ref() == Some(&cause) {
+                        tracing::debug!(peer = %self.node, cause, "still cannot reach peer");
+                    } else {
+                        tracing::warn!(peer = %self.node, cause, "cannot reach peer: dialling on");
+                        told = Some(cause.clone());
+                    }
+                    self.peers.disconnected(peer, cause);
                 }
-                Err(cause) => tracing::debug!(peer = %self.peer, cause, "still cannot reach peer"),
             }
-            // Jitter: peers of a healed link do not dial in step.
-            let pause = rand::rng().random_range(backoff / 2..=backoff);
+            let pause = backoff.next_pause(rand::rng().random());
             sleep(pause).await;
-            backoff = (backoff * 2).min(BACKOFF_MAX);
         }
     }
 
-    async fn dial(&self) -> Result<Connection, String> {
-        let Some(peer) = self.mesh.peer(self.peer) else {
-            return Err("the peer is not in the topology".to_owned());
-        };
-        let name = NodeIdentity {
-            cluster: self.identity.cluster.clone(),
-            region: peer.address.region.clone(),
-            node: self.peer,
-        }
-        .dns_name();
+    async fn dial(&self, peer: &Peer, attempt: usize) -> Result<Connection, String> {
         let dialled = async {
-            let address = lookup_host(&peer.address.address)
+            let address = self.address(peer, attempt).await?;
+            let connection = self
+                .endpoint
+                .connect(address, &peer.identity.dns_name())
+                .map_err(|cause| cause.to_string())?
                 .await
-                .map_err(|cause| format!("{}: {cause}", peer.address.address))?
-                .next()
-                .ok_or_else(|| format!("{} has no address", peer.address.address))?;
-            let connecting = self
-                .mesh
-                .endpoint()
-                .connect(address, &name)
-                .map_err(|cause| cause.to_string())?;
-            connecting.await.map_err(|cause| cause.to_string())
+                .map_err(|cause| explained(&cause))?;
+            let proven = proven_identity(&connection)?;
+            if proven != peer.identity {
+                let cause = format!("dialled {}, found {proven}", peer.identity);
+                connection.close(CLOSE_WRONG_NODE.into(), cause.as_bytes());
+                return Err(cause);
+            }
+            match call::greet(&connection).await {
+                Ok(()) => Ok(connection),
+                Err(cause) => Err(not_let_in(&connection, &cause)),
+            }
         };
         timeout(DIAL_DEADLINE, dialled)
             .await
             .unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()))
     }
 
-    /// Offers the connection to callers until it is lost.
-    async fn hold(&self, connection: Connection) {
-        let Some(peer) = self.mesh.peer(self.peer) else {
-            return;
-        };
-        self.mesh.set_connection(peer, Some(connection.clone()));
+    /// One address of the peer, another at each attempt if its name has several.
+    async fn address(&self, peer: &Peer, attempt: usize) -> Result<SocketAddr, String> {
+        let failed = |cause: std::io::Error| format!("{}: {cause}", peer.address);
+        let own = self.endpoint.local_addr().map_err(failed)?;
+        // A socket of IPv6 reaches both kinds, one of IPv4 only its own.
+        let addresses: Vec<_> = lookup_host(&peer.address)
+            .await
+            .map_err(failed)?
+            .filter(|address| own.is_ipv6() || address.is_ipv4())
+            .collect();
+        addresses
+            .get(attempt % addresses.len().max(1))
+            .copied()
+            .ok_or_else(|| format!("{} has no address that {own} can reach", peer.address))
+    }
+
+    /// Offers the connection to callers until it is lost; returns how long it stood.
+    async fn offer(&self, peer: &Peer, connection: Connection) -> Duration {
+        let since = Instant::now();
+        tracing::info!(peer = %self.node, rtt = ?connection.rtt(), "connected to peer");
+        self.peers.connected(peer, connection.clone());
         let reason = connection.closed().await;
-        self.mesh.set_connection(peer, None);
-        tracing::warn!(peer = %self.peer, %reason, "lost the connection to peer");
+        self.peers.disconnected(peer, reason.to_string());
+        tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
+        since.elapsed()
+    }
+}
+
+/// The peer's own words, if it closed the connection with some.
+fn not_let_in(connection: &Connection, cause: &CallError) -> String {
+    connection
+        .close_reason()
+        .map_or_else(|| cause.to_string(), |reason| explained(&reason))
+}
+
+/// What ended a connection, and what to do if it was about certificates.
+fn explained(cause: &ConnectionError) -> String {
+    let code = match cause {
+        ConnectionError::TransportError(error) => u64::from(error.code),
+        ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
+        _ => return cause.to_string(),
+    };
+    if TLS_ALERTS.contains(&code) {
+        format!(
+            "{cause}; is the certificate at each end of this cluster's authority, still valid, \
+             and for the node and region that the topology names?"
+        )
+    } else {
+        cause.to_string()
     }
 }

@@ -1,6 +1,7 @@
 //! What can go wrong on the way to a peer, sorted by what the caller may conclude.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use meridian_regions::NodeId;
 
@@ -17,16 +18,27 @@ pub enum MeshError {
         /// What the operating system said.
         cause: std::io::Error,
     },
+    /// The times contradict each other.
+    #[error(
+        "an idle timeout of {idle_timeout:?} does not go with a keep-alive of {keep_alive:?}: \
+         make the keep-alive at most half of it"
+    )]
+    Timing {
+        /// As configured.
+        idle_timeout: Duration,
+        /// As configured.
+        keep_alive: Duration,
+    },
     /// The certificates do not fit.
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
 
-/// A peer's answer that it did not do what was asked.
+/// Word that nothing was done of what was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Too many requests of this kind are under way there.
-    #[error("the peer is overloaded")]
+    /// Too many requests of this kind are under way to the peer, or there.
+    #[error("too many requests of this kind are under way")]
     Overloaded,
     /// The peer is starting or stopping.
     #[error("the peer is not in service")]
@@ -39,13 +51,13 @@ pub enum Refusal {
 /// What became of a call that has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
-    /// Surely not executed.
+    /// Surely not executed: the peer cannot have the whole request.
     #[error("not sent: {0}")]
     NotSent(String),
     /// Perhaps executed: the answer was lost, late, or the peer failed on the way.
     #[error("outcome unknown: {0}")]
     Unknown(String),
-    /// Surely not executed: the peer said so.
+    /// Surely not executed, by the peer's word or by a bound of this node.
     #[error("refused: {0}")]
     Refused(#[from] Refusal),
     /// Surely not executed: the request is longer than a frame may be.

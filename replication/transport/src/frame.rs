@@ -1,108 +1,24 @@
 //! Frames on a stream: four bytes of length, big-endian, then that many bytes.
+//!
+//! Pure: bytes in, frames out. Invariant kept here: a length alone makes us allocate
+//! nothing, and a length past the bound ends the stream (invariant 11).
 
-use bytes::Bytes;
-use quinn::{RecvStream, SendStream};
+use bytes::{Buf, Bytes, BytesMut};
 
-use crate::{Channel, StreamError};
+use crate::StreamError;
 
 /// Longest frame, in bytes: a snapshot of the largest ledger fits, and a peer can
 /// make us hold no more than this for each of its streams.
 pub const FRAME_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// Reads frames of one stream. Not cancel-safe inside a frame: drop it after an
-/// interrupted read.
-#[derive(Debug)]
-pub struct FrameReader {
-    stream: RecvStream,
-}
-
-impl FrameReader {
-    pub(crate) const fn new(stream: RecvStream) -> Self {
-        Self { stream }
-    }
-
-    /// The next frame; `None` once the peer has finished the stream.
-    ///
-    /// # Errors
-    /// [`StreamError`] if the stream breaks or a frame is too long.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, StreamError> {
-        let mut length = [0; 4];
-        match self.stream.read_exact(&mut length).await {
-            Ok(()) => {}
-            Err(quinn::ReadExactError::FinishedEarly(0)) => return Ok(None),
-            Err(cause) => return Err(StreamError::Broken(cause.to_string())),
-        }
-        let length = announced(length)?;
-        // Grown as bytes arrive: a length alone makes us allocate nothing.
-        let mut frame = Vec::new();
-        while frame.len() < length {
-            let chunk = self
-                .stream
-                .read_chunk(length - frame.len(), true)
-                .await
-                .map_err(|cause| StreamError::Broken(cause.to_string()))?
-                .ok_or_else(|| StreamError::Broken("it ended inside a frame".to_owned()))?;
-            if frame.is_empty() && chunk.bytes.len() == length {
-                return Ok(Some(chunk.bytes));
-            }
-            frame.extend_from_slice(&chunk.bytes);
-        }
-        Ok(Some(frame.into()))
-    }
-
-    pub(crate) async fn read_bytes<const N: usize>(&mut self) -> Result<[u8; N], StreamError> {
-        let mut bytes = [0; N];
-        self.stream
-            .read_exact(&mut bytes)
-            .await
-            .map_err(|cause| StreamError::Broken(cause.to_string()))?;
-        Ok(bytes)
-    }
-}
-
-/// Writes frames to one stream. Dropping it ends the stream.
-#[derive(Debug)]
-pub struct FrameWriter {
-    stream: SendStream,
-}
-
-impl FrameWriter {
-    pub(crate) const fn new(stream: SendStream) -> Self {
-        Self { stream }
-    }
-
-    /// Sends a frame; waits while the peer's window is full.
-    ///
-    /// # Errors
-    /// [`StreamError`] if the peer has gone or stopped reading, or the frame is too
-    /// long.
-    pub async fn send(&mut self, frame: Bytes) -> Result<(), StreamError> {
-        let length = prefix(frame.len())?;
-        self.write(Bytes::copy_from_slice(&length)).await?;
-        self.write(frame).await
-    }
-
-    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), StreamError> {
-        self.stream
-            .write_chunk(bytes)
-            .await
-            .map_err(|cause| StreamError::Broken(cause.to_string()))
-    }
-
-    pub(crate) fn set_priority(&self, channel: Channel) {
-        // Fails only on a stream that has ended, which the next write finds out.
-        let _ = self.stream.set_priority(channel.priority());
-    }
-
-    pub(crate) fn finish(&mut self) -> Result<(), StreamError> {
-        self.stream
-            .finish()
-            .map_err(|cause| StreamError::Broken(cause.to_string()))
-    }
-}
+/// Bytes of a frame's length.
+pub(crate) const PREFIX_BYTES: usize = 4;
 
 /// The four bytes in front of a frame of `length` bytes.
-fn prefix(length: usize) -> Result<[u8; 4], StreamError> {
+///
+/// # Errors
+/// [`StreamError::TooLarge`].
+pub(crate) fn prefix(length: usize) -> Result<[u8; PREFIX_BYTES], StreamError> {
     u32::try_from(length)
         .ok()
         .filter(|_| length <= FRAME_BYTES_MAX)
@@ -113,35 +29,127 @@ fn prefix(length: usize) -> Result<[u8; 4], StreamError> {
         })
 }
 
-fn announced(prefix: [u8; 4]) -> Result<usize, StreamError> {
-    let bytes = u32::from_be_bytes(prefix) as usize;
-    if bytes > FRAME_BYTES_MAX {
-        return Err(StreamError::TooLarge {
-            bytes,
-            limit: FRAME_BYTES_MAX,
-        });
+/// Puts frames together again from pieces of any size.
+#[derive(Debug, Default)]
+pub(crate) struct FrameDecoder {
+    // What has arrived and is not yet handed out. It grows with the bytes that
+    // arrive, at most to one frame and one read.
+    arrived: BytesMut,
+}
+
+impl FrameDecoder {
+    pub(crate) fn push(&mut self, piece: &[u8]) {
+        self.arrived.extend_from_slice(piece);
     }
-    Ok(bytes)
+
+    /// Length of the frame that comes next, once it is known.
+    ///
+    /// # Errors
+    /// [`StreamError::TooLarge`] for a length past the bound.
+    pub(crate) fn announced(&self) -> Result<Option<usize>, StreamError> {
+        let Some(prefix) = self.arrived.first_chunk::<PREFIX_BYTES>() else {
+            return Ok(None);
+        };
+        let bytes = u32::from_be_bytes(*prefix) as usize;
+        if bytes > FRAME_BYTES_MAX {
+            return Err(StreamError::TooLarge {
+                bytes,
+                limit: FRAME_BYTES_MAX,
+            });
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The next frame, if it has arrived whole.
+    ///
+    /// # Errors
+    /// [`StreamError::TooLarge`] for a length past the bound.
+    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, StreamError> {
+        let Some(length) = self.announced()? else {
+            return Ok(None);
+        };
+        if self.arrived.len() < PREFIX_BYTES + length {
+            return Ok(None);
+        }
+        self.arrived.advance(PREFIX_BYTES);
+        Ok(Some(self.arrived.split_to(length).freeze()))
+    }
+
+    /// Whether part of a frame has arrived.
+    pub(crate) fn is_inside_frame(&self) -> bool {
+        !self.arrived.is_empty()
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+    use proptest::collection::vec;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-    use super::{FRAME_BYTES_MAX, announced, prefix};
+    use super::{FRAME_BYTES_MAX, FrameDecoder, prefix};
 
     proptest! {
         #[test]
-        fn lengths_read_back_and_none_past_the_bound_is_taken(length in 0..2 * FRAME_BYTES_MAX) {
-            match prefix(length) {
-                Ok(bytes) => prop_assert_eq!(announced(bytes), Ok(length)),
-                Err(_) => prop_assert!(length > FRAME_BYTES_MAX),
+        fn frames_read_back_however_they_are_cut(
+            frames in vec(vec(any::<u8>(), 0..300), 0..20),
+            cut in 1_usize..700,
+        ) {
+            let mut wire = Vec::new();
+            for frame in &frames {
+                wire.extend(prefix(frame.len()).expect("short"));
+                wire.extend(frame);
+            }
+            let mut decoder = FrameDecoder::default();
+            let mut read = Vec::new();
+            for piece in wire.chunks(cut) {
+                decoder.push(piece);
+                while let Some(frame) = decoder.next().expect("short") {
+                    read.push(frame);
+                }
+            }
+            prop_assert!(!decoder.is_inside_frame());
+            prop_assert_eq!(read, frames.into_iter().map(Bytes::from).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic_or_allocate_more_than_they_are(
+            pieces in vec(vec(any::<u8>(), 0..200), 0..50),
+        ) {
+            let mut decoder = FrameDecoder::default();
+            let mut pushed = 0;
+            'stream: for piece in pieces {
+                decoder.push(&piece);
+                pushed += piece.len();
+                prop_assert!(decoder.arrived.capacity() <= (2 * pushed).max(64));
+                loop {
+                    match decoder.next() {
+                        Ok(Some(frame)) => prop_assert!(frame.len() <= FRAME_BYTES_MAX),
+                        Ok(None) => break,
+                        Err(_) => break 'stream,
+                    }
+                }
             }
         }
 
         #[test]
-        fn no_announced_length_is_past_the_bound(bytes in any::<[u8; 4]>()) {
-            prop_assert!(announced(bytes).unwrap_or(0) <= FRAME_BYTES_MAX);
+        fn lengths_read_back_and_none_past_the_bound_is_taken(length in 0..2 * FRAME_BYTES_MAX) {
+            match prefix(length) {
+                Ok(bytes) => {
+                    let mut decoder = FrameDecoder::default();
+                    decoder.push(&bytes);
+                    prop_assert_eq!(decoder.announced(), Ok(Some(length)));
+                }
+                Err(_) => prop_assert!(length > FRAME_BYTES_MAX),
+            }
         }
+    }
+
+    #[test]
+    fn length_past_the_bound_is_refused_before_anything_of_it_arrives() {
+        let mut decoder = FrameDecoder::default();
+        decoder.push(&u32::MAX.to_be_bytes());
+        assert!(decoder.announced().is_err());
+        assert!(decoder.next().is_err());
     }
 }

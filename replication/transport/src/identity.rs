@@ -8,6 +8,9 @@ use meridian_regions::{ClusterName, NodeId, RegionId};
 /// private use, so that no public authority can issue such a name.
 const SUFFIX: &str = "meridian.internal";
 
+/// Longest part of a wrong name that an error repeats, in characters.
+const QUOTED_CHARS_MAX: usize = 128;
+
 /// Who a node is: what its certificate binds.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct NodeIdentity {
@@ -22,7 +25,7 @@ pub struct NodeIdentity {
 /// A certificate that names no node of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the certificate names `{0}`: expected node-<id>.<region>.<cluster>.{SUFFIX}, as `meridian cert node` makes it"
+    "the certificate names {0}: expected node-<id>.<region>.<cluster>.{SUFFIX}, as `meridian cert node` makes it"
 )]
 pub struct IdentityError(pub String);
 
@@ -31,10 +34,8 @@ impl NodeIdentity {
     /// `node-<id>.<region>.<cluster>.meridian.internal`.
     #[must_use]
     pub fn dns_name(&self) -> String {
-        format!(
-            "node-{}.{}.{}.{SUFFIX}",
-            self.node, self.region, self.cluster
-        )
+        let domain = cluster_dns_name(&self.cluster);
+        format!("node-{}.{}.{domain}", self.node, self.region)
     }
 
     /// Reads the name back.
@@ -42,7 +43,10 @@ impl NodeIdentity {
     /// # Errors
     /// [`IdentityError`] for any other name.
     pub fn from_dns_name(name: &str) -> Result<Self, IdentityError> {
-        Self::parse(name).ok_or_else(|| IdentityError(name.chars().take(128).collect()))
+        Self::parse(name).ok_or_else(|| {
+            let quoted: String = name.chars().take(QUOTED_CHARS_MAX).collect();
+            IdentityError(format!("`{quoted}`"))
+        })
     }
 
     fn parse(name: &str) -> Option<Self> {
@@ -55,6 +59,16 @@ impl NodeIdentity {
         // Only the one spelling that we write.
         (parts.next().is_none() && identity.dns_name() == name).then_some(identity)
     }
+}
+
+/// The domain of a cluster: every name in its certificates ends with it.
+pub(crate) fn cluster_dns_name(cluster: &ClusterName) -> String {
+    format!("{cluster}.{SUFFIX}")
+}
+
+/// Reads such a domain back.
+pub(crate) fn cluster_of_dns_name(domain: &str) -> Option<ClusterName> {
+    domain.strip_suffix(SUFFIX)?.strip_suffix('.')?.parse().ok()
 }
 
 impl fmt::Display for NodeIdentity {

@@ -13,25 +13,40 @@
 //! - Nothing is queued for a peer that is not connected: such a call fails at once.
 //! - No frame is longer than [`FRAME_BYTES_MAX`], and none is allocated before its
 //!   length has been checked (invariants 10 and 11).
-//! - Bulk catch-up never starves Raft: streams of a higher [`Channel`] go first.
+//! - Bulk catch-up never starves Raft: streams of a higher [`Channel`] go first, and
+//!   no channel can take the streams, windows or slots that another needs.
+//! - A service that panics or hangs costs its own request, never the connection.
 
 mod acceptor;
+mod backoff;
+mod budget;
+mod call;
+mod channel;
 mod dialler;
+mod endpoint;
 mod error;
 mod frame;
 mod identity;
 mod mesh;
 mod options;
+mod peers;
 pub mod pki;
+mod reset_key;
+mod server;
 mod service;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod wire;
 
+pub use channel::Channel;
 pub use error::{CallError, MeshError, Refusal, StreamError};
-pub use frame::{FRAME_BYTES_MAX, FrameReader, FrameWriter};
+pub use frame::FRAME_BYTES_MAX;
 pub use identity::{IdentityError, NodeIdentity};
-pub use mesh::{Mesh, PeerStatus};
+pub use mesh::Mesh;
 pub use options::{MeshOptions, PeerAddress};
-pub use service::{Channel, MeshService, ServiceFuture};
+pub use peers::PeerStatus;
+pub use service::{MeshService, ServiceFuture};
+pub use stream::{FrameReader, FrameWriter};
 pub use tls::{TlsError, TlsMaterial};

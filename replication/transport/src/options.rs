@@ -7,6 +7,11 @@ use meridian_regions::{NodeId, RegionId};
 
 use crate::{NodeIdentity, TlsMaterial};
 
+/// See [`MeshOptions::idle_timeout`].
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// See [`MeshOptions::keep_alive`].
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// How to reach a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerAddress {
@@ -27,25 +32,29 @@ pub struct MeshOptions {
     pub identity: NodeIdentity,
     /// What it proves that with.
     pub tls: TlsMaterial,
-    /// Every other node of the cluster.
+    /// The other nodes of the cluster: only they are dialled, and only they are let
+    /// in. An entry for this node itself is passed over.
     pub peers: Vec<PeerAddress>,
-    /// A connection without a sign of life for this long is given up.
+    /// A connection without a sign of life for this long is given up. Default 5 s:
+    /// many keep-alives may be lost first, even at a round trip of 220 ms, and a
+    /// booking still finds another leader within its deadline.
     pub idle_timeout: Duration,
-    /// How often a quiet connection is kept alive; well below the idle timeout.
+    /// How often a quiet connection is kept alive; at most half of the idle timeout.
+    /// Default 1 s.
     pub keep_alive: Duration,
 }
 
 impl MeshOptions {
-    /// Options with the defaults: 5 s to notice a dead link, a keep-alive each second.
+    /// Options with the defaults, and no peers yet.
     #[must_use]
-    pub fn new(bind: SocketAddr, identity: NodeIdentity, tls: TlsMaterial) -> Self {
+    pub const fn new(bind: SocketAddr, identity: NodeIdentity, tls: TlsMaterial) -> Self {
         Self {
             bind,
             identity,
             tls,
             peers: Vec::new(),
-            idle_timeout: Duration::from_secs(5),
-            keep_alive: Duration::from_secs(1),
+            idle_timeout: IDLE_TIMEOUT,
+            keep_alive: KEEP_ALIVE,
         }
     }
 }

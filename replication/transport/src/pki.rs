@@ -3,31 +3,34 @@
 //! One authority per cluster signs one certificate per node. Keys are written for
 //! their owner alone, and no file is ever written over: a lost key is replaced on
 //! purpose, not by accident.
+//!
+//! Invariant kept here: an authority can sign only for nodes of its own cluster, by
+//! its name constraint and its path length of zero (RFC 5280, sections 4.2.1.9 and
+//! 4.2.1.10); whoever steals a node's key can sign nothing.
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+mod files;
+
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use meridian_regions::ClusterName;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose,
+    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, GeneralSubtree, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, NameConstraints, PublicKeyData,
 };
-use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, DnsName};
 
 use crate::NodeIdentity;
+use crate::identity::{cluster_dns_name, cluster_of_dns_name};
+use files::{FileMode, read, refuse_existing, write_new};
 
 /// The authority's certificate, for every node.
 pub const CA_CERT_FILE: &str = "ca.pem";
 /// The authority's key, for no node.
 pub const CA_KEY_FILE: &str = "ca.key";
-/// What stands before the cluster in the authority's DNS name.
+/// What stands before the cluster's domain in the authority's DNS name.
 const CA_DNS_PREFIX: &str = "authority.";
-/// What stands behind it.
-const CA_DNS_SUFFIX: &str = ".meridian.internal";
 /// What the authority's common name begins with; the cluster's name follows.
 const CA_NAME_PREFIX: &str = "Meridian authority of ";
 /// Back-dating: a node whose clock is a little behind accepts a new certificate.
@@ -57,6 +60,12 @@ pub enum PkiError {
     /// A certificate that is not an authority of ours.
     #[error("{0} is not an authority made by `meridian cert ca`")]
     NotAnAuthority(PathBuf),
+    /// A key that is not the authority's.
+    #[error("{0} is not the key of the authority beside it: bring back the one that is")]
+    OtherKey(PathBuf),
+    /// A name that no certificate can carry.
+    #[error("`{0}` cannot be a DNS name: region and cluster must not end with a hyphen")]
+    Name(String),
     /// A node of another cluster.
     #[error("this is the authority of cluster {authority}, the node belongs to {node}")]
     OtherCluster {
@@ -68,6 +77,7 @@ pub enum PkiError {
 }
 
 /// A cluster's authority with its key.
+#[derive(Debug)]
 pub struct Authority {
     cluster: ClusterName,
     certificate_pem: String,
@@ -81,18 +91,23 @@ pub struct NodeCredentials {
 }
 
 impl Authority {
-    /// Makes a new authority.
+    /// Makes a new authority, valid for ten years from an hour ago.
     ///
     /// # Errors
-    /// [`PkiError::Generate`].
+    /// [`PkiError::Name`], [`PkiError::Generate`].
     pub fn create(cluster: &ClusterName) -> Result<Self, PkiError> {
         let key = KeyPair::generate()?;
-        let mut params = CertificateParams::new(vec![authority_name(cluster)])?;
+        let domain = cluster_dns_name(cluster);
+        let mut params = named(format!("{CA_DNS_PREFIX}{domain}"))?;
         params
             .distinguished_name
             .push(DnType::CommonName, format!("{CA_NAME_PREFIX}{cluster}"));
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.name_constraints = Some(NameConstraints {
+            permitted_subtrees: vec![GeneralSubtree::DnsName(domain)],
+            excluded_subtrees: Vec::new(),
+        });
         set_life(&mut params, CA_LIFE);
         let certificate_pem = params.self_signed(&key)?.pem();
         Ok(Self {
@@ -107,15 +122,22 @@ impl Authority {
     /// # Errors
     /// [`PkiError`] if a file is missing or not ours.
     pub fn load(folder: &Path) -> Result<Self, PkiError> {
-        let path = folder.join(CA_CERT_FILE);
+        let (path, key_path) = (folder.join(CA_CERT_FILE), folder.join(CA_KEY_FILE));
         let certificate_pem = read(&path)?;
-        let key = KeyPair::from_pem(&read(&folder.join(CA_KEY_FILE))?)?;
-        let issuer = Issuer::from_ca_cert_pem(&certificate_pem, key)?;
-        let cluster = cluster_of(&certificate_pem).ok_or(PkiError::NotAnAuthority(path))?;
+        let key = KeyPair::from_pem(&read(&key_path)?)?;
+        let not_ours = || PkiError::NotAnAuthority(path.clone());
+        let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
+            .map_err(|_malformed| not_ours())?;
+        let parsed =
+            webpki::EndEntityCert::try_from(&certificate).map_err(|_malformed| not_ours())?;
+        let cluster = cluster_of(&parsed).ok_or_else(not_ours)?;
+        if *parsed.subject_public_key_info() != *key.subject_public_key_info() {
+            return Err(PkiError::OtherKey(key_path));
+        }
         Ok(Self {
             cluster,
+            issuer: Issuer::from_ca_cert_pem(&certificate_pem, key)?,
             certificate_pem,
-            issuer,
         })
     }
 
@@ -130,22 +152,17 @@ impl Authority {
     /// # Errors
     /// [`PkiError::Exists`] rather than writing over a file, [`PkiError::File`].
     pub fn save(&self, folder: &Path) -> Result<(), PkiError> {
-        write_new(
-            &folder.join(CA_KEY_FILE),
-            &self.issuer.key().serialize_pem(),
-            FileMode::Secret,
-        )?;
-        write_new(
-            &folder.join(CA_CERT_FILE),
-            &self.certificate_pem,
-            FileMode::Public,
-        )
+        let (certificate, key) = (folder.join(CA_CERT_FILE), folder.join(CA_KEY_FILE));
+        refuse_existing(&[&certificate, &key])?;
+        write_new(&key, &self.issuer.key().serialize_pem(), FileMode::Secret)?;
+        write_new(&certificate, &self.certificate_pem, FileMode::Public)
     }
 
-    /// Makes a certificate that proves a node to others, as client and as server.
+    /// Makes a certificate that proves a node to others, as client and as server,
+    /// valid for two years from an hour ago.
     ///
     /// # Errors
-    /// [`PkiError::OtherCluster`], [`PkiError::Generate`].
+    /// [`PkiError::OtherCluster`], [`PkiError::Name`], [`PkiError::Generate`].
     pub fn issue(&self, identity: &NodeIdentity) -> Result<NodeCredentials, PkiError> {
         if identity.cluster != self.cluster {
             return Err(PkiError::OtherCluster {
@@ -154,9 +171,13 @@ impl Authority {
             });
         }
         let key = KeyPair::generate()?;
-        let name = identity.dns_name();
-        let mut params = CertificateParams::new(vec![name.clone()])?;
-        params.distinguished_name.push(DnType::CommonName, name);
+        let mut params = named(identity.dns_name())?;
+        // Short: a common name holds 64 characters (RFC 5280, appendix A.1), and only
+        // the DNS name is ever looked at.
+        params.distinguished_name.push(
+            DnType::CommonName,
+            format!("Meridian node {}", identity.node),
+        );
         params.is_ca = IsCa::ExplicitNoCa;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![
@@ -178,62 +199,35 @@ impl NodeCredentials {
     /// # Errors
     /// [`PkiError::Exists`] rather than writing over a file, [`PkiError::File`].
     pub fn save(&self, folder: &Path, name: &str) -> Result<(), PkiError> {
-        let key = folder.join(format!("{name}.key"));
-        write_new(&key, &self.key_pem, FileMode::Secret)?;
         let certificate = folder.join(format!("{name}.pem"));
+        let key = folder.join(format!("{name}.key"));
+        refuse_existing(&[&certificate, &key])?;
+        write_new(&key, &self.key_pem, FileMode::Secret)?;
         write_new(&certificate, &self.certificate_pem, FileMode::Public)
     }
 }
 
-#[derive(Clone, Copy)]
-enum FileMode {
-    Secret,
-    Public,
+impl std::fmt::Debug for NodeCredentials {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("NodeCredentials")
+            .field("certificate_pem", &self.certificate_pem)
+            .finish_non_exhaustive()
+    }
 }
 
-fn write_new(path: &Path, text: &str, mode: FileMode) -> Result<(), PkiError> {
-    let bits = match mode {
-        FileMode::Secret => 0o600,
-        FileMode::Public => 0o644,
-    };
-    let failed = |cause| PkiError::File {
-        path: path.to_path_buf(),
-        cause,
-    };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(bits)
-        .open(path)
-        .map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::AlreadyExists => PkiError::Exists(path.to_path_buf()),
-            _ => failed(cause),
-        })?;
-    file.write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .map_err(failed)
+/// A certificate's beginnings: its one name. rcgen takes names that no verifier would.
+fn named(dns_name: String) -> Result<CertificateParams, PkiError> {
+    if DnsName::try_from(dns_name.as_str()).is_err() {
+        return Err(PkiError::Name(dns_name));
+    }
+    Ok(CertificateParams::new(vec![dns_name])?)
 }
 
-/// The DNS name in an authority's certificate: it says which cluster it speaks for.
-fn authority_name(cluster: &ClusterName) -> String {
-    format!("{CA_DNS_PREFIX}{cluster}{CA_DNS_SUFFIX}")
-}
-
-fn cluster_of(certificate_pem: &str) -> Option<ClusterName> {
-    let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes()).ok()?;
-    let parsed = webpki::EndEntityCert::try_from(&certificate).ok()?;
-    let name = parsed.valid_dns_names().next()?;
-    name.strip_prefix(CA_DNS_PREFIX)?
-        .strip_suffix(CA_DNS_SUFFIX)?
-        .parse()
-        .ok()
-}
-
-fn read(path: &Path) -> Result<String, PkiError> {
-    std::fs::read_to_string(path).map_err(|cause| PkiError::File {
-        path: path.to_path_buf(),
-        cause,
-    })
+/// The DNS name in an authority's certificate says which cluster it speaks for.
+fn cluster_of(authority: &webpki::EndEntityCert<'_>) -> Option<ClusterName> {
+    let name = authority.valid_dns_names().next()?;
+    cluster_of_dns_name(name.strip_prefix(CA_DNS_PREFIX)?)
 }
 
 fn set_life(params: &mut CertificateParams, life: Duration) {
@@ -241,3 +235,6 @@ fn set_life(params: &mut CertificateParams, life: Duration) {
     params.not_before = (now - BACKDATED).into();
     params.not_after = (now + life).into();
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,18 +1,23 @@
 //! TLS 1.3 with certificates of the cluster's own authority, on both sides.
 //!
 //! The crypto provider is given to every configuration explicitly: which one is
-//! used never depends on what else the process has linked.
+//! used never depends on what else the process has linked. Sessions are not resumed:
+//! every connection shows its certificate anew, so that one that has expired ends
+//! with the connections that it opened.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use rustls::RootCertStore;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
+use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
+use crate::reset_key::ResetKey;
 use crate::{IdentityError, NodeIdentity};
 
 /// Protocol spoken on our connections; another major version is another name.
@@ -36,25 +41,43 @@ pub enum TlsError {
     #[error(transparent)]
     Identity(#[from] IdentityError),
     /// The certificate names another node.
-    #[error("the certificate is for {certified}, the configuration says {configured}: issue one with `meridian cert node --region {} --node {}`", configured.region, configured.node)]
+    #[error(
+        "the certificate is for {certified}, the configuration says {configured}: \
+         issue one with `meridian cert node --region {} --node {}`",
+        configured.region, configured.node
+    )]
     OtherNode {
         /// Who the certificate is for.
         certified: Box<NodeIdentity>,
         /// Who this node is told to be.
         configured: Box<NodeIdentity>,
     },
+    /// No peer would accept the certificate.
+    #[error(
+        "the certificate of {identity} {cause}: \
+         issue one with `meridian cert node --region {} --node {}`",
+        identity.region, identity.node
+    )]
+    NotTrusted {
+        /// Who the certificate is for.
+        identity: Box<NodeIdentity>,
+        /// What is wrong with it.
+        cause: String,
+    },
 }
 
-/// A node's certificate and key, and the authority that it trusts.
+/// A node's certificate and key, and the authorities that it trusts.
 #[derive(Debug)]
 pub struct TlsMaterial {
-    authority: CertificateDer<'static>,
+    // More than one only while a cluster changes its authority.
+    authorities: Vec<CertificateDer<'static>>,
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
 }
 
 impl TlsMaterial {
-    /// Reads the three PEM files.
+    /// Reads the three PEM files. The authority's may hold several certificates: all
+    /// of them are trusted, so that a cluster can move from one to the next.
     ///
     /// # Errors
     /// [`TlsError::File`] names the file.
@@ -63,8 +86,14 @@ impl TlsMaterial {
             path: path.to_path_buf(),
             cause: cause.to_string(),
         };
+        let authorities = CertificateDer::pem_file_iter(ca)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|cause| refused(ca, cause))?;
+        if authorities.is_empty() {
+            return Err(refused(ca, rustls_pki_types::pem::Error::NoItemsFound));
+        }
         Ok(Self {
-            authority: CertificateDer::from_pem_file(ca).map_err(|cause| refused(ca, cause))?,
+            authorities,
             certificate: CertificateDer::from_pem_file(cert)
                 .map_err(|cause| refused(cert, cause))?,
             key: PrivateKeyDer::from_pem_file(key).map_err(|cause| refused(key, cause))?,
@@ -79,19 +108,29 @@ impl TlsMaterial {
         Ok(certified_identity(&self.certificate)?)
     }
 
-    /// Checks that the certificate is the configured node's.
+    /// Checks that the certificate is the configured node's, and that peers with the
+    /// same authority would accept it now.
     ///
     /// # Errors
-    /// [`TlsError::OtherNode`] names both.
+    /// [`TlsError::OtherNode`] names both, [`TlsError::NotTrusted`] says why.
     pub fn check(&self, configured: &NodeIdentity) -> Result<(), TlsError> {
         let certified = self.identity()?;
-        if certified == *configured {
-            return Ok(());
+        if certified != *configured {
+            return Err(TlsError::OtherNode {
+                certified: Box::new(certified),
+                configured: Box::new(configured.clone()),
+            });
         }
-        Err(TlsError::OtherNode {
-            certified: Box::new(certified),
-            configured: Box::new(configured.clone()),
-        })
+        let name = ServerName::try_from(certified.dns_name()).map_err(mismatch)?;
+        WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
+            .build()
+            .map_err(mismatch)?
+            .verify_server_cert(&self.certificate, &[], &name, &[], UnixTime::now())
+            .map_err(|cause| TlsError::NotTrusted {
+                identity: Box::new(certified),
+                cause: distrust(&cause),
+            })?;
+        Ok(())
     }
 
     pub(crate) fn server(&self) -> Result<QuicServerConfig, TlsError> {
@@ -106,6 +145,7 @@ impl TlsMaterial {
             .with_single_cert(vec![self.certificate.clone()], self.key.clone_key())
             .map_err(mismatch)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
+        config.send_tls13_tickets = 0;
         QuicServerConfig::try_from(config).map_err(mismatch)
     }
 
@@ -117,27 +157,54 @@ impl TlsMaterial {
             .with_client_auth_cert(vec![self.certificate.clone()], self.key.clone_key())
             .map_err(mismatch)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
+        config.resumption = Resumption::disabled();
         QuicClientConfig::try_from(config).map_err(mismatch)
+    }
+
+    pub(crate) fn reset_key(&self) -> ResetKey {
+        ResetKey::derive(&self.key)
     }
 
     fn roots(&self) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
-        roots.add(self.authority.clone()).map_err(mismatch)?;
+        for authority in &self.authorities {
+            roots.add(authority.clone()).map_err(mismatch)?;
+        }
         Ok(roots)
     }
 }
 
-/// Who a verified certificate says its bearer is.
+/// Who a verified certificate says its bearer is: it names one node and nothing else.
 pub(crate) fn certified_identity(
     certificate: &CertificateDer<'_>,
 ) -> Result<NodeIdentity, IdentityError> {
     let parsed = webpki::EndEntityCert::try_from(certificate)
-        .map_err(|cause| IdentityError(cause.to_string()))?;
-    let name = parsed
-        .valid_dns_names()
-        .next()
-        .ok_or_else(|| IdentityError(String::new()))?;
-    NodeIdentity::from_dns_name(name)
+        .map_err(|cause| IdentityError(format!("nothing readable ({cause})")))?;
+    let mut names = parsed.valid_dns_names();
+    match (names.next(), names.next()) {
+        (Some(name), None) => NodeIdentity::from_dns_name(name),
+        (None, _) => Err(IdentityError("no name".to_owned())),
+        (Some(_), Some(_)) => Err(IdentityError("several names".to_owned())),
+    }
+}
+
+/// Finishes the sentence "the certificate …".
+fn distrust(cause: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(cause) = cause else {
+        return format!("cannot be checked ({cause})");
+    };
+    match cause {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "has expired".to_owned()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "is not valid yet; is this machine's clock right? If it is".to_owned()
+        }
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "was not issued by the authority of the configuration".to_owned()
+        }
+        other => format!("is not valid ({other:?})"),
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

@@ -1,0 +1,178 @@
+//! One request to a peer, from the caller's side.
+//!
+//! What may be concluded from a failure rests on this: a peer executes a request only
+//! once it has the whole of it. So until the last byte has been handed to QUIC, the
+//! request was surely not executed, and a write that is given up is reset, never
+//! finished. From then on, only the peer's own word says that it was not.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use quinn::{Connection, WriteError};
+use tokio::time::timeout;
+
+use crate::budget::Share;
+use crate::peers::Peer;
+use crate::wire::{Expected, Purpose, Status};
+use crate::{CallError, Channel, FRAME_BYTES_MAX, FrameReader, FrameWriter, Refusal, StreamError};
+
+/// How long a peer may take to say that it serves a stream: many of the longest round
+/// trips.
+const ACCEPT_DEADLINE: Duration = Duration::from_secs(5);
+
+/// Calls a peer and waits for its answer, at most for `deadline`.
+pub(crate) async fn call(
+    peer: &Peer,
+    channel: Channel,
+    request: Bytes,
+    deadline: Duration,
+) -> Result<Bytes, CallError> {
+    let started = Instant::now();
+    let mut sent = timeout(deadline, send(peer, channel, Expected::Answer, request))
+        .await
+        .map_err(|_elapsed| CallError::NotSent("no room on the way in time".to_owned()))??;
+    let answer = async {
+        sent.accepted().await?;
+        sent.answer().await
+    };
+    timeout(deadline.saturating_sub(started.elapsed()), answer)
+        .await
+        .unwrap_or_else(|_elapsed| Err(CallError::Unknown("no answer in time".to_owned())))
+}
+
+/// Asks a peer for a stream of frames, and waits until it has agreed.
+pub(crate) async fn open_stream(
+    peer: &Peer,
+    channel: Channel,
+    request: Bytes,
+) -> Result<FrameReader, CallError> {
+    let started = Instant::now();
+    let opened = send(peer, channel, Expected::Frames, request);
+    let mut sent = timeout(ACCEPT_DEADLINE, opened)
+        .await
+        .map_err(|_elapsed| CallError::NotSent("no room on the way in time".to_owned()))??;
+    timeout(
+        ACCEPT_DEADLINE.saturating_sub(started.elapsed()),
+        sent.accepted(),
+    )
+    .await
+    .map_err(|_elapsed| CallError::Unknown("the peer has not agreed in time".to_owned()))??;
+    Ok(sent.into_stream())
+}
+
+/// Waits until the peer has let this node in. In TLS 1.3 a client is done with its
+/// handshake before the server has looked at its certificate.
+pub(crate) async fn greet(connection: &Connection) -> Result<(), CallError> {
+    let mut greeted = write(connection, Purpose::Greeting, Bytes::new()).await?;
+    accepted(&mut greeted, 0).await
+}
+
+/// A request that the peer may have whole.
+struct Sent {
+    replies: FrameReader,
+    request_bytes: usize,
+    request: Share,
+    // Bytes count until the answer is there: they may wait in buffers until then.
+    _bytes: Share,
+}
+
+impl Sent {
+    async fn accepted(&mut self) -> Result<(), CallError> {
+        accepted(&mut self.replies, self.request_bytes).await
+    }
+
+    async fn answer(&mut self) -> Result<Bytes, CallError> {
+        self.replies
+            .next()
+            .await
+            .map_err(unknown)?
+            .ok_or_else(|| CallError::Unknown("the answer was cut short".to_owned()))
+    }
+
+    fn into_stream(self) -> FrameReader {
+        self.replies.hold(self.request)
+    }
+}
+
+/// Hands a whole request to the connection, within the budget of its channel. Until
+/// this returns `Ok`, the peer cannot have the whole request.
+async fn send(
+    peer: &Peer,
+    channel: Channel,
+    expected: Expected,
+    request: Bytes,
+) -> Result<Sent, CallError> {
+    let request_bytes = request.len();
+    if request_bytes > FRAME_BYTES_MAX {
+        return Err(too_large(request_bytes));
+    }
+    let unconnected = || CallError::unconnected(peer.identity.node);
+    if peer.connection().is_none() {
+        return Err(unconnected());
+    }
+    let request_share = peer.budgets.request(channel)?;
+    // Waits as it would for a full window; the caller's deadline bounds it.
+    let bytes_share = peer.budgets.bytes(channel, request_bytes).await;
+    let connection = peer.connection().ok_or_else(unconnected)?;
+    let replies = write(&connection, Purpose::Request { channel, expected }, request).await?;
+    Ok(Sent {
+        replies,
+        request_bytes,
+        request: request_share,
+        _bytes: bytes_share,
+    })
+}
+
+async fn write(
+    connection: &Connection,
+    purpose: Purpose,
+    request: Bytes,
+) -> Result<FrameReader, CallError> {
+    let request_bytes = request.len();
+    let head = purpose
+        .head(request_bytes)
+        .map_err(|_too_large| too_large(request_bytes))?;
+    // Budgets keep streams below the peer's limit. What still fills it are requests
+    // that were given up here and are not yet done there: no use in queueing more.
+    let opened = connection.open_bi().now_or_never();
+    let (send, receive) = opened
+        .ok_or(Refusal::Overloaded)?
+        .map_err(|cause| CallError::NotSent(cause.to_string()))?;
+    let mut writer = FrameWriter::new(send);
+    writer.set_priority(purpose);
+    let mut replies = FrameReader::new(receive);
+    match writer.write([head, request]).await {
+        // Dropping the writer finishes the request.
+        Ok(()) => Ok(replies),
+        // The peer has refused early and says why; if not, it lacks a part of it.
+        Err(WriteError::Stopped(_)) => match accepted(&mut replies, request_bytes).await {
+            Err(refused @ (CallError::Refused(_) | CallError::TooLarge { .. })) => Err(refused),
+            Ok(()) | Err(_) => Err(CallError::NotSent("the peer stopped reading".to_owned())),
+        },
+        Err(cause) => Err(CallError::NotSent(cause.to_string())),
+    }
+}
+
+/// Reads the head of the reply.
+async fn accepted(replies: &mut FrameReader, request_bytes: usize) -> Result<(), CallError> {
+    let head = replies
+        .next()
+        .await
+        .map_err(unknown)?
+        .ok_or_else(|| CallError::Unknown("the peer has not answered".to_owned()))?;
+    Status::decode(head)
+        .ok_or_else(|| CallError::Unknown("the peer answered something unreadable".to_owned()))?
+        .into_result(request_bytes)
+}
+
+fn unknown(cause: StreamError) -> CallError {
+    CallError::Unknown(cause.to_string())
+}
+
+const fn too_large(bytes: usize) -> CallError {
+    CallError::TooLarge {
+        bytes,
+        limit: FRAME_BYTES_MAX,
+    }
+}

@@ -1,0 +1,69 @@
+//! Kinds of stream: what they are for, and which goes first.
+//!
+//! How much of each kind may be under way is in [`crate::budget`].
+
+/// Kinds of stream, each with a priority, and a bound of its own on how much of it
+/// may be under way: a flood of one kind cannot crowd out another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Channel {
+    /// Votes and entries of Raft groups: a late heartbeat costs an election.
+    Raft,
+    /// Bookings on their way to a leader.
+    Forward,
+    /// Operations between nodes that no guest waits for.
+    Control,
+    /// The change log, in bulk.
+    Pull,
+}
+
+impl Channel {
+    pub(crate) const ALL: [Self; 4] = [Self::Raft, Self::Forward, Self::Control, Self::Pull];
+
+    /// Streams of a higher priority are sent first; QUIC shares the link evenly
+    /// among streams of one priority.
+    pub(crate) const fn priority(self) -> i32 {
+        match self {
+            Self::Raft => 30,
+            Self::Forward => 20,
+            Self::Control => 10,
+            Self::Pull => 0,
+        }
+    }
+
+    /// What stands for it in a request's head. Zero is never used: it is what an
+    /// absent field reads as.
+    pub(crate) const fn code(self) -> u32 {
+        match self {
+            Self::Raft => 1,
+            Self::Forward => 2,
+            Self::Control => 3,
+            Self::Pull => 4,
+        }
+    }
+
+    pub(crate) fn from_code(code: u32) -> Option<Self> {
+        Self::ALL.into_iter().find(|channel| channel.code() == code)
+    }
+
+    /// Its name in logs.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Raft => "raft",
+            Self::Forward => "forward",
+            Self::Control => "control",
+            Self::Pull => "pull",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Channel;
+
+    #[test]
+    fn raft_goes_before_bookings_before_operations_before_bulk() {
+        // The order in which the channels are declared is the order in which they go.
+        let priorities = Channel::ALL.map(Channel::priority);
+        assert!(priorities.is_sorted_by(|earlier, later| earlier > later));
+    }
+}

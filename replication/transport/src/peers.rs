@@ -1,0 +1,177 @@
+//! The other nodes, the connection to each, and how it stands with them.
+//!
+//! What it is not: it dials nobody. The diallers put connections in, calls take them
+//! out. Invariant kept here: a connection that has ended is never handed out.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use meridian_regions::{NodeId, RegionId};
+use quinn::Connection;
+use tokio::sync::watch;
+
+use crate::budget::{Budgets, outgoing};
+use crate::{CallError, NodeIdentity, PeerAddress};
+
+/// How it stands with a peer.
+#[derive(Debug, Clone)]
+pub struct PeerStatus {
+    /// Its number.
+    pub node: NodeId,
+    /// Its region.
+    pub region: RegionId,
+    /// Whether this node's connection to it stands, and the peer has let it in.
+    pub connected: bool,
+    /// Smoothed round trip of that connection.
+    pub rtt: Option<Duration>,
+    /// How long it has been so.
+    pub since: Duration,
+    /// Without a connection: why the last attempt failed, or the last connection
+    /// ended, in words for an operator.
+    pub last_error: Option<String>,
+}
+
+/// Every other node of the cluster.
+#[derive(Debug)]
+pub(crate) struct Peers {
+    by_node: BTreeMap<NodeId, Peer>,
+    connectivity: watch::Sender<u64>,
+}
+
+/// A peer and the connection that this node dialled to it.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) identity: NodeIdentity,
+    /// `host:port`.
+    pub(crate) address: String,
+    /// What this node may have under way to it.
+    pub(crate) budgets: Budgets,
+    link: Mutex<Link>,
+}
+
+#[derive(Debug)]
+struct Link {
+    state: LinkState,
+    changed_at: Instant,
+}
+
+#[derive(Debug)]
+enum LinkState {
+    Up(Connection),
+    Down { error: Option<String> },
+}
+
+impl Peers {
+    /// The peers of node `own`, which is itself left out.
+    pub(crate) fn new(own: &NodeIdentity, addresses: Vec<PeerAddress>) -> Self {
+        let by_node = addresses
+            .into_iter()
+            .filter(|address| address.node != own.node)
+            .map(|address| (address.node, Peer::new(own, address)))
+            .collect();
+        Self {
+            by_node,
+            connectivity: watch::channel(0).0,
+        }
+    }
+
+    pub(crate) fn ids(&self) -> Vec<NodeId> {
+        self.by_node.keys().copied().collect()
+    }
+
+    pub(crate) fn peer(&self, node: NodeId) -> Option<&Peer> {
+        self.by_node.get(&node)
+    }
+
+    /// The peer to call.
+    ///
+    /// # Errors
+    /// [`CallError::NotSent`] for a node outside of the topology.
+    pub(crate) fn callee(&self, node: NodeId) -> Result<&Peer, CallError> {
+        self.peer(node)
+            .ok_or_else(|| CallError::NotSent(format!("node {node} is not in the topology")))
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<PeerStatus> {
+        self.by_node.values().map(Peer::status).collect()
+    }
+
+    pub(crate) fn connectivity(&self) -> watch::Receiver<u64> {
+        self.connectivity.subscribe()
+    }
+
+    /// Offers a connection to callers.
+    pub(crate) fn connected(&self, peer: &Peer, connection: Connection) {
+        self.change(peer, LinkState::Up(connection));
+    }
+
+    /// Takes note that there is no connection, and why.
+    pub(crate) fn disconnected(&self, peer: &Peer, error: String) {
+        self.change(peer, LinkState::Down { error: Some(error) });
+    }
+
+    fn change(&self, peer: &Peer, state: LinkState) {
+        {
+            let mut link = peer.link();
+            let still_down = matches!(
+                (&link.state, &state),
+                (LinkState::Down { .. }, LinkState::Down { .. })
+            );
+            if !still_down {
+                link.changed_at = Instant::now();
+            }
+            link.state = state;
+        }
+        self.connectivity.send_modify(|version| *version += 1);
+    }
+}
+
+impl Peer {
+    fn new(own: &NodeIdentity, address: PeerAddress) -> Self {
+        Self {
+            identity: NodeIdentity {
+                cluster: own.cluster.clone(),
+                region: address.region,
+                node: address.node,
+            },
+            address: address.address,
+            budgets: Budgets::new(outgoing),
+            link: Mutex::new(Link {
+                state: LinkState::Down { error: None },
+                changed_at: Instant::now(),
+            }),
+        }
+    }
+
+    /// The connection, as long as it stands.
+    pub(crate) fn connection(&self) -> Option<Connection> {
+        match &self.link().state {
+            LinkState::Up(connection) if connection.close_reason().is_none() => {
+                Some(connection.clone())
+            }
+            LinkState::Up(_) | LinkState::Down { .. } => None,
+        }
+    }
+
+    fn status(&self) -> PeerStatus {
+        let connection = self.connection();
+        let link = self.link();
+        PeerStatus {
+            node: self.identity.node,
+            region: self.identity.region.clone(),
+            connected: connection.is_some(),
+            rtt: connection.map(|connection| connection.rtt()),
+            since: link.changed_at.elapsed(),
+            last_error: match &link.state {
+                LinkState::Up(connection) => connection.close_reason().map(|why| why.to_string()),
+                LinkState::Down { error } => error.clone(),
+            },
+        }
+    }
+
+    // A panic cannot leave a link half changed: whoever comes next goes on with it.
+    fn link(&self) -> MutexGuard<'_, Link> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

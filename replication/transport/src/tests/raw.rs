@@ -1,0 +1,49 @@
+//! Whoever speaks QUIC without a mesh of its own: strangers, and peers that break
+//! the rules.
+
+use bytes::Bytes;
+use quinn::{Connection, Endpoint};
+use tokio::time::timeout;
+
+use super::cluster::{Cluster, DEADLINE, identity};
+use crate::wire::Status;
+use crate::{FrameReader, MeshOptions, TlsMaterial, call, endpoint};
+
+/// An endpoint with the production settings, and this certificate whatever it says.
+pub(super) fn endpoint_with(tls: TlsMaterial) -> Endpoint {
+    let bind = "127.0.0.1:0".parse().expect("an address");
+    let options = MeshOptions::new(bind, identity(2, "eu-west", "demo"), tls);
+    endpoint::bind(&options).expect("bound")
+}
+
+/// Knocks at node 1; `Err` says how it was turned away.
+pub(super) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Connection, String> {
+    let name = identity(1, "eu-west", "demo").dns_name();
+    let knocked = async {
+        let connection = endpoint
+            .connect(cluster.address(1), &name)
+            .expect("it is an address")
+            .await
+            .map_err(|cause| cause.to_string())?;
+        match call::greet(&connection).await {
+            Ok(()) => Ok(connection),
+            Err(cause) => Err(match connection.close_reason() {
+                Some(reason) => reason.to_string(),
+                None => cause.to_string(),
+            }),
+        }
+    };
+    timeout(DEADLINE, knocked).await.expect("answered in time")
+}
+
+/// Sends bytes on a stream of their own, and reads what the peer says to them; `None`
+/// if it says nothing.
+pub(super) async fn say(connection: &Connection, bytes: impl Into<Bytes>) -> Option<Status> {
+    let (mut send, receive) = connection.open_bi().await.expect("a free stream");
+    send.write_chunk(bytes.into()).await.expect("written");
+    send.finish().expect("not finished before");
+    let mut replies = FrameReader::new(receive);
+    let reply = timeout(DEADLINE, replies.next()).await;
+    let head = reply.expect("answered in time").ok().flatten()?;
+    Some(Status::decode(head).expect("a status"))
+}
