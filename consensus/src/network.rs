@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::{Stream, StreamExt};
 use meridian_regions::{Genesis, NodeId};
+use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{Backoff, RPCOption};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{EmptyNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
@@ -23,6 +25,10 @@ use crate::types::{Types, VoteOf};
 /// How long to wait after a peer could not be reached. The transport knows at once
 /// whether a peer is connected, so that asking costs little.
 const UNREACHABLE_PAUSE: Duration = Duration::from_millis(200);
+
+/// Messages with entries that are under way to one peer at once. A booking appends
+/// twice in short order: the second must not wait a round trip for the first.
+const APPENDS_UNDER_WAY_MAX: usize = 8;
 
 /// Makes one network for each peer of a group.
 pub(crate) struct GroupNetwork {
@@ -86,6 +92,42 @@ impl PeerNetwork {
     }
 }
 
+/// Answers of a stream of appends, in order.
+type AppendStream<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError<Types>>>;
+
+/// The answer to one message of a stream, and whether the stream may go on.
+type StreamedAppend = (Result<StreamAppendResult<Types>, RPCError<Types>>, bool);
+
+impl PeerNetwork {
+    async fn append_one(
+        &self,
+        request: AppendEntriesRequest<Types>,
+        deadline: Duration,
+    ) -> StreamedAppend {
+        let previous = request.prev_log_id;
+        let last = request
+            .entries
+            .last()
+            .map(|entry| entry.log_id)
+            .or(previous);
+        let call = Call::Append(Append::from(&request));
+        let response = match self.call(call, deadline).await {
+            Ok(Answer::Append(answer)) => AppendEntriesResponse::try_from(answer),
+            Ok(_) => return (Err(out_of_place()), false),
+            Err(error) => return (Err(error), false),
+        };
+        let Ok(response) = response else {
+            return (Err(out_of_place()), false);
+        };
+        let whole = match &response {
+            AppendEntriesResponse::Success => true,
+            AppendEntriesResponse::PartialSuccess(matched) => *matched == last,
+            _ => false,
+        };
+        (Ok(response.into_stream_result(previous, last)), whole)
+    }
+}
+
 fn unreachable(cause: String) -> RPCError<Types> {
     RPCError::Unreachable(Unreachable::from_string(cause))
 }
@@ -111,6 +153,29 @@ impl RaftNetworkV2<Types> for PeerNetwork {
             Answer::Append(answer) => answer.try_into().map_err(|_| out_of_place()),
             _ => Err(out_of_place()),
         }
+    }
+
+    /// Sends on while answers are under way, and answers in order. A message that
+    /// overtakes another is refused by the follower as a conflict, which ends the
+    /// stream; the leader then begins again where they agree.
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<AppendStream<'s>, RPCError<Types>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<Types>> + OptionalSend + Unpin + 'static,
+    {
+        let (peer, deadline): (&'s Self, Duration) = (self, option.soft_ttl());
+        let answers = input
+            .map(move |request| peer.append_one(request, deadline))
+            .buffered(APPENDS_UNDER_WAY_MAX)
+            .scan(true, |go_on, (answer, whole)| {
+                let answer = std::mem::replace(go_on, whole).then_some(answer);
+                std::future::ready(answer)
+            });
+        let answers: AppendStream<'s> = Box::pin(answers);
+        Box::pin(std::future::ready(Ok(answers)))
     }
 
     async fn vote(
