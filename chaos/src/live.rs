@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::check::{check_single_sale, diverged};
 use crate::cluster::{ClusterError, LocalCluster};
 use crate::history::{History, Outcome, Sale};
-use crate::observe::differing_digests;
+use crate::observe::{bookable, differing_digests};
 
 /// Reads of each region, each second.
 const READ_EVERY: Duration = Duration::from_millis(5);
@@ -60,11 +60,15 @@ impl LiveWorkload {
     ///
     /// # Errors
     /// [`ClusterError`] for a node that is not there.
-    pub fn start(
+    pub async fn start(
         cluster: &LocalCluster,
         listings: &[String],
         nights: &[(String, String)],
     ) -> Result<Self, ClusterError> {
+        let mut booked = Vec::new();
+        if let Some(first) = cluster.ids().first() {
+            booked = bookable(&cluster.client(*first)?, listings, BOOKED_LISTINGS).await?;
+        }
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let counters = Arc::new(Counters::default());
         let mut admins = BTreeMap::new();
@@ -73,6 +77,7 @@ impl LiveWorkload {
             let guest = Guest {
                 client: cluster.client(id)?,
                 listings: listings.to_vec(),
+                booked: booked.clone(),
                 nights: nights.to_vec(),
                 counters: Arc::clone(&counters),
             };
@@ -138,6 +143,7 @@ impl LiveWorkload {
 struct Guest {
     client: Client,
     listings: Vec<String>,
+    booked: Vec<String>,
     nights: Vec<(String, String)>,
     counters: Arc<Counters>,
 }
@@ -157,8 +163,8 @@ impl Guest {
     async fn book(self) {
         let mut ticks = interval(BOOK_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let booked = &self.listings[..self.listings.len().min(BOOKED_LISTINGS)];
-        while let (Some(listing), Some((check_in, check_out))) = (pick(booked), pick(&self.nights))
+        while let (Some(listing), Some((check_in, check_out))) =
+            (pick(&self.booked), pick(&self.nights))
         {
             ticks.tick().await;
             let stay = NewStay {

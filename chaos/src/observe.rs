@@ -9,6 +9,9 @@ use serde_json::Value;
 use crate::check::StandingBooking;
 use crate::until::{NotInTime, until};
 
+/// Listings looked at in search of bookable ones.
+const BOOKABLE_LOOKS_MAX: usize = 1_000;
+
 /// Digests of every listing on every node, read only for shards that differ: for
 /// the others, nodes are known to be equal.
 pub(crate) async fn differing_digests(
@@ -88,6 +91,26 @@ fn shards(answer: &Value) -> BTreeMap<u64, String> {
         .flatten()
         .filter_map(|shard| Some((shard["shard"].as_u64()?, text(&shard["digest"]))))
         .collect()
+}
+
+/// The first `wanted` of `listings` that take a stay of one night: not every real
+/// listing does, and one without a price cannot be booked at all.
+pub(crate) async fn bookable(
+    client: &Client,
+    listings: &[String],
+    wanted: usize,
+) -> Result<Vec<String>, CallError> {
+    let mut found = Vec::new();
+    for listing in listings.iter().take(BOOKABLE_LOOKS_MAX) {
+        if found.len() >= wanted {
+            break;
+        }
+        let view = client.listing(listing).await?.body;
+        if view["min_stay"] == 1 && view["nightly_price"]["amount"].as_u64().is_some() {
+            found.push(listing.clone());
+        }
+    }
+    Ok(found)
 }
 
 pub(crate) fn text(value: &Value) -> String {

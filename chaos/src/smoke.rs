@@ -15,7 +15,7 @@ use crate::check::{
 };
 use crate::cluster::{ClusterError, LocalCluster};
 use crate::history::{Edit, History, Outcome, Sale};
-use crate::observe::{converged, differing_digests, standing_bookings, text};
+use crate::observe::{bookable, converged, differing_digests, standing_bookings, text};
 use crate::until::until;
 
 pub use report::{Latency, RegionReport, SmokeReport};
@@ -45,7 +45,7 @@ pub enum SmokeError {
         cause: CallError,
     },
     /// Too few listings to run on.
-    #[error("the run needs at least one listing of every region, {0} has none")]
+    #[error("the run needs listings of every region that take a stay of one night, {0} has none")]
     NoListings(String),
 }
 
@@ -67,10 +67,12 @@ pub struct SmokeOptions {
     pub nights: Vec<(String, String)>,
 }
 
-/// A region's clients.
+/// A region, a client there, and listings at home there that can be booked for one
+/// night.
 struct Region {
     id: &'static str,
     client: Client,
+    bookable: Vec<String>,
 }
 
 struct Smoke<'a> {
@@ -94,15 +96,22 @@ pub async fn run_smoke(
     let started = Instant::now();
     let mut regions = Vec::new();
     for plan in &cluster.plan().regions {
-        if options.listings.get(plan.id).is_none_or(Vec::is_empty) {
+        let Some(node) = cluster.node_in(plan.id) else {
+            continue;
+        };
+        let client = cluster.client(node.id)?;
+        let listings = options.listings.get(plan.id).map_or(&[][..], Vec::as_slice);
+        let bookable = bookable(&client, listings, options.raced + 1)
+            .await
+            .map_err(|cause| call("looking for bookable listings", cause))?;
+        if bookable.is_empty() {
             return Err(SmokeError::NoListings(plan.id.to_owned()));
         }
-        if let Some(node) = cluster.node_in(plan.id) {
-            regions.push(Region {
-                id: plan.id,
-                client: cluster.client(node.id)?,
-            });
-        }
+        regions.push(Region {
+            id: plan.id,
+            client,
+            bookable,
+        });
     }
     let mut admins = BTreeMap::new();
     for id in cluster.ids() {
@@ -157,11 +166,19 @@ impl Smoke<'_> {
         ))
     }
 
-    /// Every listing that the run touches.
-    fn listings(&self, each: usize) -> Vec<String> {
+    /// Every listing that is edited everywhere.
+    fn edited(&self) -> Vec<String> {
         let lists = self.options.listings.values();
         lists
-            .flat_map(|listings| listings.iter().take(each).cloned())
+            .flat_map(|listings| listings.iter().take(self.options.edited).cloned())
+            .collect()
+    }
+
+    /// Every listing that is raced for.
+    fn raced(&self) -> Vec<String> {
+        let lists = self.regions.iter().map(|region| &region.bookable);
+        lists
+            .flat_map(|listings| listings.iter().take(self.options.raced).cloned())
             .collect()
     }
 
@@ -171,7 +188,7 @@ impl Smoke<'_> {
         let Some((check_in, check_out)) = self.options.nights.get(round).cloned() else {
             return;
         };
-        for listing in self.listings(self.options.raced) {
+        for listing in self.raced() {
             let racers = self.regions.iter().flat_map(|region| {
                 (0..RACERS_PER_REGION).map(move |_| (region.id, region.client.clone()))
             });
@@ -201,7 +218,7 @@ impl Smoke<'_> {
     /// How long the cut-off region needs until it answers a booking `no-quorum`.
     async fn await_no_quorum(&self) -> Option<Duration> {
         let cut = self.regions.iter().find(|region| region.id == CUT_REGION)?;
-        let listing = self.options.listings.get(CUT_REGION)?.first()?;
+        let listing = cut.bookable.first()?;
         let (check_in, check_out) = self.options.nights.last()?.clone();
         let started = Instant::now();
         until(
@@ -233,7 +250,7 @@ impl Smoke<'_> {
     /// Every region changes the same listings; answers how many edits were
     /// acknowledged in the region that is cut off.
     async fn edit_everywhere(&self) -> usize {
-        let listings = self.listings(self.options.edited);
+        let listings = self.edited();
         let edits = self.regions.iter().map(|region| {
             let listings = listings.clone();
             async move {
@@ -280,7 +297,7 @@ impl Smoke<'_> {
                 detail: format!("{CUT_REGION} did not within {CUT_PATIENCE:?}"),
             });
         }
-        let expected = self.listings(self.options.edited).len();
+        let expected = self.edited().len();
         if edited_while_cut < expected {
             violations.push(Violation {
                 invariant: "a region that is cut off still accepts listings",

@@ -140,7 +140,7 @@ async fn live(
     screen.block(&screen::welcome(cluster, loaded));
     let all: Vec<String> = loaded.values().flatten().cloned().collect();
     let nights = dates::first_nights_of_months(12);
-    let mut workload = LiveWorkload::start(cluster, &all, &nights)?;
+    let mut workload = LiveWorkload::start(cluster, &all, &nights).await?;
     let mut ticks = interval(LIVE_EVERY);
     let mut before = None;
     loop {

@@ -56,7 +56,8 @@ async fn one(smoke: &Smoke<'_>, region: &Region) -> Result<Measured, SmokeError>
     }
     // One listing at home, and one booking before the measured ones: the group's
     // first election is not what a booking costs.
-    let Some((listing, (check_in, _))) = home.last().zip(smoke.options.nights.last()) else {
+    let Some((listing, (check_in, _))) = region.bookable.last().zip(smoke.options.nights.last())
+    else {
         return Ok(measured);
     };
     for round in 0..=smoke.options.bookings_measured {
