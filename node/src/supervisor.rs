@@ -14,10 +14,12 @@ use axum::Router;
 use meridian_consensus::{GroupOptions, Groups};
 use meridian_regions::{NodeState, Topology};
 use meridian_replication::{Member, Replica, ReplicaOptions};
-use meridian_storage::StorageError;
+use meridian_storage::{StorageError, Writer};
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -139,21 +141,14 @@ pub(crate) async fn run(
     };
 
     stopping.cancel();
-    let drain = Duration::from_millis(node.config.limits.drain_ms);
-    if tokio::time::timeout(drain, api_served).await.is_err() {
-        tracing::warn!("requests were still under way when the drain time ended");
-    }
-    background.cancel();
-    drained.cancel();
-    node.mesh.close(MESH_CLOSE_DEADLINE).await;
-    let _ = tokio::time::timeout(drain, admin_served).await;
-    tracker.close();
-    if tokio::time::timeout(TASKS_DEADLINE, tracker.wait())
-        .await
-        .is_err()
-    {
-        tracing::error!(tasks = tracker.len(), "tasks did not end in time");
-    }
+    let running = Running {
+        tracker,
+        background,
+        drained,
+        api: api_served,
+        admin: admin_served,
+    };
+    running.shut_down(node).await;
     match failure {
         None => {
             tracing::info!("stopped");
@@ -162,6 +157,42 @@ pub(crate) async fn run(
         Some((plane, cause)) => {
             tracing::error!(plane, %cause, "stopped: the disk of this node cannot be trusted");
             Err(cause).with_context(|| format!("the {plane} database failed"))
+        }
+    }
+}
+
+/// What has to end before the process may.
+struct Running {
+    tracker: TaskTracker,
+    background: CancellationToken,
+    drained: CancellationToken,
+    api: JoinHandle<()>,
+    admin: JoinHandle<()>,
+}
+
+impl Running {
+    /// Ends everything in order; what does not end in time is named and left.
+    async fn shut_down(mut self, node: Arc<Node>) {
+        let drain = Duration::from_millis(node.config.limits.drain_ms);
+        if timeout(drain, &mut self.api).await.is_err() {
+            tracing::warn!("requests were still under way when the drain time ended");
+            self.api.abort();
+        }
+        self.background.cancel();
+        self.drained.cancel();
+        node.mesh.close(MESH_CLOSE_DEADLINE).await;
+        if timeout(drain, &mut self.admin).await.is_err() {
+            self.admin.abort();
+        }
+        self.tracker.close();
+        if timeout(TASKS_DEADLINE, self.tracker.wait()).await.is_err() {
+            tracing::error!(tasks = self.tracker.len(), "tasks did not end in time");
+        }
+        let databases = [node.replica.failure(), node.groups.failure()];
+        drop(node);
+        let closed = futures::future::join_all(databases.map(Writer::ended));
+        if timeout(TASKS_DEADLINE, closed).await.is_err() {
+            tracing::error!("a database is still in use");
         }
     }
 }

@@ -142,14 +142,17 @@ impl Inner {
             let digest = hot.document.heads().digest();
             batch.put(HEADS, keys::heads(&listing), digest.to_vec());
             hot.store(&mut batch, keys::change(&listing, origin, seq), change);
-            shown = Some((hot.document.changes(), hot.submit()));
+            shown = Some((hot.document.changes(), hot.is_first(), hot.submit()));
         }
         let (answer, committed) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(self);
         permit.submit_then(batch, Durability::Synced, move |result| {
             if result.is_ok() {
-                if let Some((version, mark_durable)) = shown {
+                if let Some((version, first, mark_durable)) = shown {
                     mark_durable();
+                    if first {
+                        inner.counters.listing();
+                    }
                     inner.rendered.publish(&listing, version, None);
                 }
                 inner.progress.durable(origin, shard, seq, hlc);

@@ -27,6 +27,8 @@ const CHANGES_READ_MAX: usize = 1 << 20;
 /// A document, and how far the disk is behind it.
 pub(crate) struct Hot {
     pub(crate) document: ListingDocument,
+    /// Whether nothing of it has been submitted yet.
+    is_new: bool,
     stored_changes: usize,
     submitted: u64,
     durable: Arc<AtomicU64>,
@@ -36,6 +38,7 @@ impl Hot {
     fn new(document: ListingDocument, stored_changes: usize) -> Self {
         Self {
             document,
+            is_new: false,
             stored_changes,
             submitted: 0,
             durable: Arc::default(),
@@ -44,7 +47,15 @@ impl Hot {
 
     /// A new document, of which nothing is stored yet.
     pub(crate) fn fresh(document: ListingDocument) -> Self {
-        Self::new(document, 0)
+        Self {
+            is_new: true,
+            ..Self::new(document, 0)
+        }
+    }
+
+    /// Whether this submission is the first of the listing.
+    pub(crate) const fn is_first(&mut self) -> bool {
+        std::mem::replace(&mut self.is_new, false)
     }
 
     /// Whether everything in it is durable.

@@ -7,8 +7,10 @@ use meridian_replication_core::{LogEntry, VersionVector};
 use meridian_storage::Store;
 
 use crate::error::OpenError;
-use crate::keys::{self, LOG};
+use crate::keys::{self, HEADS, LOG};
 
+/// Records read at once while counting.
+const PAGE: usize = 4_096;
 /// A key after every entry.
 const LOG_END: [u8; 19] = [0xff; 19];
 
@@ -40,6 +42,24 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
         vector: pairs.into_iter().collect(),
         seen,
     })
+}
+
+/// How many listings are stored.
+pub(crate) fn count_listings(store: &Store) -> Result<u64, OpenError> {
+    let mut listings = 0;
+    for shard in ShardId::all() {
+        let (mut from, until) = keys::heads_of(shard);
+        loop {
+            let page = store.scan(HEADS, &from, &until, PAGE)?;
+            listings += page.len() as u64;
+            let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else {
+                break;
+            };
+            from.clone_from(last);
+            from.push(0);
+        }
+    }
+    Ok(listings)
 }
 
 fn last_of(store: &Store, origin: NodeId, shard: ShardId) -> Result<LogEntry, OpenError> {

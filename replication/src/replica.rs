@@ -18,7 +18,7 @@ use crate::error::{OpenError, SessionBehind};
 use crate::keys::FAMILIES;
 use crate::progress::Progress;
 use crate::read::Rendered;
-use crate::recover::recover;
+use crate::recover::{count_listings, recover};
 use crate::sequencer::Sequencer;
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
@@ -31,6 +31,8 @@ pub struct Replica {
 /// Numbers for operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplicaStats {
+    /// Listings that are durable here, deleted ones included.
+    pub listings: u64,
     /// Own entries made durable since the start.
     pub entries_logged: u64,
     /// Entries of others applied since the start.
@@ -58,12 +60,17 @@ pub(crate) struct Inner {
 
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
+    listings: AtomicU64,
     logged: AtomicU64,
     applied: AtomicU64,
     quarantined: AtomicU64,
 }
 
 impl Counters {
+    pub(crate) fn listing(&self) {
+        self.listings.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn logged(&self) {
         self.logged.fetch_add(1, Ordering::Relaxed);
     }
@@ -118,6 +125,7 @@ impl Replica {
             write_buffer_bytes: options.write_buffer_bytes,
         })?;
         let recovered = recover(&store)?;
+        let listings = count_listings(&store)?;
         let writer = Writer::start(&store)?;
         let this = options.this.node;
         let last_hlc = recovered.seen.values().max().copied().unwrap_or_default();
@@ -138,7 +146,10 @@ impl Replica {
                 rendered: Rendered::new(),
                 sequencer,
                 progress,
-                counters: Counters::default(),
+                counters: Counters {
+                    listings: AtomicU64::new(listings),
+                    ..Counters::default()
+                },
                 accepted: Mutex::new(recovered.vector),
                 changed: broadcast::channel(BACKLOG_MAX).0,
             }),
@@ -205,6 +216,7 @@ impl Replica {
     pub fn stats(&self) -> ReplicaStats {
         let counters = &self.inner.counters;
         ReplicaStats {
+            listings: counters.listings.load(Ordering::Relaxed),
             entries_logged: counters.logged.load(Ordering::Relaxed),
             entries_applied: counters.applied.load(Ordering::Relaxed),
             quarantined: counters.quarantined.load(Ordering::Relaxed),

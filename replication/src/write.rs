@@ -274,7 +274,7 @@ impl Inner {
         let shard = id.shard();
         let listing =
             (rendering == Rendering::Now).then(|| Arc::new(ReadListing::render(&hot.document)));
-        let version = hot.document.changes();
+        let (version, first) = (hot.document.changes(), hot.is_first());
         let mut batch = Batch::new();
         let digest = hot.document.heads().digest();
         batch.put(HEADS, keys::heads(&id), digest.to_vec());
@@ -306,6 +306,9 @@ impl Inner {
                         .progress
                         .durable(ticket.origin, shard, ticket.seq, ticket.hlc);
                     inner.counters.logged();
+                    if first {
+                        inner.counters.listing();
+                    }
                     inner.announce(id);
                 }
                 // Nobody may wait any more; the write stands all the same.

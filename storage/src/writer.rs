@@ -62,7 +62,13 @@ impl Writer {
         let store = store.clone();
         thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || write_until_closed(&store, submissions, &announce))
+            .spawn(move || {
+                write_until_closed(&store, submissions, &announce);
+                // In this order: who sees the announcer gone knows that this thread
+                // holds the database no longer.
+                drop(store);
+                drop(announce);
+            })
             .map_err(|cause| {
                 StorageError::Write(format!("cannot start the writer thread: {cause}"))
             })?;
@@ -101,6 +107,13 @@ impl Writer {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Waits until the thread has ended and let go of the database; all handles and
+    /// permits must be given up, or it waits for ever. A process must not end before:
+    /// RocksDB is not made to be torn down beside a running thread.
+    pub async fn ended(mut failure: watch::Receiver<Option<StorageError>>) {
+        while failure.changed().await.is_ok() {}
     }
 
     /// The first failed write, once there is one. Whoever supervises the node

@@ -29,6 +29,6 @@ pub use ledger::{
     STAY_NIGHTS_MAX,
 };
 pub use outcome::{
-    Applied, Confirmed, DecodeError, Declined, Held, Outcome, Pending, Rejection, Replay,
+    Applied, Confirmed, Declined, DecodeError, Held, Outcome, Pending, Rejection, Replay,
 };
 pub use reservation::{Reservation, ReservationState, Step, StepKind};

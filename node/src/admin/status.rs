@@ -11,12 +11,7 @@ use crate::api::problem::{Problem, Slug};
 use crate::node::Node;
 
 /// `GET /admin/v1/status`
-pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
-    let listings: u64 = digest_all(&node)
-        .await?
-        .iter()
-        .map(|shard| shard.listings)
-        .sum();
+pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
     let stats = node.replica.stats();
     let peers: Vec<Value> = node
         .mesh
@@ -31,18 +26,18 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
             })
         })
         .collect();
-    Ok(Json(json!({
+    Json(json!({
         "node": node.identity.node,
         "region": node.identity.region,
         "cluster": node.identity.cluster,
         "version": env!("CARGO_PKG_VERSION"),
-        "listings": listings,
+        "listings": stats.listings,
         "groups_awake": node.groups.awake(),
         "documents_hot": stats.documents_hot,
         "writes_queued": stats.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
         "peers": peers,
-    })))
+    }))
 }
 
 /// `GET /admin/v1/groups/{id}`: how the group of a listing stands on this node.
@@ -96,7 +91,8 @@ pub(crate) async fn replication(State(node): State<Arc<Node>>) -> Json<Value> {
 
 /// `GET /admin/v1/replication/digests`: equal between nodes that hold the same.
 pub(crate) async fn digests(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
-    let shards: Vec<Value> = digest_all(&node)
+    let replica = node.replica.clone();
+    let shards: Vec<Value> = blocking(move || replica.digests())
         .await?
         .into_iter()
         .map(|shard| {
@@ -129,11 +125,6 @@ pub(crate) async fn shard_digests(
         })
         .collect();
     Ok(Json(json!({"listings": listings})))
-}
-
-async fn digest_all(node: &Node) -> Result<Vec<meridian_replication::ShardDigest>, Problem> {
-    let replica = node.replica.clone();
-    blocking(move || replica.digests()).await
 }
 
 /// Reads much from disk, away from the threads that serve requests.

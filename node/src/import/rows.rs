@@ -240,9 +240,11 @@ fn external_id(id: &str, marks: &[&str]) -> Result<(String, Option<Mended>), Str
     Ok((format!("{id}~{}", &digest[..16]), Some(Mended::RoundedId)))
 }
 
+/// The name on one line, within the bound.
 fn title(name: &str) -> String {
+    let name = name.split_whitespace().collect::<Vec<_>>().join(" ");
     if name.chars().count() <= TITLE_CHARS_MAX {
-        return name.to_owned();
+        return name;
     }
     let cut: String = name.chars().take(TITLE_CHARS_MAX - 1).collect();
     let end = cut.rfind(' ').unwrap_or(cut.len());
@@ -351,7 +353,8 @@ mod tests {
     }
 
     #[test]
-    fn long_name_is_cut_at_a_word() {
+    fn name_is_put_on_one_line_and_cut_at_a_word() {
+        assert_eq!(title("Loft\n by  the sea"), "Loft by the sea");
         let cut = title(&"word ".repeat(60));
         assert!(
             cut.chars().count() <= 200 && cut.ends_with("word…"),

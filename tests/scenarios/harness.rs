@@ -1,0 +1,165 @@
+//! A cluster for a scenario, and what scenarios do over and over.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
+use meridian_client::{Answer, CallError, Client, NewStay};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Ample time for anything that should happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+/// How much shorter the links are than in the demo.
+const LINK_DIVISOR: u32 = 8;
+
+/// The binary under test.
+pub(crate) fn binary() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_meridian"))
+}
+
+/// A running cluster, and the folder that goes with it.
+pub(crate) struct Scenario {
+    pub(crate) cluster: LocalCluster,
+    _folder: TempDir,
+}
+
+impl Scenario {
+    /// Three regions of one node each: 1 in us-east, 2 in eu-west, 3 in ap-southeast.
+    pub(crate) async fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let options = ClusterOptions {
+            binary: binary(),
+            folder: folder.path().to_path_buf(),
+            plan: WanPlan::scaled_down(LINK_DIVISOR),
+            first_port: None,
+        };
+        let cluster = LocalCluster::start(options).await.expect("it starts");
+        Self {
+            cluster,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn client(&self, node: u64) -> Client {
+        self.cluster.client(node).expect("a node of the cluster")
+    }
+
+    /// Creates a listing at one node and waits until every node has it.
+    pub(crate) async fn listing(&self, node: u64) -> String {
+        let answer = self
+            .client(node)
+            .create_listing(draft("Loft"))
+            .await
+            .expect("created");
+        let id = text(&answer.body["id"]);
+        self.everywhere(&id).await;
+        id
+    }
+
+    pub(crate) async fn everywhere(&self, listing: &str) {
+        for node in self.cluster.ids() {
+            let client = self.client(node);
+            until(PATIENCE, format!("{listing} on node {node}"), async || {
+                client.listing(listing).await.ok()
+            })
+            .await
+            .expect("replicated");
+        }
+    }
+
+    /// Waits until every node holds the same documents, and so many of them.
+    pub(crate) async fn converged(&self) {
+        until(PATIENCE, "every node holds the same", async || {
+            let mut digests = Vec::new();
+            for node in self.cluster.ids() {
+                let admin = self.cluster.admin(node).ok()?;
+                digests.push(admin.digests().await.ok()?);
+            }
+            digests
+                .windows(2)
+                .all(|pair| pair[0] == pair[1])
+                .then_some(())
+        })
+        .await
+        .expect("converged");
+    }
+
+    pub(crate) async fn stop(self) {
+        self.cluster
+            .shutdown()
+            .await
+            .expect("every node stops well");
+    }
+}
+
+pub(crate) fn draft(title: &str) -> Value {
+    json!({
+        "title": title,
+        "location": {"lat": 59.91, "lon": 10.75},
+        "capacity": 4,
+        "nightly_price": {"amount": 12_900, "currency": "EUR"},
+    })
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().expect("a string").to_owned()
+}
+
+/// One night, `days` from now.
+pub(crate) fn stay(days: i64) -> NewStay {
+    let today = jiff::Timestamp::now()
+        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
+        .date();
+    let check_in = today
+        .checked_add(jiff::Span::new().days(days))
+        .expect("a date");
+    NewStay {
+        check_in: check_in.to_string(),
+        check_out: check_in.tomorrow().expect("a date").to_string(),
+        guests: 2,
+    }
+}
+
+pub(crate) fn key() -> String {
+    format!("{:032x}", rand::random::<u128>())
+}
+
+/// Books until the outcome is known: the same key asks again safely.
+pub(crate) async fn book_surely(
+    client: &Client,
+    listing: &str,
+    stay: &NewStay,
+) -> Result<Answer, CallError> {
+    let key = key();
+    until(PATIENCE, "the outcome of a booking", async || match client
+        .book(listing, stay, "card_ok", &key)
+        .await
+    {
+        Err(error) if error.is_retryable() => None,
+        known => Some(known),
+    })
+    .await
+    .expect("an outcome")
+}
+
+/// Ids of confirmed bookings of a listing, by night.
+pub(crate) async fn sold(client: &Client, listing: &str) -> BTreeMap<String, Vec<String>> {
+    let bookings = until(PATIENCE, "the bookings of a listing", async || {
+        client.bookings_of(listing, None).await.ok()
+    })
+    .await
+    .expect("a quorum")
+    .body;
+    let mut sold: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for booking in bookings["data"].as_array().expect("a list") {
+        if booking["state"] == "confirmed" {
+            let night = text(&booking["check_in"]);
+            sold.entry(night)
+                .or_default()
+                .push(text(&booking["booking_id"]));
+        }
+    }
+    sold
+}

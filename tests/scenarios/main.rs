@@ -1,0 +1,9 @@
+//! Scenarios with real processes: arrange, break one thing, heal it, expect one
+//! property. The links are real in kind and an eighth as long as in the demo.
+
+mod bookings;
+mod command_line;
+mod contract;
+mod durability;
+mod harness;
+mod listings;

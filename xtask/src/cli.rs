@@ -1,0 +1,79 @@
+//! What can be asked, and where it is said.
+
+use std::io::{self, Write};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// The project's own gate, and its mending.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Check everything; change nothing.
+    Verify(VerifyArgs),
+    /// Mend formatting and what clippy can mend by itself.
+    Fix,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Only these steps.
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<Step>,
+    /// All steps but these.
+    #[arg(long, value_enum)]
+    pub(crate) skip: Vec<Step>,
+    /// Go on after a step has failed.
+    #[arg(long)]
+    pub(crate) keep_going: bool,
+    /// Name the steps and leave.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// Steps in the order in which they run: what is quick comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Step {
+    /// Formatting, by rustfmt.
+    Fmt,
+    /// No source file is longer than 500 lines without its tests.
+    Sizes,
+    /// Crates import one another in the directions of the design.
+    Imports,
+    /// Licences, banned crates, sources, and advisories, by cargo-deny.
+    Deny,
+    /// Lints, warnings denied, by clippy. Functions over 70 lines are one of them.
+    Clippy,
+    /// Unit, property and scenario tests, by nextest.
+    Test,
+    /// Examples in the documentation.
+    Doctest,
+    /// Documentation, warnings denied.
+    Doc,
+}
+
+impl Step {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Fmt => "fmt",
+            Self::Sizes => "sizes",
+            Self::Imports => "imports",
+            Self::Deny => "deny",
+            Self::Clippy => "clippy",
+            Self::Test => "test",
+            Self::Doctest => "doctest",
+            Self::Doc => "doc",
+        }
+    }
+}
+
+/// Says something on standard output.
+pub(crate) fn say(text: &str) {
+    // A reader that has gone does not change what was found.
+    let _ = writeln!(io::stdout(), "{text}");
+}

@@ -1,0 +1,31 @@
+//! `cargo xtask`: the project's own gate, and its mending.
+//!
+//! `verify` only reads: it ends with a table and fails if any step did. `fix`
+//! mends what can be mended without thought.
+
+mod cli;
+mod imports;
+mod sizes;
+mod steps;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Verify(arguments) => steps::verify(&arguments),
+        Command::Fix => steps::fix(),
+    };
+    match done {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            cli::say(&format!("xtask: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
