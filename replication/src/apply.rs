@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use meridian_replication_core::{Applied, ApplyError, LogEntry};
+use meridian_replication_core::{Applied, ApplyError, LogEntry, SequenceGap};
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 
 use crate::documents::{Hot, Stripe, open};
-use crate::error::{PullError, ReadError};
+use crate::error::PullError;
 use crate::keys::{self, GENESIS, HEADS, LOG, QUARANTINE};
 use crate::replica::{Inner, Replica};
 
@@ -59,12 +59,19 @@ impl Inner {
         let mut stripe = self.documents.stripe(entry.shard);
         // Under the lock of the shard's documents, which every stream takes: the same
         // entry from two peers is applied once.
-        let accepted = self.accepted(entry.origin, entry.shard);
-        if entry.seq <= accepted {
+        let expected = self.accepted(entry.origin, entry.shard) + 1;
+        if entry.seq < expected {
             return Ok(None);
         }
+        if entry.seq > expected {
+            return Err(PullError::Gap(SequenceGap {
+                origin: entry.origin,
+                shard: entry.shard,
+                expected,
+                found: entry.seq,
+            }));
+        }
         self.sequencer.observe(entry.hlc)?;
-        self.accept(&entry)?;
         let mut batch = Batch::new();
         let refusal = self.admit(&mut stripe, &entry)?;
         let place = keys::entry(entry.origin, entry.shard, entry.seq);
@@ -82,6 +89,8 @@ impl Inner {
             batch.put(GENESIS, entry.listing.to_key(), genesis.encode());
         }
         let hot = open(&mut stripe, &self.store, &entry.listing)?;
+        // Nothing can fail any more: what is accepted is submitted.
+        self.accept(&entry)?;
         Ok(Some(self.submit_applied(
             permit,
             batch,
@@ -91,9 +100,9 @@ impl Inner {
         )))
     }
 
-    /// Takes the change into its document. A refusal is the change's fault, an error
-    /// the disk's.
-    fn admit(&self, stripe: &mut Stripe, entry: &LogEntry) -> Result<Option<Refusal>, ReadError> {
+    /// Takes the change into its document. A refusal is the change's fault; an error
+    /// is the disk's, or says that the change has to come again later.
+    fn admit(&self, stripe: &mut Stripe, entry: &LogEntry) -> Result<Option<Refusal>, PullError> {
         // A document that was interrupted half-way is loaded again, once.
         for _ in 0..2 {
             let known = open(stripe, &self.store, &entry.listing)?.is_some();
@@ -113,6 +122,9 @@ impl Inner {
                     return Ok(None);
                 }
                 Ok(Applied::Waiting { .. } | Applied::Duplicate) => return Ok(None),
+                Err(error @ ApplyError::WaitingFull) => {
+                    return Err(PullError::Held(entry.listing.clone(), error));
+                }
                 Err(ApplyError::Poisoned) => stripe.forget(&entry.listing),
                 Err(error) => return Ok(Some(Refusal::of(&error))),
             }

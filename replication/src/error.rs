@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use meridian_regions::{ClockDrift, ListingId};
-use meridian_replication_core::{EditError, FieldError, LoadError, SequenceGap, WireError};
+use meridian_replication_core::{
+    ApplyError, EditError, FieldError, LoadError, SequenceGap, WireError,
+};
 use meridian_storage::StorageError;
 
 /// Why the listing plane could not start.
@@ -101,6 +103,8 @@ pub(crate) enum PullError {
     Frame(#[from] WireError),
     #[error("an entry is missing: {0}")]
     Gap(#[from] SequenceGap),
+    #[error("a change of {0} is held back until others of it have come: {1}")]
+    Held(ListingId, ApplyError),
     #[error(transparent)]
     Clock(#[from] ClockDrift),
     #[error(transparent)]

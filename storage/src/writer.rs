@@ -7,8 +7,9 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -43,12 +44,45 @@ struct Submission {
     done: Done,
 }
 
-/// Handle to the writer thread of one store. The thread ends when the last handle
-/// and the last permit are gone, after it has written what was submitted.
+/// Handle to the writer thread of one store. The thread ends with the last handle and
+/// the last permit, after it has written what was submitted; giving up the last one
+/// waits for that.
 #[derive(Debug, Clone)]
 pub struct Writer {
-    queue: mpsc::Sender<Submission>,
+    thread: Arc<WriterThread>,
     failure: watch::Receiver<Option<StorageError>>,
+}
+
+/// The queue and the thread at its other end.
+#[derive(Debug)]
+struct WriterThread {
+    queue: Option<mpsc::Sender<Submission>>,
+    handle: Option<JoinHandle<()>>,
+}
+
+impl WriterThread {
+    fn queue(&self) -> mpsc::Sender<Submission> {
+        self.queue
+            .clone()
+            .expect("the queue is there until the drop")
+    }
+}
+
+impl Drop for WriterThread {
+    /// Waits for the thread: a process that ended while it tears the database down
+    /// would be aborted by RocksDB. Not if this is that thread, in a callback that
+    /// held the last handle.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(handle) = self.handle.take()
+            && handle.thread().id() != thread::current().id()
+            && handle.join().is_err()
+        {
+            // Whoever waited for a write was told `Stopped`; the panic itself has
+            // been reported by the thread.
+            debug_assert!(thread::panicking(), "the writer thread panicked");
+        }
+    }
 }
 
 impl Writer {
@@ -60,7 +94,7 @@ impl Writer {
         let (queue, submissions) = mpsc::channel(QUEUE_BATCHES_MAX);
         let (announce, failure) = watch::channel(None);
         let store = store.clone();
-        thread::Builder::new()
+        let handle = thread::Builder::new()
             .name("store-writer".to_owned())
             .spawn(move || {
                 write_until_closed(&store, submissions, &announce);
@@ -72,7 +106,13 @@ impl Writer {
             .map_err(|cause| {
                 StorageError::Write(format!("cannot start the writer thread: {cause}"))
             })?;
-        Ok(Self { queue, failure })
+        Ok(Self {
+            thread: Arc::new(WriterThread {
+                queue: Some(queue),
+                handle: Some(handle),
+            }),
+            failure,
+        })
     }
 
     /// Waits for a place in the queue.
@@ -80,11 +120,8 @@ impl Writer {
     /// # Errors
     /// [`StorageError::Stopped`] once the thread has ended.
     pub async fn reserve(&self) -> Result<WritePermit, StorageError> {
-        self.queue
-            .clone()
-            .reserve_owned()
-            .await
-            .map(|slot| WritePermit { slot })
+        let slot = self.thread.queue().reserve_owned().await;
+        slot.map(|slot| self.permit(slot))
             .map_err(|_closed| StorageError::Stopped)
     }
 
@@ -94,8 +131,8 @@ impl Writer {
     /// [`StorageError::Overloaded`] when the queue is full, [`StorageError::Stopped`]
     /// once the thread has ended.
     pub fn try_reserve(&self) -> Result<WritePermit, StorageError> {
-        match self.queue.clone().try_reserve_owned() {
-            Ok(slot) => Ok(WritePermit { slot }),
+        match self.thread.queue().try_reserve_owned() {
+            Ok(slot) => Ok(self.permit(slot)),
             Err(mpsc::error::TrySendError::Full(_)) => Err(StorageError::Overloaded {
                 limit: QUEUE_BATCHES_MAX,
             }),
@@ -106,7 +143,15 @@ impl Writer {
     /// Batches waiting for the disk now.
     #[must_use]
     pub fn queued(&self) -> usize {
-        self.queue.max_capacity() - self.queue.capacity()
+        let queue = self.thread.queue();
+        queue.max_capacity() - queue.capacity()
+    }
+
+    fn permit(&self, slot: mpsc::OwnedPermit<Submission>) -> WritePermit {
+        WritePermit {
+            slot,
+            _thread: Arc::clone(&self.thread),
+        }
     }
 
     /// Waits until the thread has ended and let go of the database; all handles and
@@ -128,6 +173,8 @@ impl Writer {
 #[derive(Debug)]
 pub struct WritePermit {
     slot: mpsc::OwnedPermit<Submission>,
+    /// After the slot: the last to go waits for the thread.
+    _thread: Arc<WriterThread>,
 }
 
 impl WritePermit {
