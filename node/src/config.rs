@@ -215,7 +215,8 @@ impl Default for LogSection {
     fn default() -> Self {
         Self {
             format: LogFormat::Json,
-            filter: "info".to_owned(),
+            // openraft tells every heartbeat's story at `info`.
+            filter: "info,openraft=warn".to_owned(),
         }
     }
 }

@@ -8,6 +8,7 @@ use meridian_regions::{Hlc, NodeId, ShardId};
 use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
 use meridian_storage::{Durability, StorageError};
 use meridian_transport::{FrameWriter, StreamError};
+use tokio::time::{sleep, timeout};
 
 use crate::keys::{self, LOG};
 use crate::replica::Replica;
@@ -19,6 +20,10 @@ const FRAME_BYTES: usize = 256 * 1024;
 /// How often a quiet stream tells that nothing has been written: what a reader
 /// elsewhere knows of us is at most this much older than the way here.
 const HEARTBEAT: Duration = Duration::from_millis(200);
+
+/// How long progress is gathered before it is sent: each look costs a barrier and a
+/// frame, and under load there would be one for every entry.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Why a stream to a peer ended.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +58,8 @@ impl Replica {
                 pull.send_origin(*origin).await?;
             }
             // Progress or a heartbeat: both lead to the same look.
-            let _ = tokio::time::timeout(HEARTBEAT, progress.changed()).await;
+            let _ = timeout(HEARTBEAT, progress.changed()).await;
+            sleep(GATHER).await;
         }
     }
 }

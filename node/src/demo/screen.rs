@@ -74,9 +74,12 @@ pub(crate) fn welcome(cluster: &LocalCluster, loaded: &BTreeMap<String, Vec<Stri
             node.region, node.api, node.admin
         );
     }
-    let listing = loaded.values().flatten().next().map_or("", String::as_str);
     let mut nodes = cluster.nodes();
     let (first, second) = (nodes.next(), nodes.next());
+    // At home in the first region, so that its booking is forwarded nowhere.
+    let home = first.and_then(|node| loaded.get(node.region));
+    let mut listings = home.into_iter().chain(loaded.values()).flatten();
+    let listing = listings.next().map_or("", String::as_str);
     let api = |node: Option<&meridian_chaos::RunningNode>| {
         node.map_or_else(String::new, |node| format!("http://{}", node.api))
     };

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use csv::StringRecord;
+use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
-use meridian_client::AdminClient;
+use meridian_client::{AdminClient, CallError, ImportSummary};
 use meridian_regions::{ListingId, RegionId};
 use serde_json::{Value, json};
 
@@ -16,6 +17,8 @@ use crate::cli::ImportArgs;
 
 /// Rows in one request.
 const BATCH_ROWS: usize = 500;
+/// Requests under way at once: while one waits for the disk, another is parsed.
+const BATCHES_UNDER_WAY: usize = 3;
 /// Bad rows that are listed one by one; the rest is counted.
 const BAD_ROWS_SHOWN: usize = 20;
 
@@ -34,6 +37,28 @@ pub(crate) struct FileSummary {
 }
 
 impl FileSummary {
+    /// Adds what came of one request's rows.
+    fn add(&mut self, batch: &[Row], answer: ImportSummary, home: &RegionId) {
+        self.created += answer.created;
+        self.updated += answer.updated;
+        self.unchanged += answer.unchanged;
+        let refused: Vec<usize> = answer.rejected.iter().map(|row| row.index).collect();
+        for (index, row) in batch.iter().enumerate() {
+            if !refused.contains(&index) {
+                let id = ListingId::derived(home.clone(), SOURCE, &row.external_id);
+                self.ids.push(id.to_string());
+            }
+        }
+        for rejected in answer.rejected {
+            let reasons = rejected.errors.iter();
+            let reasons = reasons.map(|error| format!("{}: {}", error.pointer, error.detail));
+            self.bad.push(BadRow {
+                line: batch.get(rejected.index).map_or(0, |row| row.line),
+                reason: reasons.collect::<Vec<_>>().join("; "),
+            });
+        }
+    }
+
     /// Listings that are in the cluster now because they are in the file.
     pub(crate) fn listings(&self) -> u64 {
         self.created + self.updated + self.unchanged
@@ -87,37 +112,23 @@ pub(crate) async fn import(
     let mut summary = FileSummary::default();
     let rows = parse(text, target, &mut summary)?;
     bar.set_length(rows.len() as u64);
-    for batch in rows.chunks(BATCH_ROWS) {
-        let body: Vec<Value> = batch
-            .iter()
-            .map(
-                |row| json!({"source": SOURCE, "external_id": row.external_id, "draft": row.draft}),
-            )
-            .collect();
-        let answer = target.admin.import(&body).await?;
-        summary.created += answer.created;
-        summary.updated += answer.updated;
-        summary.unchanged += answer.unchanged;
-        let refused: Vec<usize> = answer.rejected.iter().map(|row| row.index).collect();
-        for (index, row) in batch.iter().enumerate() {
-            if !refused.contains(&index) {
-                let home = target.region.clone();
-                let id = ListingId::derived(home, SOURCE, &row.external_id);
-                summary.ids.push(id.to_string());
-            }
-        }
-        for rejected in answer.rejected {
-            let reasons = rejected.errors.iter();
-            let reasons = reasons.map(|error| format!("{}: {}", error.pointer, error.detail));
-            summary.bad.push(BadRow {
-                line: batch.get(rejected.index).map_or(0, |row| row.line),
-                reason: reasons.collect::<Vec<_>>().join("; "),
-            });
-        }
+    let mut answers = futures::stream::iter(rows.chunks(BATCH_ROWS))
+        .map(|batch| async move { (batch, send(target, batch).await) })
+        .buffered(BATCHES_UNDER_WAY);
+    while let Some((batch, answer)) = answers.next().await {
+        summary.add(batch, answer?, &target.region);
         bar.inc(batch.len() as u64);
     }
     summary.elapsed = started.elapsed();
     Ok(summary)
+}
+
+async fn send(target: &Target<'_>, batch: &[Row]) -> Result<ImportSummary, CallError> {
+    let rows: Vec<Value> = batch
+        .iter()
+        .map(|row| json!({"source": SOURCE, "external_id": row.external_id, "draft": row.draft}))
+        .collect();
+    target.admin.import(&rows).await
 }
 
 /// The good rows; the bad ones go into the summary.
