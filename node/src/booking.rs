@@ -1,7 +1,10 @@
 //! Bookings across the cluster: forwarding to the leader, and the payment saga.
 
+mod attempt;
+mod candidates;
 mod desk;
 mod saga;
 mod wire;
 
-pub(crate) use desk::{BookingDesk, DeskError};
+pub(crate) use attempt::DeskError;
+pub(crate) use desk::BookingDesk;

@@ -236,6 +236,7 @@ fn assemble(
         groups.clone(),
         mesh.clone(),
         Arc::new(SandboxPayments),
+        tracker.clone(),
     );
     let imports = ImportDesk::new(
         identity.node,

@@ -10,15 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_consensus::{Groups, LedgerView, ProposeError, ReadError};
+use meridian_consensus::{Groups, LedgerView, ProposeError};
 use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::{Genesis, NodeId};
 use meridian_transport::{CallError, Channel, Mesh};
 use prost::Message;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
+use super::attempt::{
+    Answer, Ask, Attempt, DeskError, failure_of, from_wire, proposal_attempt, read_attempt, to_wire,
+};
+use super::candidates::Candidates;
 use super::saga;
-use super::wire::{Answered, Asked, Book, Failure, Forwarded, NotLeader, Read, Reply};
+use super::wire::{Answered, Asked, Failure, Forwarded, NotLeader, Reply};
 use crate::payments::PaymentProvider;
 
 /// First pause before the voters are tried again; it doubles up to the greatest.
@@ -28,53 +33,6 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
 /// Kept back from the leader's time for the way of the answer.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
-/// Why there is no outcome.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum DeskError {
-    /// Surely nothing happened.
-    #[error("no majority of this listing's voters can be reached from here: nothing was done")]
-    NoQuorum,
-    /// It may have happened, or may happen yet.
-    #[error(
-        "the answer was lost on the way: repeat the request with the same key to learn the outcome"
-    )]
-    Unknown,
-    /// Surely nothing happened.
-    #[error("too many bookings are under way: nothing was done")]
-    Overloaded,
-    /// Nodes disagree about who votes for this listing.
-    #[error("the voters of this listing do not agree on its genesis: tell the operator")]
-    Misplaced,
-}
-
-/// What an attempt at one node came to.
-enum Attempt {
-    /// Another node leads, perhaps this one.
-    Elsewhere(Option<NodeId>),
-    /// Not executed, and another node may do it.
-    NotExecuted,
-    /// Perhaps executed.
-    Unknown,
-    /// No other node would answer otherwise.
-    Final(DeskError),
-}
-
-/// What is asked of a group, before it is known where its leader is.
-pub(crate) enum Ask {
-    Propose(Command),
-    Book {
-        command: Command,
-        payment_method: String,
-    },
-    Read,
-}
-
-/// What came of it.
-pub(crate) enum Answer {
-    Applied(Box<Applied>),
-    Ledger(Arc<Ledger>),
-}
-
 /// Handle to the booking plane of the whole cluster.
 #[derive(Clone)]
 pub(crate) struct BookingDesk {
@@ -82,6 +40,7 @@ pub(crate) struct BookingDesk {
     groups: Groups,
     mesh: Mesh,
     payments: Arc<dyn PaymentProvider>,
+    tracker: TaskTracker,
 }
 
 impl BookingDesk {
@@ -90,12 +49,14 @@ impl BookingDesk {
         groups: Groups,
         mesh: Mesh,
         payments: Arc<dyn PaymentProvider>,
+        tracker: TaskTracker,
     ) -> Self {
         Self {
             node,
             groups,
             mesh,
             payments,
+            tracker,
         }
     }
 
@@ -217,17 +178,11 @@ impl BookingDesk {
             Ask::Book {
                 command,
                 payment_method,
-            } => saga::drive(
-                &self.groups,
-                &*self.payments,
-                genesis,
-                command.clone(),
-                payment_method,
-                deadline,
-            )
-            .await
-            .map(|applied| Answer::Applied(Box::new(applied)))
-            .map_err(proposal_attempt),
+            } => self
+                .drive(genesis, command, payment_method, deadline)
+                .await
+                .map(|applied| Answer::Applied(Box::new(applied)))
+                .map_err(proposal_attempt),
             Ask::Read => self
                 .groups
                 .read(genesis, left)
@@ -235,6 +190,34 @@ impl BookingDesk {
                 .map(|view: LedgerView| Answer::Ledger(view.ledger))
                 .map_err(read_attempt),
         }
+    }
+
+    /// Drives a payment in a task of its own: a client that hangs up half-way must not
+    /// leave the money reserved and the nights undecided.
+    async fn drive(
+        &self,
+        genesis: &Genesis,
+        command: &Command,
+        payment_method: &str,
+        deadline: Instant,
+    ) -> Result<Applied, ProposeError> {
+        let (groups, payments) = (self.groups.clone(), Arc::clone(&self.payments));
+        let (genesis, command) = (genesis.clone(), command.clone());
+        let payment_method = payment_method.to_owned();
+        let driven = self.tracker.spawn(async move {
+            let payments = &*payments;
+            saga::drive(
+                &groups,
+                payments,
+                &genesis,
+                command,
+                &payment_method,
+                deadline,
+            )
+            .await
+        });
+        // A panic on the way leaves open what was done.
+        driven.await.unwrap_or(Err(ProposeError::Unknown))
     }
 
     async fn forward(
@@ -302,119 +285,6 @@ impl BookingDesk {
         };
         let deadline = Instant::now() + Duration::from_millis(forwarded.deadline_ms);
         self.perform(&genesis, &ask, deadline).await
-    }
-}
-
-/// The voters in the order in which they are tried.
-struct Candidates {
-    order: Vec<NodeId>,
-    next: usize,
-}
-
-impl Candidates {
-    /// The known leader first, then this node if it votes, then the others; the
-    /// genesis names the preferred leader first.
-    fn new(this: NodeId, genesis: &Genesis, leader: Option<NodeId>) -> Self {
-        let mut order = genesis.voters.clone();
-        if leader.is_none() {
-            order.sort_by_key(|voter| *voter != this && genesis.voters.first() != Some(voter));
-        }
-        let mut candidates = Self { order, next: 0 };
-        candidates.new_round(leader);
-        candidates
-    }
-
-    fn next(&mut self) -> NodeId {
-        let candidate = self.order[self.next % self.order.len()];
-        self.next += 1;
-        candidate
-    }
-
-    /// Moves `leader` to the front of what is left, unless it is who said so.
-    fn prefer(&mut self, leader: Option<NodeId>, said_by: NodeId) {
-        let Some(leader) = leader.filter(|leader| *leader != said_by) else {
-            return;
-        };
-        if let Some(place) = self.order[self.next.min(self.order.len())..]
-            .iter()
-            .position(|candidate| *candidate == leader)
-        {
-            self.order[self.next..=self.next + place].rotate_right(1);
-        }
-    }
-
-    fn round_is_over(&self) -> bool {
-        self.next >= self.order.len()
-    }
-
-    fn new_round(&mut self, leader: Option<NodeId>) {
-        self.next = 0;
-        if let Some(leader) = leader {
-            self.order.sort_by_key(|candidate| *candidate != leader);
-        }
-    }
-}
-
-fn proposal_attempt(error: ProposeError) -> Attempt {
-    match error {
-        ProposeError::NotLeader { leader } => Attempt::Elsewhere(leader),
-        ProposeError::NotVoter | ProposeError::NoQuorum => Attempt::NotExecuted,
-        ProposeError::Unknown => Attempt::Unknown,
-        ProposeError::Overloaded => Attempt::Final(DeskError::Overloaded),
-        ProposeError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),
-        ProposeError::Storage(_) => Attempt::Unknown,
-    }
-}
-
-fn read_attempt(error: ReadError) -> Attempt {
-    match error {
-        ReadError::NotLeader { leader } => Attempt::Elsewhere(leader),
-        ReadError::NotVoter | ReadError::NoQuorum | ReadError::Storage(_) => Attempt::NotExecuted,
-        ReadError::Overloaded => Attempt::Final(DeskError::Overloaded),
-        ReadError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),
-    }
-}
-
-fn to_wire(ask: &Ask) -> Asked {
-    match ask {
-        Ask::Propose(command) => Asked::Propose(command.encode()),
-        Ask::Book {
-            command,
-            payment_method,
-        } => Asked::Book(Book {
-            command: command.encode(),
-            payment_method: payment_method.clone(),
-        }),
-        Ask::Read => Asked::Read(Read {}),
-    }
-}
-
-fn from_wire(reply: &Bytes) -> Result<Answer, Attempt> {
-    // Whoever answers something unreadable may have done what was asked.
-    let reply = Reply::decode(reply.clone()).map_err(|_malformed| Attempt::Unknown)?;
-    match reply.answered.ok_or(Attempt::Unknown)? {
-        Answered::Applied(applied) => Applied::decode(&applied)
-            .map(|applied| Answer::Applied(Box::new(applied)))
-            .map_err(|_malformed| Attempt::Unknown),
-        Answered::Ledger(ledger) => Ledger::decode(&ledger)
-            .map(|ledger| Answer::Ledger(Arc::new(ledger)))
-            .map_err(|_malformed| Attempt::NotExecuted),
-        Answered::NotLeader(hint) => Err(Attempt::Elsewhere(hint.leader())),
-        Answered::Failed(code) => Err(match Failure::try_from(code) {
-            Ok(Failure::NoQuorum | Failure::Malformed) => Attempt::NotExecuted,
-            Ok(Failure::Overloaded) => Attempt::Final(DeskError::Overloaded),
-            Ok(Failure::Misplaced) => Attempt::Final(DeskError::Misplaced),
-            Ok(Failure::Unknown | Failure::Unspecified) | Err(_) => Attempt::Unknown,
-        }),
-    }
-}
-
-fn failure_of(error: &DeskError) -> Failure {
-    match error {
-        DeskError::NoQuorum => Failure::NoQuorum,
-        DeskError::Unknown => Failure::Unknown,
-        DeskError::Overloaded => Failure::Overloaded,
-        DeskError::Misplaced => Failure::Misplaced,
     }
 }
 

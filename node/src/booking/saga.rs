@@ -76,10 +76,9 @@ fn charge(genesis: &Genesis, pending: &Pending, method: &str) -> Charge {
     }
 }
 
-/// The first entry stands: "nothing was done" would not be true any more.
+/// The first entry stands: whatever hindered the second, "nothing was done" would not
+/// be true any more. Who asks again with the same key drives it on.
 fn after_the_fact(error: ProposeError) -> ProposeError {
-    match error {
-        ProposeError::NotLeader { .. } => error,
-        _ => ProposeError::Unknown,
-    }
+    tracing::warn!(%error, "a booking is left with its payment pending");
+    ProposeError::Unknown
 }

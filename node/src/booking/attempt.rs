@@ -1,0 +1,121 @@
+//! What is asked of a group, what came of it, and both on the wire.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use meridian_consensus::{ProposeError, ReadError};
+use meridian_consensus_core::{Applied, Command, Ledger};
+use meridian_regions::NodeId;
+use prost::Message;
+
+use super::wire::{Answered, Asked, Book, Failure, Read, Reply};
+
+/// Why there is no outcome.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum DeskError {
+    /// Surely nothing happened.
+    #[error("no majority of this listing's voters can be reached from here: nothing was done")]
+    NoQuorum,
+    /// It may have happened, or may happen yet.
+    #[error(
+        "the answer was lost on the way: repeat the request with the same key to learn the outcome"
+    )]
+    Unknown,
+    /// Surely nothing happened.
+    #[error("too many bookings are under way: nothing was done")]
+    Overloaded,
+    /// Nodes disagree about who votes for this listing.
+    #[error("the voters of this listing do not agree on its genesis: tell the operator")]
+    Misplaced,
+}
+
+/// What an attempt at one node came to.
+pub(super) enum Attempt {
+    /// Another node leads, perhaps this one.
+    Elsewhere(Option<NodeId>),
+    /// Not executed, and another node may do it.
+    NotExecuted,
+    /// Perhaps executed.
+    Unknown,
+    /// No other node would answer otherwise.
+    Final(DeskError),
+}
+
+/// What is asked of a group, before it is known where its leader is.
+pub(super) enum Ask {
+    Propose(Command),
+    Book {
+        command: Command,
+        payment_method: String,
+    },
+    Read,
+}
+
+/// What came of it.
+pub(super) enum Answer {
+    Applied(Box<Applied>),
+    Ledger(Arc<Ledger>),
+}
+
+pub(super) fn proposal_attempt(error: ProposeError) -> Attempt {
+    match error {
+        ProposeError::NotLeader { leader } => Attempt::Elsewhere(leader),
+        ProposeError::NotVoter | ProposeError::NoQuorum => Attempt::NotExecuted,
+        ProposeError::Unknown => Attempt::Unknown,
+        ProposeError::Overloaded => Attempt::Final(DeskError::Overloaded),
+        ProposeError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),
+        ProposeError::Storage(_) => Attempt::Unknown,
+    }
+}
+
+pub(super) fn read_attempt(error: ReadError) -> Attempt {
+    match error {
+        ReadError::NotLeader { leader } => Attempt::Elsewhere(leader),
+        ReadError::NotVoter | ReadError::NoQuorum | ReadError::Storage(_) => Attempt::NotExecuted,
+        ReadError::Overloaded => Attempt::Final(DeskError::Overloaded),
+        ReadError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),
+    }
+}
+
+pub(super) fn to_wire(ask: &Ask) -> Asked {
+    match ask {
+        Ask::Propose(command) => Asked::Propose(command.encode()),
+        Ask::Book {
+            command,
+            payment_method,
+        } => Asked::Book(Book {
+            command: command.encode(),
+            payment_method: payment_method.clone(),
+        }),
+        Ask::Read => Asked::Read(Read {}),
+    }
+}
+
+pub(super) fn from_wire(reply: &Bytes) -> Result<Answer, Attempt> {
+    // Whoever answers something unreadable may have done what was asked.
+    let reply = Reply::decode(reply.clone()).map_err(|_malformed| Attempt::Unknown)?;
+    match reply.answered.ok_or(Attempt::Unknown)? {
+        Answered::Applied(applied) => Applied::decode(&applied)
+            .map(|applied| Answer::Applied(Box::new(applied)))
+            .map_err(|_malformed| Attempt::Unknown),
+        Answered::Ledger(ledger) => Ledger::decode(&ledger)
+            .map(|ledger| Answer::Ledger(Arc::new(ledger)))
+            .map_err(|_malformed| Attempt::NotExecuted),
+        Answered::NotLeader(hint) => Err(Attempt::Elsewhere(hint.leader())),
+        Answered::Failed(code) => Err(match Failure::try_from(code) {
+            Ok(Failure::NoQuorum | Failure::Malformed) => Attempt::NotExecuted,
+            Ok(Failure::Overloaded) => Attempt::Final(DeskError::Overloaded),
+            Ok(Failure::Misplaced) => Attempt::Final(DeskError::Misplaced),
+            Ok(Failure::Unknown | Failure::Unspecified) | Err(_) => Attempt::Unknown,
+        }),
+    }
+}
+
+pub(super) fn failure_of(error: &DeskError) -> Failure {
+    match error {
+        DeskError::NoQuorum => Failure::NoQuorum,
+        DeskError::Unknown => Failure::Unknown,
+        DeskError::Overloaded => Failure::Overloaded,
+        DeskError::Misplaced => Failure::Misplaced,
+    }
+}

@@ -1,0 +1,100 @@
+//! Which voter to ask next.
+
+use meridian_regions::{Genesis, NodeId};
+
+/// The voters in the order in which they are tried.
+pub(super) struct Candidates {
+    order: Vec<NodeId>,
+    next: usize,
+}
+
+impl Candidates {
+    /// The known leader first, then this node if it votes, then the others; the
+    /// genesis names the preferred leader first.
+    pub(super) fn new(this: NodeId, genesis: &Genesis, leader: Option<NodeId>) -> Self {
+        let mut order = genesis.voters.clone();
+        if leader.is_none() {
+            order.sort_by_key(|voter| *voter != this && genesis.voters.first() != Some(voter));
+        }
+        let mut candidates = Self { order, next: 0 };
+        candidates.new_round(leader);
+        candidates
+    }
+
+    pub(super) fn next(&mut self) -> NodeId {
+        let candidate = self.order[self.next % self.order.len()];
+        self.next += 1;
+        candidate
+    }
+
+    /// Moves `leader` to the front of what is left, unless it is who said so.
+    pub(super) fn prefer(&mut self, leader: Option<NodeId>, said_by: NodeId) {
+        let Some(leader) = leader.filter(|leader| *leader != said_by) else {
+            return;
+        };
+        if let Some(place) = self.order[self.next.min(self.order.len())..]
+            .iter()
+            .position(|candidate| *candidate == leader)
+        {
+            self.order[self.next..=self.next + place].rotate_right(1);
+        }
+    }
+
+    pub(super) fn round_is_over(&self) -> bool {
+        self.next >= self.order.len()
+    }
+
+    pub(super) fn new_round(&mut self, leader: Option<NodeId>) {
+        self.next = 0;
+        if let Some(leader) = leader {
+            self.order.sort_by_key(|candidate| *candidate != leader);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
+
+    use super::Candidates;
+
+    fn node(id: u64) -> NodeId {
+        NodeId::new(id).expect("not zero")
+    }
+
+    fn genesis() -> Genesis {
+        let home = "eu-west".parse().expect("a region");
+        Genesis {
+            listing: ListingId::generate(UnixNanos::from_millis(1), 1, home),
+            survival: Survival::Region,
+            voters: vec![node(2), node(1), node(3)],
+            map_epoch: 1,
+            created_by: node(2),
+        }
+    }
+
+    #[test]
+    fn known_leader_comes_first_and_everybody_is_asked_once() {
+        let mut candidates = Candidates::new(node(1), &genesis(), Some(node(3)));
+        let mut asked: Vec<u64> = (0..3).map(|_| candidates.next().get()).collect();
+        assert_eq!(asked[0], 3);
+        asked.sort_unstable();
+        assert_eq!(asked, [1, 2, 3]);
+        assert!(candidates.round_is_over());
+    }
+
+    #[test]
+    fn without_a_leader_the_preferred_one_is_asked_before_others() {
+        let mut candidates = Candidates::new(node(3), &genesis(), None);
+        assert_eq!(candidates.next(), node(2));
+    }
+
+    #[test]
+    fn hint_is_followed_unless_it_names_who_gave_it() {
+        let mut candidates = Candidates::new(node(1), &genesis(), None);
+        let first = candidates.next();
+        candidates.prefer(Some(first), first);
+        candidates.prefer(Some(node(3)), first);
+        assert_eq!(candidates.next(), node(3));
+    }
+}
