@@ -177,6 +177,8 @@ pub struct LimitsSection {
     pub body_bytes: NonZeroUsize,
     /// Requests worked on at once; beyond it 503 `overloaded`.
     pub requests_in_flight: NonZeroUsize,
+    /// Clients that watch a listing at once; beyond it 503 `overloaded`.
+    pub watchers: NonZeroUsize,
     /// How long a stopping node waits for requests under way, in milliseconds.
     pub drain_ms: u64,
 }
@@ -186,6 +188,7 @@ impl Default for LimitsSection {
         Self {
             body_bytes: NonZeroUsize::new(256 * 1024).expect("not zero"),
             requests_in_flight: NonZeroUsize::new(1024).expect("not zero"),
+            watchers: NonZeroUsize::new(4096).expect("not zero"),
             drain_ms: 5_000,
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     /// Requests worked on at once.
     pub(crate) admission: Semaphore,
+    /// Streams of listings open at once.
+    pub(crate) watchers: Arc<Semaphore>,
     /// Set when the node begins to stop: streams end, readiness goes.
     pub(crate) stopping: CancellationToken,
 }

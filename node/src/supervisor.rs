@@ -254,6 +254,7 @@ fn assemble(
     replica.start(&mesh, tracker, background);
     Ok(Arc::new(Node {
         admission: Semaphore::new(config.limits.requests_in_flight.get()),
+        watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
         metrics: Metrics::new().context("cannot register the metrics")?,
         stopping: stopping.clone(),
         config,

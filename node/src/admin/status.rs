@@ -109,9 +109,12 @@ pub(crate) async fn digests(State(node): State<Arc<Node>>) -> Result<Json<Value>
 /// `GET /admin/v1/replication/digests/{shard}`
 pub(crate) async fn shard_digests(
     State(node): State<Arc<Node>>,
-    Path(shard): Path<u16>,
+    Path(shard): Path<String>,
 ) -> Result<Json<Value>, Problem> {
-    let shard = ShardId::new(shard)
+    let shard = shard
+        .parse()
+        .ok()
+        .and_then(ShardId::new)
         .ok_or_else(|| Problem::new(Slug::NotFound, "there are shards 0 to 63"))?;
     let replica = node.replica.clone();
     let digests = blocking(move || replica.shard_digests(shard)).await?;

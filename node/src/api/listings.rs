@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -14,7 +13,7 @@ use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, ValidDraft};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::body::{JsonBody, parse};
+use super::body::JsonBody;
 use super::consistency::Achieved;
 use super::outcome::unanswered;
 use super::problem::{Problem, Slug};
@@ -71,10 +70,10 @@ pub(crate) async fn patch(
     State(node): State<Arc<Node>>,
     Path(id): Path<String>,
     headers: HeaderMap,
-    body: Bytes,
+    body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let id = parse_id(&id)?;
-    let patch = ListingPatch::from_json(parse::<Value>(&body)?).map_err(Problem::fields)?;
+    let patch = ListingPatch::from_json(body.value).map_err(Problem::fields)?;
     let written = node
         .replica
         .patch(&id, &patch, precondition(&headers)?)

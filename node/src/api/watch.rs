@@ -15,15 +15,19 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
 use meridian_regions::ListingId;
 use meridian_replication::{Changes, ReadListing};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::listings::{find, parse_id};
-use super::problem::Problem;
+use super::problem::{Problem, Slug};
 use crate::node::Node;
 
 /// Header with the id of the last event that a client has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
 /// Comment lines that keep proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// When to come back after `overloaded`.
+const FULL_RETRY: Duration = Duration::from_secs(5);
 
 /// Streams a listing until the client or the node goes.
 pub(crate) async fn watch(
@@ -32,6 +36,15 @@ pub(crate) async fn watch(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let id = parse_id(&id)?;
+    let slot = Arc::clone(&node.watchers)
+        .try_acquire_owned()
+        .map_err(|_full| {
+            Problem::new(
+                Slug::Overloaded,
+                "too many clients watch listings of this node",
+            )
+            .retry_after(FULL_RETRY)
+        })?;
     // Subscribed before the first read: a change in between is seen twice, not never.
     let changes = node.replica.subscribe();
     find(&node, &id).await?;
@@ -45,6 +58,7 @@ pub(crate) async fn watch(
         changes,
         seen,
         fresh: true,
+        _slot: slot,
     };
     let events = futures::stream::unfold(watch, |mut watch| async move {
         let event = watch.next().await?;
@@ -60,6 +74,7 @@ struct Watch {
     seen: Option<String>,
     /// Whether the present state has still to be looked at.
     fresh: bool,
+    _slot: OwnedSemaphorePermit,
 }
 
 impl Watch {
