@@ -153,11 +153,24 @@ impl TryFrom<Append> for AppendEntriesRequest<Types> {
     type Error = CodecError;
 
     fn try_from(append: Append) -> Result<Self, CodecError> {
+        let prev_log_id = log_id(append.previous);
         let entries = append.entries.into_iter().map(EntryOf::try_from);
+        let entries: Vec<EntryOf> = entries.collect::<Result<_, _>>()?;
+        // openraft takes for granted what a log with a hole would survive on.
+        let mut due = prev_log_id.map_or(0, |previous| previous.index.saturating_add(1));
+        for entry in &entries {
+            if entry.log_id.index != due {
+                return Err(CodecError(format!(
+                    "entry {} where {due} is due",
+                    entry.log_id.index
+                )));
+            }
+            due = due.saturating_add(1);
+        }
         Ok(Self {
             vote: append.vote.into(),
-            prev_log_id: log_id(append.previous),
-            entries: entries.collect::<Result<_, _>>()?,
+            prev_log_id,
+            entries,
             leader_commit: log_id(append.committed),
         })
     }

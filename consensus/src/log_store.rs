@@ -19,8 +19,10 @@ use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 
-/// Bytes of entries read at once for one message: well below a frame.
+/// Bytes of entries in one message: well below a frame.
 const READ_BYTES_MAX: usize = 1024 * 1024;
+/// Entries looked at for one message.
+const READ_ENTRIES_MAX: usize = 64;
 
 /// Entries that are submitted and not yet known to be on disk.
 #[derive(Debug, Default)]
@@ -76,9 +78,19 @@ impl GroupLog {
             .map(LogIdOf::from))
     }
 
-    /// Entries of `[from, until)` that follow one another, within the bound on bytes.
-    fn read(&self, from: u64, until: u64) -> io::Result<Vec<EntryOf>> {
-        let limit = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+    /// Entries of `[from, until)`, at most `limit` of them.
+    ///
+    /// # Errors
+    /// If what is there has a hole: openraft would take its edges for neighbours.
+    fn read(&self, from: u64, until: u64, limit: usize) -> io::Result<Vec<EntryOf>> {
+        // Before the disk is looked at: an entry leaves the tail once it can be read
+        // there, so that whoever looks in the other order may find it in neither.
+        let tail: BTreeMap<u64, EntryOf> = self
+            .tail()
+            .entries
+            .range(from..until)
+            .map(|(index, (_, entry))| (*index, entry.clone()))
+            .collect();
         let stored = self
             .store
             .scan(LOG, &self.key.entry(from), &self.key.entry(until), limit)
@@ -90,19 +102,21 @@ impl GroupLog {
             }
         }
         // Written while we scanned or not: the tail knows better.
-        for (index, (_, entry)) in self.tail().entries.range(from..until) {
-            entries.insert(*index, entry.clone());
+        entries.extend(tail);
+        let entries: Vec<EntryOf> = entries.into_values().take(limit).collect();
+        match entries.windows(2).find(|pair| !follow(pair)) {
+            Some(hole) => Err(io::Error::other(format!(
+                "the log has a hole after {}",
+                hole[0].log_id
+            ))),
+            None => Ok(entries),
         }
-        let mut bytes = 0;
-        Ok(entries
-            .into_values()
-            .take_while(|entry| {
-                let fits = bytes < READ_BYTES_MAX;
-                bytes += EntryRecord::from(entry).encoded_len();
-                fits
-            })
-            .collect())
     }
+}
+
+/// Whether two entries stand next to one another.
+fn follow(pair: &[EntryOf]) -> bool {
+    matches!(pair, [one, next] if one.log_id.index + 1 == next.log_id.index)
 }
 
 impl RaftLogReader<Types> for GroupLog {
@@ -120,7 +134,26 @@ impl RaftLogReader<Types> for GroupLog {
             Bound::Excluded(until) => *until,
             Bound::Unbounded => u64::MAX,
         };
-        self.read(from, until)
+        let limit = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+        self.read(from, until, limit)
+    }
+
+    /// For one message: never none, if there is one, and no more than fit.
+    async fn limited_get_log_entries(
+        &mut self,
+        from: u64,
+        until: u64,
+    ) -> Result<Vec<EntryOf>, io::Error> {
+        let mut bytes = 0;
+        let mut entries = self.read(from, until, READ_ENTRIES_MAX)?;
+        let fitting = entries.iter().take_while(|entry| {
+            let fits = bytes < READ_BYTES_MAX;
+            bytes += EntryRecord::from(*entry).encoded_len();
+            fits
+        });
+        let fitting = fitting.count();
+        entries.truncate(fitting);
+        Ok(entries)
     }
 
     async fn read_vote(&mut self) -> Result<Option<VoteOf>, io::Error> {

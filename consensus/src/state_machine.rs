@@ -91,6 +91,19 @@ impl LedgerMachine {
     }
 }
 
+/// No entry is ever passed over: openraft counts an entry as applied that a stream with
+/// a hole has left out.
+fn follows(state: &AppliedState, next: LogIdOf) -> io::Result<()> {
+    let due = state.log_id.map_or(0, |last| last.index.saturating_add(1));
+    if next.index == due {
+        return Ok(());
+    }
+    Err(io::Error::other(format!(
+        "entry {} is to be applied where {due} is due",
+        next.index
+    )))
+}
+
 /// Applies one entry; answers what the proposer is told.
 fn apply_entry(
     state: &mut AppliedState,
@@ -141,6 +154,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
         let mut answers = Vec::new();
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
+            self.state.read(|state| follows(state, entry.log_id))?;
             let answer = self
                 .state
                 .change(|state| apply_entry(state, entry.log_id, &entry.payload));

@@ -12,19 +12,22 @@ use meridian_consensus_core::{
     Block, Command, Idempotency, Op, Outcome, Rejection, Replay, ReservationState, Stay,
 };
 use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
-use openraft::StorageError;
+use openraft::entry::RaftEntry;
+use openraft::raft::AppendEntriesRequest;
+use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::testing::log::{StoreBuilder, Suite};
+use openraft::{RaftLogReader, StorageError};
 use prost::Message;
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::envelope::{Answer, Ballot, Call, Reply, Request};
+use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
 use crate::keys::GroupKey;
 use crate::log_store::GroupLog;
 use crate::state_machine::LedgerMachine;
-use crate::types::Types;
+use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 use crate::{
     GroupOptions, GroupTransport, Groups, LedgerView, ProposeError, ReadError, TransportError,
 };
@@ -423,6 +426,36 @@ impl StoreBuilder<Types, GroupLog, LedgerMachine, TempDir> for Builder {
         let machine = LedgerMachine::open(key.clone(), &store, writer.clone()).expect("opened");
         Ok((folder, GroupLog::new(key, store, writer), machine))
     }
+}
+
+/// Entries leave memory for the disk while they are read: none may be seen in neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn log_that_is_being_written_is_read_without_a_hole() {
+    let (_folder, mut log, _machine) = Builder.build().await.expect("a group");
+    let mut reader = log.get_log_reader().await;
+    let mut unread = 0;
+    for index in 0..4_000 {
+        let entry = EntryOf::new_blank(LogIdOf::new_term_index(1, index));
+        log.append([entry], IOFlushed::noop()).await.expect("taken");
+        // As replication does: everything that is new, as soon as it is there.
+        let read = reader.try_get_log_entries(unread..=index).await;
+        let read: Vec<u64> = read.expect("whole").iter().map(|one| one.log_id.index).collect();
+        assert_eq!(read, (unread..=index).collect::<Vec<_>>());
+        unread = index.saturating_sub(8);
+    }
+}
+
+#[test]
+fn message_with_a_hole_is_refused() {
+    let entries = [5, 7].map(|index| EntryOf::new_blank(LogIdOf::new_term_index(1, index)));
+    let request = AppendEntriesRequest::<Types> {
+        vote: VoteOf::new_committed(1, 1),
+        prev_log_id: Some(LogIdOf::new_term_index(1, 4)),
+        entries: entries.to_vec(),
+        leader_commit: None,
+    };
+    let refused = AppendEntriesRequest::try_from(Append::from(&request));
+    assert!(refused.is_err(), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
