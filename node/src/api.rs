@@ -4,11 +4,15 @@
 //! Handlers parse, ask the planes, and answer; they decide nothing themselves.
 
 mod availability;
+mod blocks;
 mod body;
 mod bookings;
 mod consistency;
 mod envelope;
+mod holds;
+mod keyed;
 mod listings;
+mod offer;
 mod outcome;
 pub(crate) mod problem;
 mod regions;
@@ -40,14 +44,11 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/listings/{id}/conflicts", get(listings::conflicts))
         .route("/v1/listings/{id}/watch", get(watch::watch))
         .route("/v1/listings/{id}/availability", get(availability::read))
-        .route("/v1/listings/{id}/holds", post(bookings::hold))
-        .route("/v1/listings/{id}/blocks", post(bookings::block))
+        .route("/v1/listings/{id}/holds", post(holds::hold))
+        .route("/v1/listings/{id}/blocks", post(blocks::block))
         .route("/v1/listings/{id}/bookings", get(bookings::of_listing))
-        .route(
-            "/v1/listings/{id}/blocks/{block}",
-            delete(bookings::unblock),
-        )
-        .route("/v1/holds/{id}", delete(bookings::release))
+        .route("/v1/listings/{id}/blocks/{block}", delete(blocks::unblock))
+        .route("/v1/holds/{id}", delete(holds::release))
         .route("/v1/bookings", post(bookings::book))
         .route("/v1/bookings/{id}", get(bookings::read))
         .route("/v1/bookings/{id}/cancel", post(bookings::cancel))

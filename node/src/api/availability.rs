@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::Params;
-use super::bookings::quote;
 use super::consistency::{Achieved, Consistency};
 use super::listings::{find, founded, parse_id};
+use super::offer::quote;
 use super::outcome::unanswered;
 use super::problem::{Problem, Slug};
 use crate::clock;

@@ -1,0 +1,70 @@
+//! Blocks: nights that the host closes and opens again.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use jiff::civil::Date;
+use meridian_consensus_core::{Block, Op, Stay, Unblock};
+use meridian_regions::BlockId;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::body::{IdempotencyKey, JsonBody};
+use super::bookings::parse;
+use super::keyed::{Keyed, repeatable};
+use super::listings::{find, founded, parse_id};
+use super::outcome::answer;
+use super::problem::{Problem, Slug};
+use crate::node::Node;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BlockBody {
+    from: Date,
+    until: Date,
+}
+
+/// `POST /v1/listings/{id}/blocks`: the host closes nights.
+pub(crate) async fn block(
+    State(node): State<Arc<Node>>,
+    Path(id): Path<String>,
+    key: IdempotencyKey,
+    body: JsonBody<BlockBody>,
+) -> Result<Response, Problem> {
+    let id = parse_id(&id)?;
+    let listing = find(&node, &id).await?;
+    let genesis = founded(&node, &id)?;
+    let BlockBody { from, until } = body.value;
+    let op = Op::Block(Block {
+        nights: Stay::new(from, until, 0),
+        units: listing.view().units,
+    });
+    let request = Keyed::new("block", &id, &body.bytes)?;
+    let applied = request.propose(&node, &genesis, op, &key).await?;
+    answer(
+        &id,
+        &applied,
+        json!({"listing_id": id, "from": from, "until": until}),
+    )
+}
+
+/// `DELETE /v1/listings/{id}/blocks/{block}`: repeated, the same.
+pub(crate) async fn unblock(
+    State(node): State<Arc<Node>>,
+    Path((listing, block)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let (listing, block) = (parse_id(&listing)?, parse::<BlockId>(&block)?);
+    if *block.listing() != listing {
+        return Err(Problem::new(
+            Slug::NotFound,
+            "the block is another listing's",
+        ));
+    }
+    let genesis = founded(&node, &listing)?;
+    let op = Op::Unblock(Unblock {
+        number: block.number(),
+    });
+    let applied = repeatable(&node, &genesis, op).await?;
+    answer(&listing, &applied, json!({}))
+}
