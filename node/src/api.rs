@@ -10,6 +10,7 @@ mod bookings;
 mod consistency;
 mod envelope;
 mod holds;
+mod id;
 mod keyed;
 mod listings;
 mod offer;
@@ -26,6 +27,7 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 
 pub(crate) use body::JsonBody;
+pub(crate) use id::Id;
 
 use crate::node::Node;
 

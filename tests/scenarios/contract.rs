@@ -96,6 +96,12 @@ async fn bad_requests_get_precise_problems() {
             404,
             "not-found",
         ),
+        (http.get(format!("{url}/v1/listings/%FF")), 404, "not-found"),
+        (
+            http.delete(format!("{url}/v1/listings/{listing}/blocks/%FF")),
+            404,
+            "not-found",
+        ),
         (http.get(format!("{url}/v2/anything")), 404, "not-found"),
         (
             http.put(format!("{url}/v1/regions")),
@@ -122,18 +128,37 @@ async fn bad_requests_get_precise_problems() {
         ),
     ];
     for (request, status, code) in cases {
-        let answer = request.send().await.expect("sent");
-        assert_eq!(answer.status().as_u16(), status, "{code}");
-        let id = answer.headers()["x-request-id"]
-            .to_str()
-            .expect("text")
-            .to_owned();
-        let problem: Value = answer.json().await.expect("a problem");
-        assert_eq!(problem["code"], code);
-        assert_eq!(problem["type"], format!("/problems/{code}"));
-        assert_eq!(problem["request_id"], id.as_str());
+        refused(request, status, code).await;
     }
     scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paths_and_bodies_that_were_passed_over_get_precise_problems() {
+    let scenario = Scenario::start().await;
+    let node = scenario.cluster.node_in("us-east").expect("a node");
+    let url = format!("http://{}", node.api);
+    let http = reqwest::Client::new();
+    let listing = scenario.listing(1).await;
+    let broken_id = http.get(format!("{url}/v1/listings/%FF"));
+    refused(broken_id, 404, "not-found").await;
+    let broken_block = http.delete(format!("{url}/v1/listings/{listing}/blocks/%FF"));
+    refused(broken_block, 404, "not-found").await;
+    scenario.stop().await;
+}
+
+/// Sends a request that must be refused with a problem of this kind.
+async fn refused(request: reqwest::RequestBuilder, status: u16, code: &str) {
+    let answer = request.send().await.expect("sent");
+    assert_eq!(answer.status().as_u16(), status, "{code}");
+    let id = answer.headers()["x-request-id"]
+        .to_str()
+        .expect("text")
+        .to_owned();
+    let problem: Value = answer.json().await.expect("a problem");
+    assert_eq!(problem["code"], code);
+    assert_eq!(problem["type"], format!("/problems/{code}"));
+    assert_eq!(problem["request_id"], id.as_str());
 }
 
 #[tokio::test(flavor = "multi_thread")]

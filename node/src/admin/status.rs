@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use meridian_regions::{ListingId, ShardId};
 use serde_json::{Value, json};
 
+use crate::api::Id;
 use crate::api::problem::{Problem, Slug};
 use crate::node::Node;
 
@@ -43,11 +44,8 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
 /// `GET /admin/v1/groups/{id}`: how the group of a listing stands on this node.
 pub(crate) async fn group(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
 ) -> Result<Json<Value>, Problem> {
-    let id: ListingId = id.parse().map_err(|cause: meridian_regions::IdError| {
-        Problem::new(Slug::NotFound, cause.to_string())
-    })?;
     let group = node.groups.describe(&id).ok_or_else(|| {
         Problem::new(
             Slug::NotFound,
@@ -109,7 +107,7 @@ pub(crate) async fn digests(State(node): State<Arc<Node>>) -> Result<Json<Value>
 /// `GET /admin/v1/replication/digests/{shard}`
 pub(crate) async fn shard_digests(
     State(node): State<Arc<Node>>,
-    Path(shard): Path<String>,
+    Id(shard): Id<String>,
 ) -> Result<Json<Value>, Problem> {
     let shard = shard
         .parse()

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use meridian_consensus_core::Ledger;
+use meridian_regions::ListingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::Params;
 use super::consistency::{Achieved, Consistency};
-use super::listings::{find, founded, parse_id};
+use super::id::Id;
+use super::listings::{find, founded};
 use super::offer::quote;
 use super::outcome::unanswered;
 use super::problem::{Problem, Slug};
@@ -37,11 +39,10 @@ pub(crate) struct Interval {
 /// Else what this node has applied of it, which may be behind and says so.
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     Params(asked): Params<Interval>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&id)?;
     let nights = (asked.to - asked.from).get_days();
     if !(1..=NIGHTS_MAX).contains(&nights) {
         return Err(Problem::field(

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
 use meridian_consensus_core::{Block, Op, Stay, Unblock};
-use meridian_regions::BlockId;
+use meridian_regions::{BlockId, ListingId};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{IdempotencyKey, JsonBody};
-use super::bookings::parse;
+use super::id::Id;
 use super::keyed::{Keyed, repeatable};
-use super::listings::{find, founded, parse_id};
+use super::listings::{find, founded};
 use super::outcome::answer;
 use super::problem::{Problem, Slug};
 use crate::node::Node;
@@ -28,11 +28,10 @@ pub(crate) struct BlockBody {
 /// `POST /v1/listings/{id}/blocks`: the host closes nights.
 pub(crate) async fn block(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     key: IdempotencyKey,
     body: JsonBody<BlockBody>,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&id)?;
     let listing = find(&node, &id).await?;
     let genesis = founded(&node, &id)?;
     let BlockBody { from, until } = body.value;
@@ -52,9 +51,8 @@ pub(crate) async fn block(
 /// `DELETE /v1/listings/{id}/blocks/{block}`: repeated, the same.
 pub(crate) async fn unblock(
     State(node): State<Arc<Node>>,
-    Path((listing, block)): Path<(String, String)>,
+    Id((listing, block)): Id<(ListingId, BlockId)>,
 ) -> Result<Response, Problem> {
-    let (listing, block) = (parse_id(&listing)?, parse::<BlockId>(&block)?);
     if *block.listing() != listing {
         return Err(Problem::new(
             Slug::NotFound,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
 use meridian_consensus_core::{Book, Cancel, Op, Pay, Reservation, ReservationState, Stay};
@@ -14,8 +14,9 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::body::{IdempotencyKey, JsonBody, Params};
+use super::id::Id;
 use super::keyed::Keyed;
-use super::listings::{founded, parse_id};
+use super::listings::founded;
 use super::offer::Offer;
 use super::outcome::{answer, booking, unanswered};
 use super::problem::{Problem, Slug};
@@ -101,9 +102,8 @@ pub(crate) async fn book(
 /// `GET /v1/bookings/{id}`: linearizable.
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<BookingId>,
 ) -> Result<Json<Value>, Problem> {
-    let id: BookingId = parse(&id)?;
     let genesis = founded(&node, id.listing())?;
     let deadline = Instant::now() + node.config.booking_deadline();
     let ledger = node
@@ -121,10 +121,9 @@ pub(crate) async fn read(
 /// `POST /v1/bookings/{id}/cancel`
 pub(crate) async fn cancel(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<BookingId>,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
-    let id: BookingId = parse(&id)?;
     let genesis = founded(&node, id.listing())?;
     let request = Keyed::new("cancel", id.listing(), id.number().to_string().as_bytes())?;
     let op = Op::Cancel(Cancel {
@@ -144,10 +143,9 @@ pub(crate) struct Page {
 /// `GET /v1/listings/{id}/bookings`: linearizable, in the order of their numbers.
 pub(crate) async fn of_listing(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     Params(page): Params<Page>,
 ) -> Result<Json<Value>, Problem> {
-    let id = parse_id(&id)?;
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Problem::field("/limit", format!("1 to {PAGE_MAX}")));
@@ -173,13 +171,6 @@ pub(crate) async fn of_listing(
         .and(data.last())
         .map(|last| last["booking_id"].clone());
     Ok(Json(json!({"data": data, "next_cursor": next})))
-}
-
-pub(crate) fn parse<T: std::str::FromStr<Err = meridian_regions::IdError>>(
-    text: &str,
-) -> Result<T, Problem> {
-    text.parse()
-        .map_err(|cause: meridian_regions::IdError| Problem::new(Slug::NotFound, cause.to_string()))
 }
 
 /// Blocks of the host share the ledger, but are no bookings.

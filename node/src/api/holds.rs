@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
 use meridian_consensus_core::{Hold, Op, Release, Stay};
-use meridian_regions::HoldId;
+use meridian_regions::{HoldId, ListingId};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::body::{IdempotencyKey, JsonBody};
-use super::bookings::parse;
+use super::id::Id;
 use super::keyed::{Keyed, repeatable};
-use super::listings::{founded, parse_id};
+use super::listings::founded;
 use super::offer::Offer;
 use super::outcome::answer;
 use super::problem::Problem;
@@ -35,11 +35,10 @@ pub(crate) struct HoldBody {
 /// `POST /v1/listings/{id}/holds`
 pub(crate) async fn hold(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     key: IdempotencyKey,
     body: JsonBody<HoldBody>,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&id)?;
     let offer = Offer::of(&node, &id, body.value.quote.as_deref()).await?;
     let stay = Stay::new(body.value.check_in, body.value.check_out, body.value.guests);
     let hold = Hold {
@@ -64,9 +63,8 @@ pub(crate) async fn hold(
 /// `DELETE /v1/holds/{id}`: repeated, the same.
 pub(crate) async fn release(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<HoldId>,
 ) -> Result<Response, Problem> {
-    let id: HoldId = parse(&id)?;
     let genesis = founded(&node, id.listing())?;
     let op = Op::Release(Release {
         number: id.number(),

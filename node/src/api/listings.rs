@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::body::JsonBody;
 use super::consistency::Achieved;
+use super::id::Id;
 use super::outcome::unanswered;
 use super::problem::{Problem, Slug};
 use crate::clock;
@@ -46,10 +47,9 @@ pub(crate) async fn create(
 /// `GET /v1/listings/{id}`
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&id)?;
     let achieved = Achieved::prepare(&node, &headers).await?;
     let listing = find(&node, &id).await?;
     let seen = headers
@@ -68,11 +68,10 @@ pub(crate) async fn read(
 /// `PATCH /v1/listings/{id}`: an RFC 7396 merge patch.
 pub(crate) async fn patch(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     headers: HeaderMap,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&id)?;
     let patch = ListingPatch::from_json(body.value).map_err(Problem::fields)?;
     let written = node
         .replica
@@ -85,11 +84,10 @@ pub(crate) async fn patch(
 /// `POST /v1/listings/{id}/edits`: operations that keep intent under concurrency.
 pub(crate) async fn edit(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     headers: HeaderMap,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
-    let id = parse_id(&id)?;
     let ops = EditOp::list_from_json(body.value).map_err(Problem::fields)?;
     let written = node
         .replica
@@ -102,10 +100,9 @@ pub(crate) async fn edit(
 /// `DELETE /v1/listings/{id}`: refused while a future booking stands.
 pub(crate) async fn remove(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
-    let id = parse_id(&id)?;
     let precondition = precondition(&headers)?;
     let genesis = founded(&node, &id)?;
     let deadline = Instant::now() + node.config.booking_deadline();
@@ -130,9 +127,8 @@ pub(crate) async fn remove(
 /// `GET /v1/listings/{id}/conflicts`
 pub(crate) async fn conflicts(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
 ) -> Result<Json<Value>, Problem> {
-    let id = parse_id(&id)?;
     find(&node, &id).await?;
     let conflicts = node
         .replica
@@ -181,11 +177,6 @@ pub(crate) fn genesis(node: &Node, id: &ListingId, draft: &ValidDraft) -> Result
         map_epoch: node.topology.epoch(),
         created_by: node.identity.node,
     })
-}
-
-pub(crate) fn parse_id(text: &str) -> Result<ListingId, Problem> {
-    text.parse()
-        .map_err(|cause: meridian_regions::IdError| Problem::new(Slug::NotFound, cause.to_string()))
 }
 
 /// The region that the draft names, or the one nearest to its location.

@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
@@ -17,7 +17,8 @@ use meridian_regions::ListingId;
 use meridian_replication::{Changes, ReadListing};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::listings::{find, parse_id};
+use super::id::Id;
+use super::listings::find;
 use super::problem::{Problem, Slug};
 use crate::node::Node;
 
@@ -32,10 +33,9 @@ const FULL_RETRY: Duration = Duration::from_secs(5);
 /// Streams a listing until the client or the node goes.
 pub(crate) async fn watch(
     State(node): State<Arc<Node>>,
-    Path(id): Path<String>,
+    Id(id): Id<ListingId>,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let id = parse_id(&id)?;
     let slot = Arc::clone(&node.watchers)
         .try_acquire_owned()
         .map_err(|_full| {
