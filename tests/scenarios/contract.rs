@@ -4,7 +4,7 @@ use meridian_client::CallError;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Scenario, draft, key, stay, text};
+use crate::harness::{Scenario, book_surely, draft, key, stay, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listings_follow_the_contract() {
@@ -196,6 +196,53 @@ async fn stay_goes_from_hold_to_cancellation() {
         .await
         .expect("a quorum");
     assert_eq!(free.body["nights"][0]["free"], 1);
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_refusal_says_that_it_is_one() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let http = reqwest::Client::new();
+    let night = stay(7);
+    for (method, code) in [
+        ("card_declined", "payment-declined"),
+        ("card_ok", "slot-taken"),
+    ] {
+        if code == "slot-taken" {
+            book_surely(&scenario.client(1), &listing, &night)
+                .await
+                .expect("sold");
+        }
+        let body = json!({
+            "listing_id": listing,
+            "check_in": night.check_in,
+            "check_out": night.check_out,
+            "guests": night.guests,
+            "payment_method": method,
+        });
+        let key = key();
+        let mut problems = Vec::new();
+        for replayed in [false, true] {
+            let answer = http
+                .post(format!("http://{api}/v1/bookings"))
+                .header("Idempotency-Key", &key)
+                .json(&body)
+                .send()
+                .await
+                .expect("sent");
+            assert_eq!(
+                answer.headers().contains_key("idempotent-replayed"),
+                replayed,
+                "{code}"
+            );
+            let problem: Value = answer.json().await.expect("a problem");
+            assert_eq!(problem["code"], code);
+            problems.push(problem["detail"].clone());
+        }
+        assert_eq!(problems[0], problems[1]);
+    }
     scenario.stop().await;
 }
 

@@ -41,11 +41,11 @@ pub(crate) async fn block(
     });
     let request = Keyed::new("block", &id, &body.bytes)?;
     let applied = request.propose(&node, &genesis, op, &key).await?;
-    answer(
+    Ok(answer(
         &id,
         &applied,
         json!({"listing_id": id, "from": from, "until": until}),
-    )
+    ))
 }
 
 /// `DELETE /v1/listings/{id}/blocks/{block}`: repeated, the same.
@@ -64,5 +64,5 @@ pub(crate) async fn unblock(
         number: block.number(),
     });
     let applied = repeatable(&node, &genesis, op).await?;
-    answer(&listing, &applied, json!({}))
+    Ok(answer(&listing, &applied, json!({})))
 }

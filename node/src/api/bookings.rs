@@ -96,7 +96,7 @@ pub(crate) async fn book(
         )
         .await
         .map_err(unanswered)?;
-    answer(&id, &applied, shown)
+    Ok(answer(&id, &applied, shown))
 }
 
 /// `GET /v1/bookings/{id}`: linearizable.
@@ -130,7 +130,7 @@ pub(crate) async fn cancel(
         number: id.number(),
     });
     let applied = request.propose(&node, &genesis, op, &key).await?;
-    answer(id.listing(), &applied, json!({}))
+    Ok(answer(id.listing(), &applied, json!({})))
 }
 
 #[derive(Debug, Deserialize)]

@@ -57,7 +57,7 @@ pub(crate) async fn hold(
     let applied = request
         .propose(&node, &offer.genesis, Op::Hold(hold), &key)
         .await?;
-    answer(&id, &applied, shown)
+    Ok(answer(&id, &applied, shown))
 }
 
 /// `DELETE /v1/holds/{id}`: repeated, the same.
@@ -70,5 +70,5 @@ pub(crate) async fn release(
         number: id.number(),
     });
     let applied = repeatable(&node, &genesis, op).await?;
-    answer(id.listing(), &applied, json!({}))
+    Ok(answer(id.listing(), &applied, json!({})))
 }

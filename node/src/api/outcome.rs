@@ -34,14 +34,19 @@ pub(crate) fn unanswered(error: DeskError) -> Problem {
     }
 }
 
-/// An outcome as the answer that the contract gives it. `body` adds what the
-/// request said.
-pub(crate) fn answer(
-    listing: &ListingId,
-    applied: &Applied,
-    body: Value,
-) -> Result<Response, Problem> {
-    let mut response = match applied.outcome() {
+/// An outcome as the answer that the contract gives it, refusals included. `body`
+/// adds what the request said.
+pub(crate) fn answer(listing: &ListingId, applied: &Applied, body: Value) -> Response {
+    let mut response = told(listing, applied, body).unwrap_or_else(IntoResponse::into_response);
+    if applied.replay() == Replay::Replayed {
+        let yes = HeaderValue::from_static("true");
+        response.headers_mut().insert(REPLAYED, yes);
+    }
+    response
+}
+
+fn told(listing: &ListingId, applied: &Applied, body: Value) -> Result<Response, Problem> {
+    Ok(match applied.outcome() {
         Outcome::Held(held) => created(
             &format!(
                 "/v1/bookings/{}",
@@ -99,12 +104,7 @@ pub(crate) fn answer(
                 .rejection()
                 .map_or_else(|| rejected(Rejection::NotFound), rejected));
         }
-    };
-    if applied.replay() == Replay::Replayed {
-        let yes = HeaderValue::from_static("true");
-        response.headers_mut().insert(REPLAYED, yes);
-    }
-    Ok(response)
+    })
 }
 
 fn rejected(rejection: Rejection) -> Problem {
