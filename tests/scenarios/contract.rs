@@ -200,6 +200,55 @@ async fn stay_goes_from_hold_to_cancellation() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn repeated_key_gets_the_first_answer_whatever_the_listing_has_become() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let client = scenario.client(1);
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let holds = format!("http://{api}/v1/listings/{listing}/holds");
+    let http = reqwest::Client::new();
+    let night = stay(9);
+    let shown = client
+        .fresh_availability(&listing, &night.check_in, &night.check_out)
+        .await
+        .expect("a quorum");
+    let body = json!({
+        "check_in": night.check_in,
+        "check_out": night.check_out,
+        "guests": night.guests,
+        "quote": shown.body["quote"],
+    });
+    let hold = async |key: &str, body: &Value| {
+        let request = http.post(&holds).header("Idempotency-Key", key).json(body);
+        let answer = request.send().await.expect("sent");
+        let replayed = answer.headers().contains_key("idempotent-replayed");
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.expect("an answer");
+        (status, replayed, body)
+    };
+    let first_key = key();
+    let (status, replayed, first) = hold(&first_key, &body).await;
+    assert_eq!((status, replayed), (201, false), "{first}");
+    assert_eq!(first["price"]["amount"], 12_900);
+
+    let dearer = json!({"nightly_price": {"amount": 20_000, "currency": "EUR"}});
+    client
+        .patch_listing(&listing, dearer, None)
+        .await
+        .expect("accepted");
+    assert_eq!(hold(&first_key, &body).await, (201, true, first.clone()));
+    let (status, _, stale) = hold(&key(), &body).await;
+    assert_eq!((status, &stale["code"]), (409, &json!("quote-stale")));
+    assert_ne!(stale["quote"], shown.body["quote"]);
+
+    client.delete_listing(&listing).await.expect("no booking");
+    assert_eq!(hold(&first_key, &body).await, (201, true, first));
+    let (status, _, gone) = hold(&key(), &body).await;
+    assert_eq!((status, &gone["code"]), (404, &json!("not-found")));
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn repeated_refusal_says_that_it_is_one() {
     let scenario = Scenario::start().await;
     let listing = scenario.listing(1).await;

@@ -181,9 +181,13 @@ pub struct Hold {
     /// How long to keep the nights, in milliseconds.
     #[prost(uint64, tag = "4")]
     pub ttl_ms: u64,
-    /// The quote that the guest saw, as it was given out.
+    /// Stands for these terms and this price, as it is given out to guests.
     #[prost(string, tag = "5")]
     pub quote: String,
+    /// The quote that the guest saw, if the guest named one: with another, nothing
+    /// is done.
+    #[prost(string, optional, tag = "6")]
+    pub quote_seen: Option<String>,
 }
 
 /// See [`Op::Book`].
@@ -198,9 +202,13 @@ pub struct Book {
     /// What it costs.
     #[prost(message, required, tag = "3")]
     pub price: Price,
-    /// The quote that the guest saw, as it was given out.
+    /// Stands for these terms and this price, as it is given out to guests.
     #[prost(string, tag = "4")]
     pub quote: String,
+    /// The quote that the guest saw, if the guest named one: with another, nothing
+    /// is done.
+    #[prost(string, optional, tag = "5")]
+    pub quote_seen: Option<String>,
 }
 
 /// See [`Op::Pay`].

@@ -1,5 +1,6 @@
 //! The state of one listing's bookings, and the one way it changes.
 
+mod answers;
 mod events;
 mod keys;
 mod nights;
@@ -15,17 +16,19 @@ use prost::Message;
 
 use crate::command::{Command, Op};
 use crate::day;
+use crate::outcome::Replay;
 use crate::outcome::{Applied, DecodeError, Outcome};
-use crate::outcome::{Rejection, Replay};
+use crate::rejection::Rejection;
 use crate::reservation::{Reservation, ReservationState, StepKind};
 
+pub use answers::Fate;
 pub use events::{Event, EventKind, OUTBOX_EVENTS_MAX};
-pub use keys::{Fate, IDEMPOTENCY_MS, IDEMPOTENCY_RECORDS_MAX};
+pub use keys::{IDEMPOTENCY_MS, IDEMPOTENCY_RECORDS_MAX};
 pub use nights::Night;
 pub use rules::{BOOKING_HORIZON_DAYS, HOLD_TTL_MS, STAY_NIGHTS_MAX};
 
 use events::Outbox;
-use keys::{Keys, Known};
+use keys::Keys;
 use nights::Occupancy;
 
 /// How long a payment may be under way before its nights are free again, in
@@ -79,13 +82,9 @@ impl Ledger {
         self.time_ms = self.time_ms.max(command.at_ms);
         let lapsed = self.lapse();
         self.forget();
-        if let Some(known) = self.keys.find(command.idempotency.as_ref()) {
-            return match known {
-                Known::Outcome(outcome) => self.answer(outcome, Replay::Replayed),
-                Known::Mismatch => {
-                    self.answer(Rejection::IdempotencyMismatch.into(), Replay::Fresh)
-                }
-            };
+        let known = command.idempotency.as_ref();
+        if let Some(known) = known.and_then(|request| self.recall(request)) {
+            return known;
         }
         let outcome = self
             .room_for(command)
@@ -133,12 +132,6 @@ impl Ledger {
             occupancy.give_back(&due.stay, due.units);
         }
         occupancy.nights(from, until, units)
-    }
-
-    /// What became of a caller's key.
-    #[must_use]
-    pub fn fate(&self, caller: &str, key: &str) -> Fate {
-        self.keys.fate(caller, key)
     }
 
     /// When the next reservation lapses, in milliseconds since 1970.
@@ -236,10 +229,6 @@ impl Ledger {
         }
         ledger.check_invariants().map_err(DecodeError::new)?;
         Ok(ledger)
-    }
-
-    const fn answer(&self, outcome: Outcome, replay: Replay) -> Applied {
-        Applied::new(outcome, replay, self.revision, self.time_ms)
     }
 
     /// Ends what is due by the ledger's time; answers how many.

@@ -17,6 +17,7 @@ mod command;
 mod day;
 mod ledger;
 mod outcome;
+mod rejection;
 mod reservation;
 
 pub use command::{
@@ -29,6 +30,7 @@ pub use ledger::{
     STAY_NIGHTS_MAX,
 };
 pub use outcome::{
-    Applied, Confirmed, Declined, DecodeError, Held, Outcome, Pending, Rejection, Replay,
+    Applied, Confirmed, Declined, DecodeError, Held, Outcome, Pending, Replay, Reserved,
 };
+pub use rejection::Rejection;
 pub use reservation::{Reservation, ReservationState, Step, StepKind};

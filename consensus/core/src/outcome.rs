@@ -1,10 +1,11 @@
 //! What came of a command. Outcomes are values, not errors: a rejection is as
 //! final, and as replicated, as a booking.
 
-use jiff::civil::Date;
 use prost::Message;
 
-use crate::day;
+use crate::command::{Price, Stay};
+use crate::rejection::{RejectedWire, Rejection};
+use crate::reservation::Reservation;
 
 /// Bytes that are no record of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,6 +46,35 @@ pub struct Applied {
     /// Ledger time afterwards, in milliseconds since 1970.
     #[prost(uint64, tag = "22")]
     pub at_ms: u64,
+    /// What was reserved, as the ledger holds it: the same for the first answer and
+    /// for every repetition, whatever the listing has become. Absent where nothing
+    /// is reserved.
+    #[prost(message, optional, tag = "23")]
+    pub reserved: Option<Reserved>,
+}
+
+/// What a reservation is for. Fixed once it is made.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Reserved {
+    /// Its nights and guests.
+    #[prost(message, required, tag = "1")]
+    pub stay: Stay,
+    /// What it costs.
+    #[prost(message, required, tag = "2")]
+    pub price: Price,
+    /// The quote that stands for price and terms; empty for a block.
+    #[prost(string, tag = "3")]
+    pub quote: String,
+}
+
+impl From<&Reservation> for Reserved {
+    fn from(reservation: &Reservation) -> Self {
+        Self {
+            stay: reservation.stay,
+            price: reservation.price.clone(),
+            quote: reservation.quote.clone(),
+        }
+    }
 }
 
 impl Applied {
@@ -54,7 +84,14 @@ impl Applied {
             replayed: matches!(replay, Replay::Replayed),
             revision,
             at_ms,
+            reserved: None,
         }
+    }
+
+    /// The same, with what is reserved.
+    pub(crate) fn with(mut self, reserved: Option<Reserved>) -> Self {
+        self.reserved = reserved;
+        self
     }
 
     /// What came of it.
@@ -131,6 +168,21 @@ pub enum Outcome {
 impl Outcome {
     const NOTHING: Self = Self::Expired(0);
 
+    /// Number of the reservation that it is about.
+    pub(crate) const fn number(&self) -> Option<u64> {
+        match self {
+            Self::Held(held) => Some(held.number),
+            Self::Pending(pending) => Some(pending.number),
+            Self::Confirmed(sold) => Some(sold.number),
+            Self::Declined(declined) => Some(declined.number),
+            Self::Released(number)
+            | Self::Cancelled(number)
+            | Self::Blocked(number)
+            | Self::Unblocked(number) => Some(*number),
+            Self::Expired(_) | Self::Rejected(_) => None,
+        }
+    }
+
     /// The rejection, if it is one.
     #[must_use]
     pub fn rejection(&self) -> Option<Rejection> {
@@ -189,96 +241,4 @@ pub struct Declined {
     /// The provider's reason.
     #[prost(string, tag = "2")]
     pub reason: String,
-}
-
-/// Why nothing was done. Each has a problem of the client contract.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rejection {
-    /// A night of the stay is taken; the interval is the part that clashes.
-    SlotTaken {
-        /// First night that is taken.
-        from: Date,
-        /// Day after the last of the clashing run.
-        until: Date,
-    },
-    /// The hold has lapsed, was given back, or its payment was refused.
-    HoldExpired,
-    /// No such reservation.
-    NotFound,
-    /// The key was used for another request.
-    IdempotencyMismatch,
-    /// The request breaks a rule.
-    Validation {
-        /// RFC 6901, into the request's body.
-        pointer: String,
-        /// What is wrong, and what was expected.
-        detail: String,
-    },
-    /// The ledger is full: nothing of it is old enough to be forgotten.
-    Overloaded,
-}
-
-/// A rejection as it is stored.
-#[derive(Clone, PartialEq, Eq, Hash, Message)]
-pub struct RejectedWire {
-    #[prost(int32, tag = "1")]
-    kind: i32,
-    #[prost(sint32, tag = "2")]
-    from: i32,
-    #[prost(sint32, tag = "3")]
-    until: i32,
-    #[prost(string, tag = "4")]
-    pointer: String,
-    #[prost(string, tag = "5")]
-    detail: String,
-}
-
-const SLOT_TAKEN: i32 = 1;
-const HOLD_EXPIRED: i32 = 2;
-const NOT_FOUND: i32 = 3;
-const IDEMPOTENCY_MISMATCH: i32 = 4;
-const VALIDATION: i32 = 5;
-const OVERLOADED: i32 = 6;
-
-impl RejectedWire {
-    fn read(&self) -> Rejection {
-        match self.kind {
-            SLOT_TAKEN => Rejection::SlotTaken {
-                from: day::to_date(self.from),
-                until: day::to_date(self.until),
-            },
-            HOLD_EXPIRED => Rejection::HoldExpired,
-            NOT_FOUND => Rejection::NotFound,
-            IDEMPOTENCY_MISMATCH => Rejection::IdempotencyMismatch,
-            OVERLOADED => Rejection::Overloaded,
-            // A kind of a later version still says what it has to say.
-            _ => Rejection::Validation {
-                pointer: self.pointer.clone(),
-                detail: self.detail.clone(),
-            },
-        }
-    }
-}
-
-impl From<Rejection> for Outcome {
-    fn from(rejection: Rejection) -> Self {
-        let mut wire = RejectedWire::default();
-        match rejection {
-            Rejection::SlotTaken { from, until } => {
-                wire.kind = SLOT_TAKEN;
-                wire.from = day::from_date(from);
-                wire.until = day::from_date(until);
-            }
-            Rejection::HoldExpired => wire.kind = HOLD_EXPIRED,
-            Rejection::NotFound => wire.kind = NOT_FOUND,
-            Rejection::IdempotencyMismatch => wire.kind = IDEMPOTENCY_MISMATCH,
-            Rejection::Validation { pointer, detail } => {
-                wire.kind = VALIDATION;
-                wire.pointer = pointer;
-                wire.detail = detail;
-            }
-            Rejection::Overloaded => wire.kind = OVERLOADED,
-        }
-        Self::Rejected(wire)
-    }
 }

@@ -8,7 +8,6 @@ use jiff::civil::Date;
 use meridian_consensus_core::{Block, Op, Stay, Unblock};
 use meridian_regions::{BlockId, ListingId};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::body::{IdempotencyKey, JsonBody};
 use super::id::Id;
@@ -32,20 +31,17 @@ pub(crate) async fn block(
     key: IdempotencyKey,
     body: JsonBody<BlockBody>,
 ) -> Result<Response, Problem> {
-    let listing = find(&node, &id).await?;
+    let request = Keyed::new("block", &id, &body.bytes, key)?;
     let genesis = founded(&node, &id)?;
     let BlockBody { from, until } = body.value;
-    let op = Op::Block(Block {
-        nights: Stay::new(from, until, 0),
-        units: listing.view().units,
+    let op = find(&node, &id).await.map(|listing| {
+        Op::Block(Block {
+            nights: Stay::new(from, until, 0),
+            units: listing.view().units,
+        })
     });
-    let request = Keyed::new("block", &id, &body.bytes)?;
-    let applied = request.propose(&node, &genesis, op, &key).await?;
-    Ok(answer(
-        &id,
-        &applied,
-        json!({"listing_id": id, "from": from, "until": until}),
-    ))
+    let applied = request.propose(&node, &genesis, op).await?;
+    Ok(answer(&id, &applied))
 }
 
 /// `DELETE /v1/listings/{id}/blocks/{block}`: repeated, the same.
@@ -64,5 +60,5 @@ pub(crate) async fn unblock(
         number: block.number(),
     });
     let applied = repeatable(&node, &genesis, op).await?;
-    Ok(answer(&listing, &applied, json!({})))
+    Ok(answer(&listing, &applied))
 }

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
-use meridian_consensus_core::{Book, Cancel, Op, Pay, Reservation, ReservationState, Stay};
+use meridian_consensus_core::{Cancel, Op, Pay, Reservation, ReservationState, Stay};
 use meridian_regions::{BookingId, HoldId, ListingId};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -54,28 +54,15 @@ pub(crate) async fn book(
         quote,
         payment_method,
     } = body.value;
-    let (id, genesis, op, shown) = match (hold_id, listing_id, check_in, check_out, guests) {
+    let (id, op) = match (hold_id, listing_id, check_in, check_out, guests) {
         (Some(hold), None, None, None, None) => {
-            let id = hold.listing().clone();
-            let genesis = founded(&node, &id)?;
-            let pay = Op::Pay(Pay {
-                number: hold.number(),
-            });
-            let shown = json!({"listing_id": id, "hold_id": hold});
-            (id, genesis, pay, shown)
+            let number = hold.number();
+            (hold.listing().clone(), Ok(Op::Pay(Pay { number })))
         }
         (None, Some(id), Some(check_in), Some(check_out), Some(guests)) => {
-            let offer = Offer::of(&node, &id, quote.as_deref()).await?;
             let stay = Stay::new(check_in, check_out, guests);
-            let price = offer.price(&stay)?;
-            let shown = offer.shown(&stay, &price);
-            let book = Op::Book(Book {
-                stay,
-                terms: offer.terms(),
-                price,
-                quote: offer.quote.clone(),
-            });
-            (id, offer.genesis, book, shown)
+            let offer = Offer::of(&node, &id).await;
+            (id, offer.map(|offer| offer.book(stay, quote)))
         }
         _ => {
             return Err(Problem::new(
@@ -84,19 +71,18 @@ pub(crate) async fn book(
             ));
         }
     };
-    let request = Keyed::new("book", &id, &body.bytes)?;
+    let request = Keyed::new("book", &id, &body.bytes, key)?;
+    let genesis = founded(&node, &id)?;
     let deadline = Instant::now() + node.config.booking_deadline();
-    let applied = node
-        .bookings
-        .book(
-            &genesis,
-            request.command(op, &key),
-            payment_method,
-            deadline,
-        )
-        .await
-        .map_err(unanswered)?;
-    Ok(answer(&id, &applied, shown))
+    let applied = match op {
+        Ok(op) => node
+            .bookings
+            .book(&genesis, request.command(op), payment_method, deadline)
+            .await
+            .map_err(unanswered)?,
+        Err(refusal) => request.recall(&node, &genesis, refusal, deadline).await?,
+    };
+    Ok(answer(&id, &applied))
 }
 
 /// `GET /v1/bookings/{id}`: linearizable.
@@ -125,12 +111,11 @@ pub(crate) async fn cancel(
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
-    let request = Keyed::new("cancel", id.listing(), id.number().to_string().as_bytes())?;
-    let op = Op::Cancel(Cancel {
-        number: id.number(),
-    });
-    let applied = request.propose(&node, &genesis, op, &key).await?;
-    Ok(answer(id.listing(), &applied, json!({})))
+    let number = id.number();
+    let request = Keyed::new("cancel", id.listing(), number.to_string().as_bytes(), key)?;
+    let op = Ok(Op::Cancel(Cancel { number }));
+    let applied = request.propose(&node, &genesis, op).await?;
+    Ok(answer(id.listing(), &applied))
 }
 
 #[derive(Debug, Deserialize)]

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use jiff::civil::Date;
-use meridian_consensus_core::{Hold, Op, Release, Stay};
+use meridian_consensus_core::{Op, Release, Stay};
 use meridian_regions::{HoldId, ListingId};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::body::{IdempotencyKey, JsonBody};
 use super::id::Id;
@@ -39,25 +38,18 @@ pub(crate) async fn hold(
     key: IdempotencyKey,
     body: JsonBody<HoldBody>,
 ) -> Result<Response, Problem> {
-    let offer = Offer::of(&node, &id, body.value.quote.as_deref()).await?;
-    let stay = Stay::new(body.value.check_in, body.value.check_out, body.value.guests);
-    let hold = Hold {
-        stay,
-        terms: offer.terms(),
-        price: offer.price(&stay)?,
-        ttl_ms: body
-            .value
-            .ttl_seconds
-            .unwrap_or(TTL_SECONDS_DEFAULT)
-            .saturating_mul(1_000),
-        quote: offer.quote.clone(),
-    };
-    let shown = offer.shown(&stay, &hold.price);
-    let request = Keyed::new("hold", &id, &body.bytes)?;
-    let applied = request
-        .propose(&node, &offer.genesis, Op::Hold(hold), &key)
-        .await?;
-    Ok(answer(&id, &applied, shown))
+    let asked = body.value;
+    let stay = Stay::new(asked.check_in, asked.check_out, asked.guests);
+    let ttl_ms = asked
+        .ttl_seconds
+        .unwrap_or(TTL_SECONDS_DEFAULT)
+        .saturating_mul(1_000);
+    let request = Keyed::new("hold", &id, &body.bytes, key)?;
+    let genesis = founded(&node, &id)?;
+    let offer = Offer::of(&node, &id).await;
+    let op = offer.map(|offer| offer.hold(stay, ttl_ms, asked.quote));
+    let applied = request.propose(&node, &genesis, op).await?;
+    Ok(answer(&id, &applied))
 }
 
 /// `DELETE /v1/holds/{id}`: repeated, the same.
@@ -70,5 +62,5 @@ pub(crate) async fn release(
         number: id.number(),
     });
     let applied = repeatable(&node, &genesis, op).await?;
-    Ok(answer(id.listing(), &applied, json!({})))
+    Ok(answer(id.listing(), &applied))
 }

@@ -1,8 +1,6 @@
 //! Commands on their way to a listing's group, with the key that makes them safe to
 //! repeat.
 
-use std::time::Duration;
-
 use meridian_consensus_core::{Applied, Command, Idempotency, Op};
 use meridian_regions::{Genesis, ListingId};
 use serde_json::{Value, json};
@@ -16,50 +14,72 @@ use crate::node::Node;
 /// Whose a request is while nobody has to prove who they are.
 const CALLER_ANONYMOUS: &str = "anonymous";
 
-/// What a key is bound to: the operation, the listing and the body.
+/// A request with its key, which is bound to the operation, the listing and the body.
 pub(crate) struct Keyed {
-    hash: Vec<u8>,
+    idempotency: Idempotency,
 }
 
 impl Keyed {
-    pub(crate) fn new(operation: &str, id: &ListingId, body: &[u8]) -> Result<Self, Problem> {
+    pub(crate) fn new(
+        operation: &str,
+        id: &ListingId,
+        body: &[u8],
+        key: IdempotencyKey,
+    ) -> Result<Self, Problem> {
         // Parsed and written again: spaces and the order of keys do not matter.
         let body: Value = super::body::parse(body)?;
         let text = json!([operation, id, body]).to_string();
         Ok(Self {
-            hash: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
+            idempotency: Idempotency {
+                caller: CALLER_ANONYMOUS.to_owned(),
+                key: key.0,
+                payload_hash: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
+            },
         })
     }
 
-    pub(crate) fn command(&self, op: Op, key: &IdempotencyKey) -> Command {
-        let idempotency = Idempotency {
-            caller: CALLER_ANONYMOUS.to_owned(),
-            key: key.0.clone(),
-            payload_hash: self.hash.clone(),
-        };
-        Command::new(op, Some(idempotency))
+    pub(crate) fn command(&self, op: Op) -> Command {
+        Command::new(op, Some(self.idempotency.clone()))
     }
 
+    /// Proposes the operation. Where there is none, because the listing does not allow
+    /// it any more, an earlier request with the same key still has its answer.
     pub(crate) async fn propose(
         &self,
         node: &Node,
         genesis: &Genesis,
-        op: Op,
-        key: &IdempotencyKey,
+        op: Result<Op, Problem>,
     ) -> Result<Applied, Problem> {
         let deadline = Instant::now() + node.config.booking_deadline();
-        node.bookings
-            .propose(genesis, self.command(op, key), deadline)
-            .await
-            .map_err(unanswered)
+        match op {
+            Ok(op) => node
+                .bookings
+                .propose(genesis, self.command(op), deadline)
+                .await
+                .map_err(unanswered),
+            Err(refusal) => self.recall(node, genesis, refusal, deadline).await,
+        }
+    }
+
+    /// The first answer to this key; the refusal if the ledger has never seen it.
+    pub(crate) async fn recall(
+        &self,
+        node: &Node,
+        genesis: &Genesis,
+        refusal: Problem,
+        deadline: Instant,
+    ) -> Result<Applied, Problem> {
+        let ledger = node.bookings.read(genesis, deadline).await;
+        let ledger = ledger.map_err(unanswered)?;
+        ledger.recall(&self.idempotency).ok_or(refusal)
     }
 }
 
 /// Proposes what may be repeated without a key: its second time changes nothing.
 pub(crate) async fn repeatable(node: &Node, genesis: &Genesis, op: Op) -> Result<Applied, Problem> {
-    let deadline: Duration = node.config.booking_deadline();
+    let deadline = Instant::now() + node.config.booking_deadline();
     node.bookings
-        .propose(genesis, Command::new(op, None), Instant::now() + deadline)
+        .propose(genesis, Command::new(op, None), deadline)
         .await
         .map_err(unanswered)
 }

@@ -2,51 +2,69 @@
 
 use std::sync::Arc;
 
-use meridian_consensus_core::{Price, Stay, Terms};
-use meridian_regions::{Genesis, ListingId};
+use meridian_consensus_core::{Book, Hold, Op, Price, Stay, Terms};
+use meridian_regions::ListingId;
 use meridian_replication::ReadListing;
-use meridian_replication_core::ListingView;
-use serde_json::{Value, json};
+use meridian_replication_core::{ListingView, Money};
+use serde_json::json;
 
-use super::listings::{find, founded};
-use super::problem::{Problem, Slug};
+use super::listings::find;
+use super::problem::Problem;
 use crate::node::Node;
 
 /// What a quote of ours begins with; its form may change with the number.
 const QUOTE_PREFIX: &str = "q1_";
 
-/// A listing as it is offered: its terms, its price and its group.
+/// A listing as it is offered here and now: its terms and its price.
 pub(crate) struct Offer {
-    pub(crate) listing: Arc<ReadListing>,
-    pub(crate) genesis: Genesis,
+    listing: Arc<ReadListing>,
+    nightly: Money,
     /// Stands for the terms and the price.
-    pub(crate) quote: String,
+    quote: String,
 }
 
 impl Offer {
-    /// The listing as it stands here; refused if the guest has seen other terms.
-    pub(crate) async fn of(
-        node: &Node,
-        id: &ListingId,
-        seen: Option<&str>,
-    ) -> Result<Self, Problem> {
+    /// The listing as it stands here; refused if it is gone or has no price.
+    pub(crate) async fn of(node: &Node, id: &ListingId) -> Result<Self, Problem> {
         let listing = find(node, id).await?;
-        let quote = quote(listing.view());
-        if seen.is_some_and(|seen| seen != quote) {
-            return Err(Problem::new(
-                Slug::QuoteStale,
-                "read the listing again and show the guest the new price and terms",
+        let nightly = listing.view().nightly_price.ok_or_else(|| {
+            Problem::field(
+                "/listing_id",
+                "this listing has no price yet: its host sets one first",
             )
-            .with("quote", quote));
-        }
+        })?;
+        let quote = quote(listing.view());
         Ok(Self {
             listing,
-            genesis: founded(node, id)?,
+            nightly,
             quote,
         })
     }
 
-    pub(crate) fn terms(&self) -> Terms {
+    /// Keeps the nights of a stay for a while, for a guest who has seen a quote.
+    pub(crate) fn hold(self, stay: Stay, ttl_ms: u64, quote_seen: Option<String>) -> Op {
+        Op::Hold(Hold {
+            stay,
+            terms: self.terms(),
+            price: self.price(&stay),
+            ttl_ms,
+            quote: self.quote,
+            quote_seen,
+        })
+    }
+
+    /// Sells the nights of a stay, to a guest who has seen a quote.
+    pub(crate) fn book(self, stay: Stay, quote_seen: Option<String>) -> Op {
+        Op::Book(Book {
+            stay,
+            terms: self.terms(),
+            price: self.price(&stay),
+            quote: self.quote,
+            quote_seen,
+        })
+    }
+
+    fn terms(&self) -> Terms {
         let view = self.listing.view();
         Terms {
             units: view.units,
@@ -58,29 +76,12 @@ impl Offer {
 
     /// What a stay costs. The ledger refuses a stay whose dates are the wrong way
     /// round, so that its price does not matter.
-    pub(crate) fn price(&self, stay: &Stay) -> Result<Price, Problem> {
-        let price = self.listing.view().nightly_price.as_ref().ok_or_else(|| {
-            Problem::field(
-                "/listing_id",
-                "this listing has no price yet: its host sets one first",
-            )
-        })?;
+    fn price(&self, stay: &Stay) -> Price {
         let nights = u64::try_from(stay.nights()).unwrap_or(0);
-        Ok(Price {
-            amount: price.amount.saturating_mul(nights),
-            currency: price.currency.as_str().to_owned(),
-        })
-    }
-
-    pub(crate) fn shown(&self, stay: &Stay, price: &Price) -> Value {
-        json!({
-            "listing_id": self.genesis.listing,
-            "check_in": stay.check_in(),
-            "check_out": stay.check_out(),
-            "guests": stay.guests,
-            "price": {"amount": price.amount, "currency": price.currency},
-            "quote": self.quote,
-        })
+        Price {
+            amount: self.nightly.amount.saturating_mul(nights),
+            currency: self.nightly.currency.as_str().to_owned(),
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{
-    Applied, Outcome, Rejection, Replay, Reservation, ReservationState, StepKind,
+    Applied, Outcome, Price, Rejection, Replay, Reservation, ReservationState, StepKind,
 };
 use meridian_regions::{BlockId, BookingId, HoldId, ListingId};
 use serde_json::{Value, json};
@@ -34,10 +34,11 @@ pub(crate) fn unanswered(error: DeskError) -> Problem {
     }
 }
 
-/// An outcome as the answer that the contract gives it, refusals included. `body`
-/// adds what the request said.
-pub(crate) fn answer(listing: &ListingId, applied: &Applied, body: Value) -> Response {
-    let mut response = told(listing, applied, body).unwrap_or_else(IntoResponse::into_response);
+/// An outcome as the answer that the contract gives it, refusals included. It says
+/// what the ledger holds, not what the request or today's listing says: so the first
+/// answer and every repetition are the same.
+pub(crate) fn answer(listing: &ListingId, applied: &Applied) -> Response {
+    let mut response = told(listing, applied).unwrap_or_else(IntoResponse::into_response);
     if applied.replay() == Replay::Replayed {
         let yes = HeaderValue::from_static("true");
         response.headers_mut().insert(REPLAYED, yes);
@@ -45,7 +46,7 @@ pub(crate) fn answer(listing: &ListingId, applied: &Applied, body: Value) -> Res
     response
 }
 
-fn told(listing: &ListingId, applied: &Applied, body: Value) -> Result<Response, Problem> {
+fn told(listing: &ListingId, applied: &Applied) -> Result<Response, Problem> {
     Ok(match applied.outcome() {
         Outcome::Held(held) => created(
             &format!(
@@ -53,7 +54,7 @@ fn told(listing: &ListingId, applied: &Applied, body: Value) -> Result<Response,
                 BookingId::new(listing.clone(), held.number)
             ),
             with(
-                body,
+                reserved(listing, applied),
                 json!({
                     "hold_id": HoldId::new(listing.clone(), held.number),
                     "expires_at": rfc3339(held.expires_at_ms),
@@ -65,15 +66,26 @@ fn told(listing: &ListingId, applied: &Applied, body: Value) -> Result<Response,
             let id = BookingId::new(listing.clone(), sold.number);
             let state = json!({
                 "booking_id": id,
+                "hold_id": HoldId::new(listing.clone(), sold.number),
                 "state": "confirmed",
                 "fencing_token": sold.fencing_token,
             });
-            created(&format!("/v1/bookings/{id}"), with(body, state))
+            created(
+                &format!("/v1/bookings/{id}"),
+                with(reserved(listing, applied), state),
+            )
         }
         Outcome::Pending(pending) => {
             let id = BookingId::new(listing.clone(), pending.number);
-            let state = json!({"booking_id": id, "state": "pending_payment"});
-            let mut response = created(&format!("/v1/bookings/{id}"), with(body, state));
+            let state = json!({
+                "booking_id": id,
+                "hold_id": HoldId::new(listing.clone(), pending.number),
+                "state": "pending_payment",
+            });
+            let mut response = created(
+                &format!("/v1/bookings/{id}"),
+                with(reserved(listing, applied), state),
+            );
             *response.status_mut() = StatusCode::ACCEPTED;
             response
         }
@@ -92,7 +104,12 @@ fn told(listing: &ListingId, applied: &Applied, body: Value) -> Result<Response,
             let id = BlockId::new(listing.clone(), *number);
             created(
                 &format!("/v1/listings/{listing}/blocks/{id}"),
-                with(body, json!({"block_id": id})),
+                json!({
+                    "block_id": id,
+                    "listing_id": listing,
+                    "from": applied.reserved.as_ref().map(|nights| nights.stay.check_in()),
+                    "until": applied.reserved.as_ref().map(|nights| nights.stay.check_out()),
+                }),
             )
         }
         Outcome::Released(_) | Outcome::Unblocked(_) | Outcome::Expired(_) => {
@@ -105,6 +122,23 @@ fn told(listing: &ListingId, applied: &Applied, body: Value) -> Result<Response,
                 .map_or_else(|| rejected(Rejection::NotFound), rejected));
         }
     })
+}
+
+/// What was reserved, as the ledger holds it.
+fn reserved(listing: &ListingId, applied: &Applied) -> Value {
+    let mut shown = json!({"listing_id": listing});
+    if let Some(reserved) = &applied.reserved {
+        shown["check_in"] = json!(reserved.stay.check_in());
+        shown["check_out"] = json!(reserved.stay.check_out());
+        shown["guests"] = json!(reserved.stay.guests);
+        shown["price"] = price(&reserved.price);
+        shown["quote"] = json!(reserved.quote);
+    }
+    shown
+}
+
+fn price(price: &Price) -> Value {
+    json!({"amount": price.amount, "currency": price.currency})
 }
 
 fn rejected(rejection: Rejection) -> Problem {
@@ -129,6 +163,11 @@ fn rejected(rejection: Rejection) -> Problem {
             "this listing's ledger is full: nothing was done",
         )
         .retry_after(UNKNOWN_RETRY),
+        Rejection::QuoteStale { quote } => Problem::new(
+            Slug::QuoteStale,
+            "read the listing again and show the guest the new price and terms",
+        )
+        .with("quote", quote),
     }
 }
 
@@ -147,7 +186,7 @@ pub(crate) fn booking(listing: &ListingId, reservation: &Reservation) -> Value {
         "check_in": reservation.stay.check_in(),
         "check_out": reservation.stay.check_out(),
         "guests": reservation.stay.guests,
-        "price": {"amount": reservation.price.amount, "currency": reservation.price.currency},
+        "price": price(&reservation.price),
         "fencing_token": reservation.fencing_token,
         "steps": steps,
     });

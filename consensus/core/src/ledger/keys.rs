@@ -18,17 +18,6 @@ pub const IDEMPOTENCY_MS: u64 = day::DAY_MS + 60 * 60 * 1_000;
 /// Records that a ledger keeps. A fresh record is never dropped for a new one.
 pub const IDEMPOTENCY_RECORDS_MAX: usize = 4_096;
 
-/// What became of a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// Settled with this outcome.
-    Settled(Outcome),
-    /// Its payment is under way.
-    InFlight,
-    /// No record: never seen, or more than a day ago.
-    Unknown,
-}
-
 /// What a ledger knows of a key that comes again.
 pub(super) enum Known {
     /// The outcome to give again.
@@ -66,8 +55,7 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    pub(super) fn find(&self, request: Option<&Idempotency>) -> Option<Known> {
-        let request = request?;
+    pub(super) fn find(&self, request: &Idempotency) -> Option<Known> {
         let record = self.records.get(&name(&request.caller, &request.key))?;
         if record.request.payload_hash != request.payload_hash {
             return Some(Known::Mismatch);
@@ -120,13 +108,10 @@ impl Keys {
         self.records.len() >= IDEMPOTENCY_RECORDS_MAX
     }
 
-    pub(super) fn fate(&self, caller: &str, key: &str) -> Fate {
-        let record = self.records.get(&name(caller, key));
-        match record.and_then(|record| record.answer.outcome.clone()) {
-            Some(Outcome::Pending(_)) => Fate::InFlight,
-            Some(outcome) => Fate::Settled(outcome),
-            None => Fate::Unknown,
-        }
+    /// The outcome of a key, whatever the request was.
+    pub(super) fn outcome(&self, caller: &str, key: &str) -> Option<Outcome> {
+        let record = self.records.get(&name(caller, key))?;
+        record.answer.outcome.clone()
     }
 }
 

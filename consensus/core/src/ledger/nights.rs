@@ -6,7 +6,7 @@ use jiff::civil::Date;
 
 use crate::command::Stay;
 use crate::day;
-use crate::outcome::Rejection;
+use crate::rejection::Rejection;
 
 /// A night and how many units of it are free.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

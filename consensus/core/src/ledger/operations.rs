@@ -1,7 +1,8 @@
 //! Every operation of the ledger: checked first, then done whole.
 
 use crate::command::{Block, Command, Confirm, Decline, Op, Price, Stay};
-use crate::outcome::{Confirmed, Declined, Held, Outcome, Pending, Rejection};
+use crate::outcome::{Confirmed, Declined, Held, Outcome, Pending};
+use crate::rejection::Rejection;
 use crate::reservation::{Reservation, ReservationState, StepKind};
 
 use super::{EventKind, Ledger, PAYMENT_TTL_MS, rules};
@@ -14,6 +15,7 @@ impl Ledger {
             .map_or("", |idempotency| idempotency.caller.as_str());
         match command.op.as_ref() {
             Some(Op::Hold(hold)) => {
+                rules::quote(hold.quote_seen.as_deref(), &hold.quote)?;
                 rules::ttl(hold.ttl_ms)?;
                 rules::stay(&hold.stay, &hold.terms, self.time_ms)?;
                 self.found(hold.terms.units);
@@ -26,6 +28,7 @@ impl Ledger {
                 }))
             }
             Some(Op::Book(book)) => {
+                rules::quote(book.quote_seen.as_deref(), &book.quote)?;
                 rules::stay(&book.stay, &book.terms, self.time_ms)?;
                 self.found(book.terms.units);
                 let until = self.time_ms.saturating_add(PAYMENT_TTL_MS);

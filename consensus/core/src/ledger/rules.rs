@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use crate::command::{Stay, Terms};
 use crate::day;
-use crate::outcome::Rejection;
+use crate::rejection::Rejection;
 
 /// How long a hold may last, in milliseconds: one minute to half an hour.
 pub const HOLD_TTL_MS: RangeInclusive<u64> = 60_000..=1_800_000;
@@ -14,6 +14,17 @@ pub const STAY_NIGHTS_MAX: u32 = 365;
 pub const BOOKING_HORIZON_DAYS: i32 = 731;
 /// Somewhere on Earth it is still yesterday by UTC.
 const TIME_ZONE_DAYS: i32 = 1;
+
+/// Checks that the guest saw what holds now. Here and not before: a repeated request
+/// is answered by its key, whatever the price has become.
+pub(super) fn quote(seen: Option<&str>, now: &str) -> Result<(), Rejection> {
+    match seen {
+        Some(seen) if seen != now => Err(Rejection::QuoteStale {
+            quote: now.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// Checks a stay against the listing's terms and the ledger's time.
 pub(super) fn stay(stay: &Stay, terms: &Terms, now_ms: u64) -> Result<(), Rejection> {

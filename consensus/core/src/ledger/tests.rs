@@ -11,7 +11,8 @@ use crate::command::{
     Release, Stay, Terms, Unblock,
 };
 use crate::day;
-use crate::outcome::{Applied, Outcome, Rejection, Replay};
+use crate::outcome::{Applied, Outcome, Replay};
+use crate::rejection::Rejection;
 use crate::reservation::ReservationState;
 
 /// 2026-06-01, noon.
@@ -49,6 +50,7 @@ fn hold(from: i32, until: i32) -> Op {
         price: price(),
         ttl_ms: TTL_MS,
         quote: String::new(),
+        quote_seen: None,
     })
 }
 
@@ -58,6 +60,7 @@ fn book(from: i32, until: i32) -> Op {
         terms: terms(1),
         price: price(),
         quote: String::new(),
+        quote_seen: None,
     })
 }
 
@@ -130,6 +133,7 @@ fn units_are_sold_one_by_one() {
             price: price(),
             ttl_ms: TTL_MS,
             quote: String::new(),
+            quote_seen: None,
         })
     };
     assert!(matches!(run(&mut ledger, two(1, 3)), Outcome::Held(_)));
@@ -196,6 +200,63 @@ fn repeated_key_gets_the_first_answer_and_changes_nothing() {
     assert_eq!(ledger, before);
 }
 
+/// A hold by a guest who saw `seen`, while `now` holds.
+fn quoted(seen: &str, now: &str) -> Op {
+    let Op::Hold(plain) = hold(1, 3) else {
+        panic!("a hold");
+    };
+    Op::Hold(Hold {
+        quote: now.to_owned(),
+        quote_seen: Some(seen.to_owned()),
+        ..plain
+    })
+}
+
+#[test]
+fn stale_quote_is_refused_with_the_one_that_holds() {
+    let mut ledger = Ledger::default();
+    let outcome = run(&mut ledger, quoted("old", "new"));
+    let quote = "new".to_owned();
+    assert_eq!(rejected(&outcome), Rejection::QuoteStale { quote });
+    assert_eq!(free(&ledger, 1), 1);
+    assert!(matches!(
+        run(&mut ledger, quoted("new", "new")),
+        Outcome::Held(_)
+    ));
+}
+
+#[test]
+fn key_is_looked_up_before_the_quote_and_answers_what_was_reserved() {
+    let mut ledger = Ledger::default();
+    let first = ledger.apply(&keyed(quoted("old", "old"), "k", 1));
+    let mut dearer = quoted("old", "new");
+    if let Op::Hold(hold) = &mut dearer {
+        hold.price.amount *= 2;
+    }
+    let again = ledger.apply(&keyed(dearer, "k", 1));
+    assert_eq!(again.outcome(), first.outcome());
+    assert_eq!(again.replay(), Replay::Replayed);
+    assert_eq!(again.reserved, first.reserved);
+    let reserved = again.reserved.expect("the nights are kept");
+    assert_eq!((reserved.price, reserved.quote.as_str()), (price(), "old"));
+}
+
+#[test]
+fn recalled_key_answers_as_if_it_were_applied_again() {
+    let mut ledger = Ledger::default();
+    let command = keyed(hold(1, 3), "k", 1);
+    let request = command.idempotency.clone().expect("it has a key");
+    assert_eq!(ledger.recall(&request), None);
+    ledger.apply(&command);
+    assert_eq!(ledger.recall(&request), Some(ledger.apply(&command)));
+    let other = Idempotency {
+        payload_hash: vec![2; 32],
+        ..request
+    };
+    let other = ledger.recall(&other).expect("the key is known");
+    assert_eq!(rejected(other.outcome()), Rejection::IdempotencyMismatch);
+}
+
 #[test]
 fn key_with_another_payload_is_a_mismatch_and_another_caller_is_another_key() {
     let mut ledger = Ledger::default();
@@ -220,14 +281,18 @@ fn key_of_a_booking_follows_its_payment() {
         ledger.apply(&command).outcome(),
         Outcome::Pending(_)
     ));
-    assert_eq!(ledger.fate("guest", "k"), Fate::InFlight);
+    let until_ms = NOW_MS + PAYMENT_TTL_MS;
+    assert_eq!(ledger.fate("guest", "k"), Fate::InFlight { until_ms });
     assert!(matches!(
         ledger.apply(&command).outcome(),
         Outcome::Pending(_)
     ));
     let sold = run(&mut ledger, confirm(1));
     assert_eq!(ledger.apply(&command).outcome(), &sold);
-    assert_eq!(ledger.fate("guest", "k"), Fate::Settled(sold));
+    let Fate::Settled(told) = ledger.fate("guest", "k") else {
+        panic!("the payment is settled");
+    };
+    assert_eq!(told.outcome(), &sold);
 }
 
 #[test]
@@ -279,6 +344,7 @@ fn broken_rules_name_their_place() {
                 price: price(),
                 ttl_ms: TTL_MS,
                 quote: String::new(),
+                quote_seen: None,
             }),
             "/guests",
         ),
@@ -451,12 +517,14 @@ impl Action {
                         price,
                         ttl_ms: TTL_MS,
                         quote,
+                        quote_seen: None,
                     }),
                     Take::Book => Op::Book(Book {
                         stay,
                         terms,
                         price,
                         quote,
+                        quote_seen: None,
                     }),
                     Take::Block => Op::Block(Block {
                         nights: stay,
@@ -547,7 +615,7 @@ proptest! {
         let mut ledger = Ledger::default();
         let stay = Stay { check_in, check_out, guests };
         let terms = Terms { units, capacity: 4, min_stay: 0, max_stay: 0 };
-        let hold = Hold { stay, terms, price: price(), ttl_ms, quote: String::new() };
+        let hold = Hold { stay, terms, price: price(), ttl_ms, quote: String::new(), quote_seen: None };
         ledger.apply(&at(Op::Hold(hold), at_ms));
         ledger.apply(&at(Op::Block(Block { nights: stay, units }), at_ms));
         prop_assert_eq!(ledger.check_invariants(), Ok(()));

@@ -1,0 +1,117 @@
+//! Why a command was refused, and how that is stored beside the other outcomes.
+
+use jiff::civil::Date;
+use prost::Message;
+
+use crate::day;
+use crate::outcome::Outcome;
+
+/// Why nothing was done. Each has a problem of the client contract.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// A night of the stay is taken; the interval is the part that clashes.
+    SlotTaken {
+        /// First night that is taken.
+        from: Date,
+        /// Day after the last of the clashing run.
+        until: Date,
+    },
+    /// The hold has lapsed, was given back, or its payment was refused.
+    HoldExpired,
+    /// No such reservation.
+    NotFound,
+    /// The key was used for another request.
+    IdempotencyMismatch,
+    /// The request breaks a rule.
+    Validation {
+        /// RFC 6901, into the request's body.
+        pointer: String,
+        /// What is wrong, and what was expected.
+        detail: String,
+    },
+    /// The ledger is full: nothing of it is old enough to be forgotten.
+    Overloaded,
+    /// Price or terms are not what the guest saw.
+    QuoteStale {
+        /// What stands for them now.
+        quote: String,
+    },
+}
+
+/// A rejection as it is stored.
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct RejectedWire {
+    #[prost(int32, tag = "1")]
+    kind: i32,
+    #[prost(sint32, tag = "2")]
+    from: i32,
+    #[prost(sint32, tag = "3")]
+    until: i32,
+    #[prost(string, tag = "4")]
+    pointer: String,
+    #[prost(string, tag = "5")]
+    detail: String,
+    #[prost(string, tag = "6")]
+    quote: String,
+}
+
+const SLOT_TAKEN: i32 = 1;
+const HOLD_EXPIRED: i32 = 2;
+const NOT_FOUND: i32 = 3;
+const IDEMPOTENCY_MISMATCH: i32 = 4;
+const VALIDATION: i32 = 5;
+const OVERLOADED: i32 = 6;
+const QUOTE_STALE: i32 = 7;
+
+impl RejectedWire {
+    pub(crate) fn read(&self) -> Rejection {
+        match self.kind {
+            SLOT_TAKEN => Rejection::SlotTaken {
+                from: day::to_date(self.from),
+                until: day::to_date(self.until),
+            },
+            HOLD_EXPIRED => Rejection::HoldExpired,
+            NOT_FOUND => Rejection::NotFound,
+            IDEMPOTENCY_MISMATCH => Rejection::IdempotencyMismatch,
+            OVERLOADED => Rejection::Overloaded,
+            QUOTE_STALE => Rejection::QuoteStale {
+                quote: self.quote.clone(),
+            },
+            // A kind of a later version still says what it has to say.
+            _ => Rejection::Validation {
+                pointer: self.pointer.clone(),
+                detail: self.detail.clone(),
+            },
+        }
+    }
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        let mut wire = RejectedWire::default();
+        match rejection {
+            Rejection::SlotTaken { from, until } => {
+                wire.kind = SLOT_TAKEN;
+                wire.from = day::from_date(from);
+                wire.until = day::from_date(until);
+            }
+            Rejection::HoldExpired => wire.kind = HOLD_EXPIRED,
+            Rejection::NotFound => wire.kind = NOT_FOUND,
+            Rejection::IdempotencyMismatch => wire.kind = IDEMPOTENCY_MISMATCH,
+            Rejection::Validation { pointer, detail } => {
+                wire.kind = VALIDATION;
+                wire.pointer = pointer;
+                wire.detail = detail;
+            }
+            Rejection::Overloaded => wire.kind = OVERLOADED,
+            Rejection::QuoteStale { quote } => {
+                wire.kind = QUOTE_STALE;
+                wire.quote = quote;
+                // For a reader of an earlier version.
+                "/quote".clone_into(&mut wire.pointer);
+                "price or terms have changed".clone_into(&mut wire.detail);
+            }
+        }
+        Self::Rejected(wire)
+    }
+}
