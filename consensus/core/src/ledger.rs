@@ -141,13 +141,14 @@ impl Ledger {
         lapsing.map(|one| one.expires_at_ms).min()
     }
 
-    /// Whether a booking stands whose departure is after `today`.
+    /// Whether a booking stands whose departure is after `today`. A payment that is
+    /// due by `now_ms` counts as lapsed.
     #[must_use]
-    pub fn has_future_booking(&self, today: Date) -> bool {
+    pub fn has_future_booking(&self, today: Date, now_ms: u64) -> bool {
         let today = day::from_date(today);
         self.reservations.values().any(|one| {
             let stands = matches!(
-                one.state(),
+                one.state_at(now_ms),
                 ReservationState::Confirmed | ReservationState::PendingPayment
             );
             stands && one.stay.check_out > today

@@ -127,6 +127,17 @@ impl Reservation {
         });
     }
 
+    /// Where it stands at an instant: what is due by `now_ms` counts as lapsed, also
+    /// before an entry of the log has said so.
+    #[must_use]
+    pub fn state_at(&self, now_ms: u64) -> ReservationState {
+        if self.lapses() && self.expires_at_ms <= now_ms {
+            ReservationState::Expired
+        } else {
+            self.state()
+        }
+    }
+
     /// Whether it lapses by itself at some time.
     pub(crate) fn lapses(&self) -> bool {
         matches!(

@@ -20,6 +20,7 @@ use super::listings::founded;
 use super::offer::Offer;
 use super::outcome::{answer, booking, unanswered};
 use super::problem::{Problem, Slug};
+use crate::clock;
 use crate::node::Node;
 
 /// Bookings on a page, and how many at most.
@@ -100,7 +101,7 @@ pub(crate) async fn read(
     ledger
         .reservation(id.number())
         .filter(|reservation| is_booking(reservation))
-        .map(|reservation| Json(booking(id.listing(), reservation)))
+        .map(|reservation| Json(booking(id.listing(), reservation, clock::now())))
         .ok_or_else(|| Problem::new(Slug::NotFound, "no such booking"))
 }
 
@@ -142,6 +143,7 @@ pub(crate) async fn of_listing(
         .read(&genesis, deadline)
         .await
         .map_err(unanswered)?;
+    let now = clock::now();
     let after = page.cursor.map_or(0, |cursor| cursor.number());
     let mut bookings = ledger
         .reservations()
@@ -149,7 +151,7 @@ pub(crate) async fn of_listing(
     let data: Vec<Value> = bookings
         .by_ref()
         .take(limit)
-        .map(|one| booking(&id, one))
+        .map(|one| booking(&id, one, now))
         .collect();
     let next = bookings
         .next()

@@ -111,7 +111,8 @@ pub(crate) async fn remove(
         .read(&genesis, deadline)
         .await
         .map_err(unanswered)?;
-    if ledger.has_future_booking(clock::date_utc(clock::now())) {
+    let now = clock::now();
+    if ledger.has_future_booking(clock::date_utc(now), now.as_millis()) {
         return Err(Problem::new(
             Slug::HasBookings,
             "cancel the bookings that stand, or wait until they have passed",

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{
     Applied, Outcome, Price, Rejection, Replay, Reservation, ReservationState, StepKind,
 };
-use meridian_regions::{BlockId, BookingId, HoldId, ListingId};
+use meridian_regions::{BlockId, BookingId, HoldId, ListingId, UnixNanos};
 use serde_json::{Value, json};
 
 use super::problem::{Problem, Slug};
@@ -171,8 +171,10 @@ fn rejected(rejection: Rejection) -> Problem {
     }
 }
 
-/// A reservation as `GET /v1/bookings/{id}` shows it.
-pub(crate) fn booking(listing: &ListingId, reservation: &Reservation) -> Value {
+/// A reservation as `GET /v1/bookings/{id}` shows it: what is due by `now` shows as
+/// expired, as its nights show as free. The step follows with the ledger's next entry.
+pub(crate) fn booking(listing: &ListingId, reservation: &Reservation, now: UnixNanos) -> Value {
+    let state = reservation.state_at(now.as_millis());
     let steps: Vec<Value> = reservation
         .steps
         .iter()
@@ -182,7 +184,7 @@ pub(crate) fn booking(listing: &ListingId, reservation: &Reservation) -> Value {
         "booking_id": BookingId::new(listing.clone(), reservation.number),
         "hold_id": HoldId::new(listing.clone(), reservation.number),
         "listing_id": listing,
-        "state": state_name(reservation.state()),
+        "state": state_name(state),
         "check_in": reservation.stay.check_in(),
         "check_out": reservation.stay.check_out(),
         "guests": reservation.stay.guests,
@@ -190,7 +192,7 @@ pub(crate) fn booking(listing: &ListingId, reservation: &Reservation) -> Value {
         "fencing_token": reservation.fencing_token,
         "steps": steps,
     });
-    if reservation.state() == ReservationState::Held {
+    if state == ReservationState::Held {
         shown["expires_at"] = json!(rfc3339(reservation.expires_at_ms));
     }
     if !reservation.reason.is_empty() {
@@ -239,4 +241,41 @@ fn with(mut body: Value, more: Value) -> Value {
         body.extend(more);
     }
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+    use meridian_consensus_core::{Command, Hold, Ledger, Op, Price, Stay, Terms};
+    use meridian_regions::{ListingId, UnixNanos};
+
+    use super::booking;
+
+    #[test]
+    fn due_hold_is_shown_as_expired() {
+        let at = UnixNanos::from_millis(1_780_315_200_000);
+        let mut ledger = Ledger::default();
+        let hold = Hold {
+            stay: Stay::new(date(2026, 6, 10), date(2026, 6, 12), 2),
+            terms: Terms {
+                units: 1,
+                capacity: 4,
+                min_stay: 1,
+                max_stay: 28,
+            },
+            price: Price::default(),
+            ttl_ms: 60_000,
+            quote: String::new(),
+            quote_seen: None,
+        };
+        ledger.apply(&Command {
+            at_ms: at.as_millis(),
+            ..Command::new(Op::Hold(hold), None)
+        });
+        let listing = ListingId::generate(at, 1, "eu-west".parse().expect("a region"));
+        let one = ledger.reservation(1).expect("held");
+        let later = UnixNanos::from_millis(at.as_millis() + 60_000);
+        assert_eq!(booking(&listing, one, at)["state"], "held");
+        assert_eq!(booking(&listing, one, later)["state"], "expired");
+    }
 }

@@ -164,6 +164,21 @@ fn availability_counts_a_due_hold_as_lapsed_before_the_log_says_so() {
 }
 
 #[test]
+fn due_payment_is_expired_before_the_log_says_so() {
+    let mut ledger = Ledger::default();
+    run(&mut ledger, book(1, 3));
+    let due_ms = NOW_MS + PAYMENT_TTL_MS;
+    let one = ledger.reservation(1).expect("kept");
+    assert_eq!(one.state_at(due_ms - 1), ReservationState::PendingPayment);
+    assert_eq!(one.state_at(due_ms), ReservationState::Expired);
+    assert!(ledger.has_future_booking(night(0), due_ms - 1));
+    assert!(!ledger.has_future_booking(night(0), due_ms));
+    run(&mut ledger, confirm(1));
+    let sold = ledger.reservation(1).expect("kept");
+    assert_eq!(sold.state_at(due_ms), ReservationState::Confirmed);
+}
+
+#[test]
 fn payment_under_way_outlives_the_hold_but_not_its_own_time() {
     let mut ledger = Ledger::default();
     run(&mut ledger, hold(1, 3));
@@ -363,12 +378,12 @@ fn cancelled_booking_answers_the_same_again() {
     let mut ledger = Ledger::default();
     run(&mut ledger, book(1, 3));
     run(&mut ledger, confirm(1));
-    assert!(ledger.has_future_booking(night(0)));
+    assert!(ledger.has_future_booking(night(0), NOW_MS));
     for _ in 0..2 {
         let outcome = run(&mut ledger, Op::Cancel(Cancel { number: 1 }));
         assert_eq!(outcome, Outcome::Cancelled(1));
     }
-    assert!(!ledger.has_future_booking(night(0)));
+    assert!(!ledger.has_future_booking(night(0), NOW_MS));
 }
 
 #[test]
