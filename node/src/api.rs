@@ -17,6 +17,7 @@ mod offer;
 mod outcome;
 pub(crate) mod problem;
 mod regions;
+mod session;
 mod watch;
 
 use std::sync::Arc;

@@ -187,6 +187,7 @@ async fn stay_goes_from_hold_to_cancellation() {
     );
     let read = client.booking(&booking).await.expect("there");
     assert_eq!(read.body["state"], "confirmed");
+    assert_eq!(read.consistency.as_deref(), Some("linearizable"));
     for _ in 0..2 {
         let cancelled = client.cancel(&booking, &key()).await.expect("cancelled");
         assert_eq!(cancelled.body["state"], "cancelled");
@@ -196,6 +197,85 @@ async fn stay_goes_from_hold_to_cancellation() {
         .await
         .expect("a quorum");
     assert_eq!(free.body["nights"][0]["free"], 1);
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_a_region_has_not_seen_is_behind_and_never_a_false_404() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let url = format!("http://{api}/v1");
+    let one = format!("{url}/listings/{listing}");
+    let (tail, http) = (listing.replace("lst_", ""), reqwest::Client::new());
+    let (booking, hold) = (format!("bkg_{tail}_9"), format!("hld_{tail}_9"));
+    let merge_patch = "application/merge-patch+json";
+    let requests = || {
+        [
+            http.get(&one),
+            http.patch(&one)
+                .header("Content-Type", merge_patch)
+                .body(r#"{"capacity": 3}"#),
+            http.post(format!("{one}/edits")).json(&json!({"ops": []})),
+            http.delete(&one),
+            http.get(format!("{one}/conflicts")),
+            http.get(format!("{one}/watch")),
+            http.get(format!("{one}/bookings")),
+            http.post(format!("{one}/holds")).json(&json!({})),
+            http.post(format!("{one}/blocks")).json(&json!({})),
+            http.delete(format!("{one}/blocks/blk_{tail}_9")),
+            http.delete(format!("{url}/holds/{hold}")),
+            http.post(format!("{url}/bookings")).json(&json!({})),
+            http.get(format!("{url}/bookings/{booking}")),
+            http.post(format!("{url}/bookings/{booking}/cancel")),
+        ]
+    };
+    let mut ahead = meridian_replication_core::SessionToken::new();
+    let elsewhere = "eu-west".parse().expect("a region");
+    ahead
+        .merge(&elsewhere, meridian_regions::Hlc::from_u64(u64::MAX))
+        .expect("one fits");
+    for (token, status, code) in [
+        (ahead.encode(), 503, "session-behind"),
+        ("nonsense".to_owned(), 422, "validation"),
+    ] {
+        let answers = requests().map(async |request| {
+            let answer = request.header("Meridian-Session", &token).send().await;
+            let answer = answer.expect("sent");
+            assert_eq!(answer.status().as_u16(), status, "{}", answer.url());
+            let retry = answer.headers().contains_key("retry-after");
+            assert_eq!(retry, status == 503);
+            let problem: Value = answer.json().await.expect("a problem");
+            assert_eq!(problem["code"], code);
+        });
+        futures::future::join_all(answers).await;
+    }
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_carries_over_to_writes_and_bookings_in_another_region() {
+    let scenario = Scenario::start().await;
+    let writer = scenario.client(1);
+    let far = scenario
+        .cluster
+        .node_in("ap-southeast")
+        .expect("a node")
+        .api;
+    let options = meridian_client::ClientOptions::new(format!("http://{far}"));
+    let session = writer.session().clone();
+    let far = meridian_client::Client::with_session(options, session).expect("a client");
+    for days in 50..55 {
+        let made = writer.create_listing(draft("Just made")).await;
+        let id = text(&made.expect("created").body["id"]);
+        let patched = far.patch_listing(&id, json!({"capacity": 3}), None).await;
+        assert_eq!(patched.expect("never a false 404").body["capacity"], 3);
+        let made = writer.create_listing(draft("Just made")).await;
+        let id = text(&made.expect("created").body["id"]);
+        let held = far.hold(&id, &stay(days), &key()).await;
+        let held = held.expect("never a false 404");
+        assert_eq!(held.consistency.as_deref(), Some("linearizable"));
+    }
     scenario.stop().await;
 }
 

@@ -4,14 +4,12 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use meridian_consensus_core::Ledger;
 use meridian_regions::ListingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::body::Params;
 use super::consistency::{Achieved, Consistency};
@@ -20,6 +18,7 @@ use super::listings::{find, founded};
 use super::offer::quote;
 use super::outcome::unanswered;
 use super::problem::{Problem, Slug};
+use super::session::Session;
 use crate::clock;
 use crate::node::Node;
 
@@ -40,8 +39,8 @@ pub(crate) struct Interval {
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    session: Session,
     Params(asked): Params<Interval>,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let nights = (asked.to - asked.from).get_days();
     if !(1..=NIGHTS_MAX).contains(&nights) {
@@ -50,15 +49,14 @@ pub(crate) async fn read(
             format!("from 1 to {NIGHTS_MAX} nights after `from`"),
         ));
     }
-    let linearizable = Consistency::asked(&headers)? == Some(Consistency::Linearizable);
-    let here = Achieved::prepare(&node, &headers).await?;
+    let linearizable = session.level() == Consistency::Linearizable;
+    let here = Achieved::prepare(&node, &session).await;
     let listing = find(&node, &id).await?;
     let genesis = founded(&node, &id)?;
     // Who does not vote has no copy to look at: it asks the group.
     let votes = genesis.voters.contains(&node.identity.node);
     let (ledger, achieved): (Arc<Ledger>, Achieved) = if asked.fresh || linearizable || !votes {
-        let deadline = Instant::now() + node.config.booking_deadline();
-        let ledger = node.bookings.read(&genesis, deadline).await;
+        let ledger = node.bookings.read(&genesis, session.deadline).await;
         (ledger.map_err(unanswered)?, Achieved::LINEARIZABLE)
     } else {
         let view = node

@@ -15,6 +15,7 @@ use super::keyed::{Keyed, repeatable};
 use super::listings::{find, founded};
 use super::outcome::answer;
 use super::problem::{Problem, Slug};
+use super::session::Session;
 use crate::node::Node;
 
 #[derive(Debug, Deserialize)]
@@ -28,6 +29,7 @@ pub(crate) struct BlockBody {
 pub(crate) async fn block(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    session: Session,
     key: IdempotencyKey,
     body: JsonBody<BlockBody>,
 ) -> Result<Response, Problem> {
@@ -40,7 +42,9 @@ pub(crate) async fn block(
             units: listing.view().units,
         })
     });
-    let applied = request.propose(&node, &genesis, op).await?;
+    let applied = request
+        .propose(&node, &genesis, op, session.deadline)
+        .await?;
     Ok(answer(&id, &applied))
 }
 
@@ -48,6 +52,7 @@ pub(crate) async fn block(
 pub(crate) async fn unblock(
     State(node): State<Arc<Node>>,
     Id((listing, block)): Id<(ListingId, BlockId)>,
+    session: Session,
 ) -> Result<Response, Problem> {
     if *block.listing() != listing {
         return Err(Problem::new(
@@ -59,6 +64,6 @@ pub(crate) async fn unblock(
     let op = Op::Unblock(Unblock {
         number: block.number(),
     });
-    let applied = repeatable(&node, &genesis, op).await?;
+    let applied = repeatable(&node, &genesis, op, session.deadline).await?;
     Ok(answer(&listing, &applied))
 }

@@ -5,21 +5,22 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use jiff::civil::Date;
 use meridian_consensus_core::{Cancel, Op, Pay, Reservation, ReservationState, Stay};
 use meridian_regions::{BookingId, HoldId, ListingId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::body::{IdempotencyKey, JsonBody, Params};
+use super::consistency::Achieved;
 use super::id::Id;
 use super::keyed::Keyed;
 use super::listings::founded;
 use super::offer::Offer;
 use super::outcome::{answer, booking, unanswered};
 use super::problem::{Problem, Slug};
+use super::session::Session;
 use crate::clock;
 use crate::node::Node;
 
@@ -43,6 +44,7 @@ pub(crate) struct BookingBody {
 /// `POST /v1/bookings`: pays for a hold, or for a stay at once.
 pub(crate) async fn book(
     State(node): State<Arc<Node>>,
+    session: Session,
     key: IdempotencyKey,
     body: JsonBody<BookingBody>,
 ) -> Result<Response, Problem> {
@@ -74,14 +76,22 @@ pub(crate) async fn book(
     };
     let request = Keyed::new("book", &id, &body.bytes, key)?;
     let genesis = founded(&node, &id)?;
-    let deadline = Instant::now() + node.config.booking_deadline();
     let applied = match op {
         Ok(op) => node
             .bookings
-            .book(&genesis, request.command(op), payment_method, deadline)
+            .book(
+                &genesis,
+                request.command(op),
+                payment_method,
+                session.deadline,
+            )
             .await
             .map_err(unanswered)?,
-        Err(refusal) => request.recall(&node, &genesis, refusal, deadline).await?,
+        Err(refusal) => {
+            request
+                .recall(&node, &genesis, refusal, session.deadline)
+                .await?
+        }
     };
     Ok(answer(&id, &applied))
 }
@@ -90,18 +100,18 @@ pub(crate) async fn book(
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
     Id(id): Id<BookingId>,
-) -> Result<Json<Value>, Problem> {
+    session: Session,
+) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
-    let deadline = Instant::now() + node.config.booking_deadline();
     let ledger = node
         .bookings
-        .read(&genesis, deadline)
+        .read(&genesis, session.deadline)
         .await
         .map_err(unanswered)?;
     ledger
         .reservation(id.number())
         .filter(|reservation| is_booking(reservation))
-        .map(|reservation| Json(booking(id.listing(), reservation, clock::now())))
+        .map(|reservation| linearizable(booking(id.listing(), reservation, clock::now())))
         .ok_or_else(|| Problem::new(Slug::NotFound, "no such booking"))
 }
 
@@ -109,13 +119,16 @@ pub(crate) async fn read(
 pub(crate) async fn cancel(
     State(node): State<Arc<Node>>,
     Id(id): Id<BookingId>,
+    session: Session,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
     let number = id.number();
     let request = Keyed::new("cancel", id.listing(), number.to_string().as_bytes(), key)?;
     let op = Ok(Op::Cancel(Cancel { number }));
-    let applied = request.propose(&node, &genesis, op).await?;
+    let applied = request
+        .propose(&node, &genesis, op, session.deadline)
+        .await?;
     Ok(answer(id.listing(), &applied))
 }
 
@@ -130,17 +143,17 @@ pub(crate) struct Page {
 pub(crate) async fn of_listing(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    session: Session,
     Params(page): Params<Page>,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {
         return Err(Problem::field("/limit", format!("1 to {PAGE_MAX}")));
     }
     let genesis = founded(&node, &id)?;
-    let deadline = Instant::now() + node.config.booking_deadline();
     let ledger = node
         .bookings
-        .read(&genesis, deadline)
+        .read(&genesis, session.deadline)
         .await
         .map_err(unanswered)?;
     let now = clock::now();
@@ -157,7 +170,14 @@ pub(crate) async fn of_listing(
         .next()
         .and(data.last())
         .map(|last| last["booking_id"].clone());
-    Ok(Json(json!({"data": data, "next_cursor": next})))
+    Ok(linearizable(json!({"data": data, "next_cursor": next})))
+}
+
+/// What a quorum has confirmed.
+fn linearizable(body: Value) -> Response {
+    let mut response = Json(body).into_response();
+    Achieved::LINEARIZABLE.state(response.headers_mut());
+    response
 }
 
 /// Blocks of the host share the ledger, but are no bookings.

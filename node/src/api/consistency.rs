@@ -2,16 +2,14 @@
 //!
 //! A listing read is never refused for being stale: a region that is cut off still
 //! serves. It says instead which level was achieved, and how stale the region is.
-//! Only a session is strict: what its token has seen is there, or the answer is
-//! `session-behind`, never a false 404.
+//! Only a session is strict: see [`super::session`].
 
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use meridian_replication_core::SessionToken;
 
-use super::envelope::SESSION;
 use super::problem::{Problem, Slug};
+use super::session::Session;
 use crate::node::Node;
 
 /// Asked for in a request; achieved in an answer.
@@ -89,32 +87,14 @@ impl Achieved {
         staleness: Some(Duration::ZERO),
     };
 
-    /// Waits, within bounds, until this region is as fresh as the request asks.
-    ///
-    /// A token alone asks for a session: whoever sends one wants to see it honoured.
-    pub(crate) async fn prepare(node: &Node, headers: &HeaderMap) -> Result<Self, Problem> {
-        let token = session(headers)?;
-        let default = if token.is_some() {
-            Consistency::Session
-        } else {
-            Consistency::Eventual
-        };
-        let asked = Consistency::asked(headers)?.unwrap_or(default);
-        let wait = Duration::from_millis(node.config.listings.read_wait_ms_max);
-        let level = match asked {
-            Consistency::Session => {
-                let token = token.unwrap_or_default();
-                node.replica
-                    .wait_for(&token, wait)
-                    .await
-                    .map_err(|behind| {
-                        Problem::new(Slug::SessionBehind, behind.to_string())
-                            .retry_after(Duration::from_secs(1))
-                    })?;
-                Consistency::Session
-            }
-            Consistency::Bounded { staleness_ms_max } => {
+    /// Waits, within bounds, until this region is as fresh as the request asks. What
+    /// its token has seen is here already.
+    pub(crate) async fn prepare(node: &Node, session: &Session) -> Self {
+        let level = match session.level() {
+            Consistency::Session => Consistency::Session,
+            asked @ Consistency::Bounded { staleness_ms_max } => {
                 let bound = Duration::from_millis(staleness_ms_max);
+                let wait = Duration::from_millis(node.config.listings.read_wait_ms_max);
                 if fresh_within(node, bound, wait).await {
                     asked
                 } else {
@@ -124,10 +104,10 @@ impl Achieved {
             // Listings have no linearizable reads: the answer says so by its level.
             Consistency::Eventual | Consistency::Linearizable => Consistency::Eventual,
         };
-        Ok(Self {
+        Self {
             level,
             staleness: node.replica.staleness(),
-        })
+        }
     }
 
     /// States level and staleness in an answer.
@@ -138,23 +118,6 @@ impl Achieved {
             headers.insert(STALENESS, HeaderValue::from(millis));
         }
     }
-}
-
-fn session(headers: &HeaderMap) -> Result<Option<SessionToken>, Problem> {
-    let Some(value) = headers.get(SESSION) else {
-        return Ok(None);
-    };
-    value
-        .to_str()
-        .ok()
-        .and_then(|text| SessionToken::decode(text).ok())
-        .map(Some)
-        .ok_or_else(|| {
-            Problem::new(
-                Slug::Validation,
-                "Meridian-Session is not a token of ours: send back the one of an earlier answer, unchanged",
-            )
-        })
 }
 
 async fn fresh_within(node: &Node, bound: Duration, wait: Duration) -> bool {

@@ -16,6 +16,7 @@ use super::listings::founded;
 use super::offer::Offer;
 use super::outcome::answer;
 use super::problem::Problem;
+use super::session::Session;
 use crate::node::Node;
 
 /// How long a hold lasts if the guest does not say, in seconds.
@@ -35,6 +36,7 @@ pub(crate) struct HoldBody {
 pub(crate) async fn hold(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    session: Session,
     key: IdempotencyKey,
     body: JsonBody<HoldBody>,
 ) -> Result<Response, Problem> {
@@ -48,7 +50,9 @@ pub(crate) async fn hold(
     let genesis = founded(&node, &id)?;
     let offer = Offer::of(&node, &id).await;
     let op = offer.map(|offer| offer.hold(stay, ttl_ms, asked.quote));
-    let applied = request.propose(&node, &genesis, op).await?;
+    let applied = request
+        .propose(&node, &genesis, op, session.deadline)
+        .await?;
     Ok(answer(&id, &applied))
 }
 
@@ -56,11 +60,12 @@ pub(crate) async fn hold(
 pub(crate) async fn release(
     State(node): State<Arc<Node>>,
     Id(id): Id<HoldId>,
+    session: Session,
 ) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
     let op = Op::Release(Release {
         number: id.number(),
     });
-    let applied = repeatable(&node, &genesis, op).await?;
+    let applied = repeatable(&node, &genesis, op, session.deadline).await?;
     Ok(answer(id.listing(), &applied))
 }

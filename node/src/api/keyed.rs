@@ -49,8 +49,8 @@ impl Keyed {
         node: &Node,
         genesis: &Genesis,
         op: Result<Op, Problem>,
+        deadline: Instant,
     ) -> Result<Applied, Problem> {
-        let deadline = Instant::now() + node.config.booking_deadline();
         match op {
             Ok(op) => node
                 .bookings
@@ -76,8 +76,12 @@ impl Keyed {
 }
 
 /// Proposes what may be repeated without a key: its second time changes nothing.
-pub(crate) async fn repeatable(node: &Node, genesis: &Genesis, op: Op) -> Result<Applied, Problem> {
-    let deadline = Instant::now() + node.config.booking_deadline();
+pub(crate) async fn repeatable(
+    node: &Node,
+    genesis: &Genesis,
+    op: Op,
+    deadline: Instant,
+) -> Result<Applied, Problem> {
     node.bookings
         .propose(genesis, Command::new(op, None), deadline)
         .await

@@ -11,19 +11,20 @@ use meridian_regions::{Genesis, ListingId, RegionId, Topology, place_voters};
 use meridian_replication::{Precondition, ReadListing, WriteError};
 use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, ValidDraft};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::body::JsonBody;
 use super::consistency::Achieved;
 use super::id::Id;
 use super::outcome::unanswered;
 use super::problem::{Problem, Slug};
+use super::session::{Session, SessionHeaders};
 use crate::clock;
 use crate::node::Node;
 
-/// `POST /v1/listings`
+/// `POST /v1/listings`: it looks at nothing, so that no session holds it up.
 pub(crate) async fn create(
     State(node): State<Arc<Node>>,
+    _session: SessionHeaders,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
     let draft = ListingDraft::from_json(body.value)
@@ -48,9 +49,10 @@ pub(crate) async fn create(
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    session: Session,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let achieved = Achieved::prepare(&node, &headers).await?;
+    let achieved = Achieved::prepare(&node, &session).await;
     let listing = find(&node, &id).await?;
     let seen = headers
         .get(IF_NONE_MATCH)
@@ -69,6 +71,7 @@ pub(crate) async fn read(
 pub(crate) async fn patch(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    _session: Session,
     headers: HeaderMap,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
@@ -85,6 +88,7 @@ pub(crate) async fn patch(
 pub(crate) async fn edit(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    _session: Session,
     headers: HeaderMap,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
@@ -101,14 +105,14 @@ pub(crate) async fn edit(
 pub(crate) async fn remove(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    session: Session,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let precondition = precondition(&headers)?;
     let genesis = founded(&node, &id)?;
-    let deadline = Instant::now() + node.config.booking_deadline();
     let ledger = node
         .bookings
-        .read(&genesis, deadline)
+        .read(&genesis, session.deadline)
         .await
         .map_err(unanswered)?;
     let now = clock::now();
@@ -129,14 +133,18 @@ pub(crate) async fn remove(
 pub(crate) async fn conflicts(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
-) -> Result<Json<Value>, Problem> {
+    session: Session,
+) -> Result<Response, Problem> {
+    let achieved = Achieved::prepare(&node, &session).await;
     find(&node, &id).await?;
     let conflicts = node
         .replica
         .conflicts(&id)
         .await
         .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
-    Ok(Json(json!({"data": conflicts})))
+    let mut response = Json(json!({"data": conflicts})).into_response();
+    achieved.state(response.headers_mut());
+    Ok(response)
 }
 
 /// The listing as it stands here; deleted ones are not found.
@@ -162,7 +170,7 @@ pub(crate) fn founded(node: &Node, id: &ListingId) -> Result<Genesis, Problem> {
         .ok_or_else(|| {
             Problem::new(
                 Slug::NotFound,
-                "no such listing in this region: if it was made elsewhere just now, come back shortly",
+                "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
             )
         })
 }
@@ -243,7 +251,7 @@ fn refused(error: WriteError) -> Problem {
     match error {
         WriteError::NotFound => Problem::new(
             Slug::NotFound,
-            "no such listing in this region: if it was made elsewhere just now, come back shortly",
+            "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
         ),
         WriteError::PreconditionFailed { current } => Problem::new(
             Slug::PreconditionFailed,

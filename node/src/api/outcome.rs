@@ -12,6 +12,7 @@ use meridian_consensus_core::{
 use meridian_regions::{BlockId, BookingId, HoldId, ListingId, UnixNanos};
 use serde_json::{Value, json};
 
+use super::consistency::Achieved;
 use super::problem::{Problem, Slug};
 use crate::booking::DeskError;
 use crate::clock::rfc3339;
@@ -39,6 +40,7 @@ pub(crate) fn unanswered(error: DeskError) -> Problem {
 /// answer and every repetition are the same.
 pub(crate) fn answer(listing: &ListingId, applied: &Applied) -> Response {
     let mut response = told(listing, applied).unwrap_or_else(IntoResponse::into_response);
+    Achieved::LINEARIZABLE.state(response.headers_mut());
     if applied.replay() == Replay::Replayed {
         let yes = HeaderValue::from_static("true");
         response.headers_mut().insert(REPLAYED, yes);

@@ -20,6 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::id::Id;
 use super::listings::find;
 use super::problem::{Problem, Slug};
+use super::session::Session;
 use crate::node::Node;
 
 /// Header with the id of the last event that a client has seen.
@@ -34,6 +35,7 @@ const FULL_RETRY: Duration = Duration::from_secs(5);
 pub(crate) async fn watch(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
+    _session: Session,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let slot = Arc::clone(&node.watchers)

@@ -1,0 +1,105 @@
+//! What a request's session and consistency headers ask, honoured before its handler
+//! begins.
+//!
+//! Whoever sends a token wants to see at least what that answer saw: in reads, and in
+//! writes, which would else not find the listing that was made a moment ago elsewhere.
+//! A region that has not come so far answers `session-behind`, never a false 404
+//! (invariant 5). Who asks for `eventual` waives it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use meridian_replication_core::SessionToken;
+use tokio::time::Instant;
+
+use super::consistency::Consistency;
+use super::envelope::SESSION;
+use super::problem::{Problem, Slug};
+use crate::node::Node;
+
+/// When to come back after `session-behind`.
+const BEHIND_RETRY: Duration = Duration::from_secs(1);
+
+/// The two headers, read and not yet honoured: for requests that look at nothing.
+pub(crate) struct SessionHeaders {
+    level: Option<Consistency>,
+    token: Option<SessionToken>,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SessionHeaders {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, Problem> {
+        Ok(Self {
+            level: Consistency::asked(&parts.headers)?,
+            token: token(&parts.headers)?,
+        })
+    }
+}
+
+/// A request's session: what its token has seen is here.
+pub(crate) struct Session {
+    headers: SessionHeaders,
+    /// Until when the request is to be answered, the wait for its token included.
+    pub(crate) deadline: Instant,
+}
+
+impl FromRequestParts<Arc<Node>> for Session {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
+        let headers = SessionHeaders::from_request_parts(parts, node).await?;
+        let deadline = Instant::now() + node.config.booking_deadline();
+        if let Some(token) = headers.to_honour() {
+            let read_wait = Duration::from_millis(node.config.listings.read_wait_ms_max);
+            let patience = read_wait.min(node.config.booking_deadline());
+            node.replica
+                .wait_for(token, patience)
+                .await
+                .map_err(|behind| {
+                    Problem::new(Slug::SessionBehind, behind.to_string()).retry_after(BEHIND_RETRY)
+                })?;
+        }
+        Ok(Self { headers, deadline })
+    }
+}
+
+impl Session {
+    /// The level that a listing read is to have: a token alone asks for a session.
+    pub(crate) fn level(&self) -> Consistency {
+        self.headers
+            .level
+            .unwrap_or(if self.headers.token.is_some() {
+                Consistency::Session
+            } else {
+                Consistency::Eventual
+            })
+    }
+}
+
+impl SessionHeaders {
+    fn to_honour(&self) -> Option<&SessionToken> {
+        let waived = self.level == Some(Consistency::Eventual);
+        self.token.as_ref().filter(|_| !waived)
+    }
+}
+
+fn token(headers: &HeaderMap) -> Result<Option<SessionToken>, Problem> {
+    let Some(value) = headers.get(SESSION) else {
+        return Ok(None);
+    };
+    value
+        .to_str()
+        .ok()
+        .and_then(|text| SessionToken::decode(text).ok())
+        .map(Some)
+        .ok_or_else(|| {
+            Problem::new(
+                Slug::Validation,
+                "Meridian-Session is not a token of ours: send back the one of an earlier answer, unchanged",
+            )
+        })
+}
