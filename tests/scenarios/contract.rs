@@ -1,10 +1,11 @@
 //! The client contract, as an outsider would try it.
 
+use meridian_chaos::until;
 use meridian_client::CallError;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Scenario, book_surely, draft, key, stay, text};
+use crate::harness::{PATIENCE, Scenario, book_surely, draft, key, stay, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listings_follow_the_contract() {
@@ -249,6 +250,43 @@ async fn session_that_a_region_has_not_seen_is_behind_and_never_a_false_404() {
             assert_eq!(problem["code"], code);
         });
         futures::future::join_all(answers).await;
+    }
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn availability_states_the_ledger_and_not_the_listing_plane() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let client = scenario.client(1);
+    let night = stay(12);
+    let held = client.hold(&listing, &night, &key()).await.expect("held");
+    let booking = text(&held.body["hold_id"]).replace("hld_", "bkg_");
+    let held = client.booking(&booking).await.expect("there");
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let (from, to) = (&night.check_in, &night.check_out);
+    let url = format!("http://{api}/v1/listings/{listing}/availability?from={from}&to={to}");
+    let http = reqwest::Client::new();
+
+    let local = until(PATIENCE, "the hold is applied here", async || {
+        let local = http.get(&url).send().await.expect("sent");
+        assert_eq!(local.headers()["meridian-consistency"], "eventual");
+        assert!(!local.headers().contains_key("meridian-staleness-ms"));
+        let local: Value = local.json().await.expect("an answer");
+        (local["revision"] != 0).then_some(local)
+    });
+    let local = local.await.expect("applied");
+    assert_eq!(local["as_of"], held.body["steps"][0]["at"]);
+
+    let token = client.session().token().expect("it has seen something");
+    for (name, value) in [
+        ("Meridian-Session", token.as_str()),
+        ("Meridian-Consistency", "session"),
+        ("Meridian-Consistency", "bounded; max-staleness-ms=1000"),
+    ] {
+        let answer = http.get(&url).header(name, value).send().await;
+        let answer = answer.expect("sent");
+        assert_eq!(answer.headers()["meridian-consistency"], "linearizable");
     }
     scenario.stop().await;
 }

@@ -34,8 +34,9 @@ pub(crate) struct Interval {
     fresh: bool,
 }
 
-/// With `fresh=true`, or asked for as linearizable: through the listing's group.
-/// Else what this node has applied of it, which may be behind and says so.
+/// With `fresh=true`, and for every level but `eventual`, through the listing's group:
+/// a session token tells of listings, not of ledgers, so that only a quorum can say
+/// that its bookings are seen. Else what this node has applied, which may be behind.
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -49,32 +50,33 @@ pub(crate) async fn read(
             format!("from 1 to {NIGHTS_MAX} nights after `from`"),
         ));
     }
-    let linearizable = session.level() == Consistency::Linearizable;
-    let here = Achieved::prepare(&node, &session).await;
     let listing = find(&node, &id).await?;
     let genesis = founded(&node, &id)?;
     // Who does not vote has no copy to look at: it asks the group.
     let votes = genesis.voters.contains(&node.identity.node);
-    let (ledger, achieved): (Arc<Ledger>, Achieved) = if asked.fresh || linearizable || !votes {
-        let ledger = node.bookings.read(&genesis, session.deadline).await;
-        (ledger.map_err(unanswered)?, Achieved::LINEARIZABLE)
+    let local = votes && !asked.fresh && session.level() == Consistency::Eventual;
+    let now_ms = clock::now().as_millis();
+    let (ledger, achieved, as_of_ms): (Arc<Ledger>, Achieved, u64) = if local {
+        let view = node.groups.local(&id);
+        let ledger = view
+            .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+            .ledger;
+        // Before anything has happened there is no time in the ledger.
+        let told = (ledger.revision() > 0).then(|| ledger.time_ms());
+        (ledger, Achieved::EVENTUAL, told.unwrap_or(now_ms))
     } else {
-        let view = node
-            .groups
-            .local(&id)
-            .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
-        (view.ledger, here)
+        let ledger = node.bookings.read(&genesis, session.deadline).await;
+        (ledger.map_err(unanswered)?, Achieved::LINEARIZABLE, now_ms)
     };
-    let now = clock::now();
     let free: Vec<Value> = ledger
-        .availability(asked.from, asked.to, listing.view().units, now.as_millis())
+        .availability(asked.from, asked.to, listing.view().units, now_ms)
         .into_iter()
         .map(|night| json!({"date": night.date, "free": night.free}))
         .collect();
     let body = json!({
         "listing_id": id,
         "nights": free,
-        "as_of": clock::rfc3339(now.as_millis()),
+        "as_of": clock::rfc3339(as_of_ms),
         "revision": ledger.revision(),
         "quote": quote(listing.view()),
     });

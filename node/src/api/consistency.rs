@@ -81,6 +81,13 @@ pub(crate) struct Achieved {
 }
 
 impl Achieved {
+    /// A read of what this node has applied of a listing's ledger. How far that is
+    /// behind is not known here: the staleness of listings says nothing about it.
+    pub(crate) const EVENTUAL: Self = Self {
+        level: Consistency::Eventual,
+        staleness: None,
+    };
+
     /// A read that went through a quorum.
     pub(crate) const LINEARIZABLE: Self = Self {
         level: Consistency::Linearizable,
