@@ -3,8 +3,10 @@
 mod attempt;
 mod candidates;
 mod desk;
+mod errand;
 mod saga;
 mod wire;
 
 pub(crate) use attempt::DeskError;
 pub(crate) use desk::BookingDesk;
+pub(crate) use errand::Errand;

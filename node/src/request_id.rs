@@ -15,14 +15,18 @@ pub(crate) struct RequestId(Arc<str>);
 impl RequestId {
     /// Takes the client's id where it is short and harmless in a log line.
     pub(crate) fn from_header(header: Option<&HeaderValue>) -> Self {
-        header
-            .and_then(|value| value.to_str().ok())
-            .filter(|text| !text.is_empty() && text.len() <= LENGTH_MAX)
-            .filter(|text| {
-                text.bytes()
-                    .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
-            })
-            .map_or_else(Self::generate, |text| Self(text.into()))
+        Self::from_text(header.and_then(|value| value.to_str().ok()).unwrap_or(""))
+    }
+
+    /// Takes an id as it came from outside, where it is short and harmless in a log
+    /// line; else makes a new one.
+    pub(crate) fn from_text(text: &str) -> Self {
+        let harmless = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        if !text.is_empty() && text.len() <= LENGTH_MAX && text.bytes().all(harmless) {
+            Self(text.into())
+        } else {
+            Self::generate()
+        }
     }
 
     fn generate() -> Self {

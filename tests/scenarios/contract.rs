@@ -414,6 +414,36 @@ async fn repeated_refusal_says_that_it_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn request_id_is_in_the_log_of_the_node_that_leads() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(2).await;
+    // Its home elects itself before anybody else is asked.
+    book_surely(&scenario.client(2), &listing, &stay(2))
+        .await
+        .expect("sold");
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let night = stay(4);
+    let pending = reqwest::Client::new()
+        .post(format!("http://{api}/v1/bookings"))
+        .header("Idempotency-Key", key())
+        .header("X-Request-Id", "followed-across-regions")
+        .json(&json!({
+            "listing_id": listing,
+            "check_in": night.check_in,
+            "check_out": night.check_out,
+            "guests": 1,
+            // The leader warns that it has left the payment pending.
+            "payment_method": "card_unavailable",
+        }))
+        .send()
+        .await
+        .expect("sent");
+    assert_eq!(pending.status(), StatusCode::ACCEPTED);
+    assert!(scenario.log(2).contains("followed-across-regions"));
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn operators_see_health_metrics_and_links() {
     let scenario = Scenario::start().await;
     let node = scenario.cluster.node_in("us-east").expect("a node");

@@ -22,7 +22,7 @@ pub(crate) fn binary() -> PathBuf {
 /// A running cluster, and the folder that goes with it.
 pub(crate) struct Scenario {
     pub(crate) cluster: LocalCluster,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Scenario {
@@ -36,10 +36,13 @@ impl Scenario {
             first_port: None,
         };
         let cluster = LocalCluster::start(options).await.expect("it starts");
-        Self {
-            cluster,
-            _folder: folder,
-        }
+        Self { cluster, folder }
+    }
+
+    /// What a node has logged so far.
+    pub(crate) fn log(&self, node: u64) -> String {
+        let path = self.folder.path().join(format!("node-{node}/node.log"));
+        std::fs::read_to_string(path).expect("a node writes its log")
     }
 
     pub(crate) fn client(&self, node: u64) -> Client {

@@ -65,7 +65,7 @@ pub(crate) async fn read(
         let told = (ledger.revision() > 0).then(|| ledger.time_ms());
         (ledger, Achieved::EVENTUAL, told.unwrap_or(now_ms))
     } else {
-        let ledger = node.bookings.read(&genesis, session.deadline).await;
+        let ledger = node.bookings.read(session.errand(&genesis)).await;
         (ledger.map_err(unanswered)?, Achieved::LINEARIZABLE, now_ms)
     };
     let free: Vec<Value> = ledger

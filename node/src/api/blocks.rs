@@ -42,9 +42,7 @@ pub(crate) async fn block(
             units: listing.view().units,
         })
     });
-    let applied = request
-        .propose(&node, &genesis, op, session.deadline)
-        .await?;
+    let applied = request.propose(&node, session.errand(&genesis), op).await?;
     Ok(answer(&id, &applied))
 }
 
@@ -64,6 +62,6 @@ pub(crate) async fn unblock(
     let op = Op::Unblock(Unblock {
         number: block.number(),
     });
-    let applied = repeatable(&node, &genesis, op, session.deadline).await?;
+    let applied = repeatable(&node, session.errand(&genesis), op).await?;
     Ok(answer(&listing, &applied))
 }

@@ -80,16 +80,15 @@ pub(crate) async fn book(
         Ok(op) => node
             .bookings
             .book(
-                &genesis,
+                session.errand(&genesis),
                 request.command(op),
                 payment_method,
-                session.deadline,
             )
             .await
             .map_err(unanswered)?,
         Err(refusal) => {
             request
-                .recall(&node, &genesis, refusal, session.deadline)
+                .recall(&node, session.errand(&genesis), refusal)
                 .await?
         }
     };
@@ -105,7 +104,7 @@ pub(crate) async fn read(
     let genesis = founded(&node, id.listing())?;
     let ledger = node
         .bookings
-        .read(&genesis, session.deadline)
+        .read(session.errand(&genesis))
         .await
         .map_err(unanswered)?;
     ledger
@@ -126,9 +125,7 @@ pub(crate) async fn cancel(
     let number = id.number();
     let request = Keyed::new("cancel", id.listing(), number.to_string().as_bytes(), key)?;
     let op = Ok(Op::Cancel(Cancel { number }));
-    let applied = request
-        .propose(&node, &genesis, op, session.deadline)
-        .await?;
+    let applied = request.propose(&node, session.errand(&genesis), op).await?;
     Ok(answer(id.listing(), &applied))
 }
 
@@ -153,7 +150,7 @@ pub(crate) async fn of_listing(
     let genesis = founded(&node, &id)?;
     let ledger = node
         .bookings
-        .read(&genesis, session.deadline)
+        .read(session.errand(&genesis))
         .await
         .map_err(unanswered)?;
     let now = clock::now();

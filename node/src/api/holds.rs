@@ -50,9 +50,7 @@ pub(crate) async fn hold(
     let genesis = founded(&node, &id)?;
     let offer = Offer::of(&node, &id).await;
     let op = offer.map(|offer| offer.hold(stay, ttl_ms, asked.quote));
-    let applied = request
-        .propose(&node, &genesis, op, session.deadline)
-        .await?;
+    let applied = request.propose(&node, session.errand(&genesis), op).await?;
     Ok(answer(&id, &applied))
 }
 
@@ -66,6 +64,6 @@ pub(crate) async fn release(
     let op = Op::Release(Release {
         number: id.number(),
     });
-    let applied = repeatable(&node, &genesis, op, session.deadline).await?;
+    let applied = repeatable(&node, session.errand(&genesis), op).await?;
     Ok(answer(id.listing(), &applied))
 }

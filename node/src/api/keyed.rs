@@ -2,13 +2,13 @@
 //! repeat.
 
 use meridian_consensus_core::{Applied, Command, Idempotency, Op};
-use meridian_regions::{Genesis, ListingId};
+use meridian_regions::ListingId;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::body::IdempotencyKey;
 use super::outcome::unanswered;
 use super::problem::Problem;
+use crate::booking::Errand;
 use crate::node::Node;
 
 /// Whose a request is while nobody has to prove who they are.
@@ -47,17 +47,16 @@ impl Keyed {
     pub(crate) async fn propose(
         &self,
         node: &Node,
-        genesis: &Genesis,
+        errand: Errand<'_>,
         op: Result<Op, Problem>,
-        deadline: Instant,
     ) -> Result<Applied, Problem> {
         match op {
             Ok(op) => node
                 .bookings
-                .propose(genesis, self.command(op), deadline)
+                .propose(errand, self.command(op))
                 .await
                 .map_err(unanswered),
-            Err(refusal) => self.recall(node, genesis, refusal, deadline).await,
+            Err(refusal) => self.recall(node, errand, refusal).await,
         }
     }
 
@@ -65,11 +64,10 @@ impl Keyed {
     pub(crate) async fn recall(
         &self,
         node: &Node,
-        genesis: &Genesis,
+        errand: Errand<'_>,
         refusal: Problem,
-        deadline: Instant,
     ) -> Result<Applied, Problem> {
-        let ledger = node.bookings.read(genesis, deadline).await;
+        let ledger = node.bookings.read(errand).await;
         let ledger = ledger.map_err(unanswered)?;
         ledger.recall(&self.idempotency).ok_or(refusal)
     }
@@ -78,12 +76,11 @@ impl Keyed {
 /// Proposes what may be repeated without a key: its second time changes nothing.
 pub(crate) async fn repeatable(
     node: &Node,
-    genesis: &Genesis,
+    errand: Errand<'_>,
     op: Op,
-    deadline: Instant,
 ) -> Result<Applied, Problem> {
     node.bookings
-        .propose(genesis, Command::new(op, None), deadline)
+        .propose(errand, Command::new(op, None))
         .await
         .map_err(unanswered)
 }

@@ -112,7 +112,7 @@ pub(crate) async fn remove(
     let genesis = founded(&node, &id)?;
     let ledger = node
         .bookings
-        .read(&genesis, session.deadline)
+        .read(session.errand(&genesis))
         .await
         .map_err(unanswered)?;
     let now = clock::now();

@@ -12,13 +12,16 @@ use std::time::Duration;
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use meridian_regions::Genesis;
 use meridian_replication_core::SessionToken;
 use tokio::time::Instant;
 
 use super::consistency::Consistency;
 use super::envelope::SESSION;
 use super::problem::{Problem, Slug};
+use crate::booking::Errand;
 use crate::node::Node;
+use crate::request_id::RequestId;
 
 /// When to come back after `session-behind`.
 const BEHIND_RETRY: Duration = Duration::from_secs(1);
@@ -43,8 +46,9 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionHeaders {
 /// A request's session: what its token has seen is here.
 pub(crate) struct Session {
     headers: SessionHeaders,
+    request: RequestId,
     /// Until when the request is to be answered, the wait for its token included.
-    pub(crate) deadline: Instant,
+    deadline: Instant,
 }
 
 impl FromRequestParts<Arc<Node>> for Session {
@@ -63,11 +67,26 @@ impl FromRequestParts<Arc<Node>> for Session {
                     Problem::new(Slug::SessionBehind, behind.to_string()).retry_after(BEHIND_RETRY)
                 })?;
         }
-        Ok(Self { headers, deadline })
+        // The envelope around every handler has put it there.
+        let request = parts.extensions.get::<RequestId>().cloned();
+        Ok(Self {
+            headers,
+            request: request.unwrap_or_else(|| RequestId::from_text("")),
+            deadline,
+        })
     }
 }
 
 impl Session {
+    /// A question of this request to a listing's group.
+    pub(crate) const fn errand<'a>(&'a self, genesis: &'a Genesis) -> Errand<'a> {
+        Errand {
+            genesis,
+            request: &self.request,
+            deadline: self.deadline,
+        }
+    }
+
     /// The level that a listing read is to have: a token alone asks for a session.
     pub(crate) fn level(&self) -> Consistency {
         self.headers

@@ -17,14 +17,17 @@ use meridian_transport::{CallError, Channel, Mesh};
 use prost::Message;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use super::attempt::{
     Answer, Ask, Attempt, DeskError, failure_of, from_wire, proposal_attempt, read_attempt, to_wire,
 };
 use super::candidates::Candidates;
+use super::errand::Errand;
 use super::saga;
 use super::wire::{Answered, Asked, Failure, Forwarded, NotLeader, Reply};
 use crate::payments::PaymentProvider;
+use crate::request_id::RequestId;
 
 /// First pause before the voters are tried again; it doubles up to the greatest.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -63,11 +66,10 @@ impl BookingDesk {
     /// Proposes a command to the listing's group, wherever its leader is.
     pub(crate) async fn propose(
         &self,
-        genesis: &Genesis,
+        errand: Errand<'_>,
         command: Command,
-        deadline: Instant,
     ) -> Result<Applied, DeskError> {
-        match self.ask(genesis, &Ask::Propose(command), deadline).await? {
+        match self.ask(errand, &Ask::Propose(command)).await? {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
         }
@@ -76,39 +78,30 @@ impl BookingDesk {
     /// Proposes a command that begins a payment; the leader drives the payment.
     pub(crate) async fn book(
         &self,
-        genesis: &Genesis,
+        errand: Errand<'_>,
         command: Command,
         payment_method: String,
-        deadline: Instant,
     ) -> Result<Applied, DeskError> {
         let ask = Ask::Book {
             command,
             payment_method,
         };
-        match self.ask(genesis, &ask, deadline).await? {
+        match self.ask(errand, &ask).await? {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
         }
     }
 
     /// Reads the listing's ledger linearizably.
-    pub(crate) async fn read(
-        &self,
-        genesis: &Genesis,
-        deadline: Instant,
-    ) -> Result<Arc<Ledger>, DeskError> {
-        match self.ask(genesis, &Ask::Read, deadline).await? {
+    pub(crate) async fn read(&self, errand: Errand<'_>) -> Result<Arc<Ledger>, DeskError> {
+        match self.ask(errand, &Ask::Read).await? {
             Answer::Ledger(ledger) => Ok(ledger),
             Answer::Applied(_) => Err(DeskError::NoQuorum),
         }
     }
 
-    async fn ask(
-        &self,
-        genesis: &Genesis,
-        ask: &Ask,
-        deadline: Instant,
-    ) -> Result<Answer, DeskError> {
+    async fn ask(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, DeskError> {
+        let (genesis, deadline) = (errand.genesis, errand.deadline);
         let mut candidates = Candidates::new(self.node, genesis, self.groups.known_leader(genesis));
         let mut perhaps_executed = false;
         let mut pause = RETRY_PAUSE_MIN;
@@ -118,9 +111,9 @@ impl BookingDesk {
             }
             let target = candidates.next();
             let attempt = if target == self.node {
-                self.perform(genesis, ask, deadline).await
+                self.perform(errand, ask).await
             } else {
-                self.forward(target, genesis, ask, deadline).await
+                self.forward(target, errand, ask).await
             };
             match attempt {
                 Ok(answer) => return Ok(answer),
@@ -161,12 +154,8 @@ impl BookingDesk {
     }
 
     /// Asks the group on this node.
-    async fn perform(
-        &self,
-        genesis: &Genesis,
-        ask: &Ask,
-        deadline: Instant,
-    ) -> Result<Answer, Attempt> {
+    async fn perform(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, Attempt> {
+        let (genesis, deadline) = (errand.genesis, errand.deadline);
         let left = deadline.saturating_duration_since(Instant::now());
         match ask {
             Ask::Propose(command) => self
@@ -179,7 +168,7 @@ impl BookingDesk {
                 command,
                 payment_method,
             } => self
-                .drive(genesis, command, payment_method, deadline)
+                .drive(errand, command, payment_method)
                 .await
                 .map(|applied| Answer::Applied(Box::new(applied)))
                 .map_err(proposal_attempt),
@@ -196,15 +185,15 @@ impl BookingDesk {
     /// leave the money reserved and the nights undecided.
     async fn drive(
         &self,
-        genesis: &Genesis,
+        errand: Errand<'_>,
         command: &Command,
         payment_method: &str,
-        deadline: Instant,
     ) -> Result<Applied, ProposeError> {
         let (groups, payments) = (self.groups.clone(), Arc::clone(&self.payments));
-        let (genesis, command) = (genesis.clone(), command.clone());
+        let (genesis, deadline) = (errand.genesis.clone(), errand.deadline);
+        let command = command.clone();
         let payment_method = payment_method.to_owned();
-        let driven = self.tracker.spawn(async move {
+        let driven = async move {
             let payments = &*payments;
             saga::drive(
                 &groups,
@@ -215,7 +204,8 @@ impl BookingDesk {
                 deadline,
             )
             .await
-        });
+        };
+        let driven = self.tracker.spawn(driven.in_current_span());
         // A panic on the way leaves open what was done.
         driven.await.unwrap_or(Err(ProposeError::Unknown))
     }
@@ -223,15 +213,15 @@ impl BookingDesk {
     async fn forward(
         &self,
         target: NodeId,
-        genesis: &Genesis,
+        errand: Errand<'_>,
         ask: &Ask,
-        deadline: Instant,
     ) -> Result<Answer, Attempt> {
-        let left = deadline.saturating_duration_since(Instant::now());
+        let left = errand.deadline.saturating_duration_since(Instant::now());
         let request = Forwarded {
-            genesis: genesis.encode(),
+            genesis: errand.genesis.encode(),
             deadline_ms: millis(left.saturating_sub(ANSWER_MARGIN)),
             asked: Some(to_wire(ask)),
+            request_id: errand.request.to_string(),
         };
         let reply = self
             .mesh
@@ -283,8 +273,15 @@ impl BookingDesk {
             },
             Asked::Read(_) => Ask::Read,
         };
-        let deadline = Instant::now() + Duration::from_millis(forwarded.deadline_ms);
-        self.perform(&genesis, &ask, deadline).await
+        let request = RequestId::from_text(&forwarded.request_id);
+        let errand = Errand {
+            genesis: &genesis,
+            request: &request,
+            deadline: Instant::now() + Duration::from_millis(forwarded.deadline_ms),
+        };
+        let span =
+            tracing::info_span!("forwarded", request_id = %request, listing = %genesis.listing);
+        self.perform(errand, &ask).instrument(span).await
     }
 }
 

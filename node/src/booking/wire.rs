@@ -17,6 +17,9 @@ pub(crate) struct Forwarded {
     pub(crate) deadline_ms: u64,
     #[prost(oneof = "Asked", tags = "3, 4, 5")]
     pub(crate) asked: Option<Asked>,
+    /// Id of the client's request; empty from a node of an earlier version.
+    #[prost(string, tag = "6")]
+    pub(crate) request_id: String,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
