@@ -145,6 +145,16 @@ async fn paths_and_bodies_that_were_passed_over_get_precise_problems() {
     refused(broken_id, 404, "not-found").await;
     let broken_block = http.delete(format!("{url}/v1/listings/{listing}/blocks/%FF"));
     refused(broken_block, 404, "not-found").await;
+    let mut hourly = draft("By the hour");
+    hourly["slot"] = json!("hour");
+    let hourly = http.post(format!("{url}/v1/listings")).json(&hourly);
+    refused(hourly, 422, "validation").await;
+    let hold = format!("{}_1", listing.replace("lst_", "hld_"));
+    let quoted = http
+        .post(format!("{url}/v1/bookings"))
+        .header("Idempotency-Key", key())
+        .json(&json!({"hold_id": hold, "quote": "q1_0", "payment_method": "card_ok"}));
+    refused(quoted, 422, "validation").await;
     scenario.stop().await;
 }
 

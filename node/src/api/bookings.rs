@@ -57,6 +57,12 @@ pub(crate) async fn book(
         quote,
         payment_method,
     } = body.value;
+    if hold_id.is_some() && quote.is_some() {
+        return Err(Problem::field(
+            "/quote",
+            "a hold has its quote already: send one without hold_id, or with the hold",
+        ));
+    }
     let (id, op) = match (hold_id, listing_id, check_in, check_out, guests) {
         (Some(hold), None, None, None, None) => {
             let number = hold.number();

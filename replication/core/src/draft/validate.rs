@@ -4,7 +4,7 @@ use super::{ListingDraft, MIN_STAY_DEFAULT};
 use crate::field_error::Findings;
 use crate::limits::{CAPACITY_MAX, OWNER_CHARS_MAX, STAY_SLOTS_MAX, UNITS_MAX};
 use crate::rules::{self, Lines};
-use crate::values::Location;
+use crate::values::{Location, Slot};
 
 pub(super) fn draft(draft: &ListingDraft, findings: &mut Findings) {
     rules::title(findings, &draft.title);
@@ -27,6 +27,13 @@ pub(super) fn draft(draft: &ListingDraft, findings: &mut Findings) {
     }
     if let Some(units) = draft.units {
         rules::range(findings, "/units", units, 1..=UNITS_MAX);
+    }
+    // The document can say it; what cannot be booked yet is not taken on.
+    if draft.slot == Some(Slot::Hour) {
+        findings.add(
+            "/slot",
+            "bookings by the hour are not built yet: leave it out, or say `night`",
+        );
     }
     stays(draft, findings);
     for (pointer, value) in [
@@ -167,6 +174,16 @@ mod tests {
                 "/external/source"
             ]
         );
+    }
+
+    #[test]
+    fn slot_that_cannot_be_booked_yet_is_refused() {
+        let errors = errors_of(|body| body["slot"] = json!("hour"));
+        assert_eq!(pointers(&errors), ["/slot"]);
+        let mut by_night = body();
+        by_night["slot"] = json!("night");
+        let draft = ListingDraft::from_json(by_night).expect("a slot");
+        assert!(draft.validate().is_ok());
     }
 
     #[test]
