@@ -18,6 +18,8 @@ mod outcome;
 pub(crate) mod problem;
 mod regions;
 mod session;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::sync::Arc;

@@ -19,6 +19,8 @@ mod metrics;
 mod node;
 mod payments;
 mod request_id;
+#[cfg(test)]
+mod solo;
 mod supervisor;
 mod telemetry;
 

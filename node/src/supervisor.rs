@@ -197,7 +197,8 @@ impl Running {
     }
 }
 
-fn assemble(
+/// Opens the databases and the mesh and connects everything.
+pub(crate) fn assemble(
     prepared: Prepared,
     tracker: &TaskTracker,
     background: &CancellationToken,

@@ -1,0 +1,119 @@
+//! A node that is a whole cluster, in the process of a test: real databases, real
+//! ports, nobody else.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::Router;
+use meridian_regions::{Genesis, ListingId, Survival, UnixNanos};
+use meridian_transport::NodeIdentity;
+use meridian_transport::pki::Authority;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::node::Node;
+use crate::supervisor;
+
+/// The cluster as its one node reads it.
+const TOPOLOGY: &str = r#"
+cluster = "solo"
+epoch = 1
+
+[[regions]]
+id = "eu-west"
+latitude = 53.3
+longitude = -6.3
+
+[[nodes]]
+id = 1
+region = "eu-west"
+zone = "eu-west-a"
+peer = "127.0.0.1:1"
+api = "http://127.0.0.1:1"
+admin = "http://127.0.0.1:1"
+"#;
+
+/// A running node and what has to end with it.
+pub(crate) struct Solo {
+    pub(crate) node: Arc<Node>,
+    pub(crate) tracker: TaskTracker,
+    ending: CancellationToken,
+    _folder: TempDir,
+}
+
+impl Solo {
+    pub(crate) fn start() -> Self {
+        let folder = TempDir::new().expect("a temporary folder");
+        let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut config = Config::reference();
+        config.node.region = "eu-west".parse().expect("a region");
+        config.node.zone = "eu-west-a".parse().expect("a zone");
+        config.node.data_dir = folder.path().join("data");
+        config.listen.api = any_port;
+        config.listen.peer = any_port;
+        config.listen.admin = any_port;
+        config.tls.ca = folder.path().join("ca.pem");
+        config.tls.cert = folder.path().join("node-1.pem");
+        config.tls.key = folder.path().join("node-1.key");
+        config.cluster.topology = folder.path().join("topology.toml");
+        std::fs::write(&config.cluster.topology, TOPOLOGY).expect("a writable folder");
+        let identity = NodeIdentity {
+            cluster: "solo".parse().expect("a name"),
+            region: config.node.region.clone(),
+            node: config.node.id,
+        };
+        let authority = Authority::create(&identity.cluster).expect("an authority");
+        authority.save(folder.path()).expect("a writable folder");
+        let credentials = authority.issue(&identity).expect("its own cluster");
+        credentials
+            .save(folder.path(), "node-1")
+            .expect("a writable folder");
+
+        let prepared = supervisor::prepare(config).expect("everything fits");
+        let (tracker, ending) = (TaskTracker::new(), CancellationToken::new());
+        let node = supervisor::assemble(prepared, &tracker, &ending, &ending).expect("free ports");
+        Self {
+            node,
+            tracker,
+            ending,
+            _folder: folder,
+        }
+    }
+
+    /// A group of this node alone, for a listing of its own.
+    pub(crate) fn genesis(&self) -> Genesis {
+        let home = self.node.identity.region.clone();
+        Genesis {
+            listing: ListingId::generate(UnixNanos::from_millis(1), rand::random(), home),
+            survival: Survival::Region,
+            voters: vec![self.node.identity.node],
+            map_epoch: 1,
+            created_by: self.node.identity.node,
+        }
+    }
+
+    /// Serves routes on a port of this machine; answers their URL.
+    pub(crate) async fn serve(&self, routes: Router) -> String {
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .expect("a free port");
+        let address = port.local_addr().expect("it is bound");
+        let ending = self.ending.clone();
+        self.tracker.spawn(async move {
+            axum::serve(port, routes)
+                .with_graceful_shutdown(ending.cancelled_owned())
+                .await
+        });
+        format!("http://{address}")
+    }
+
+    pub(crate) async fn stop(self) {
+        self.ending.cancel();
+        self.tracker.close();
+        drop(self.node);
+        self.tracker.wait().await;
+    }
+}
