@@ -5,6 +5,7 @@ mod candidates;
 mod desk;
 mod errand;
 mod saga;
+mod till;
 mod wire;
 
 pub(crate) use attempt::DeskError;

@@ -43,8 +43,9 @@ pub(crate) trait PaymentProvider: Send + Sync {
     /// Reserves the money; answers the authorization's name.
     fn authorize<'a>(&'a self, charge: &'a Charge) -> PaymentFuture<'a, String>;
 
-    /// Gives an authorization back that is not needed any more.
-    fn void<'a>(&'a self, charge: &'a Charge) -> PaymentFuture<'a, ()>;
+    /// Gives an authorization back that is not needed any more. `key` is that of its
+    /// charge; what has been given back already stays so.
+    fn void<'a>(&'a self, key: &'a str) -> PaymentFuture<'a, ()>;
 }
 
 /// Moves no money. The method decides: `card_declined` and `card_insufficient_funds`
@@ -60,7 +61,7 @@ impl PaymentProvider for SandboxPayments {
         Box::pin(std::future::ready(decide(charge)))
     }
 
-    fn void<'a>(&'a self, _charge: &'a Charge) -> PaymentFuture<'a, ()> {
+    fn void<'a>(&'a self, _key: &'a str) -> PaymentFuture<'a, ()> {
         Box::pin(std::future::ready(Ok(())))
     }
 }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_consensus::{Groups, LedgerView, ProposeError};
-use meridian_consensus_core::{Applied, Command, Ledger};
+use meridian_consensus::{Groups, LedgerView};
+use meridian_consensus_core::{Applied, Command, Ledger, Op};
 use meridian_regions::{Genesis, NodeId};
 use meridian_transport::{CallError, Channel, Mesh};
 use prost::Message;
@@ -24,7 +24,7 @@ use super::attempt::{
 };
 use super::candidates::Candidates;
 use super::errand::Errand;
-use super::saga;
+use super::till::Till;
 use super::wire::{Answered, Asked, Failure, Forwarded, NotLeader, Reply};
 use crate::payments::PaymentProvider;
 use crate::request_id::RequestId;
@@ -42,8 +42,7 @@ pub(crate) struct BookingDesk {
     node: NodeId,
     groups: Groups,
     mesh: Mesh,
-    payments: Arc<dyn PaymentProvider>,
-    tracker: TaskTracker,
+    till: Till,
 }
 
 impl BookingDesk {
@@ -58,8 +57,7 @@ impl BookingDesk {
             node,
             groups,
             mesh,
-            payments,
-            tracker,
+            till: Till { payments, tracker },
         }
     }
 
@@ -158,6 +156,12 @@ impl BookingDesk {
         let (genesis, deadline) = (errand.genesis, errand.deadline);
         let left = deadline.saturating_duration_since(Instant::now());
         match ask {
+            Ask::Propose(command) if matches!(command.op, Some(Op::Cancel(_))) => self
+                .till
+                .cancel(&self.groups, errand, command)
+                .await
+                .map(|applied| Answer::Applied(Box::new(applied)))
+                .map_err(proposal_attempt),
             Ask::Propose(command) => self
                 .groups
                 .propose(genesis, command.clone(), left)
@@ -168,7 +172,8 @@ impl BookingDesk {
                 command,
                 payment_method,
             } => self
-                .drive(errand, command, payment_method)
+                .till
+                .book(&self.groups, errand, command, payment_method)
                 .await
                 .map(|applied| Answer::Applied(Box::new(applied)))
                 .map_err(proposal_attempt),
@@ -179,35 +184,6 @@ impl BookingDesk {
                 .map(|view: LedgerView| Answer::Ledger(view.ledger))
                 .map_err(read_attempt),
         }
-    }
-
-    /// Drives a payment in a task of its own: a client that hangs up half-way must not
-    /// leave the money reserved and the nights undecided.
-    async fn drive(
-        &self,
-        errand: Errand<'_>,
-        command: &Command,
-        payment_method: &str,
-    ) -> Result<Applied, ProposeError> {
-        let (groups, payments) = (self.groups.clone(), Arc::clone(&self.payments));
-        let (genesis, deadline) = (errand.genesis.clone(), errand.deadline);
-        let command = command.clone();
-        let payment_method = payment_method.to_owned();
-        let driven = async move {
-            let payments = &*payments;
-            saga::drive(
-                &groups,
-                payments,
-                &genesis,
-                command,
-                &payment_method,
-                deadline,
-            )
-            .await
-        };
-        let driven = self.tracker.spawn(driven.in_current_span());
-        // A panic on the way leaves open what was done.
-        driven.await.unwrap_or(Err(ProposeError::Unknown))
     }
 
     async fn forward(

@@ -50,7 +50,7 @@ pub(super) async fn drive(
         .await
         .map_err(after_the_fact)?;
     if settled.outcome().rejection() == Some(Rejection::HoldExpired)
-        && let Err(cause) = payments.void(&charge).await
+        && let Err(cause) = payments.void(&charge.key).await
     {
         tracing::error!(listing = %genesis.listing, number, %cause, "an authorization for a lapsed booking could not be voided");
     }
@@ -69,11 +69,16 @@ async fn propose(
 
 fn charge(genesis: &Genesis, pending: &Pending, method: &str) -> Charge {
     Charge {
-        key: BookingId::new(genesis.listing.clone(), pending.number).to_string(),
+        key: charge_key(genesis, pending.number),
         amount: pending.amount,
         currency: pending.currency.clone(),
         method: method.to_owned(),
     }
+}
+
+/// Names a booking at the provider.
+pub(super) fn charge_key(genesis: &Genesis, number: u64) -> String {
+    BookingId::new(genesis.listing.clone(), number).to_string()
 }
 
 /// The first entry stands: whatever hindered the second, "nothing was done" would not
