@@ -15,6 +15,7 @@ mod keyed;
 mod listings;
 mod offer;
 mod outcome;
+mod outcomes;
 pub(crate) mod problem;
 mod regions;
 mod session;
@@ -57,6 +58,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/bookings", post(bookings::book))
         .route("/v1/bookings/{id}", get(bookings::read))
         .route("/v1/bookings/{id}/cancel", post(bookings::cancel))
+        .route("/v1/outcomes/{key}", get(outcomes::read))
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));
     enveloped(routes, node, body_bytes_max)

@@ -424,6 +424,53 @@ async fn repeated_refusal_says_that_it_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(2).await;
+    let client = scenario.client(1);
+    let api = scenario
+        .cluster
+        .node_in("ap-southeast")
+        .expect("a node")
+        .api;
+    let http = reqwest::Client::new();
+    let outcome = async |key: &str| {
+        let url = format!("http://{api}/v1/outcomes/{key}?listing_id={listing}");
+        let answer = http.get(url).send().await.expect("sent");
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["meridian-consistency"], "linearizable");
+        answer.json::<Value>().await.expect("an outcome")
+    };
+    let keys: Vec<String> = (0..4).map(|_| key()).collect();
+    let (night, free) = (stay(20), stay(22));
+    let sold = client.book(&listing, &night, "card_ok", &keys[0]).await;
+    let sold = sold.expect("sold").body;
+    let taken = client.book(&listing, &night, "card_ok", &keys[1]).await;
+    assert_eq!(
+        taken.err().as_ref().and_then(CallError::code),
+        Some("slot-taken")
+    );
+    let pending = client.book(&listing, &free, "card_unavailable", &keys[2]);
+    assert_eq!(pending.await.expect("begun").status, 202);
+
+    let committed = outcome(&keys[0]).await;
+    assert_eq!(committed, json!({"outcome": "committed", "answer": sold}));
+    let rejected = outcome(&keys[1]).await;
+    assert_eq!(rejected["outcome"], "rejected");
+    assert_eq!(rejected["problem"]["code"], "slot-taken");
+    let now = jiff::Timestamp::now();
+    for key in &keys[2..] {
+        let unknown = outcome(key).await;
+        assert_eq!(unknown["outcome"], "unknown");
+        let until: jiff::Timestamp = text(&unknown["until"]).parse().expect("an instant");
+        assert!(until > now);
+    }
+    let nowhere = http.get(format!("http://{api}/v1/outcomes/k")).send();
+    assert_eq!(nowhere.await.expect("sent").status().as_u16(), 422);
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn request_id_is_in_the_log_of_the_node_that_leads() {
     let scenario = Scenario::start().await;
     let listing = scenario.listing(2).await;

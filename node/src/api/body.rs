@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, Slug};
 
+/// Things on a page if the client does not say, and how many at most.
+const PAGE_DEFAULT: usize = 20;
+const PAGE_MAX: usize = 100;
 /// Longest idempotency key, in bytes.
 const KEY_BYTES_MAX: usize = 128;
 /// Header of the key.
@@ -90,6 +93,16 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Params<T> {
     }
 }
 
+/// How many things a page is to hold.
+pub(crate) fn page_limit(asked: Option<usize>) -> Result<usize, Problem> {
+    let limit = asked.unwrap_or(PAGE_DEFAULT);
+    if (1..=PAGE_MAX).contains(&limit) {
+        Ok(limit)
+    } else {
+        Err(Problem::field("/limit", format!("1 to {PAGE_MAX}")))
+    }
+}
+
 /// The key that makes a request safe to repeat.
 #[derive(Debug, Clone)]
 pub(crate) struct IdempotencyKey(pub(crate) String);
@@ -104,16 +117,21 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
                 "send a fresh unique value, and the same one when you repeat the request",
             ));
         };
-        value
-            .to_str()
-            .ok()
-            .filter(|key| !key.is_empty() && key.len() <= KEY_BYTES_MAX)
-            .map(|key| Self(key.to_owned()))
-            .ok_or_else(|| {
-                Problem::new(
-                    Slug::Validation,
-                    "Idempotency-Key is 1 to 128 visible ASCII characters",
-                )
-            })
+        Self::parse(value.to_str().unwrap_or_default())
+    }
+}
+
+impl IdempotencyKey {
+    /// Reads a key, wherever it stands.
+    pub(crate) fn parse(text: &str) -> Result<Self, Problem> {
+        let printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        if printable && (1..=KEY_BYTES_MAX).contains(&text.len()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Problem::new(
+                Slug::Validation,
+                "Idempotency-Key is 1 to 128 visible ASCII characters",
+            ))
+        }
     }
 }

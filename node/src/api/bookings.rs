@@ -3,17 +3,16 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use jiff::civil::Date;
 use meridian_consensus_core::{Cancel, Op, Pay, Reservation, ReservationState, Stay};
 use meridian_regions::{BookingId, HoldId, ListingId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{IdempotencyKey, JsonBody, Params};
-use super::consistency::Achieved;
+use super::body::{IdempotencyKey, JsonBody, Params, page_limit};
+use super::consistency::linearizable;
 use super::id::Id;
 use super::keyed::Keyed;
 use super::listings::founded;
@@ -23,10 +22,6 @@ use super::problem::{Problem, Slug};
 use super::session::Session;
 use crate::clock;
 use crate::node::Node;
-
-/// Bookings on a page, and how many at most.
-const PAGE_DEFAULT: usize = 20;
-const PAGE_MAX: usize = 100;
 
 /// Either of the two ways to book.
 #[derive(Debug, Deserialize)]
@@ -149,10 +144,7 @@ pub(crate) async fn of_listing(
     session: Session,
     Params(page): Params<Page>,
 ) -> Result<Response, Problem> {
-    let limit = page.limit.unwrap_or(PAGE_DEFAULT);
-    if !(1..=PAGE_MAX).contains(&limit) {
-        return Err(Problem::field("/limit", format!("1 to {PAGE_MAX}")));
-    }
+    let limit = page_limit(page.limit)?;
     let genesis = founded(&node, &id)?;
     let ledger = node
         .bookings
@@ -174,13 +166,6 @@ pub(crate) async fn of_listing(
         .and(data.last())
         .map(|last| last["booking_id"].clone());
     Ok(linearizable(json!({"data": data, "next_cursor": next})))
-}
-
-/// What a quorum has confirmed.
-fn linearizable(body: Value) -> Response {
-    let mut response = Json(body).into_response();
-    Achieved::LINEARIZABLE.state(response.headers_mut());
-    response
 }
 
 /// Blocks of the host share the ledger, but are no bookings.

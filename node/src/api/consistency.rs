@@ -6,7 +6,10 @@
 
 use std::time::Duration;
 
+use axum::Json;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 
 use super::problem::{Problem, Slug};
 use super::session::Session;
@@ -125,6 +128,13 @@ impl Achieved {
             headers.insert(STALENESS, HeaderValue::from(millis));
         }
     }
+}
+
+/// What a quorum has confirmed.
+pub(crate) fn linearizable(body: Value) -> Response {
+    let mut response = Json(body).into_response();
+    Achieved::LINEARIZABLE.state(response.headers_mut());
+    response
 }
 
 async fn fresh_within(node: &Node, bound: Duration, wait: Duration) -> bool {

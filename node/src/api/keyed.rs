@@ -12,7 +12,7 @@ use crate::booking::Errand;
 use crate::node::Node;
 
 /// Whose a request is while nobody has to prove who they are.
-const CALLER_ANONYMOUS: &str = "anonymous";
+pub(crate) const CALLER_ANONYMOUS: &str = "anonymous";
 
 /// A request with its key, which is bound to the operation, the listing and the body.
 pub(crate) struct Keyed {

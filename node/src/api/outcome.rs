@@ -39,7 +39,7 @@ pub(crate) fn unanswered(error: DeskError) -> Problem {
 /// what the ledger holds, not what the request or today's listing says: so the first
 /// answer and every repetition are the same.
 pub(crate) fn answer(listing: &ListingId, applied: &Applied) -> Response {
-    let mut response = told(listing, applied).unwrap_or_else(IntoResponse::into_response);
+    let mut response = told(listing, applied).into_response();
     Achieved::LINEARIZABLE.state(response.headers_mut());
     if applied.replay() == Replay::Replayed {
         let yes = HeaderValue::from_static("true");
@@ -48,75 +48,96 @@ pub(crate) fn answer(listing: &ListingId, applied: &Applied) -> Response {
     response
 }
 
-fn told(listing: &ListingId, applied: &Applied) -> Result<Response, Problem> {
+/// The body of that answer, or the problem that it is; null where it has no body.
+pub(crate) fn settled(listing: &ListingId, applied: &Applied) -> Result<Value, Problem> {
+    told(listing, applied).map(|told| told.body)
+}
+
+/// An answer before it is a response.
+struct Told {
+    status: StatusCode,
+    location: Option<String>,
+    body: Value,
+}
+
+impl Told {
+    fn created(location: String, body: Value) -> Self {
+        Self {
+            status: StatusCode::CREATED,
+            location: Some(location),
+            body,
+        }
+    }
+}
+
+impl IntoResponse for Told {
+    fn into_response(self) -> Response {
+        if self.body.is_null() {
+            return self.status.into_response();
+        }
+        let mut response = (self.status, Json(self.body)).into_response();
+        let location = self.location.as_deref().map(HeaderValue::from_str);
+        if let Some(Ok(location)) = location {
+            response.headers_mut().insert(LOCATION, location);
+        }
+        response
+    }
+}
+
+fn told(listing: &ListingId, applied: &Applied) -> Result<Told, Problem> {
     Ok(match applied.outcome() {
-        Outcome::Held(held) => created(
-            &format!(
-                "/v1/bookings/{}",
-                BookingId::new(listing.clone(), held.number)
-            ),
-            with(
-                reserved(listing, applied),
-                json!({
-                    "hold_id": HoldId::new(listing.clone(), held.number),
-                    "expires_at": rfc3339(held.expires_at_ms),
-                    "fencing_token": held.fencing_token,
-                }),
-            ),
+        Outcome::Held(held) => kept(
+            listing,
+            applied,
+            held.number,
+            json!({
+                "expires_at": rfc3339(held.expires_at_ms),
+                "fencing_token": held.fencing_token,
+            }),
         ),
-        Outcome::Confirmed(sold) => {
-            let id = BookingId::new(listing.clone(), sold.number);
-            let state = json!({
-                "booking_id": id,
-                "hold_id": HoldId::new(listing.clone(), sold.number),
+        Outcome::Confirmed(sold) => kept(
+            listing,
+            applied,
+            sold.number,
+            json!({
+                "booking_id": BookingId::new(listing.clone(), sold.number),
                 "state": "confirmed",
                 "fencing_token": sold.fencing_token,
-            });
-            created(
-                &format!("/v1/bookings/{id}"),
-                with(reserved(listing, applied), state),
+            }),
+        ),
+        Outcome::Pending(pending) => Told {
+            status: StatusCode::ACCEPTED,
+            ..kept(
+                listing,
+                applied,
+                pending.number,
+                json!({
+                    "booking_id": BookingId::new(listing.clone(), pending.number),
+                    "state": "pending_payment",
+                }),
             )
-        }
-        Outcome::Pending(pending) => {
-            let id = BookingId::new(listing.clone(), pending.number);
-            let state = json!({
-                "booking_id": id,
-                "hold_id": HoldId::new(listing.clone(), pending.number),
-                "state": "pending_payment",
-            });
-            let mut response = created(
-                &format!("/v1/bookings/{id}"),
-                with(reserved(listing, applied), state),
-            );
-            *response.status_mut() = StatusCode::ACCEPTED;
-            response
-        }
+        },
         Outcome::Declined(declined) => {
             return Err(Problem::new(
                 Slug::PaymentDeclined,
                 format!("{}: the nights are free again", declined.reason),
             ));
         }
-        Outcome::Cancelled(number) => {
-            let id = BookingId::new(listing.clone(), *number);
-            Json(json!({"booking_id": id, "listing_id": listing, "state": "cancelled"}))
-                .into_response()
-        }
-        Outcome::Blocked(number) => {
-            let id = BlockId::new(listing.clone(), *number);
-            created(
-                &format!("/v1/listings/{listing}/blocks/{id}"),
-                json!({
-                    "block_id": id,
-                    "listing_id": listing,
-                    "from": applied.reserved.as_ref().map(|nights| nights.stay.check_in()),
-                    "until": applied.reserved.as_ref().map(|nights| nights.stay.check_out()),
-                }),
-            )
-        }
-        Outcome::Released(_) | Outcome::Unblocked(_) | Outcome::Expired(_) => {
-            StatusCode::NO_CONTENT.into_response()
-        }
+        Outcome::Cancelled(number) => Told {
+            status: StatusCode::OK,
+            location: None,
+            body: json!({
+                "booking_id": BookingId::new(listing.clone(), *number),
+                "listing_id": listing,
+                "state": "cancelled",
+            }),
+        },
+        Outcome::Blocked(number) => blocked(listing, applied, *number),
+        Outcome::Released(_) | Outcome::Unblocked(_) | Outcome::Expired(_) => Told {
+            status: StatusCode::NO_CONTENT,
+            location: None,
+            body: Value::Null,
+        },
         Outcome::Rejected(_) => {
             return Err(applied
                 .outcome()
@@ -126,17 +147,36 @@ fn told(listing: &ListingId, applied: &Applied) -> Result<Response, Problem> {
     })
 }
 
-/// What was reserved, as the ledger holds it.
-fn reserved(listing: &ListingId, applied: &Applied) -> Value {
-    let mut shown = json!({"listing_id": listing});
+/// Nights that are kept or sold: what was reserved, and how it stands.
+fn kept(listing: &ListingId, applied: &Applied, number: u64, standing: Value) -> Told {
+    let mut body = json!({
+        "listing_id": listing,
+        "hold_id": HoldId::new(listing.clone(), number),
+    });
     if let Some(reserved) = &applied.reserved {
-        shown["check_in"] = json!(reserved.stay.check_in());
-        shown["check_out"] = json!(reserved.stay.check_out());
-        shown["guests"] = json!(reserved.stay.guests);
-        shown["price"] = price(&reserved.price);
-        shown["quote"] = json!(reserved.quote);
+        body["check_in"] = json!(reserved.stay.check_in());
+        body["check_out"] = json!(reserved.stay.check_out());
+        body["guests"] = json!(reserved.stay.guests);
+        body["price"] = price(&reserved.price);
+        body["quote"] = json!(reserved.quote);
     }
-    shown
+    if let (Value::Object(body), Value::Object(standing)) = (&mut body, standing) {
+        body.extend(standing);
+    }
+    let booking = BookingId::new(listing.clone(), number);
+    Told::created(format!("/v1/bookings/{booking}"), body)
+}
+
+fn blocked(listing: &ListingId, applied: &Applied, number: u64) -> Told {
+    let id = BlockId::new(listing.clone(), number);
+    let nights = applied.reserved.as_ref().map(|reserved| reserved.stay);
+    let body = json!({
+        "block_id": id,
+        "listing_id": listing,
+        "from": nights.map(|nights| nights.check_in()),
+        "until": nights.map(|nights| nights.check_out()),
+    });
+    Told::created(format!("/v1/listings/{listing}/blocks/{id}"), body)
 }
 
 fn price(price: &Price) -> Value {
@@ -228,21 +268,6 @@ const fn step_name(kind: StepKind) -> &'static str {
         StepKind::Unblock => "unblock",
         StepKind::Unspecified => "unknown",
     }
-}
-
-fn created(location: &str, body: Value) -> Response {
-    let mut response = (StatusCode::CREATED, Json(body)).into_response();
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
-}
-
-fn with(mut body: Value, more: Value) -> Value {
-    if let (Value::Object(body), Value::Object(more)) = (&mut body, more) {
-        body.extend(more);
-    }
-    body
 }
 
 #[cfg(test)]

@@ -78,6 +78,11 @@ impl FromRequestParts<Arc<Node>> for Session {
 }
 
 impl Session {
+    /// The request's id.
+    pub(crate) const fn request(&self) -> &RequestId {
+        &self.request
+    }
+
     /// A question of this request to a listing's group.
     pub(crate) const fn errand<'a>(&'a self, genesis: &'a Genesis) -> Errand<'a> {
         Errand {
