@@ -9,6 +9,7 @@ mod body;
 mod bookings;
 mod consistency;
 mod envelope;
+mod history;
 mod holds;
 mod id;
 mod keyed;
@@ -48,6 +49,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         )
         .route("/v1/listings/{id}/edits", post(listings::edit))
         .route("/v1/listings/{id}/conflicts", get(listings::conflicts))
+        .route("/v1/listings/{id}/history", get(history::read))
         .route("/v1/listings/{id}/watch", get(watch::watch))
         .route("/v1/listings/{id}/availability", get(availability::read))
         .route("/v1/listings/{id}/holds", post(holds::hold))

@@ -21,6 +21,7 @@ mod changes;
 mod digests;
 mod documents;
 mod error;
+mod history;
 mod keys;
 mod options;
 mod progress;

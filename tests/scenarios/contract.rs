@@ -424,6 +424,56 @@ async fn repeated_refusal_says_that_it_is_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn history_pages_through_every_change_with_its_author() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    for node in [2, 3] {
+        let client = scenario.client(node);
+        let patch = json!({"capacity": node});
+        let patched = client.patch_listing(&listing, patch, None).await;
+        patched.expect("accepted");
+        scenario.converged().await;
+    }
+    let api = scenario.cluster.node_in("eu-west").expect("a node").api;
+    let url = format!("http://{api}/v1/listings/{listing}/history");
+    let http = reqwest::Client::new();
+    let page = async |query: String| {
+        let answer = http.get(format!("{url}?{query}")).send().await;
+        let answer = answer.expect("sent");
+        assert_eq!(answer.headers()["meridian-consistency"], "eventual");
+        answer.json::<Value>().await.expect("a page")
+    };
+    let mut seen = Vec::new();
+    let mut query = "limit=2".to_owned();
+    loop {
+        let page = page(query).await;
+        seen.extend(page["data"].as_array().expect("a list").clone());
+        let Some(next) = page["next_cursor"].as_str() else {
+            break;
+        };
+        query = format!("limit=2&cursor={next}");
+    }
+    let told: Vec<Value> = seen
+        .iter()
+        .map(|one| json!([one["message"], one["actor"], one["region"]]))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            json!(["genesis", null, null]),
+            json!(["genesis", null, null]),
+            json!(["create", 1, "us-east"]),
+            json!(["patch", 2, "eu-west"]),
+            json!(["patch", 3, "ap-southeast"]),
+        ]
+    );
+    assert_eq!(seen[4]["parents"], json!([seen[3]["hash"]]));
+    let unknown = http.get(format!("{url}?cursor=00")).send().await;
+    assert_eq!(unknown.expect("sent").status().as_u16(), 422);
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
     let scenario = Scenario::start().await;
     let listing = scenario.listing(2).await;

@@ -16,6 +16,7 @@ mod ops;
 mod photos;
 mod read;
 mod reconcile;
+mod records;
 mod register;
 mod revise;
 mod snapshot;
@@ -32,6 +33,7 @@ use meridian_regions::{ListingId, NodeId, UnixNanos};
 pub use conflicts::{Conflict, ConflictingValue};
 pub use genesis::COUNTERS;
 pub use intake::{Applied, ApplyError, RefusedChange};
+pub use records::ChangeRecord;
 pub use snapshot::LoadError;
 pub use write::EditError;
 

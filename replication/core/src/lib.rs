@@ -78,7 +78,7 @@ mod wire;
 
 pub use change::{ChangeError, EncodedChange};
 pub use document::{
-    Applied, ApplyError, COUNTERS, Conflict, ConflictingValue, EditError, Lifecycle,
+    Applied, ApplyError, COUNTERS, ChangeRecord, Conflict, ConflictingValue, EditError, Lifecycle,
     ListingDocument, LoadError, RefusedChange,
 };
 pub use draft::{ListingDraft, ValidDraft};

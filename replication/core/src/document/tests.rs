@@ -4,6 +4,7 @@
 mod conflict;
 mod hostile;
 mod merging;
+mod records;
 mod speed;
 mod storing;
 mod writing;

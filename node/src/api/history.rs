@@ -1,0 +1,86 @@
+//! `GET /v1/listings/{id}/history`: every change of a listing, oldest first.
+//!
+//! The order is the same in every region that has the same changes, and a cursor is
+//! the hash of the last change seen: reading on with the last one shows what has come
+//! since. A change that was made at the same time elsewhere and arrives late may take
+//! its place before the cursor.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use meridian_regions::ListingId;
+use meridian_replication_core::ChangeRecord;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::body::{Params, page_limit};
+use super::consistency::Achieved;
+use super::id::Id;
+use super::listings::find;
+use super::problem::{Problem, Slug};
+use super::session::Session;
+use crate::clock::rfc3339;
+use crate::node::Node;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    cursor: Option<String>,
+    limit: Option<usize>,
+}
+
+pub(crate) async fn read(
+    State(node): State<Arc<Node>>,
+    Id(id): Id<ListingId>,
+    session: Session,
+    Params(page): Params<Page>,
+) -> Result<Response, Problem> {
+    let limit = page_limit(page.limit)?;
+    let achieved = Achieved::prepare(&node, &session).await;
+    find(&node, &id).await?;
+    let records = node
+        .replica
+        .history(&id)
+        .await
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+    let from = match &page.cursor {
+        None => 0,
+        Some(cursor) => after(&records, cursor)?,
+    };
+    let shown = &records[from..records.len().min(from + limit)];
+    let next = shown
+        .last()
+        .filter(|_| from + shown.len() < records.len())
+        .map(|last| last.hash);
+    let data: Vec<Value> = shown.iter().map(|record| describe(&node, record)).collect();
+    let mut response = Json(json!({"data": data, "next_cursor": next})).into_response();
+    achieved.state(response.headers_mut());
+    Ok(response)
+}
+
+fn after(records: &[ChangeRecord], cursor: &str) -> Result<usize, Problem> {
+    records
+        .iter()
+        .position(|record| record.hash.to_string() == cursor)
+        .map(|place| place + 1)
+        .ok_or_else(|| {
+            Problem::field(
+                "/cursor",
+                "no change of this listing: send next_cursor or a hash, unchanged",
+            )
+        })
+}
+
+fn describe(node: &Node, record: &ChangeRecord) -> Value {
+    let member = record.actor.and_then(|actor| node.topology.node(actor));
+    json!({
+        "hash": record.hash,
+        "parents": record.parents,
+        "actor": record.actor,
+        "region": member.map(|member| &member.region),
+        "time": rfc3339(record.at_ms),
+        "message": record.message,
+    })
+}
