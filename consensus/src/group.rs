@@ -14,6 +14,7 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{Config, EmptyNode, ServerState, SnapshotMeta};
 
 use crate::applied_state::AppliedState;
+use crate::changes::Announcer;
 use crate::envelope::{Answer, AppendAnswer, BallotAnswer, Call, SnapshotCall};
 use crate::error::WakeError;
 use crate::keys::{GroupKey, STATE, StateKind};
@@ -47,6 +48,7 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) writer: Writer,
     pub(crate) transport: Arc<dyn GroupTransport>,
+    pub(crate) announcer: Announcer,
 }
 
 /// One awake group.
@@ -66,7 +68,9 @@ impl Group {
         found(shared, &key, genesis).await?;
         let (store, writer) = (shared.store.clone(), shared.writer.clone());
         let log = GroupLog::new(key.clone(), store, writer.clone());
-        let machine = LedgerMachine::open(key, &shared.store, writer).map_err(storage)?;
+        let machine = LedgerMachine::open(key, &shared.store, writer)
+            .map_err(storage)?
+            .heard_by(shared.announcer.herald(&genesis.listing));
         let state = machine.state();
         let network = GroupNetwork::new(genesis, Arc::clone(&shared.transport));
         let config = Arc::clone(&shared.config);

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::applied_state::AppliedState;
+use crate::changes::{Announcer, Changes};
 use crate::envelope::{Answer, Reply, Request};
 use crate::error::WakeError;
 use crate::group::{Group, GroupDescription, Shared};
@@ -62,6 +63,7 @@ impl Groups {
                     store,
                     writer,
                     transport,
+                    announcer: Announcer::new(),
                 },
                 awake: Mutex::default(),
                 awake_max: options.groups_awake_max,
@@ -120,6 +122,12 @@ impl Groups {
     #[must_use]
     pub fn awake(&self) -> usize {
         self.map().len()
+    }
+
+    /// Ledgers that change on this node from now on.
+    #[must_use]
+    pub fn changes(&self) -> Changes {
+        self.inner.shared.announcer.subscribe()
     }
 
     /// The first failed write of the database. The node must stop on it.

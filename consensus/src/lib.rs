@@ -17,6 +17,7 @@
 //! - A group is founded by its genesis record alone, and refuses any other.
 
 mod applied_state;
+mod changes;
 mod codec;
 mod envelope;
 mod error;
@@ -33,6 +34,7 @@ mod tests;
 mod transport;
 mod types;
 
+pub use changes::Changes;
 pub use error::{OpenError, ProposeError, ReadError};
 pub use group::GroupDescription;
 pub use groups::Groups;

@@ -17,6 +17,7 @@ use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, SnapshotMeta, StoredMembership};
 
 use crate::applied_state::AppliedState;
+use crate::changes::Herald;
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::io_error;
 use crate::types::{LogIdOf, StoredMembershipOf, Types};
@@ -49,6 +50,7 @@ pub(crate) struct LedgerMachine {
     key: GroupKey,
     writer: Writer,
     state: SharedState,
+    herald: Option<Herald>,
 }
 
 impl LedgerMachine {
@@ -65,7 +67,25 @@ impl LedgerMachine {
             key,
             writer,
             state: SharedState(Arc::new(RwLock::new(state))),
+            herald: None,
         })
+    }
+
+    /// Lets watchers hear of every change.
+    pub(crate) fn heard_by(mut self, herald: Herald) -> Self {
+        self.herald = Some(herald);
+        self
+    }
+
+    fn revision(&self) -> u64 {
+        self.state.read(|state| state.ledger.revision())
+    }
+
+    /// Tells watchers if the ledger is not at `before` any more.
+    fn announce_since(&self, before: u64) {
+        if let Some(herald) = self.herald.as_ref().filter(|_| self.revision() != before) {
+            herald.announce();
+        }
     }
 
     pub(crate) fn state(&self) -> SharedState {
@@ -151,6 +171,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
     where
         Strm: Stream<Item = Result<EntryResponder<Types>, io::Error>> + Unpin + OptionalSend,
     {
+        let before = self.revision();
         let mut answers = Vec::new();
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
@@ -161,6 +182,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
             answers.extend(responder.map(|responder| (responder, answer)));
         }
         self.save(Durability::Buffered).await?;
+        self.announce_since(before);
         for (responder, answer) in answers {
             responder.send(answer);
         }
@@ -177,8 +199,11 @@ impl RaftStateMachine<Types> for LedgerMachine {
         snapshot: Vec<u8>,
     ) -> Result<(), io::Error> {
         let installed = AppliedState::decode(&snapshot)?;
+        let before = self.revision();
         self.state.change(|state| *state = installed);
-        self.save(Durability::Synced).await
+        self.save(Durability::Synced).await?;
+        self.announce_since(before);
+        Ok(())
     }
 
     async fn get_current_snapshot(

@@ -521,6 +521,37 @@ async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn watch_tells_of_availability() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(2).await;
+    let client = scenario.client(1);
+    let mut events = client.watch(&listing).await.expect("a stream");
+    let mut heard = String::new();
+    until(PATIENCE, "the revision before any booking", async || {
+        let chunk = events.chunk().await.expect("open").expect("more");
+        heard.push_str(&String::from_utf8_lossy(&chunk));
+        heard.contains(r#"{"revision":0}"#).then_some(())
+    })
+    .await
+    .expect("told");
+    assert!(heard.contains("event: listing.updated"), "{heard}");
+    // Sold by another region; heard where it is applied.
+    book_surely(&scenario.client(3), &listing, &stay(3))
+        .await
+        .expect("sold");
+    heard.clear();
+    until(PATIENCE, "the booking is heard of", async || {
+        let chunk = events.chunk().await.expect("open").expect("more");
+        heard.push_str(&String::from_utf8_lossy(&chunk));
+        heard.contains("event: availability.changed").then_some(())
+    })
+    .await
+    .expect("told");
+    assert!(!heard.contains("listing.updated"), "{heard}");
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn request_id_is_in_the_log_of_the_node_that_leads() {
     let scenario = Scenario::start().await;
     let listing = scenario.listing(2).await;

@@ -1,9 +1,13 @@
-//! `GET /v1/listings/{id}/watch`: a listing as server-sent events.
+//! `GET /v1/listings/{id}/watch`: a listing as server-sent events, its document and
+//! its availability.
 //!
-//! Every event carries the whole document and its heads as the event's id. A
-//! client that comes back with `Last-Event-ID` gets the present state at once
-//! unless it has seen it already: states in between are skipped, as a CRDT
-//! document allows, and nothing is missed for good.
+//! `listing.updated` and `listing.deleted` carry the whole document,
+//! `availability.changed` the revision of the ledger as this node has applied it: who
+//! wants to know more asks for the availability. An event's id says what has been seen
+//! of both. A client that comes back with `Last-Event-ID` gets the present state at
+//! once unless it has seen it already: states in between are skipped, and nothing is
+//! missed for good. A node that does not vote on the listing hears nothing of its
+//! bookings, and tells of its document alone.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -15,16 +19,19 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::Stream;
 use meridian_regions::ListingId;
 use meridian_replication::{Changes, ReadListing};
+use serde_json::json;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::id::Id;
-use super::listings::find;
+use super::listings::{find, founded};
 use super::problem::{Problem, Slug};
 use super::session::Session;
 use crate::node::Node;
 
 /// Header with the id of the last event that a client has seen.
 const LAST_EVENT_ID: &str = "last-event-id";
+/// Between the two parts of an event's id: entity tag and revision.
+const ID_SEPARATOR: char = ';';
 /// Comment lines that keep proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
@@ -48,18 +55,23 @@ pub(crate) async fn watch(
             .retry_after(FULL_RETRY)
         })?;
     // Subscribed before the first read: a change in between is seen twice, not never.
-    let changes = node.replica.subscribe();
+    let (documents, ledgers) = (node.replica.subscribe(), node.groups.changes());
     find(&node, &id).await?;
+    let votes = founded(&node, &id)?.voters.contains(&node.identity.node);
     let seen = headers
         .get(LAST_EVENT_ID)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+        .and_then(|value| value.to_str().ok());
     let watch = Watch {
-        node,
+        seen: seen.map(Seen::read).unwrap_or_default(),
         id,
-        changes,
-        seen,
-        fresh: true,
+        documents,
+        ledgers,
+        votes,
+        due: Due {
+            document: true,
+            ledger: votes,
+        },
+        node,
         _slot: slot,
     };
     let events = futures::stream::unfold(watch, |mut watch| async move {
@@ -72,40 +84,118 @@ pub(crate) async fn watch(
 struct Watch {
     node: Arc<Node>,
     id: ListingId,
-    changes: Changes,
-    seen: Option<String>,
-    /// Whether the present state has still to be looked at.
-    fresh: bool,
+    documents: Changes,
+    ledgers: meridian_consensus::Changes,
+    votes: bool,
+    seen: Seen,
+    due: Due,
     _slot: OwnedSemaphorePermit,
 }
 
+/// What has still to be looked at.
+struct Due {
+    document: bool,
+    ledger: bool,
+}
+
 impl Watch {
+    /// The next event; `None` when the node, the listing or a disk has gone.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if !std::mem::take(&mut self.fresh) {
-                tokio::select! {
-                    biased;
-                    () = self.node.stopping.cancelled() => return None,
-                    changed = self.changes.changed(&self.id) => changed?,
+            if std::mem::take(&mut self.due.document) {
+                let listing = self.node.replica.read(&self.id).await.ok().flatten()?;
+                if self.seen.document.as_deref() != Some(listing.etag()) {
+                    self.seen.document = Some(listing.etag().to_owned());
+                    return Some(document_event(&listing).id(self.seen.to_string()));
                 }
             }
-            let listing = self.node.replica.read(&self.id).await.ok().flatten()?;
-            if self.seen.as_deref() != Some(listing.etag()) {
-                self.seen = Some(listing.etag().to_owned());
-                return Some(event(&listing));
+            if std::mem::take(&mut self.due.ledger) {
+                let revision = self.node.groups.local(&self.id).ok()?.ledger.revision();
+                if self.seen.revision != Some(revision) {
+                    self.seen.revision = Some(revision);
+                    return Some(ledger_event(revision).id(self.seen.to_string()));
+                }
+            }
+            // Both waits may be given up and taken up again: a change that has been told
+            // is not lost by it.
+            tokio::select! {
+                biased;
+                () = self.node.stopping.cancelled() => return None,
+                changed = self.documents.changed(&self.id) => {
+                    changed?;
+                    self.due.document = true;
+                }
+                changed = self.ledgers.changed(&self.id), if self.votes => {
+                    changed?;
+                    self.due.ledger = true;
+                }
             }
         }
     }
 }
 
-fn event(listing: &Arc<ReadListing>) -> Event {
+fn document_event(listing: &ReadListing) -> Event {
     let kind = if listing.deleted() {
         "listing.deleted"
     } else {
         "listing.updated"
     };
+    Event::default().event(kind).data(listing.json())
+}
+
+fn ledger_event(revision: u64) -> Event {
     Event::default()
-        .event(kind)
-        .id(listing.etag())
-        .data(listing.json())
+        .event("availability.changed")
+        .data(json!({"revision": revision}).to_string())
+}
+
+/// What a client has seen of a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+struct Seen {
+    /// Entity tag of the document.
+    document: Option<String>,
+    /// Revision of the ledger.
+    revision: Option<u64>,
+}
+
+impl Seen {
+    /// Reads an event's id. What cannot be read has not been seen.
+    fn read(id: &str) -> Self {
+        let (document, revision) = id.split_once(ID_SEPARATOR).unwrap_or((id, ""));
+        Self {
+            document: (!document.is_empty()).then(|| document.to_owned()),
+            revision: revision.parse().ok(),
+        }
+    }
+}
+
+impl std::fmt::Display for Seen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.document.as_deref().unwrap_or_default())?;
+        match self.revision {
+            Some(revision) => write!(formatter, "{ID_SEPARATOR}{revision}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Seen;
+
+    #[test]
+    fn what_has_been_seen_reads_back_and_anything_else_has_not() {
+        for (document, revision) in [
+            (None, None),
+            (Some("\"ab\""), None),
+            (Some("\"ab\""), Some(7)),
+        ] {
+            let seen = Seen {
+                document: document.map(str::to_owned),
+                revision,
+            };
+            assert_eq!(Seen::read(&seen.to_string()), seen);
+        }
+        assert_eq!(Seen::read("\"ab\";x").revision, None);
+    }
 }
