@@ -89,7 +89,7 @@ enum Repeat {
     Unsafe,
 }
 
-struct Call<'a> {
+pub(crate) struct Call<'a> {
     method: Method,
     path: String,
     body: Option<Value>,
@@ -100,7 +100,7 @@ struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn new(method: Method, path: impl Into<String>) -> Self {
+    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
         let repeat = if method == Method::GET {
             Repeat::Safe
         } else {
@@ -365,7 +365,7 @@ impl Client {
 
     /// Sends a call to one endpoint after the other, as long as it may be repeated
     /// and time is left.
-    async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
+    pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
         let until = Instant::now() + self.options.deadline;
         let mut pause = RETRY_PAUSE_MIN;
         let mut perhaps_executed = false;

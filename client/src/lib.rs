@@ -10,6 +10,7 @@
 mod admin;
 mod client;
 mod error;
+mod lookups;
 mod session;
 
 pub use admin::{AdminClient, ImportSummary, RejectedRow};

@@ -515,8 +515,11 @@ async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
         let until: jiff::Timestamp = text(&unknown["until"]).parse().expect("an instant");
         assert!(until > now);
     }
-    let nowhere = http.get(format!("http://{api}/v1/outcomes/k")).send();
-    assert_eq!(nowhere.await.expect("sent").status().as_u16(), 422);
+    let nowhere = client.outcome(&keys[0], "").await.err();
+    assert_eq!(
+        nowhere.as_ref().and_then(CallError::code),
+        Some("validation")
+    );
     scenario.stop().await;
 }
 
