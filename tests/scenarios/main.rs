@@ -7,3 +7,6 @@ mod contract;
 mod durability;
 mod harness;
 mod listings;
+mod repeats;
+mod sessions;
+mod trails;

@@ -1,0 +1,153 @@
+//! What a repeated or lost request is told.
+
+use meridian_client::CallError;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::harness::{Scenario, book_surely, key, stay, text};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_key_gets_the_first_answer_whatever_the_listing_has_become() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let client = scenario.client(1);
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let holds = format!("http://{api}/v1/listings/{listing}/holds");
+    let http = reqwest::Client::new();
+    let night = stay(9);
+    let shown = client
+        .fresh_availability(&listing, &night.check_in, &night.check_out)
+        .await
+        .expect("a quorum");
+    let body = json!({
+        "check_in": night.check_in,
+        "check_out": night.check_out,
+        "guests": night.guests,
+        "quote": shown.body["quote"],
+    });
+    let hold = async |key: &str, body: &Value| {
+        let request = http.post(&holds).header("Idempotency-Key", key).json(body);
+        let answer = request.send().await.expect("sent");
+        let replayed = answer.headers().contains_key("idempotent-replayed");
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await.expect("an answer");
+        (status, replayed, body)
+    };
+    let first_key = key();
+    let (status, replayed, first) = hold(&first_key, &body).await;
+    assert_eq!((status, replayed), (201, false), "{first}");
+    assert_eq!(first["price"]["amount"], 12_900);
+
+    let dearer = json!({"nightly_price": {"amount": 20_000, "currency": "EUR"}});
+    client
+        .patch_listing(&listing, dearer, None)
+        .await
+        .expect("accepted");
+    assert_eq!(hold(&first_key, &body).await, (201, true, first.clone()));
+    let (status, _, stale) = hold(&key(), &body).await;
+    assert_eq!((status, &stale["code"]), (409, &json!("quote-stale")));
+    assert_ne!(stale["quote"], shown.body["quote"]);
+
+    client.delete_listing(&listing).await.expect("no booking");
+    assert_eq!(hold(&first_key, &body).await, (201, true, first));
+    let (status, _, gone) = hold(&key(), &body).await;
+    assert_eq!((status, &gone["code"]), (404, &json!("not-found")));
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn repeated_refusal_says_that_it_is_one() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let api = scenario.cluster.node_in("us-east").expect("a node").api;
+    let http = reqwest::Client::new();
+    let night = stay(7);
+    for (method, code) in [
+        ("card_declined", "payment-declined"),
+        ("card_ok", "slot-taken"),
+    ] {
+        if code == "slot-taken" {
+            book_surely(&scenario.client(1), &listing, &night)
+                .await
+                .expect("sold");
+        }
+        let body = json!({
+            "listing_id": listing,
+            "check_in": night.check_in,
+            "check_out": night.check_out,
+            "guests": night.guests,
+            "payment_method": method,
+        });
+        let key = key();
+        let mut problems = Vec::new();
+        for replayed in [false, true] {
+            let answer = http
+                .post(format!("http://{api}/v1/bookings"))
+                .header("Idempotency-Key", &key)
+                .json(&body)
+                .send()
+                .await
+                .expect("sent");
+            assert_eq!(
+                answer.headers().contains_key("idempotent-replayed"),
+                replayed,
+                "{code}"
+            );
+            let problem: Value = answer.json().await.expect("a problem");
+            assert_eq!(problem["code"], code);
+            problems.push(problem["detail"].clone());
+        }
+        assert_eq!(problems[0], problems[1]);
+    }
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(2).await;
+    let client = scenario.client(1);
+    let api = scenario
+        .cluster
+        .node_in("ap-southeast")
+        .expect("a node")
+        .api;
+    let http = reqwest::Client::new();
+    let outcome = async |key: &str| {
+        let url = format!("http://{api}/v1/outcomes/{key}?listing_id={listing}");
+        let answer = http.get(url).send().await.expect("sent");
+        assert_eq!(answer.status(), StatusCode::OK);
+        assert_eq!(answer.headers()["meridian-consistency"], "linearizable");
+        answer.json::<Value>().await.expect("an outcome")
+    };
+    let keys: Vec<String> = (0..4).map(|_| key()).collect();
+    let (night, free) = (stay(20), stay(22));
+    let sold = client.book(&listing, &night, "card_ok", &keys[0]).await;
+    let sold = sold.expect("sold").body;
+    let taken = client.book(&listing, &night, "card_ok", &keys[1]).await;
+    assert_eq!(
+        taken.err().as_ref().and_then(CallError::code),
+        Some("slot-taken")
+    );
+    let pending = client.book(&listing, &free, "card_unavailable", &keys[2]);
+    assert_eq!(pending.await.expect("begun").status, 202);
+
+    let committed = outcome(&keys[0]).await;
+    assert_eq!(committed, json!({"outcome": "committed", "answer": sold}));
+    let rejected = outcome(&keys[1]).await;
+    assert_eq!(rejected["outcome"], "rejected");
+    assert_eq!(rejected["problem"]["code"], "slot-taken");
+    let now = jiff::Timestamp::now();
+    for key in &keys[2..] {
+        let unknown = outcome(key).await;
+        assert_eq!(unknown["outcome"], "unknown");
+        let until: jiff::Timestamp = text(&unknown["until"]).parse().expect("an instant");
+        assert!(until > now);
+    }
+    let nowhere = client.outcome(&keys[0], "").await.err();
+    assert_eq!(
+        nowhere.as_ref().and_then(CallError::code),
+        Some("validation")
+    );
+    scenario.stop().await;
+}
