@@ -10,8 +10,6 @@ use super::Config;
 const ENVIRONMENT_PREFIX: &str = "MERIDIAN_";
 /// Between section and key in a variable's name.
 const ENVIRONMENT_SEPARATOR: &str = "__";
-/// How alike a known key must be to be offered, by Jaro-Winkler (0 to 1).
-const SUGGESTION_LIKENESS_MIN: f64 = 0.7;
 
 /// Why there is no configuration. Every message names the place and the way out.
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +31,14 @@ pub enum ConfigError {
         cause: toml::de::Error,
     },
     /// A key that does not exist.
-    #[error("{origin}: unknown key `{key}`{}", nearest.as_ref().map_or_else(String::new, |known| format!(" (did you mean `{known}`?)")))]
+    #[error("{origin}: unknown key `{key}` (did you mean `{nearest}`?)")]
     UnknownKey {
         /// File, variable or flag.
         origin: String,
         /// The key as `section.key`.
         key: String,
-        /// The most alike key that exists.
-        nearest: Option<String>,
+        /// The most alike key that exists, however little that is.
+        nearest: String,
     },
     /// A flag that is not `section.key=value`.
     #[error("`--set {0}`: write it as section.key=value, as in --set log.filter=debug")]
@@ -195,15 +193,29 @@ fn overlay(
 fn unknown(key: &str, known: &[(String, Value)], origin: &str) -> ConfigError {
     let nearest = known
         .iter()
-        .map(|(candidate, _)| (strsim::jaro_winkler(candidate, key), candidate))
-        .max_by(|(one, _), (other, _)| one.total_cmp(other))
-        .filter(|(likeness, _)| *likeness >= SUGGESTION_LIKENESS_MIN)
-        .map(|(_, candidate)| candidate.clone());
+        .map(|(candidate, _)| (likeness(candidate, key), candidate))
+        .max_by(|((one, whole), _), ((other, other_whole), _)| {
+            one.total_cmp(other).then(whole.total_cmp(other_whole))
+        })
+        .map(|(_, candidate)| candidate.clone())
+        .expect("the reference configuration has keys");
     ConfigError::UnknownKey {
         origin: origin.to_owned(),
         key: key.to_owned(),
         nearest,
     }
+}
+
+/// How alike two keys are, by Jaro-Winkler (0 to 1): their last parts or the whole,
+/// whichever is more, because a key is as often put into a wrong section as it is
+/// misspelt. The whole, second, decides between equals.
+fn likeness(known: &str, key: &str) -> (f64, f64) {
+    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+    let whole = strsim::jaro_winkler(known, key);
+    (
+        whole.max(strsim::jaro_winkler(&last(known), &last(key))),
+        whole,
+    )
 }
 
 #[cfg(test)]
@@ -247,6 +259,21 @@ mod tests {
         let error = load(&reference_text(), &layers).expect_err("unknown");
         assert!(error.contains("$MERIDIAN_LOG__FILTR"), "{error}");
         assert!(error.contains("`log.filter`"), "{error}");
+    }
+
+    #[test]
+    fn key_in_a_wrong_section_or_like_no_other_is_answered_with_the_nearest() {
+        for (lines, nearest) in [
+            ("[node]\napi = \"127.0.0.1:7400\"", "listen.api"),
+            ("[node]\ntopology = \"t.toml\"", "cluster.topology"),
+            ("[bookings]\ndrain_ms = 1", "limits.drain_ms"),
+            ("region = \"us-east\"", "node.region"),
+            ("[q]\nx = 1", ""),
+        ] {
+            let error = load(lines, &Layers::default()).expect_err("unknown");
+            let expected = format!("did you mean `{nearest}");
+            assert!(error.contains(&expected), "{lines}: {error}");
+        }
     }
 
     #[test]
