@@ -42,7 +42,7 @@ pub(crate) fn run(command: Command) -> ExitCode {
 fn dispatch(command: Command) -> anyhow::Result<Done> {
     let out = &mut io::stdout();
     match command {
-        Command::Start(arguments) => start::run(&arguments).map(|()| Done::Well),
+        Command::Start(arguments) => start::run(&arguments, out).map(|()| Done::Well),
         Command::Demo(arguments) => block_on(demo::run(arguments))?,
         Command::Import(arguments) => {
             block_on(import::command::run(arguments))?.map(|()| Done::Well)

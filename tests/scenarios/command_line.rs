@@ -71,6 +71,17 @@ async fn commands_reach_a_running_cluster() {
     let lost = meridian(&["listing", "get", "lst_x", "--api", &api]);
     assert_eq!(lost.status.code(), Some(1));
     assert!(said(&lost).contains("not-found"), "{}", said(&lost));
+    let folder = &node.folder;
+    let checked = meridian(&[
+        "start",
+        "--check",
+        "--config",
+        &folder.join("meridian.toml").to_string_lossy(),
+    ]);
+    assert!(checked.status.success(), "{}", said(&checked));
+    for what in ["node 1 of us-east", "topology.toml", "node-1.pem", "ca.pem"] {
+        assert!(said(&checked).contains(what), "{}", said(&checked));
+    }
     scenario.stop().await;
 }
 

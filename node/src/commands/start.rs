@@ -1,7 +1,8 @@
 //! `meridian start`: one node, until it is told to stop.
 
 use std::future::Future;
-use std::io::Read;
+use std::io::{self, Read, Write};
+use std::path::Path;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
@@ -10,12 +11,13 @@ use crate::cli::StartArgs;
 use crate::config::{Config, Layers};
 use crate::{supervisor, telemetry};
 
-pub(crate) fn run(arguments: &StartArgs) -> anyhow::Result<()> {
+pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let layers = Layers::from_process(arguments.set.clone());
     let config = Config::load(&arguments.config, &layers)?;
     let prepared = supervisor::prepare(config.clone())?;
     if arguments.check {
-        return Ok(());
+        return tell_checked(&arguments.config, &config, out)
+            .context("cannot say what has been checked");
     }
     telemetry::start(&config.log)?;
     let exit_with_stdin = arguments.exit_with_stdin;
@@ -24,6 +26,43 @@ pub(crate) fn run(arguments: &StartArgs) -> anyhow::Result<()> {
         supervisor::run(prepared, told).await
     };
     super::block_on(node)?
+}
+
+/// Says what `--check` has found in order, and what only a start can find out.
+fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> io::Result<()> {
+    let Config {
+        node, tls, listen, ..
+    } = config;
+    writeln!(out, "node {} of {} can be started", node.id, node.region)?;
+    writeln!(
+        out,
+        "  configuration: {}, every key is known and its value valid",
+        file.display()
+    )?;
+    writeln!(
+        out,
+        "  topology: {} has node {} in {} / {}",
+        config.cluster.topology.display(),
+        node.id,
+        node.region,
+        node.zone
+    )?;
+    writeln!(
+        out,
+        "  certificate: {} is this node's, signed by {}; {} is a key",
+        tls.cert.display(),
+        tls.ca.display(),
+        tls.key.display()
+    )?;
+    writeln!(
+        out,
+        "not checked before a start: that the key is the certificate's, that {} (api), {} (peer) \
+         and {} (admin) are free, the data in {}",
+        listen.api,
+        listen.peer,
+        listen.admin,
+        node.data_dir.display()
+    )
 }
 
 /// Resolves when the node is to stop, with the reason.
@@ -46,10 +85,7 @@ async fn stdin_closed() {
     let (closed, awaited) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 64];
-        while std::io::stdin()
-            .read(&mut buffer)
-            .is_ok_and(|read| read > 0)
-        {}
+        while io::stdin().read(&mut buffer).is_ok_and(|read| read > 0) {}
         // Nobody waits any more if a signal was quicker.
         let _ = closed.send(());
     });
