@@ -165,3 +165,44 @@ async fn real_listings_import_and_a_second_time_nothing_changes() {
     listings.await.expect("replicated");
     scenario.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn importing_again_keeps_what_hosts_have_set_and_the_file_does_not_say() {
+    let scenario = Scenario::start().await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("rooms.csv");
+    let rows = "id,name,latitude,longitude,price\n7,Loft,38.9,-77.1,120\n";
+    std::fs::write(&file, rows).expect("written");
+    let node = scenario.cluster.node_in("us-east").expect("a node");
+    let admin = format!("http://{}", node.admin);
+    let import = || {
+        let output = std::process::Command::new(binary())
+            .args(["import", "--region", "us-east", "--admin", &admin])
+            .arg(&file)
+            .output()
+            .expect("it runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let said = import();
+    assert!(said.contains("1 created"), "{said}");
+    let id = meridian_regions::ListingId::derived(
+        "us-east".parse().expect("a region"),
+        "inside-airbnb",
+        "7",
+    )
+    .to_string();
+    let client = scenario.client(1);
+    let set = json!({"capacity": 5, "min_stay": 3});
+    client
+        .patch_listing(&id, set, None)
+        .await
+        .expect("accepted");
+    let said = import();
+    assert!(said.contains("1 unchanged"), "{said}");
+    let shown = client.listing(&id).await.expect("served").body;
+    assert_eq!(
+        (&shown["capacity"], &shown["min_stay"]),
+        (&json!(5), &json!(3))
+    );
+    scenario.stop().await;
+}

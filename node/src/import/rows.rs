@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 /// Where the listings come from, as part of their identity: the same row imported
 /// again is the same listing.
 pub(crate) const SOURCE: &str = "inside-airbnb";
-/// Guests of a listing whose file does not say how many it takes.
+/// Guests of a new listing: no file says how many it takes. It counts at creation
+/// only; what a host has set stays.
 const CAPACITY_DEFAULT: u32 = 2;
 /// Longest title, in characters; a longer name is cut at a word.
 const TITLE_CHARS_MAX: usize = 200;
@@ -214,17 +215,19 @@ fn minor_units(text: &str) -> Result<u64, String> {
         .ok_or_else(refused)
 }
 
-fn min_stay(text: Option<String>) -> Result<(u32, Option<Mended>), String> {
+/// `None` where the file does not say: the listing's own default, or what somebody
+/// has set since the last import, stays.
+fn min_stay(text: Option<String>) -> Result<(Option<u32>, Option<Mended>), String> {
     let Some(text) = text else {
-        return Ok((1, None));
+        return Ok((None, None));
     };
     let nights: u32 = text
         .parse()
         .map_err(|_| format!("`minimum_nights` is `{text}`: expected a whole number"))?;
     if nights > MIN_STAY_NIGHTS_MAX {
-        return Ok((MIN_STAY_NIGHTS_MAX, Some(Mended::ShortenedMinStay)));
+        return Ok((Some(MIN_STAY_NIGHTS_MAX), Some(Mended::ShortenedMinStay)));
     }
-    Ok((nights.max(1), None))
+    Ok((Some(nights.max(1)), None))
 }
 
 /// The row's id, made exact where a spreadsheet has rounded it.

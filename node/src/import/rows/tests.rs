@@ -98,3 +98,12 @@ fn name_is_put_on_one_line_and_cut_at_a_word() {
         "{cut}"
     );
 }
+
+#[test]
+fn what_the_file_does_not_say_is_not_stated() {
+    let unsaid = ["42", "", "Loft", "35.6", "-82.5", "", "", ""];
+    let row = read(&mut reader(), unsaid).expect("a good row");
+    for field in ["nightly_price", "min_stay", "room_type", "host_id"] {
+        assert!(row.draft.get(field).is_none(), "{field} is invented");
+    }
+}

@@ -24,11 +24,14 @@ pub(super) fn create(
         Register::Survival,
         survival_to_register(draft.survival.unwrap_or_default()),
     )?;
+    writer.put(Register::Capacity, u64::from(draft.capacity))?;
     state(writer, draft)
 }
 
 /// Writes what a draft states and the document does not show. What is fixed at
-/// creation stays, and so does what the draft leaves out.
+/// creation stays, and so does what the draft leaves out. Capacity stays too: a draft
+/// cannot leave it out, so that a source that does not know it makes one up, and that
+/// must not undo what a host has set.
 pub(super) fn update(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<(), EditError> {
     state(writer, draft)?;
     // A source that states one bound of the stay may contradict the other, which
@@ -48,7 +51,6 @@ pub(super) fn update(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<()
 fn state(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<(), EditError> {
     writer.put(Register::Title, draft.title.as_str())?;
     writer.put(Register::Point, draft.location.point().to_register())?;
-    writer.put(Register::Capacity, u64::from(draft.capacity))?;
     if let Some(price) = &draft.nightly_price {
         writer.put(Register::NightlyPrice, price.to_register())?;
     }
