@@ -81,7 +81,7 @@ pub(crate) struct DemoArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Columns are found by name; unknown ones are passed over; bad rows are counted and listed with their line. Importing a file again changes nothing."
+    after_help = "Columns are found by name; unknown ones are passed over; bad rows are counted, and the first 20 listed with their line. Importing a file again changes nothing."
 )]
 pub(crate) struct ImportArgs {
     /// The CSV file.
@@ -93,6 +93,9 @@ pub(crate) struct ImportArgs {
     /// Currency of the price column (three letters).
     #[arg(long, default_value = "USD")]
     pub(crate) currency: String,
+    /// Write every bad row to this file, as CSV: line and reason.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) bad_rows: Option<PathBuf>,
     /// Operator API of any node.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,

@@ -2,6 +2,7 @@
 
 pub(crate) mod command;
 mod desk;
+mod file;
 mod rows;
 
 pub(crate) use desk::{ImportDesk, ImportError, ImportRow};

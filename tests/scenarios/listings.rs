@@ -206,3 +206,48 @@ async fn importing_again_keeps_what_hosts_have_set_and_the_file_does_not_say() {
     );
     scenario.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_rows_are_all_written_in_the_order_of_their_lines() {
+    let scenario = Scenario::start().await;
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let (file, bad) = (
+        folder.path().join("rooms.csv"),
+        folder.path().join("bad.csv"),
+    );
+    let mut text = "id,name,latitude,longitude,room_type\n".to_owned();
+    // The node refuses the first, the importer itself the others.
+    text += &format!("1,Loft,38.9,-77.1,{}\n\n", "x".repeat(121));
+    for id in 2..27 {
+        text += &format!("{id},Loft,99,-77.1,room\n");
+    }
+    text += "27,Loft,38.9,-77.1,room\n28,Lo";
+    std::fs::write(&file, text).expect("written");
+    let admin = scenario.cluster.node_in("us-east").expect("a node").admin;
+    let output = std::process::Command::new(binary())
+        .args(["import", "--region", "us-east", "--admin"])
+        .arg(format!("http://{admin}"))
+        .arg("--bad-rows")
+        .args([&bad, &file])
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}");
+    assert!(
+        said.contains("1 created") && said.contains("27 bad rows"),
+        "{said}"
+    );
+    assert_eq!(said.matches("  line ").count(), 20, "{said}");
+    let bad = std::fs::read_to_string(bad).expect("written");
+    let lines: Vec<u64> = bad
+        .lines()
+        .filter_map(|line| line.split(',').next()?.parse().ok())
+        .collect();
+    let expected: Vec<u64> = [2].into_iter().chain(4..=28).chain([30]).collect();
+    assert_eq!(lines, expected, "{bad}");
+    assert!(
+        bad.starts_with("line,reason\n") && bad.contains("room_type"),
+        "{bad}"
+    );
+    scenario.stop().await;
+}

@@ -1,18 +1,19 @@
 //! `meridian import`: a CSV file into the cluster, in requests of many rows.
 
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use csv::StringRecord;
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressStyle};
 use meridian_client::{AdminClient, CallError, ImportSummary};
 use meridian_regions::{ListingId, RegionId};
 use serde_json::{Value, json};
 
-use super::rows::{BadRow, Columns, Mended, Row, RowReader, SOURCE};
+use super::file::read_rows;
+use super::rows::{BadRow, Mended, Row, SOURCE};
 use crate::cli::ImportArgs;
 
 /// Rows in one request.
@@ -28,6 +29,7 @@ pub(crate) struct FileSummary {
     pub(crate) created: u64,
     pub(crate) updated: u64,
     pub(crate) unchanged: u64,
+    /// In the order of their lines, whoever refused them.
     pub(crate) bad: Vec<BadRow>,
     /// Ids of the listings that are in the cluster because of the file.
     pub(crate) ids: Vec<String>,
@@ -81,12 +83,21 @@ pub(crate) async fn run(arguments: ImportArgs) -> anyhow::Result<()> {
         region: arguments.region,
         currency: &arguments.currency,
     };
+    // Before anything is imported: a file that cannot be written is known early.
+    let bad_rows = arguments
+        .bad_rows
+        .as_deref()
+        .map(BadRows::create)
+        .transpose()?;
     let bar = progress_bar(&arguments.file.display().to_string());
     let summary = import(&text, &target, &bar)
         .await
         .with_context(|| arguments.file.display().to_string())?;
     bar.finish_and_clear();
     report(&summary, &arguments.file, &mut io::stdout())?;
+    if let Some(file) = bad_rows {
+        file.write(&summary.bad)?;
+    }
     if summary.listings() == 0 {
         bail!("no row of {} could be imported", arguments.file.display());
     }
@@ -109,8 +120,20 @@ pub(crate) async fn import(
     bar: &ProgressBar,
 ) -> anyhow::Result<FileSummary> {
     let started = Instant::now();
-    let mut summary = FileSummary::default();
-    let rows = parse(text, target, &mut summary)?;
+    let rows = read_rows(text, target.region.as_str(), target.currency)?;
+    let mended = |how| {
+        rows.good
+            .iter()
+            .filter(|row| row.mended == Some(how))
+            .count() as u64
+    };
+    let mut summary = FileSummary {
+        bad: rows.bad,
+        rounded_ids: mended(Mended::RoundedId),
+        shortened_stays: mended(Mended::ShortenedMinStay),
+        ..FileSummary::default()
+    };
+    let rows = rows.good;
     bar.set_length(rows.len() as u64);
     let mut answers = futures::stream::iter(rows.chunks(BATCH_ROWS))
         .map(|batch| async move { (batch, send(target, batch).await) })
@@ -119,6 +142,7 @@ pub(crate) async fn import(
         summary.add(batch, answer?, &target.region);
         bar.inc(batch.len() as u64);
     }
+    summary.bad.sort_by_key(|bad| bad.line);
     summary.elapsed = started.elapsed();
     Ok(summary)
 }
@@ -129,37 +153,6 @@ async fn send(target: &Target<'_>, batch: &[Row]) -> Result<ImportSummary, CallE
         .map(|row| json!({"source": SOURCE, "external_id": row.external_id, "draft": row.draft}))
         .collect();
     target.admin.import(&rows).await
-}
-
-/// The good rows; the bad ones go into the summary.
-fn parse(text: &[u8], target: &Target<'_>, summary: &mut FileSummary) -> anyhow::Result<Vec<Row>> {
-    let mut file = csv::ReaderBuilder::new().flexible(true).from_reader(text);
-    let columns = Columns::find(file.headers().context("no header line")?)?;
-    let mut reader = RowReader::new(columns, target.region.as_str(), target.currency);
-    let mut rows = Vec::new();
-    let mut record = StringRecord::new();
-    loop {
-        let line = file.position().line();
-        match file.read_record(&mut record) {
-            Ok(false) => return Ok(rows),
-            Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
-                match reader.read(line, &record) {
-                    Ok(row) => {
-                        summary.rounded_ids += u64::from(row.mended == Some(Mended::RoundedId));
-                        summary.shortened_stays +=
-                            u64::from(row.mended == Some(Mended::ShortenedMinStay));
-                        rows.push(row);
-                    }
-                    Err(bad) => summary.bad.push(bad),
-                }
-            }
-            Err(cause) => summary.bad.push(BadRow {
-                line,
-                reason: cause.to_string(),
-            }),
-        }
-    }
 }
 
 /// Says what came of a file.
@@ -194,7 +187,38 @@ pub(crate) fn report(summary: &FileSummary, file: &Path, out: &mut impl Write) -
         writeln!(out, "  line {}: {}", bad.line, bad.reason)?;
     }
     if summary.bad.len() > BAD_ROWS_SHOWN {
-        writeln!(out, "  and {} more", summary.bad.len() - BAD_ROWS_SHOWN)?;
+        writeln!(
+            out,
+            "  and {} more: `meridian import --bad-rows FILE` writes all of them",
+            summary.bad.len() - BAD_ROWS_SHOWN
+        )?;
     }
     Ok(())
+}
+
+/// The file that takes every bad row, as CSV.
+struct BadRows<'a> {
+    path: &'a Path,
+    rows: csv::Writer<File>,
+}
+
+impl<'a> BadRows<'a> {
+    fn create(path: &'a Path) -> anyhow::Result<Self> {
+        let rows = csv::Writer::from_path(path)
+            .with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self { path, rows })
+    }
+
+    fn write(mut self, bad: &[BadRow]) -> anyhow::Result<()> {
+        let failed = || format!("cannot write {}", self.path.display());
+        self.rows
+            .write_record(["line", "reason"])
+            .with_context(failed)?;
+        for row in bad {
+            self.rows
+                .write_record([&row.line.to_string(), &row.reason])
+                .with_context(failed)?;
+        }
+        self.rows.flush().with_context(failed)
+    }
 }

@@ -123,16 +123,11 @@ impl RowReader {
         }
     }
 
-    /// Reads one record.
+    /// Reads the record that begins on `line`.
     ///
     /// # Errors
-    /// [`BadRow`] with the line and the reason.
-    pub(crate) fn read(&mut self, line: u64, record: &StringRecord) -> Result<Row, BadRow> {
-        self.try_read(line, record)
-            .map_err(|reason| BadRow { line, reason })
-    }
-
-    fn try_read(&mut self, line: u64, record: &StringRecord) -> Result<Row, String> {
+    /// What is wrong with it.
+    pub(crate) fn read(&mut self, line: u64, record: &StringRecord) -> Result<Row, String> {
         let text = |column: usize| record.get(column).unwrap_or_default().trim();
         let optional = |column: Option<usize>| {
             column
