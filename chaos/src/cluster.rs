@@ -4,16 +4,20 @@
 //! the others through the relays. Children end when their standard input closes:
 //! whatever becomes of this process, nothing is left behind.
 
+mod error;
 mod files;
+mod node;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use meridian_client::{AdminClient, CallError, Client, ClientOptions};
-use tokio::process::{Child, Command};
+use meridian_client::{AdminClient, Client, ClientOptions};
+use tokio::process::Child;
+
+pub use error::ClusterError;
+pub(crate) use error::io;
+pub use node::RunningNode;
 
 use crate::layout::WanPlan;
 use crate::until::{NotInTime, until};
@@ -23,45 +27,6 @@ use crate::wan::Wan;
 const READY_PATIENCE: Duration = Duration::from_secs(30);
 /// How long a node may take to stop when asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
-/// Lines of a node's log that an error shows.
-const LOG_LINES_SHOWN: usize = 12;
-
-/// Why a local cluster could not do something.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// A file or process.
-    #[error("{what}: {cause}")]
-    Io {
-        /// What was being done.
-        what: String,
-        /// What the operating system said.
-        cause: std::io::Error,
-    },
-    /// The binary refused.
-    #[error("`meridian {command}` failed: {message}")]
-    Command {
-        /// What was asked.
-        command: String,
-        /// What it said.
-        message: String,
-    },
-    /// A node did not become ready.
-    #[error("node {node}: {cause}\nlast lines of its log:\n{log}")]
-    NotReady {
-        /// The node.
-        node: u64,
-        /// What was awaited.
-        cause: NotInTime,
-        /// What it wrote.
-        log: String,
-    },
-    /// A node that is not part of the cluster, or not running.
-    #[error("node {0} is not running")]
-    NotRunning(u64),
-    /// A client could not be made.
-    #[error(transparent)]
-    Client(#[from] CallError),
-}
 
 /// How to set up a cluster.
 #[derive(Debug, Clone)]
@@ -75,24 +40,6 @@ pub struct ClusterOptions {
     /// Port of the first node's API; those of its admin API and of the other nodes
     /// follow. `None`: free ports, chosen by the system.
     pub first_port: Option<u16>,
-}
-
-/// One node: its ports, its folder, and its process while it runs.
-#[derive(Debug)]
-pub struct RunningNode {
-    /// Its number.
-    pub id: u64,
-    /// Its region.
-    pub region: &'static str,
-    /// TCP address of its client API.
-    pub api: SocketAddr,
-    /// TCP address of its operator API.
-    pub admin: SocketAddr,
-    /// UDP address of its QUIC endpoint.
-    pub peer: SocketAddr,
-    /// Its files.
-    pub folder: PathBuf,
-    child: Option<Child>,
 }
 
 /// A cluster of processes and the network between them.
@@ -251,14 +198,10 @@ impl LocalCluster {
     /// Resident memory of each running node, in bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> BTreeMap<u64, u64> {
-        let resident = |node: &RunningNode| {
-            let pid = node.child.as_ref()?.id()?;
-            let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-            let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-            let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
-            Some((node.id, kib * 1024))
-        };
-        self.nodes.values().filter_map(resident).collect()
+        let nodes = self.nodes.values();
+        nodes
+            .filter_map(|node| Some((node.id, node.memory_bytes()?)))
+            .collect()
     }
 
     /// Process ids of the running nodes.
@@ -293,30 +236,11 @@ impl LocalCluster {
     }
 
     fn spawn(&mut self, id: u64) -> Result<(), ClusterError> {
-        let binary = self.options.binary.clone();
-        let node = self
-            .nodes
+        let binary = &self.options.binary;
+        self.nodes
             .get_mut(&id)
-            .ok_or(ClusterError::NotRunning(id))?;
-        let doing = format!("starting node {id}");
-        let log = std::fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(node.folder.join(files::LOG))
-            .map_err(|cause| io(&doing, cause))?;
-        let child = Command::new(binary)
-            .arg("start")
-            .arg("--config")
-            .arg(node.folder.join(files::CONFIG))
-            .arg("--exit-with-stdin")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|cause| io(&doing, cause))?;
-        node.child = Some(child);
-        Ok(())
+            .ok_or(ClusterError::NotRunning(id))?
+            .spawn(binary)
     }
 
     async fn wait_ready(&self, id: u64) -> Result<(), ClusterError> {
@@ -344,36 +268,7 @@ impl LocalCluster {
     }
 
     fn log_tail(&self, id: u64) -> String {
-        let path = self.nodes.get(&id).map(|node| node.folder.join(files::LOG));
-        let text = path
-            .and_then(|path| std::fs::read_to_string(path).ok())
-            .unwrap_or_default();
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+        let node = self.nodes.get(&id);
+        node.map_or_else(String::new, RunningNode::log_tail)
     }
-}
-
-pub(crate) fn io(what: &str, cause: std::io::Error) -> ClusterError {
-    ClusterError::Io {
-        what: what.to_owned(),
-        cause,
-    }
-}
-
-/// Runs the binary to its end.
-pub(crate) async fn run(binary: &Path, arguments: &[&str]) -> Result<(), ClusterError> {
-    let command = arguments.join(" ");
-    let output = Command::new(binary)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .await
-        .map_err(|cause| io(&format!("running {}", binary.display()), cause))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(ClusterError::Command {
-        command,
-        message: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
 }

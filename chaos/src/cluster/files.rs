@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
-use super::{ClusterError, ClusterOptions, RunningNode, io, run};
+use super::node::run;
+use super::{ClusterError, ClusterOptions, RunningNode, io};
 use crate::wan::Wan;
 
 /// A node's configuration, in its folder.

@@ -1,0 +1,90 @@
+//! One node of a local cluster, and its process.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tokio::process::{Child, Command};
+
+use super::error::{ClusterError, io};
+use super::files;
+
+/// Lines of a node's log that an error shows.
+const LOG_LINES_SHOWN: usize = 12;
+
+/// One node: its ports, its folder, and its process while it runs.
+#[derive(Debug)]
+pub struct RunningNode {
+    /// Its number.
+    pub id: u64,
+    /// Its region.
+    pub region: &'static str,
+    /// TCP address of its client API.
+    pub api: SocketAddr,
+    /// TCP address of its operator API.
+    pub admin: SocketAddr,
+    /// UDP address of its QUIC endpoint.
+    pub peer: SocketAddr,
+    /// Its files.
+    pub folder: PathBuf,
+    pub(super) child: Option<Child>,
+}
+
+impl RunningNode {
+    /// Starts its process on its files.
+    pub(super) fn spawn(&mut self, binary: &Path) -> Result<(), ClusterError> {
+        let doing = format!("starting node {}", self.id);
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.join(files::LOG))
+            .map_err(|cause| io(&doing, cause))?;
+        let child = Command::new(binary)
+            .arg("start")
+            .arg("--config")
+            .arg(self.folder.join(files::CONFIG))
+            .arg("--exit-with-stdin")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|cause| io(&doing, cause))?;
+        self.child = Some(child);
+        Ok(())
+    }
+
+    /// The last lines that it wrote.
+    pub(super) fn log_tail(&self) -> String {
+        let text = std::fs::read_to_string(self.folder.join(files::LOG)).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..].join("\n")
+    }
+
+    /// Resident memory of its process while it runs.
+    pub(super) fn memory_bytes(&self) -> Option<u64> {
+        let pid = self.child.as_ref()?.id()?;
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
+        Some(kib * 1024)
+    }
+}
+
+/// Runs the binary to its end.
+pub(super) async fn run(binary: &Path, arguments: &[&str]) -> Result<(), ClusterError> {
+    let command = arguments.join(" ");
+    let output = Command::new(binary)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await
+        .map_err(|cause| io(&format!("running {}", binary.display()), cause))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ClusterError::Command {
+        command,
+        message: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
