@@ -56,6 +56,28 @@ pub struct Sale {
     pub outcome: Outcome,
 }
 
+/// Whether all regions reach one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// They do.
+    Whole,
+    /// One of them is cut off from the others.
+    OneRegionCut,
+}
+
+/// Clients of every region that wanted the same night of a listing at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Race {
+    /// `lst_…`
+    pub listing: String,
+    /// The night, `YYYY-MM-DD`.
+    pub check_in: String,
+    /// How the links were meanwhile.
+    pub links: Links,
+    /// What each of them was told in the end.
+    pub outcomes: Vec<Outcome>,
+}
+
 /// An acknowledged edit: an amenity that nobody else adds or removes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Edit {
@@ -71,6 +93,7 @@ pub struct Edit {
 #[derive(Debug, Default)]
 pub struct History {
     sales: Mutex<Vec<Sale>>,
+    races: Mutex<Vec<Race>>,
     edits: Mutex<Vec<Edit>>,
 }
 
@@ -81,6 +104,14 @@ impl History {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .push(sale);
+    }
+
+    /// Adds a race that is over.
+    pub fn race(&self, race: Race) {
+        self.races
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(race);
     }
 
     /// Adds an acknowledged edit.
@@ -95,6 +126,15 @@ impl History {
     #[must_use]
     pub fn sales(&self) -> Vec<Sale> {
         self.sales
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Every race so far.
+    #[must_use]
+    pub fn races(&self) -> Vec<Race> {
+        self.races
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()

@@ -20,10 +20,12 @@ mod until;
 mod wan;
 
 pub use check::{
-    StandingBooking, Verdict, Violation, check_convergence, check_durability, check_single_sale,
+    EditTally, RaceFindings, StandingBooking, Unread, Verdict, Violation, check_bookings_durable,
+    check_convergence, check_edits_accepted, check_edits_durable, check_no_quorum, check_races,
+    check_readable, check_single_sale,
 };
 pub use cluster::{ClusterError, ClusterOptions, LocalCluster, RunningNode};
-pub use history::{Booked, Edit, History, Outcome, Sale};
+pub use history::{Booked, Edit, History, Links, Outcome, Race, Sale};
 pub use layout::{NodePlan, RegionPlan, WanPlan};
 pub use link::{LinkModel, LinkState};
 pub use live::{LiveSample, LiveWorkload};

@@ -12,14 +12,17 @@ use crate::until::{NotInTime, until};
 /// Listings looked at in search of bookable ones.
 const BOOKABLE_LOOKS_MAX: usize = 1_000;
 
+/// The digest of each listing on each node.
+pub(crate) type Digests = BTreeMap<u64, BTreeMap<String, String>>;
+
 /// Digests of every listing on every node, read only for shards that differ: for
 /// the others, nodes are known to be equal.
 pub(crate) async fn differing_digests(
     admins: &BTreeMap<u64, AdminClient>,
-) -> Result<BTreeMap<u64, BTreeMap<String, String>>, CallError> {
+) -> Result<Digests, CallError> {
     let mut by_node = BTreeMap::new();
     for (node, admin) in admins {
-        by_node.insert(*node, shards(&admin.digests().await?));
+        by_node.insert(*node, shards(&admin.digests().await?)?);
     }
     let mut first = by_node.values();
     let reference = first.next().cloned().unwrap_or_default();
@@ -84,13 +87,18 @@ pub(crate) async fn standing_bookings(
     }
 }
 
-fn shards(answer: &Value) -> BTreeMap<u64, String> {
-    answer["shards"]
+/// Digests by shard. A node that names none has not said that it holds the same.
+fn shards(answer: &Value) -> Result<BTreeMap<u64, String>, CallError> {
+    let shards: BTreeMap<u64, String> = answer["shards"]
         .as_array()
         .into_iter()
         .flatten()
         .filter_map(|shard| Some((shard["shard"].as_u64()?, text(&shard["digest"]))))
-        .collect()
+        .collect();
+    if shards.is_empty() {
+        return Err(CallError::Decode("digests without a shard".to_owned()));
+    }
+    Ok(shards)
 }
 
 /// The first `wanted` of `listings` that take a stay of one night: not every real

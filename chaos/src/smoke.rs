@@ -1,22 +1,23 @@
 //! The smoke run: a bounded time in which a cluster is used, cut, raced, healed and
 //! judged.
 
+mod edits;
+mod judge;
 mod measure;
+mod persist;
+mod race;
 mod report;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use meridian_client::{AdminClient, CallError, Client, NewStay};
-use serde_json::json;
 
-use crate::check::{
-    StandingBooking, Verdict, Violation, check_convergence, check_durability, check_single_sale,
-};
 use crate::cluster::{ClusterError, LocalCluster};
-use crate::history::{Edit, History, Outcome, Sale};
-use crate::observe::{bookable, converged, differing_digests, standing_bookings, text};
+use crate::history::{History, Links, Outcome, Sale};
+use crate::observe::{bookable, converged};
 use crate::until::until;
+use judge::Observed;
 
 pub use report::{Latency, RegionReport, SmokeReport};
 
@@ -27,8 +28,6 @@ const CONVERGE_PATIENCE: Duration = Duration::from_secs(60);
 const CUT_PATIENCE: Duration = Duration::from_secs(20);
 /// The region that is cut off.
 const CUT_REGION: &str = "ap-southeast";
-/// Clients of each region that race for the same night.
-const RACERS_PER_REGION: usize = 4;
 
 /// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -134,14 +133,14 @@ impl Smoke<'_> {
         let measured = measure::all(self).await?;
 
         (self.tell)("racing for the same nights from all regions");
-        self.race(0).await;
+        self.race(0, Links::Whole).await;
 
         (self.tell)("cutting ap-southeast off");
         self.cluster.wan().isolate(CUT_REGION);
         let no_quorum_after = self.await_no_quorum().await;
         (self.tell)("editing the same listings everywhere, racing for nights, while it is cut off");
-        let edited_while_cut = self.edit_everywhere().await;
-        self.race(1).await;
+        let edits = self.edit_everywhere().await;
+        self.race(1, Links::OneRegionCut).await;
 
         (self.tell)("healing the links and waiting until all nodes hold the same");
         let healed = Instant::now();
@@ -151,13 +150,22 @@ impl Smoke<'_> {
             Err(_late) => None,
         };
         (self.tell)("racing once more, then checking every promise");
-        self.race(2).await;
-        let verdict = self.judge(edited_while_cut, no_quorum_after).await?;
+        self.race(2, Links::Whole).await;
+        let edited_while_cut = edits
+            .iter()
+            .find(|tally| tally.region == CUT_REGION)
+            .map_or(0, |tally| tally.accepted);
+        let judged = self
+            .judge(Observed {
+                no_quorum_after,
+                edits,
+            })
+            .await;
         Ok(report::assemble(
             self,
             measured,
             report::Findings {
-                verdict,
+                judged,
                 converged_in,
                 no_quorum_after,
                 edited_while_cut,
@@ -181,40 +189,6 @@ impl Smoke<'_> {
             .flat_map(|listings| listings.iter().take(self.options.raced).cloned())
             .collect()
     }
-
-    /// Clients of every region try to book the same night of the same listings, at
-    /// once. `round` chooses the night.
-    async fn race(&self, round: usize) {
-        let Some((check_in, check_out)) = self.options.nights.get(round).cloned() else {
-            return;
-        };
-        for listing in self.raced() {
-            let racers = self.regions.iter().flat_map(|region| {
-                (0..RACERS_PER_REGION).map(move |_| (region.id, region.client.clone()))
-            });
-            let attempts = racers.map(|(region, client)| {
-                let stay = NewStay {
-                    check_in: check_in.clone(),
-                    check_out: check_out.clone(),
-                    guests: 1,
-                };
-                let listing = listing.clone();
-                async move {
-                    let key = format!("race-{:032x}", rand::random::<u128>());
-                    let answer = client.book(&listing, &stay, "card_ok", &key).await;
-                    self.history.sale(Sale {
-                        listing,
-                        check_in: stay.check_in,
-                        check_out: stay.check_out,
-                        region: region.to_owned(),
-                        outcome: Outcome::of_booking(&answer),
-                    });
-                }
-            });
-            join_all(attempts).await;
-        }
-    }
-
     /// How long the cut-off region needs until it answers a booking `no-quorum`.
     async fn await_no_quorum(&self) -> Option<Duration> {
         let cut = self.regions.iter().find(|region| region.id == CUT_REGION)?;
@@ -245,121 +219,6 @@ impl Smoke<'_> {
         .await
         .ok()
         .map(|()| started.elapsed())
-    }
-
-    /// Every region changes the same listings; answers how many edits were
-    /// acknowledged in the region that is cut off.
-    async fn edit_everywhere(&self) -> usize {
-        let listings = self.edited();
-        let edits = self.regions.iter().map(|region| {
-            let listings = listings.clone();
-            async move {
-                let mut acknowledged = 0;
-                for listing in listings {
-                    let amenity = format!("{} {:08x}", region.id, rand::random::<u32>());
-                    let ops = json!([
-                        {"op": "add", "path": "/amenities", "value": amenity},
-                        {"op": "increment", "path": "/counters/saves", "by": 1},
-                        {"op": "splice", "path": "/description", "at": 0, "delete": 0,
-                         "insert": format!("As seen from {}. ", region.id)},
-                    ]);
-                    let title = json!({"title": format!("Renamed in {}", region.id)});
-                    let edited = region.client.edit_listing(&listing, ops).await.is_ok();
-                    let renamed = region.client.patch_listing(&listing, title, None).await;
-                    if edited {
-                        self.history.edit(Edit {
-                            listing,
-                            amenity,
-                            region: region.id.to_owned(),
-                        });
-                    }
-                    acknowledged += usize::from(edited && renamed.is_ok());
-                }
-                (region.id, acknowledged)
-            }
-        });
-        join_all(edits)
-            .await
-            .into_iter()
-            .find(|(region, _)| *region == CUT_REGION)
-            .map_or(0, |(_, acknowledged)| acknowledged)
-    }
-
-    async fn judge(
-        &self,
-        edited_while_cut: usize,
-        no_quorum_after: Option<Duration>,
-    ) -> Result<Verdict, SmokeError> {
-        let mut violations = Vec::new();
-        if no_quorum_after.is_none() {
-            violations.push(Violation {
-                invariant: "a minority answers no-quorum within its deadline",
-                detail: format!("{CUT_REGION} did not within {CUT_PATIENCE:?}"),
-            });
-        }
-        let expected = self.edited().len();
-        if edited_while_cut < expected {
-            violations.push(Violation {
-                invariant: "a region that is cut off still accepts listings",
-                detail: format!("{edited_while_cut} of {expected} were edited in {CUT_REGION}"),
-            });
-        }
-        // Edits of the measurement and the last race may still be on their way.
-        let late = converged(&self.admins, CONVERGE_PATIENCE).await.is_err();
-        if late {
-            let digests = differing_digests(&self.admins)
-                .await
-                .map_err(|cause| call("reading the digests", cause))?;
-            violations.extend(check_convergence(&digests));
-        }
-        let (sales, edits) = (self.history.sales(), self.history.edits());
-        let standing = self.standing(&sales).await?;
-        violations.extend(check_single_sale(&sales, &standing));
-        for region in &self.regions {
-            let amenities = self.amenities(region, &edits).await?;
-            violations.extend(check_durability(&sales, &standing, &edits, &amenities));
-        }
-        Ok(Verdict { violations })
-    }
-
-    async fn standing(&self, sales: &[Sale]) -> Result<Vec<StandingBooking>, SmokeError> {
-        let mut listings: Vec<&str> = sales.iter().map(|sale| sale.listing.as_str()).collect();
-        listings.sort_unstable();
-        listings.dedup();
-        let mut standing = Vec::new();
-        let Some(region) = self.regions.first() else {
-            return Ok(standing);
-        };
-        for listing in listings {
-            let of_listing = standing_bookings(&region.client, listing)
-                .await
-                .map_err(|cause| call("reading the bookings in the end", cause))?;
-            standing.extend(of_listing);
-        }
-        Ok(standing)
-    }
-
-    /// Amenities of the edited listings, as a region shows them.
-    async fn amenities(
-        &self,
-        region: &Region,
-        edits: &[Edit],
-    ) -> Result<BTreeMap<String, Vec<String>>, SmokeError> {
-        let mut shown = BTreeMap::new();
-        for edit in edits {
-            if shown.contains_key(&edit.listing) {
-                continue;
-            }
-            let listing = region
-                .client
-                .listing(&edit.listing)
-                .await
-                .map_err(|cause| call("reading the listings in the end", cause))?;
-            let amenities = listing.body["amenities"].as_array();
-            let amenities = amenities.into_iter().flatten().map(text);
-            shown.insert(edit.listing.clone(), amenities.collect());
-        }
-        Ok(shown)
     }
 }
 

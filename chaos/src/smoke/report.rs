@@ -8,6 +8,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::Smoke;
+use super::judge::Judged;
 use super::measure::Measured;
 use crate::check::Verdict;
 use crate::history::Outcome;
@@ -55,6 +56,10 @@ pub struct SmokeReport {
     pub bookings_refused: BTreeMap<String, usize>,
     /// Those whose outcome the client does not know.
     pub bookings_unknown: usize,
+    /// Nights that clients of all regions raced for.
+    pub races: usize,
+    /// Those of them whose winner was not told in time, and stands in the ledger.
+    pub winners_untold: usize,
     /// Edits that the cut-off region acknowledged.
     pub edited_while_cut: usize,
     /// Seconds until the cut-off region answered `no-quorum`.
@@ -66,7 +71,7 @@ pub struct SmokeReport {
 }
 
 pub(super) struct Findings {
-    pub(super) verdict: Verdict,
+    pub(super) judged: Judged,
     pub(super) converged_in: Option<Duration>,
     pub(super) no_quorum_after: Option<Duration>,
     pub(super) edited_while_cut: usize,
@@ -95,12 +100,14 @@ pub(super) fn assemble(
         }
     });
     let mut report = SmokeReport {
-        verdict: findings.verdict,
+        verdict: findings.judged.verdict,
         regions: regions.collect(),
         listings: smoke.options.listings.values().map(Vec::len).sum(),
         bookings_sold: 0,
         bookings_refused: BTreeMap::new(),
         bookings_unknown: 0,
+        races: findings.judged.races,
+        winners_untold: findings.judged.winners_untold,
         edited_while_cut: findings.edited_while_cut,
         no_quorum_after_s: findings.no_quorum_after.map(|after| after.as_secs_f64()),
         converged_in_s: findings.converged_in.map(|after| after.as_secs_f64()),
@@ -177,6 +184,11 @@ impl fmt::Display for SmokeReport {
             } else {
                 refused.join(", ")
             }
+        )?;
+        writeln!(
+            formatter,
+            "races: {} nights, {} winners untold",
+            self.races, self.winners_untold
         )?;
         writeln!(
             formatter,
