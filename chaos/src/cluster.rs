@@ -2,7 +2,8 @@
 //!
 //! The binary makes its own certificates; every node gets a topology that shows it
 //! the others through the relays. Children end when their standard input closes:
-//! whatever becomes of this process, nothing is left behind.
+//! whatever becomes of this process, none is left behind. They have process groups of
+//! their own, so that Ctrl-C reaches only this process, which ends them in order.
 
 mod error;
 mod files;
@@ -51,31 +52,48 @@ pub struct LocalCluster {
 }
 
 impl LocalCluster {
-    /// Makes certificates and configuration, starts every node, and waits until all
-    /// are ready and connected.
+    /// [`LocalCluster::prepare`] and [`LocalCluster::launch`] in one.
     ///
     /// # Errors
     /// [`ClusterError`] with the last lines of the log of a node that does not start.
     pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
+        let mut cluster = Self::prepare(options).await?;
+        cluster.launch().await?;
+        Ok(cluster)
+    }
+
+    /// Makes certificates, configuration and links. No node runs yet: who may be
+    /// interrupted has something to shut down before there is something to leave.
+    ///
+    /// # Errors
+    /// [`ClusterError`] of files, ports, or the binary.
+    pub async fn prepare(options: ClusterOptions) -> Result<Self, ClusterError> {
         let nodes = files::plan_nodes(&options)?;
         let peers = nodes.iter().map(|node| (node.id, node.peer)).collect();
         let wan = Wan::start(&options.plan, &peers)
             .await
             .map_err(|cause| io("starting the links", cause))?;
         files::write_all(&options, &nodes, &wan).await?;
-        let mut cluster = Self {
+        Ok(Self {
             options,
             nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
             wan,
-        };
-        for id in cluster.ids() {
-            cluster.spawn(id)?;
+        })
+    }
+
+    /// Starts every node, and waits until all are ready and connected. May be given up
+    /// at any time: what runs then ends with [`LocalCluster::shutdown`].
+    ///
+    /// # Errors
+    /// [`ClusterError`] with the last lines of the log of a node that does not start.
+    pub async fn launch(&mut self) -> Result<(), ClusterError> {
+        for id in self.ids() {
+            self.spawn(id)?;
         }
-        for id in cluster.ids() {
-            cluster.wait_ready(id).await?;
+        for id in self.ids() {
+            self.wait_ready(id).await?;
         }
-        cluster.wait_connected().await?;
-        Ok(cluster)
+        self.wait_connected().await
     }
 
     /// Numbers of all nodes.

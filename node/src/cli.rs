@@ -61,7 +61,7 @@ pub(crate) struct StartArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit status: 0 when every promise held, 3 when one was broken, 1 when the demo could not run."
+    after_help = "Exit status: 0 when every promise held, 3 when one was broken, 130 when --smoke was interrupted, 1 when the demo could not run."
 )]
 pub(crate) struct DemoArgs {
     /// Listings to import, a CSV file for a region; may be given several times.
@@ -77,6 +77,10 @@ pub(crate) struct DemoArgs {
     /// Keep the nodes' files here (default: a temporary folder that is removed).
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
+    /// Port of the first region's API; its operator API is 2 further on, the other
+    /// regions 10 and 20. 0 takes whatever is free, as --smoke does.
+    #[arg(long, value_name = "PORT", default_value_t = 7400, value_parser = clap::value_parser!(u16).range(..=65_000))]
+    pub(crate) first_port: u16,
 }
 
 #[derive(Debug, Args)]

@@ -17,6 +17,8 @@ use crate::{demo, import};
 
 /// Exit status of a demo whose promises were broken.
 const PROMISE_BROKEN: u8 = 3;
+/// Exit status of what was interrupted, as shells have it: 128 and SIGINT's number.
+const INTERRUPTED: u8 = 130;
 
 /// What a command came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,12 +27,15 @@ pub(crate) enum Done {
     Well,
     /// The demo found a broken promise.
     PromiseBroken,
+    /// Somebody ended it before it came to a verdict.
+    Interrupted,
 }
 
 pub(crate) fn run(command: Command) -> ExitCode {
     match dispatch(command) {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::PromiseBroken) => ExitCode::from(PROMISE_BROKEN),
+        Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             // Nowhere left to say it if standard error is closed.
             let _ = writeln!(io::stderr(), "meridian: {error:#}");

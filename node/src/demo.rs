@@ -2,27 +2,27 @@
 //! them, real listings, and both promises to watch.
 
 mod dates;
+mod folder;
+mod interrupt;
 mod listings;
 mod screen;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use meridian_chaos::{
-    ClusterOptions, LiveWorkload, LocalCluster, SmokeOptions, WanPlan, run_smoke,
+    ClusterError, ClusterOptions, LiveWorkload, LocalCluster, SmokeOptions, WanPlan, run_smoke,
 };
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::interval;
 
 use crate::cli::DemoArgs;
 use crate::commands::Done;
+use folder::Folder;
+use interrupt::Interrupt;
 use listings::Source;
 use screen::Screen;
 
-/// API of the first region; those of the others follow at 7410 and 7420.
-const FIRST_PORT: u16 = 7_400;
 /// How often the live line is written.
 const LIVE_EVERY: Duration = Duration::from_secs(1);
 /// What the smoke run measures and breaks.
@@ -36,51 +36,89 @@ const SMOKE_BOUND: Duration = Duration::from_secs(300);
 pub(crate) async fn run(arguments: DemoArgs) -> anyhow::Result<Done> {
     let sources = Source::parse(&arguments.listings)?;
     let screen = Screen::new();
-    // Asked for early: from here on Ctrl-C ends the demo in order.
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot wait for Ctrl-C")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    // Before there is anything to leave behind.
+    let mut interrupt = Interrupt::listen()?;
     let folder = Folder::new(arguments.dir.clone())?;
-    let started = Instant::now();
     screen.step("starting three regions, 80, 160 and 220 ms apart");
-    let cluster = start_cluster(&folder, &arguments).await?;
-    screen.step(&format!(
-        "ready after {:.1} s; importing listings",
-        started.elapsed().as_secs_f64()
-    ));
-
+    // Bounded, and so not interrupted half-way: its files are all there or not at all.
+    let mut stage = Stage::prepare(&folder, &arguments).await?;
     let shown = tokio::select! {
         biased;
-        _ = interrupt.recv() => Ok(Done::Well),
-        _ = terminate.recv() => Ok(Done::Well),
-        shown = show(&cluster, &sources, &arguments, &screen) => shown,
+        () = interrupt.told() => Ok(interrupted(&arguments)),
+        shown = show(&mut stage, &sources, &arguments, &screen) => shown,
     };
     screen.step("stopping");
-    let stopped = cluster.shutdown().await;
+    let ended = stage.end().await;
+    let removed = folder.remove();
     let done = shown?;
-    stopped.context("a node did not stop as it should")?;
+    ended.context("a node did not stop as it should")?;
+    removed?;
     Ok(done)
 }
 
-async fn start_cluster(folder: &Folder, arguments: &DemoArgs) -> anyhow::Result<LocalCluster> {
-    let binary = std::env::current_exe().context("cannot find this program's own file")?;
-    let options = ClusterOptions {
-        binary,
-        folder: folder.path.clone(),
-        plan: WanPlan::three_continents(),
+/// Ctrl-C is how a demo ends; a smoke run that it ends has no verdict.
+const fn interrupted(arguments: &DemoArgs) -> Done {
+    if arguments.smoke {
+        Done::Interrupted
+    } else {
+        Done::Well
+    }
+}
+
+/// Everything that has to end before the demo may.
+struct Stage {
+    started: Instant,
+    cluster: LocalCluster,
+    workload: Option<LiveWorkload>,
+}
+
+impl Stage {
+    async fn prepare(folder: &Folder, arguments: &DemoArgs) -> anyhow::Result<Self> {
+        let started = Instant::now();
+        let binary = std::env::current_exe().context("cannot find this program's own file")?;
         // A bounded run beside others takes whatever ports are free.
-        first_port: (!arguments.smoke).then_some(FIRST_PORT),
-    };
-    LocalCluster::start(options)
-        .await
-        .context("the cluster did not start; is another demo running?")
+        let fixed = !arguments.smoke && arguments.first_port != 0;
+        let options = ClusterOptions {
+            binary,
+            folder: folder.path(),
+            plan: WanPlan::three_continents(),
+            first_port: fixed.then_some(arguments.first_port),
+        };
+        let cluster = LocalCluster::prepare(options).await.context(
+            "the cluster cannot be set up; is another demo running? (--first-port 0 takes free ports)",
+        )?;
+        Ok(Self {
+            started,
+            cluster,
+            workload: None,
+        })
+    }
+
+    /// Clients first: a node that goes is no outage then.
+    async fn end(self) -> Result<(), ClusterError> {
+        if let Some(workload) = self.workload {
+            workload.stop().await;
+        }
+        self.cluster.shutdown().await
+    }
 }
 
 async fn show(
-    cluster: &LocalCluster,
+    stage: &mut Stage,
     sources: &[Source],
     arguments: &DemoArgs,
     screen: &Screen,
 ) -> anyhow::Result<Done> {
+    stage
+        .cluster
+        .launch()
+        .await
+        .context("the cluster did not start")?;
+    let cluster = &stage.cluster;
+    screen.step(&format!(
+        "ready after {:.1} s; importing listings",
+        stage.started.elapsed().as_secs_f64()
+    ));
     let started = Instant::now();
     let loaded = listings::import_all(cluster, sources, screen).await?;
     let total: usize = loaded.values().map(Vec::len).sum();
@@ -97,8 +135,7 @@ async fn show(
     if arguments.smoke {
         return smoke(cluster, loaded, arguments, screen).await;
     }
-    live(cluster, &loaded, screen).await?;
-    Ok(Done::Well)
+    live(stage, &loaded, screen).await
 }
 
 async fn smoke(
@@ -131,16 +168,17 @@ async fn smoke(
     })
 }
 
-/// Shows where everything is, then one line that lives until Ctrl-C.
+/// Shows where everything is, then one line that lives until the demo is ended.
 async fn live(
-    cluster: &LocalCluster,
+    stage: &mut Stage,
     loaded: &BTreeMap<String, Vec<String>>,
     screen: &Screen,
-) -> anyhow::Result<()> {
-    screen.block(&screen::welcome(cluster, loaded));
+) -> anyhow::Result<Done> {
+    screen.block(&screen::welcome(&stage.cluster, loaded));
     let all: Vec<String> = loaded.values().flatten().cloned().collect();
     let nights = dates::first_nights_of_months(12);
-    let mut workload = LiveWorkload::start(cluster, &all, &nights).await?;
+    let workload = LiveWorkload::start(&stage.cluster, &all, &nights).await?;
+    let workload = stage.workload.insert(workload);
     let mut ticks = interval(LIVE_EVERY);
     let mut before = None;
     loop {
@@ -148,39 +186,5 @@ async fn live(
         let sample = workload.sample().await;
         screen.live(&sample, before.as_ref());
         before = Some(sample);
-    }
-}
-
-/// Where the nodes' files are; removed in the end unless the user chose it.
-struct Folder {
-    path: PathBuf,
-    _temporary: Option<tempfile::TempDir>,
-}
-
-impl Folder {
-    fn new(chosen: Option<PathBuf>) -> anyhow::Result<Self> {
-        if let Some(path) = chosen {
-            let taken = path
-                .read_dir()
-                .is_ok_and(|mut entries| entries.next().is_some());
-            if taken {
-                bail!(
-                    "{} is not empty: choose another folder for --dir",
-                    path.display()
-                );
-            }
-            return Ok(Self {
-                path,
-                _temporary: None,
-            });
-        }
-        let temporary = tempfile::Builder::new()
-            .prefix("meridian-demo-")
-            .tempdir()
-            .context("cannot make a temporary folder")?;
-        Ok(Self {
-            path: temporary.path().to_path_buf(),
-            _temporary: Some(temporary),
-        })
     }
 }

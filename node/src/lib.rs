@@ -35,7 +35,8 @@ pub use config::{
 /// Does what the command line says and answers the process' exit status.
 ///
 /// 0: done; 1: it could not be done, the reason is on standard error; 2: the
-/// command line is wrong; 3: a promise was broken (`demo --smoke`).
+/// command line is wrong; 3: a promise was broken, 130: somebody interrupted it
+/// before it was known (`demo --smoke`).
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     commands::run(cli.command)

@@ -1,6 +1,7 @@
 //! The command line, as people use it.
 
-use std::path::Path;
+mod demo;
+
 use std::process::{Command, Output};
 
 use tempfile::TempDir;
@@ -83,25 +84,4 @@ async fn commands_reach_a_running_cluster() {
         assert!(said(&checked).contains(what), "{}", said(&checked));
     }
     scenario.stop().await;
-}
-
-/// Processes that run the binary under test from a folder.
-fn nodes_of(folder: &Path) -> usize {
-    let folder = folder.to_string_lossy().into_owned();
-    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
-    processes
-        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
-        .filter(|line| String::from_utf8_lossy(line).contains(&folder))
-        .count()
-}
-
-#[test]
-fn demo_smoke_passes_and_leaves_nothing_behind() {
-    let folder = TempDir::new().expect("a folder");
-    let inside = folder.path().join("demo");
-    let output = meridian(&["demo", "--smoke", "--dir", &inside.to_string_lossy()]);
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    assert!(said.contains("PASS"), "{said}");
-    assert_eq!(nodes_of(&inside), 0, "a node is left behind");
 }

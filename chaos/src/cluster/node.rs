@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use tokio::process::{Child, Command};
 
@@ -11,6 +12,10 @@ use super::files;
 
 /// Lines of a node's log that an error shows.
 const LOG_LINES_SHOWN: usize = 12;
+/// A process group of its own: a signal of the terminal is for our process alone.
+const OWN_GROUP: i32 = 0;
+/// How long a command of the binary that makes files may take.
+const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 
 /// One node: its ports, its folder, and its process while it runs.
 #[derive(Debug)]
@@ -47,6 +52,7 @@ impl RunningNode {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
+            .process_group(OWN_GROUP)
             .kill_on_drop(true)
             .spawn()
             .map_err(|cause| io(&doing, cause))?;
@@ -73,18 +79,22 @@ impl RunningNode {
 
 /// Runs the binary to its end.
 pub(super) async fn run(binary: &Path, arguments: &[&str]) -> Result<(), ClusterError> {
-    let command = arguments.join(" ");
+    let doing = format!("running {}", binary.display());
     let output = Command::new(binary)
         .args(arguments)
         .stdin(Stdio::null())
-        .output()
+        .process_group(OWN_GROUP)
+        .kill_on_drop(true)
+        .output();
+    let output = tokio::time::timeout(COMMAND_DEADLINE, output)
         .await
-        .map_err(|cause| io(&format!("running {}", binary.display()), cause))?;
+        .unwrap_or_else(|_late| Err(std::io::ErrorKind::TimedOut.into()))
+        .map_err(|cause| io(&doing, cause))?;
     if output.status.success() {
         return Ok(());
     }
     Err(ClusterError::Command {
-        command,
+        command: arguments.join(" "),
         message: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
 }

@@ -1,6 +1,6 @@
 //! What the demo shows: steps, one block, and a line that lives.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Stdout, Write};
@@ -13,6 +13,8 @@ use super::dates;
 pub(crate) struct Screen {
     out: RefCell<Stdout>,
     is_terminal: bool,
+    /// Whether the cursor stands behind the live line.
+    line_open: Cell<bool>,
 }
 
 impl Screen {
@@ -21,6 +23,7 @@ impl Screen {
         Self {
             is_terminal: out.is_terminal(),
             out: RefCell::new(out),
+            line_open: Cell::new(false),
         }
     }
 
@@ -36,7 +39,14 @@ impl Screen {
 
     pub(crate) fn write(&self, write: impl FnOnce(&mut Stdout) -> io::Result<()>) {
         let mut out = self.out.borrow_mut();
-        let _ = write(&mut out).and_then(|()| out.flush());
+        let ended = if self.line_open.replace(false) {
+            writeln!(out)
+        } else {
+            Ok(())
+        };
+        let _ = ended
+            .and_then(|()| write(&mut out))
+            .and_then(|()| out.flush());
     }
 
     /// The live line: written over itself on a terminal, else one line each time.
@@ -51,14 +61,14 @@ impl Screen {
             sample.double_bookings,
             sample.diverged,
         );
-        let is_terminal = self.is_terminal;
-        self.write(|out| {
-            if is_terminal {
-                write!(out, "\r\x1b[2K{line}")
-            } else {
-                writeln!(out, "{line}")
-            }
-        });
+        if self.is_terminal {
+            // The line before it, if one is open, is written over and not ended.
+            self.line_open.set(false);
+            self.write(|out| write!(out, "\r\x1b[2K{line}"));
+            self.line_open.set(true);
+        } else {
+            self.write(|out| writeln!(out, "{line}"));
+        }
     }
 }
 

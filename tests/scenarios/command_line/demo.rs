@@ -1,0 +1,125 @@
+//! The demo, as people start and end it.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use meridian_chaos::until;
+use tempfile::TempDir;
+
+use crate::harness::{PATIENCE, binary};
+
+/// A demo in a process group of its own, as a shell starts it.
+struct Demo {
+    child: Child,
+    said: BufReader<ChildStdout>,
+    /// What it takes for the system's temporary folder.
+    folder: TempDir,
+}
+
+impl Demo {
+    fn start(arguments: &[&str]) -> Self {
+        let folder = TempDir::new().expect("a folder");
+        let mut child = Command::new(binary())
+            .arg("demo")
+            .args(arguments)
+            .env("TMPDIR", folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("it runs");
+        let said = BufReader::new(child.stdout.take().expect("a pipe"));
+        Self {
+            child,
+            said,
+            folder,
+        }
+    }
+
+    /// Reads what it says up to a line with `word` in it.
+    fn until_it_says(&mut self, word: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !lines
+            .last()
+            .is_some_and(|line: &String| line.contains(word))
+        {
+            let mut line = String::new();
+            let read = self.said.read_line(&mut line).expect("text");
+            assert!(read > 0, "it ended without saying `{word}`: {lines:?}");
+            lines.push(line.trim().to_owned());
+        }
+        lines
+    }
+
+    /// Signals its whole group, as the terminal does at Ctrl-C.
+    fn signal(&self, signal: &str) {
+        let kill = format!("kill -{signal} -{}", self.child.id());
+        let sent = Command::new("sh").args(["-c", &kill]).status();
+        assert!(sent.expect("a shell").success(), "{kill}");
+    }
+
+    /// Waits for its end; nothing of it is left then.
+    fn ended(mut self) -> Option<i32> {
+        let status = self.child.wait().expect("a child");
+        assert_eq!(nodes_of(self.folder.path()), 0, "a node is left behind");
+        let mut left = self.folder.path().read_dir().expect("a folder");
+        assert!(left.next().is_none(), "a folder is left behind");
+        status.code()
+    }
+}
+
+impl Drop for Demo {
+    /// A failed test leaves no demo behind.
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.signal("KILL");
+            let _ = self.child.wait();
+        }
+    }
+}
+
+/// Processes that run the binary under test from a folder.
+fn nodes_of(folder: &Path) -> usize {
+    let folder = folder.to_string_lossy().into_owned();
+    let processes = std::fs::read_dir("/proc").expect("Linux").flatten();
+    processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .filter(|line| String::from_utf8_lossy(line).contains(&folder))
+        .count()
+}
+
+#[test]
+fn smoke_run_passes_and_leaves_nothing_behind() {
+    let mut demo = Demo::start(&["--smoke"]);
+    demo.until_it_says("PASS");
+    assert_eq!(demo.ended(), Some(0));
+}
+
+#[test]
+fn interrupted_smoke_run_is_no_pass_and_leaves_nothing_behind() {
+    for moment in ["starting three regions", "ready after", "measuring"] {
+        for signal in ["INT", "TERM"] {
+            let mut demo = Demo::start(&["--smoke"]);
+            demo.until_it_says(moment);
+            demo.signal(signal);
+            demo.until_it_says("stopping");
+            assert_eq!(demo.ended(), Some(130), "{signal} at `{moment}`");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_end_with_a_demo_that_is_killed() {
+    let mut demo = Demo::start(&["--smoke"]);
+    demo.until_it_says("ready after");
+    assert_eq!(nodes_of(demo.folder.path()), 3);
+    demo.signal("KILL");
+    until(PATIENCE, "no node is left", async || {
+        (nodes_of(demo.folder.path()) == 0).then_some(())
+    })
+    .await
+    .expect("they end");
+}
