@@ -1,130 +1,159 @@
 //! A light workload in the background, and a sample of how the cluster does.
+//!
+//! A sample says what it knows: what could not be asked is `None`, never zero.
+
+mod guest;
+mod sold;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use meridian_client::{AdminClient, Client, NewStay};
-use rand::RngExt;
-use tokio::time::{MissedTickBehavior, interval};
+use futures::future::join_all;
+use meridian_client::{AdminClient, CallError};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::check::{check_single_sale, diverged};
+use crate::check::diverged;
 use crate::cluster::{ClusterError, LocalCluster};
-use crate::history::{History, Outcome, Sale};
-use crate::observe::{bookable, differing_digests};
+use crate::observe::{Digests, bookable, differing_digests};
+use guest::Guest;
+use sold::Sold;
 
-/// Reads of each region, each second.
-const READ_EVERY: Duration = Duration::from_millis(5);
-/// Attempts to book of each region.
-const BOOK_EVERY: Duration = Duration::from_millis(500);
-/// Listings that are booked: each wakes a Raft group on every node.
-const BOOKED_LISTINGS: usize = 8;
+/// Listings of each region that are booked: each wakes a Raft group on every node.
+const BOOKED_PER_REGION: usize = 4;
+/// How long a sample waits for a node: a line that lives must not stand still for one
+/// that hangs.
+const ASK_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How a cluster does, over the time since the last sample.
+/// How a cluster does.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LiveSample {
-    /// Listing reads answered since the start.
-    pub reads: u64,
+    /// Listing reads answered in a second, since the last sample.
+    pub reads_per_s: f64,
     /// Bookings confirmed since the start.
     pub bookings: u64,
-    /// The greatest replication lag of any node, in milliseconds.
+    /// The greatest replication lag of any node, in milliseconds; unknown if one of
+    /// them cannot say.
     pub lag_ms: Option<u64>,
-    /// Nights sold twice, ever.
-    pub double_bookings: usize,
-    /// Listings that differ between nodes and did so a sample ago in the same way.
-    pub diverged: usize,
+    /// Nights sold twice, ever, by what clients were told and by the ledgers; unknown
+    /// while none is known and a region's ledgers cannot be read.
+    pub double_bookings: Option<usize>,
+    /// Listings that differ between nodes and did so a sample ago in the same way;
+    /// unknown if a node cannot be asked.
+    pub diverged: Option<usize>,
 }
 
 /// The running workload.
 #[derive(Debug)]
 pub struct LiveWorkload {
     counters: Arc<Counters>,
+    booked: Vec<String>,
     admins: BTreeMap<u64, AdminClient>,
-    differing: BTreeMap<u64, BTreeMap<String, String>>,
+    before: (u64, Instant),
+    differing: Option<Digests>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counters {
     reads: AtomicU64,
     bookings: AtomicU64,
-    history: History,
+    sold: Sold,
 }
 
 impl LiveWorkload {
-    /// Starts clients in every region. `nights` are those that they try to book.
+    /// Starts clients in every region, which book listings of all of them. `listings`
+    /// are those of each home region, `nights` those that the clients want.
     ///
     /// # Errors
     /// [`ClusterError`] for a node that is not there.
     pub async fn start(
         cluster: &LocalCluster,
-        listings: &[String],
+        listings: &BTreeMap<String, Vec<String>>,
         nights: &[(String, String)],
     ) -> Result<Self, ClusterError> {
         let mut booked = Vec::new();
-        if let Some(first) = cluster.ids().first() {
-            booked = bookable(&cluster.client(*first)?, listings, BOOKED_LISTINGS).await?;
+        let mut guests = Vec::new();
+        for node in cluster.nodes() {
+            let (client, at_home) = (cluster.client(node.id)?, listings.get(node.region));
+            let at_home = at_home.map_or(&[][..], Vec::as_slice);
+            let own = bookable(&client, at_home, BOOKED_PER_REGION).await?;
+            booked.extend(own.iter().cloned());
+            guests.push((node.region, client, own));
         }
+        let counters = Arc::new(Counters {
+            reads: AtomicU64::new(0),
+            bookings: AtomicU64::new(0),
+            sold: Sold::awaiting(guests.iter().map(|(region, ..)| *region)),
+        });
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let counters = Arc::new(Counters::default());
+        // Half of all nights stay free, so that there is always one to book.
+        let kept_max = booked.len() * nights.len() / (2 * guests.len().max(1));
+        for (region, client, audited) in guests {
+            let guest = Guest {
+                region,
+                client,
+                listings: listings.values().flatten().cloned().collect(),
+                booked: booked.clone(),
+                audited,
+                nights: nights.to_vec(),
+                kept_max: kept_max.max(1),
+                counters: Arc::clone(&counters),
+            };
+            guest.start(&tracker, &cancel);
+        }
         let mut admins = BTreeMap::new();
         for id in cluster.ids() {
             admins.insert(id, cluster.admin(id)?);
-            let guest = Guest {
-                client: cluster.client(id)?,
-                listings: listings.to_vec(),
-                booked: booked.clone(),
-                nights: nights.to_vec(),
-                counters: Arc::clone(&counters),
-            };
-            let (reader, booker) = (guest.clone(), guest);
-            let (one, other) = (cancel.clone(), cancel.clone());
-            tracker.spawn(async move {
-                one.run_until_cancelled(reader.read()).await;
-            });
-            tracker.spawn(async move {
-                other.run_until_cancelled(booker.book()).await;
-            });
         }
         Ok(Self {
             counters,
+            booked,
             admins,
-            differing: BTreeMap::new(),
+            before: (0, Instant::now()),
+            differing: None,
             tracker,
             cancel,
         })
     }
 
+    /// Listings that the clients book, those of the first region first.
+    #[must_use]
+    pub fn booked(&self) -> &[String] {
+        &self.booked
+    }
+
     /// Looks at every node.
     pub async fn sample(&mut self) -> LiveSample {
-        let mut lag_ms = None;
-        for admin in self.admins.values() {
-            if let Ok(replication) = admin.replication().await {
-                lag_ms = lag_ms.max(replication["staleness_ms"].as_u64());
-            }
-        }
-        let differing = differing_digests(&self.admins).await.unwrap_or_default();
-        // Listings on their way differ too: only those that stay so have diverged.
-        let diverged = diverged(&differing)
-            .into_iter()
-            .filter(|listing| {
-                differing
-                    .iter()
-                    .all(|(node, now)| self.digest(*node, listing) == now.get(listing))
-            })
-            .count();
+        let lags = self.admins.values().map(|admin| async {
+            let replication = asked(admin.replication()).await?;
+            replication["staleness_ms"].as_u64()
+        });
+        let lags: Option<Vec<u64>> = join_all(lags).await.into_iter().collect();
+        let differing = asked(differing_digests(&self.admins)).await;
+        let diverged = differing
+            .as_ref()
+            .and_then(|now| still_diverged(self.differing.as_ref(), now));
         self.differing = differing;
         LiveSample {
-            reads: self.counters.reads.load(Ordering::Relaxed),
+            reads_per_s: self.reads_per_s(),
             bookings: self.counters.bookings.load(Ordering::Relaxed),
-            lag_ms,
-            double_bookings: check_single_sale(&self.counters.history.sales(), &[]).len(),
+            lag_ms: lags.and_then(|lags| lags.into_iter().max()),
+            double_bookings: self.counters.sold.doubles(),
             diverged,
         }
+    }
+
+    fn reads_per_s(&mut self) -> f64 {
+        let (reads, now) = (self.counters.reads.load(Ordering::Relaxed), Instant::now());
+        let (reads_before, before) = std::mem::replace(&mut self.before, (reads, now));
+        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+        let answered = (reads - reads_before) as f64;
+        answered / (now - before).as_secs_f64().max(1e-3)
     }
 
     /// Ends the clients.
@@ -133,69 +162,48 @@ impl LiveWorkload {
         self.tracker.close();
         self.tracker.wait().await;
     }
-
-    fn digest(&self, node: u64, listing: &str) -> Option<&String> {
-        self.differing.get(&node)?.get(listing)
-    }
 }
 
-#[derive(Clone)]
-struct Guest {
-    client: Client,
-    listings: Vec<String>,
-    booked: Vec<String>,
-    nights: Vec<(String, String)>,
-    counters: Arc<Counters>,
+/// Listings that differ now as they did before: those on their way differ too, but not
+/// for long. Unknown if some differ and it is not known how it was.
+fn still_diverged(before: Option<&Digests>, now: &Digests) -> Option<usize> {
+    let differing = diverged(now);
+    if differing.is_empty() {
+        return Some(0);
+    }
+    let before = before?;
+    let unchanged = differing.iter().filter(|listing| {
+        now.iter().all(|(node, digests)| {
+            let earlier = before.get(node).and_then(|digests| digests.get(*listing));
+            earlier == digests.get(*listing)
+        })
+    });
+    Some(unchanged.count())
 }
 
-impl Guest {
-    async fn read(self) {
-        let mut ticks = interval(READ_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while let Some(listing) = pick(&self.listings) {
-            ticks.tick().await;
-            if self.client.listing(listing).await.is_ok() {
-                self.counters.reads.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    async fn book(self) {
-        let mut ticks = interval(BOOK_EVERY);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        while let (Some(listing), Some((check_in, check_out))) =
-            (pick(&self.booked), pick(&self.nights))
-        {
-            ticks.tick().await;
-            let stay = NewStay {
-                check_in: check_in.clone(),
-                check_out: check_out.clone(),
-                guests: 1,
-            };
-            let key = format!("live-{:032x}", rand::random::<u128>());
-            let answer = self.client.book(listing, &stay, "card_ok", &key).await;
-            let outcome = Outcome::of_booking(&answer);
-            if !matches!(outcome, Outcome::Sold(_)) {
-                continue;
-            }
-            self.counters.bookings.fetch_add(1, Ordering::Relaxed);
-            self.counters.history.sale(Sale {
-                listing: listing.clone(),
-                check_in: stay.check_in,
-                check_out: stay.check_out,
-                region: answer
-                    .ok()
-                    .and_then(|answer| answer.served_by)
-                    .unwrap_or_default(),
-                outcome,
-            });
-        }
-    }
+async fn asked<T>(answer: impl Future<Output = Result<T, CallError>>) -> Option<T> {
+    timeout(ASK_DEADLINE, answer).await.ok()?.ok()
 }
 
-fn pick<T>(choices: &[T]) -> Option<&T> {
-    if choices.is_empty() {
-        return None;
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::still_diverged;
+    use crate::observe::Digests;
+
+    fn digests(of_nodes: [&str; 2]) -> Digests {
+        let of_node = |digest: &str| BTreeMap::from([("lst_a".to_owned(), digest.to_owned())]);
+        BTreeMap::from([(1, of_node(of_nodes[0])), (2, of_node(of_nodes[1]))])
     }
-    choices.get(rand::rng().random_range(0..choices.len()))
+
+    #[test]
+    fn only_a_difference_that_stays_is_a_divergence() {
+        let differing = digests(["x", "y"]);
+        assert_eq!(still_diverged(Some(&differing), &differing), Some(1));
+        let moving = digests(["w", "y"]);
+        assert_eq!(still_diverged(Some(&moving), &differing), Some(0));
+        assert_eq!(still_diverged(None, &digests(["x", "x"])), Some(0));
+        assert_eq!(still_diverged(None, &differing), None, "nobody knows");
+    }
 }

@@ -14,7 +14,7 @@ use anyhow::{Context, bail};
 use meridian_chaos::{
     ClusterError, ClusterOptions, LiveWorkload, LocalCluster, SmokeOptions, WanPlan, run_smoke,
 };
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::DemoArgs;
 use crate::commands::Done;
@@ -175,16 +175,14 @@ async fn live(
     screen: &Screen,
 ) -> anyhow::Result<Done> {
     screen.block(&screen::welcome(&stage.cluster, loaded));
-    let all: Vec<String> = loaded.values().flatten().cloned().collect();
     let nights = dates::first_nights_of_months(12);
-    let workload = LiveWorkload::start(&stage.cluster, &all, &nights).await?;
+    let workload = LiveWorkload::start(&stage.cluster, loaded, &nights).await?;
     let workload = stage.workload.insert(workload);
     let mut ticks = interval(LIVE_EVERY);
-    let mut before = None;
+    // A sample that waited for a node that hangs is not made up for by a burst.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let sample = workload.sample().await;
-        screen.live(&sample, before.as_ref());
-        before = Some(sample);
+        screen.live(&workload.sample().await);
     }
 }

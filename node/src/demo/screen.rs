@@ -50,17 +50,8 @@ impl Screen {
     }
 
     /// The live line: written over itself on a terminal, else one line each time.
-    pub(crate) fn live(&self, sample: &LiveSample, before: Option<&LiveSample>) {
-        let reads = sample.reads - before.map_or(0, |before| before.reads);
-        let line = format!(
-            "reads {reads}/s · bookings {} · replication lag {} · double bookings {} · diverged listings {}",
-            sample.bookings,
-            sample
-                .lag_ms
-                .map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} ms")),
-            sample.double_bookings,
-            sample.diverged,
-        );
+    pub(crate) fn live(&self, sample: &LiveSample) {
+        let line = live_line(sample);
         if self.is_terminal {
             // The line before it, if one is open, is written over and not ended.
             self.line_open.set(false);
@@ -70,6 +61,23 @@ impl Screen {
             self.write(|out| writeln!(out, "{line}"));
         }
     }
+}
+
+/// What could not be learnt is `unknown`, never a reassuring zero.
+fn live_line(sample: &LiveSample) -> String {
+    let count = |known: Option<usize>| {
+        known.map_or_else(|| "unknown".to_owned(), |count| count.to_string())
+    };
+    format!(
+        "reads {:.0}/s · bookings {} · replication lag {} · double bookings {} · diverged listings {}",
+        sample.reads_per_s,
+        sample.bookings,
+        sample
+            .lag_ms
+            .map_or_else(|| "unknown".to_owned(), |lag| format!("{lag} ms")),
+        count(sample.double_bookings),
+        count(sample.diverged),
+    )
 }
 
 /// Where the regions are, and three commands to try.
@@ -108,4 +116,31 @@ pub(crate) fn welcome(cluster: &LocalCluster, loaded: &BTreeMap<String, Vec<Stri
         api(first)
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_chaos::LiveSample;
+
+    use super::live_line;
+
+    #[test]
+    fn what_could_not_be_learnt_is_unknown_and_not_zero() {
+        let mut sample = LiveSample {
+            reads_per_s: 600.4,
+            bookings: 14,
+            lag_ms: Some(112),
+            double_bookings: Some(0),
+            diverged: Some(0),
+        };
+        assert_eq!(
+            live_line(&sample),
+            "reads 600/s · bookings 14 · replication lag 112 ms · double bookings 0 · diverged listings 0"
+        );
+        (sample.lag_ms, sample.double_bookings, sample.diverged) = (None, None, None);
+        assert_eq!(
+            live_line(&sample),
+            "reads 600/s · bookings 14 · replication lag unknown · double bookings unknown · diverged listings unknown"
+        );
+    }
 }
