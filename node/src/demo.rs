@@ -5,6 +5,7 @@ mod dates;
 mod folder;
 mod interrupt;
 mod listings;
+mod program;
 mod screen;
 
 use std::collections::BTreeMap;
@@ -174,10 +175,14 @@ async fn live(
     loaded: &BTreeMap<String, Vec<String>>,
     screen: &Screen,
 ) -> anyhow::Result<Done> {
-    screen.block(&screen::welcome(&stage.cluster, loaded));
     let nights = dates::first_nights_of_months(12);
     let workload = LiveWorkload::start(&stage.cluster, loaded, &nights).await?;
     let workload = stage.workload.insert(workload);
+    // One that takes a night, at home in the first region so that its booking is
+    // forwarded nowhere; any, if there is none.
+    let mut listings = workload.booked().iter().chain(loaded.values().flatten());
+    let listing = listings.next().map_or("", String::as_str);
+    screen.block(&screen::welcome(&stage.cluster, loaded, listing));
     let mut ticks = interval(LIVE_EVERY);
     // A sample that waited for a node that hangs is not made up for by a burst.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -15,9 +15,19 @@ pub(crate) fn first_nights_of_months(months: i32) -> Vec<(String, String)> {
         .collect()
 }
 
+/// A night in the middle of a month, which nobody else of the demo books.
+pub(crate) fn night_to_try() -> Option<(String, String)> {
+    let today = clock::date_utc(clock::now());
+    let night = today
+        .first_of_month()
+        .checked_add(2.months().days(14))
+        .ok()?;
+    Some((night.to_string(), night.tomorrow().ok()?.to_string()))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::first_nights_of_months;
+    use super::{first_nights_of_months, night_to_try};
 
     #[test]
     fn nights_are_one_night_long_and_in_order() {
@@ -30,5 +40,7 @@ mod tests {
         );
         assert!(nights.is_sorted());
         assert!(nights.iter().all(|(check_in, _)| check_in.ends_with("-01")));
+        let tried = night_to_try().expect("a date");
+        assert!(tried.0.ends_with("-15") && tried.1.ends_with("-16"));
     }
 }

@@ -7,7 +7,7 @@ use std::io::{self, IsTerminal, Stdout, Write};
 
 use meridian_chaos::{LiveSample, LocalCluster};
 
-use super::dates;
+use super::{dates, program};
 
 /// Standard output. A reader that has gone is no reason to stop the demo.
 pub(crate) struct Screen {
@@ -80,8 +80,12 @@ fn live_line(sample: &LiveSample) -> String {
     )
 }
 
-/// Where the regions are, and three commands to try.
-pub(crate) fn welcome(cluster: &LocalCluster, loaded: &BTreeMap<String, Vec<String>>) -> String {
+/// Where the regions are, and three commands to try on `listing`.
+pub(crate) fn welcome(
+    cluster: &LocalCluster,
+    loaded: &BTreeMap<String, Vec<String>>,
+    listing: &str,
+) -> String {
     let mut text = String::new();
     for node in cluster.nodes() {
         let listings = loaded.get(node.region).map_or(0, Vec::len);
@@ -92,28 +96,20 @@ pub(crate) fn welcome(cluster: &LocalCluster, loaded: &BTreeMap<String, Vec<Stri
             node.region, node.api, node.admin
         );
     }
-    let mut nodes = cluster.nodes();
-    let (first, second) = (nodes.next(), nodes.next());
-    // At home in the first region, so that its booking is forwarded nowhere.
-    let home = first.and_then(|node| loaded.get(node.region));
-    let mut listings = home.into_iter().chain(loaded.values()).flatten();
-    let listing = listings.next().map_or("", String::as_str);
-    let api = |node: Option<&meridian_chaos::RunningNode>| {
-        node.map_or_else(String::new, |node| format!("http://{}", node.api))
-    };
-    let night = dates::first_nights_of_months(2).pop().unwrap_or_default();
+    let mut apis = cluster.nodes().map(|node| format!("http://{}", node.api));
+    let (first, second) = (
+        apis.next().unwrap_or_default(),
+        apis.next().unwrap_or_default(),
+    );
+    let (check_in, check_out) = dates::night_to_try().unwrap_or_default();
+    let meridian = program::as_typed();
     let _ = write!(
         text,
         "\n  Try, in another terminal:\n    \
-         meridian listing watch {listing} --api {}\n    \
-         meridian listing edit {listing} title=\"Renamed from afar\" --api {}\n    \
-         meridian booking hold {listing} --check-in {} --check-out {} --api {}\n\n  \
+         {meridian} listing watch {listing} --api {first}\n    \
+         {meridian} listing edit {listing} title=\"Renamed from afar\" --api {second}\n    \
+         {meridian} booking hold {listing} --check-in {check_in} --check-out {check_out} --api {first}\n\n  \
          Ctrl-C stops everything and leaves nothing behind.",
-        api(first),
-        api(second),
-        night.0,
-        night.1,
-        api(first)
     );
     text
 }

@@ -123,3 +123,33 @@ async fn nodes_end_with_a_demo_that_is_killed() {
     .await
     .expect("they end");
 }
+
+#[test]
+fn commands_that_the_demo_prints_work_and_ctrl_c_ends_it() {
+    let mut demo = Demo::start(&["--first-port", "0"]);
+    let lines = demo.until_it_says("Ctrl-C stops");
+    let command = |words: &str| {
+        let line = lines.iter().find(|line| line.contains(words));
+        let mut shell = Command::new("sh");
+        shell.arg("-c").arg(line.expect("it is printed"));
+        shell
+    };
+    for words in ["listing edit", "booking hold"] {
+        let output = command(words).output().expect("a shell");
+        assert!(output.status.success(), "{words}: {output:?}");
+    }
+    let mut watch = command("listing watch")
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("a shell");
+    let mut events = BufReader::new(watch.stdout.take().expect("a pipe"));
+    let mut event = String::new();
+    events.read_line(&mut event).expect("text");
+    assert!(!event.is_empty(), "a change is shown");
+    demo.until_it_says("double bookings 0 · diverged listings 0");
+    demo.signal("INT");
+    demo.until_it_says("stopping");
+    assert_eq!(demo.ended(), Some(0));
+    let ended = watch.wait().expect("a child");
+    assert!(ended.success(), "a stream that the node ends is no failure");
+}
