@@ -1,6 +1,9 @@
 //! What was acknowledged is still there, whatever process died.
 
+mod writers;
+
 use serde_json::json;
+use writers::Writers;
 
 use crate::harness::{PATIENCE, Scenario, book_surely, sold, stay};
 
@@ -66,23 +69,30 @@ impl Promised {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kill_of_any_node_loses_no_acknowledged_write() {
+async fn kill_of_any_node_under_load_loses_no_acknowledged_write() {
     let mut scenario = Scenario::start().await;
-    let mut promised = Promised::new(&scenario).await;
-    for victim in scenario.cluster.ids() {
-        let from_day = i64::try_from(victim).expect("small") * 20;
-        promised.write(&scenario, victim, from_day).await;
-        scenario.cluster.kill(victim).await.expect("it ran");
-        // The others go on meanwhile.
-        let survivor = victim % 3 + 1;
-        promised.write(&scenario, survivor, from_day + 100).await;
-        scenario
-            .cluster
-            .restart(victim)
-            .await
-            .expect("it starts again");
+    let writers = Writers::start(&scenario).await;
+    let everybody = scenario.cluster.ids();
+    for victim in &everybody {
+        // It dies in the midst of writes that it has begun to acknowledge.
+        writers.go_on(&everybody).await;
+        scenario.cluster.kill(*victim).await.expect("it ran");
+        let survivors: Vec<u64> = everybody
+            .iter()
+            .copied()
+            .filter(|node| node != victim)
+            .collect();
+        writers.go_on(&survivors).await;
+        let restarted = scenario.cluster.restart(*victim).await;
+        restarted.expect("it starts again");
     }
-    promised.check(&scenario).await;
+    writers.go_on(&everybody).await;
+    let acknowledged = writers.stop().await;
+    scenario.cluster.wait_connected().await.expect("connected");
+    scenario.converged().await;
+    for acknowledged in acknowledged {
+        acknowledged.check(&scenario).await;
+    }
     scenario.stop().await;
 }
 

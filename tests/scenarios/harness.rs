@@ -149,20 +149,27 @@ pub(crate) async fn book_surely(
 
 /// Ids of confirmed bookings of a listing, by night.
 pub(crate) async fn sold(client: &Client, listing: &str) -> BTreeMap<String, Vec<String>> {
-    let bookings = until(PATIENCE, "the bookings of a listing", async || {
-        client.bookings_of(listing, None).await.ok()
-    })
-    .await
-    .expect("a quorum")
-    .body;
     let mut sold: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for booking in bookings["data"].as_array().expect("a list") {
-        if booking["state"] == "confirmed" {
-            let night = text(&booking["check_in"]);
-            sold.entry(night)
-                .or_default()
-                .push(text(&booking["booking_id"]));
+    let mut cursor: Option<String> = None;
+    loop {
+        let page = until(PATIENCE, "the bookings of a listing", async || {
+            let page = client.bookings_of(listing, cursor.as_deref()).await;
+            page.ok()
+        })
+        .await
+        .expect("a quorum")
+        .body;
+        for booking in page["data"].as_array().expect("a list") {
+            if booking["state"] == "confirmed" {
+                let night = text(&booking["check_in"]);
+                sold.entry(night)
+                    .or_default()
+                    .push(text(&booking["booking_id"]));
+            }
+        }
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = Some(next.to_owned()),
+            None => return sold,
         }
     }
-    sold
 }
