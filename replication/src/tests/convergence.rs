@@ -1,0 +1,60 @@
+//! Replicas that pull from each other become alike.
+
+use tokio::time::timeout;
+
+use super::cluster::Cluster;
+use super::setup::{PATIENCE, amenity, create, title};
+use crate::Precondition;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_converge_after_concurrent_edits() {
+    let cluster = Cluster::start(&[(1, 2), (2, 3), (1, 3)]);
+    let id = create(&cluster.replicas[0], 1).await;
+    for replica in &cluster.replicas {
+        timeout(PATIENCE, async {
+            while title(replica, &id).await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("replicated");
+    }
+    for (index, replica) in cluster.replicas.iter().enumerate() {
+        let ops = amenity(&format!("amenity {index}"));
+        replica
+            .edit(&id, &ops, Precondition::None)
+            .await
+            .expect("durable");
+    }
+    cluster.converged().await;
+    let token = cluster.replicas[2].session_token();
+    let waited = cluster.replicas[0].wait_for(&token, PATIENCE).await;
+    waited.expect("watermarks come by themselves");
+    let shown = cluster.replicas[0]
+        .read(&id)
+        .await
+        .expect("readable")
+        .expect("there");
+    assert_eq!(shown.view().amenities.len(), 3);
+    assert!(cluster.replicas[0].staleness().is_some());
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_comes_by_way_of_a_third_node_while_a_link_is_missing() {
+    let cluster = Cluster::start(&[(1, 2), (2, 3)]);
+    let id = create(&cluster.replicas[0], 1).await;
+    let far = &cluster.replicas[2];
+    timeout(PATIENCE, async {
+        while title(far, &id).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("relayed");
+    // So do its watermarks: a session goes on across the gap.
+    let token = cluster.replicas[0].session_token();
+    far.wait_for(&token, PATIENCE).await.expect("covered");
+    cluster.converged().await;
+    cluster.stop().await;
+}

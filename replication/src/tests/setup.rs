@@ -1,0 +1,96 @@
+//! Replicas, listings and entries to test with.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
+use meridian_replication_core::{
+    Currency, EditOp, ListingDraft, Location, LogEntry, Money, ValidDraft,
+};
+use meridian_storage::Writer;
+use tokio::time::timeout;
+
+use crate::keys::LOG;
+use crate::{Member, Replica, ReplicaOptions};
+
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const REGIONS: [&str; 3] = ["us-east", "eu-west", "ap-southeast"];
+
+pub(super) fn node(id: u64) -> NodeId {
+    NodeId::new(id).expect("not zero")
+}
+
+pub(super) fn member(id: u64) -> Member {
+    let index = usize::try_from(id).expect("small") - 1;
+    Member {
+        node: node(id),
+        region: REGIONS[index].parse().expect("a region"),
+    }
+}
+
+pub(super) fn open(path: PathBuf, id: u64) -> Replica {
+    let others = (1..=3).filter(|other| *other != id).map(member).collect();
+    Replica::open(ReplicaOptions::new(path, member(id), others)).expect("opened")
+}
+
+pub(super) fn listing(number: u64) -> ListingId {
+    let home = "eu-west".parse().expect("a region");
+    ListingId::generate(UnixNanos::from_millis(number), number.into(), home)
+}
+
+pub(super) fn draft(title: &str) -> ValidDraft {
+    let price = Money {
+        amount: 12_900,
+        currency: "EUR".parse::<Currency>().expect("a currency"),
+    };
+    ListingDraft::new(title, Location::at(59.9, 10.7), 4, price)
+        .validate()
+        .expect("valid")
+}
+
+pub(super) fn genesis(listing: &ListingId) -> Genesis {
+    Genesis {
+        listing: listing.clone(),
+        survival: Survival::Region,
+        voters: vec![node(1), node(2), node(3)],
+        map_epoch: 1,
+        created_by: node(1),
+    }
+}
+
+pub(super) async fn create(replica: &Replica, number: u64) -> ListingId {
+    let id = listing(number);
+    let made = replica.create(&id, &draft("Loft"), genesis(&id)).await;
+    made.expect("durable");
+    id
+}
+
+pub(super) fn amenity(name: &str) -> [EditOp; 1] {
+    [EditOp::Add {
+        path: "/amenities".to_owned(),
+        value: name.to_owned(),
+    }]
+}
+
+pub(super) async fn title(replica: &Replica, id: &ListingId) -> Option<String> {
+    let read = replica.read(id).await.expect("readable")?;
+    Some(read.view().title.clone())
+}
+
+/// Everything in a replica's log.
+pub(super) fn entries(replica: &Replica) -> Vec<LogEntry> {
+    let stored = replica.inner().store.scan(LOG, &[], &[0xff; 20], 10_000);
+    let stored = stored.expect("readable").into_iter();
+    stored
+        .map(|(_, bytes)| LogEntry::decode(&bytes).expect("an entry"))
+        .collect()
+}
+
+/// Lets go of a replica and waits until its database is closed.
+pub(super) async fn close(replica: Replica) {
+    let failure = replica.failure();
+    drop(replica);
+    timeout(PATIENCE, Writer::ended(failure))
+        .await
+        .expect("closed");
+}

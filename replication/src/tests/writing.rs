@@ -1,0 +1,50 @@
+//! Local writes, and what a restart finds of them.
+
+use tempfile::TempDir;
+
+use super::setup::{amenity, close, create, entries, open};
+use crate::{Precondition, WriteError};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reopened_replica_has_everything_and_goes_on_counting() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let id = create(&replica, 1).await;
+    for round in 0..90 {
+        let ops = amenity(&format!("amenity {round}"));
+        let edited = replica.edit(&id, &ops, Precondition::None).await;
+        edited.expect("durable");
+    }
+    let before = replica.read(&id).await.expect("readable").expect("there");
+    let token = replica.session_token();
+    close(replica).await;
+
+    let replica = open(folder.path().to_path_buf(), 1);
+    let after = replica.read(&id).await.expect("readable").expect("there");
+    assert_eq!(after, before);
+    assert!(replica.session_token().covers(&token));
+    assert_eq!(replica.stats().listings, 1);
+    let ops = amenity("one more");
+    replica
+        .edit(&id, &ops, Precondition::None)
+        .await
+        .expect("durable");
+    let numbers: Vec<u64> = entries(&replica).iter().map(|entry| entry.seq).collect();
+    assert_eq!(numbers, (1..=92).collect::<Vec<u64>>());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn precondition_holds_or_the_write_is_refused() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let id = create(&replica, 1).await;
+    let seen = replica.read(&id).await.expect("readable").expect("there");
+    let matching = Precondition::IfMatch(seen.etag().to_owned());
+    let edited = replica.edit(&id, &amenity("a"), matching.clone()).await;
+    edited.expect("it matches");
+    let refused = replica.edit(&id, &amenity("b"), matching).await;
+    assert!(matches!(
+        refused,
+        Err(WriteError::PreconditionFailed { .. })
+    ));
+}
