@@ -12,6 +12,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod data_folder;
 mod demo;
 mod import;
 mod mesh_service;

@@ -3,7 +3,7 @@
 //! Start: databases, mesh, planes, then the ports that clients see. Stop, the other
 //! way round: not ready, requests drained, streams ended, mesh closed, tasks
 //! awaited. A failed disk stops the node too, loudly: what is not durable must not
-//! be acknowledged.
+//! be acknowledged. So does a log that is shorter than what peers have of it.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use axum::Router;
 use meridian_consensus::{GroupOptions, Groups};
 use meridian_regions::{NodeState, Topology};
-use meridian_replication::{Member, Replica, ReplicaOptions};
+use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
 use meridian_storage::{StorageError, Writer};
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
 use tokio::net::TcpListener;
@@ -25,6 +25,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::booking::BookingDesk;
 use crate::config::Config;
+use crate::data_folder::DataFolder;
 use crate::import::ImportDesk;
 use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
@@ -106,6 +107,7 @@ pub(crate) async fn run(
     let admin_port = listen("listen.admin", prepared.config.listen.admin).await?;
     let node = assemble(prepared, &tracker, &background, &stopping)?;
     let failures = [node.replica.failure(), node.groups.failure()];
+    let log_lost = node.replica.log_lost();
 
     let drained = CancellationToken::new();
     let ports = [
@@ -132,8 +134,9 @@ pub(crate) async fn run(
     let [listings_failure, bookings_failure] = failures;
     let failure = tokio::select! {
         biased;
-        cause = failed(listings_failure) => Some(("listings", cause)),
-        cause = failed(bookings_failure) => Some(("bookings", cause)),
+        cause = failed(listings_failure) => Some(Failure::Disk("listings", cause)),
+        cause = failed(bookings_failure) => Some(Failure::Disk("bookings", cause)),
+        lost = lost(log_lost) => Some(Failure::LogLost(lost)),
         why = told_to_stop => {
             tracing::info!(why, "stopping");
             None
@@ -154,11 +157,23 @@ pub(crate) async fn run(
             tracing::info!("stopped");
             Ok(())
         }
-        Some((plane, cause)) => {
+        Some(Failure::Disk(plane, cause)) => {
             tracing::error!(plane, %cause, "stopped: the disk of this node cannot be trusted");
             Err(cause).with_context(|| format!("the {plane} database failed"))
         }
+        Some(Failure::LogLost(lost)) => {
+            tracing::error!(cause = %lost, "stopped: this node has lost a part of its own log");
+            Err(lost.into())
+        }
     }
+}
+
+/// Why a node stops by itself.
+enum Failure {
+    /// A database, by its plane.
+    Disk(&'static str, StorageError),
+    /// Peers have more of this node's log than it has.
+    LogLost(LogLost),
 }
 
 /// What has to end before the process may.
@@ -221,8 +236,8 @@ pub(crate) fn assemble(
             address: member.peer.clone(),
         })
         .collect();
-    std::fs::create_dir_all(&config.node.data_dir)
-        .with_context(|| format!("cannot make {}", config.node.data_dir.display()))?;
+    let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
+    let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
     let replica = Replica::open(replica_options(&config, &peers))
         .context("cannot open the listings' database")?;
     let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
@@ -232,6 +247,7 @@ pub(crate) fn assemble(
     let transport = Arc::new(RaftOverMesh::new(mesh.clone()));
     let groups = Groups::open(group_options(&config), transport, tracker, background)
         .context("cannot open the bookings' database")?;
+    folder.settle()?;
     let bookings = BookingDesk::new(
         identity.node,
         groups.clone(),
@@ -318,5 +334,18 @@ async fn failed(mut failure: watch::Receiver<Option<StorageError>>) -> StorageEr
     match failure.wait_for(Option::is_some).await {
         Ok(cause) => cause.clone().unwrap_or(StorageError::Stopped),
         Err(_writer_gone) => StorageError::Stopped,
+    }
+}
+
+/// Resolves once a peer has shown that this node has lost a part of its log.
+async fn lost(mut lost: watch::Receiver<Option<LogLost>>) -> LogLost {
+    loop {
+        if let Some(lost) = lost.borrow_and_update().clone() {
+            return lost;
+        }
+        if lost.changed().await.is_err() {
+            // The replica has gone: the node stops for another reason.
+            std::future::pending::<()>().await;
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meridian_regions::{ClockDrift, ListingId};
+use meridian_regions::{ClockDrift, ListingId, NodeId, ShardId};
 use meridian_replication_core::{
     ApplyError, EditError, FieldError, LoadError, SequenceGap, WireError,
 };
@@ -51,6 +51,9 @@ pub enum WriteError {
     /// The request does not fit the listing.
     #[error("the request is not valid for this listing")]
     Invalid(Vec<FieldError>),
+    /// This node has lost a part of its own log and takes no writes any more.
+    #[error(transparent)]
+    LogLost(#[from] LogLost),
     /// The disk cannot follow.
     #[error("too many writes wait for the disk: come back shortly")]
     Overloaded,
@@ -82,6 +85,24 @@ impl From<EditError> for WriteError {
             other => Self::Refused(other),
         }
     }
+}
+
+/// A peer has more of this node's log than this node: what was acknowledged has been
+/// lost here, by a wiped disk, a restored image or a cut-off write-ahead log. Numbers
+/// would be given twice if the node went on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "node {peer} has {theirs} entries of this node's log in shard {shard}, this node itself has {ours}: acknowledged writes are lost on this disk. Stop the node for good, set it to `removed` in the topology, and add a new node with a new number (runbook `stopped: this node has lost a part of its own log`)"
+)]
+pub struct LogLost {
+    /// Who has more.
+    pub peer: NodeId,
+    /// In which shard.
+    pub shard: ShardId,
+    /// How much it has.
+    pub theirs: u64,
+    /// How much this node has.
+    pub ours: u64,
 }
 
 /// This region has not seen what the session has.

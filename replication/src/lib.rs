@@ -13,6 +13,7 @@
 //! - A session never goes back in time (invariant 5): what an answer saw is in its
 //!   token, and a read waits until the watermarks cover it.
 //! - A change that cannot be applied is set aside and announced; the rest flows.
+//! - A node whose own log is shorter than what a peer has of it takes no writes.
 //!
 //! Logs are never cut off here: a node catches up after an absence of any length.
 
@@ -37,7 +38,7 @@ mod write;
 
 pub use changes::Changes;
 pub use digests::{ListingDigest, ShardDigest};
-pub use error::{OpenError, ReadError, SessionBehind, WriteError};
+pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};
 pub use options::{Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::ReadListing;

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::changes::BACKLOG_MAX;
 use crate::documents::Documents;
-use crate::error::{OpenError, SessionBehind};
+use crate::error::{LogLost, OpenError, SessionBehind};
 use crate::keys::FAMILIES;
 use crate::progress::Progress;
 use crate::read::Rendered;
@@ -56,6 +56,7 @@ pub(crate) struct Inner {
     /// Numbers of the entries that have been submitted: at least the durable ones.
     accepted: Mutex<VersionVector>,
     changed: broadcast::Sender<ListingId>,
+    lost: watch::Sender<Option<LogLost>>,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +106,23 @@ impl Inner {
             .advance(entry.origin, entry.shard, entry.seq)
     }
 
+    /// Whether this node may still write.
+    pub(crate) fn writable(&self) -> Result<(), LogLost> {
+        self.lost.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// A peer has more of this node's log than the node: no write is taken from now on.
+    pub(crate) fn lose(&self, lost: LogLost) {
+        self.lost.send_if_modified(|known| {
+            let first = known.is_none();
+            if first {
+                tracing::error!(cause = %lost, "this node has lost a part of its own log");
+                *known = Some(lost);
+            }
+            first
+        });
+    }
+
     /// Tells watchers of a change that is durable.
     pub(crate) fn announce(&self, listing: ListingId) {
         // Nobody watching is no fault.
@@ -152,6 +170,7 @@ impl Replica {
                 },
                 accepted: Mutex::new(recovered.vector),
                 changed: broadcast::channel(BACKLOG_MAX).0,
+                lost: watch::channel(None).0,
             }),
         })
     }
@@ -229,6 +248,13 @@ impl Replica {
     #[must_use]
     pub fn failure(&self) -> watch::Receiver<Option<StorageError>> {
         self.inner.writer.failure()
+    }
+
+    /// Set once a peer has more of this node's log than the node itself: it takes no
+    /// writes then, and must stop for good.
+    #[must_use]
+    pub fn log_lost(&self) -> watch::Receiver<Option<LogLost>> {
+        self.inner.lost.subscribe()
     }
 
     pub(crate) const fn inner(&self) -> &Arc<Inner> {

@@ -10,6 +10,7 @@ use meridian_storage::{Durability, StorageError};
 use meridian_transport::{FrameWriter, StreamError};
 use tokio::time::{sleep, timeout};
 
+use crate::error::LogLost;
 use crate::keys::{self, LOG};
 use crate::replica::Replica;
 
@@ -31,6 +32,8 @@ enum ServeError {
     #[error("the request cannot be read: {0}")]
     Request(#[from] meridian_replication_core::WireError),
     #[error(transparent)]
+    LogLost(#[from] LogLost),
+    #[error(transparent)]
     Stream(#[from] StreamError),
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -39,13 +42,19 @@ enum ServeError {
 impl Replica {
     /// Answers a peer's pull until it, or the connection, goes away.
     pub async fn serve_pull(&self, peer: NodeId, request: Bytes, replies: FrameWriter) {
-        if let Err(cause) = self.serve(&request, replies).await {
+        if let Err(cause) = self.serve(peer, &request, replies).await {
             tracing::debug!(%peer, %cause, "a pull ended");
         }
     }
 
-    async fn serve(&self, request: &[u8], replies: FrameWriter) -> Result<(), ServeError> {
+    async fn serve(
+        &self,
+        peer: NodeId,
+        request: &[u8],
+        replies: FrameWriter,
+    ) -> Result<(), ServeError> {
         let PullRequest { have, origins } = PullRequest::decode(request)?;
+        self.check_own_log(peer, &have)?;
         let mut pull = Pull {
             replica: self,
             replies,
@@ -61,6 +70,30 @@ impl Replica {
             let _ = timeout(HEARTBEAT, progress.changed()).await;
             sleep(GATHER).await;
         }
+    }
+}
+
+impl Replica {
+    /// Nothing of this node's log leaves it before it is durable: a peer cannot have
+    /// more of it than the node, unless the disk has lost some.
+    pub(crate) fn check_own_log(&self, peer: NodeId, have: &VersionVector) -> Result<(), LogLost> {
+        let this = self.inner().this();
+        let own = self.inner().progress.vector();
+        let lost = have
+            .iter()
+            .filter(|(origin, _, _)| *origin == this)
+            .find(|(_, shard, theirs)| *theirs > own.get(this, *shard));
+        let Some((_, shard, theirs)) = lost else {
+            return Ok(());
+        };
+        let lost = LogLost {
+            peer,
+            shard,
+            theirs,
+            ours: own.get(this, shard),
+        };
+        self.inner().lose(lost.clone());
+        Err(lost)
     }
 }
 

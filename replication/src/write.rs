@@ -68,6 +68,7 @@ impl Replica {
         draft: &ValidDraft,
         genesis: Genesis,
     ) -> Result<Written, WriteError> {
+        self.inner().writable()?;
         let permit = self.inner().writer.reserve().await?;
         let submitted = self
             .inner()
@@ -87,6 +88,7 @@ impl Replica {
         let mut summary = BatchSummary::default();
         let mut last = None;
         for (id, draft, genesis) in rows {
+            self.inner().writable()?;
             let permit = self.inner().writer.reserve().await?;
             let submitted = if self.inner().knows(&id)? {
                 self.inner().change(
@@ -179,6 +181,7 @@ impl Replica {
             UnixNanos,
         ) -> Result<Option<EncodedChange>, EditError>,
     ) -> Result<Written, WriteError> {
+        self.inner().writable()?;
         let permit = self.inner().writer.reserve().await?;
         let submitted = self
             .inner()

@@ -122,3 +122,27 @@ async fn restart_of_the_whole_cluster_keeps_everything() {
     promised.check(&scenario).await;
     scenario.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_whose_data_was_deleted_stops_and_says_why() {
+    let mut scenario = Scenario::start().await;
+    // Every node has node 3's writes.
+    let listing = scenario.listing(3).await;
+    scenario.cluster.kill(3).await.expect("it ran");
+    let folder = scenario.folder_of(3);
+    std::fs::remove_dir_all(folder.join("data")).expect("deleted");
+    // It may be ready for a moment, until a peer asks it for more than it has.
+    let _ = scenario.cluster.restart(3).await;
+    meridian_chaos::until(PATIENCE, "the node to stop", async || {
+        let log = std::fs::read_to_string(folder.join("node.log")).ok()?;
+        log.contains("stopped: this node has lost a part of its own log")
+            .then_some(())
+    })
+    .await
+    .expect("it noticed");
+    assert!(scenario.cluster.stop(3).await.is_err(), "it failed");
+    // The others go on, with what it wrote.
+    let shown = scenario.client(1).listing(&listing).await;
+    shown.expect("served");
+    scenario.stop().await;
+}

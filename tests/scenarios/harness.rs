@@ -45,6 +45,12 @@ impl Scenario {
         std::fs::read_to_string(path).expect("a node writes its log")
     }
 
+    /// The files of a node.
+    pub(crate) fn folder_of(&self, node: u64) -> PathBuf {
+        let found = self.cluster.nodes().find(|running| running.id == node);
+        found.expect("a node of the cluster").folder.clone()
+    }
+
     pub(crate) fn client(&self, node: u64) -> Client {
         self.cluster.client(node).expect("a node of the cluster")
     }

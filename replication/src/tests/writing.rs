@@ -2,7 +2,7 @@
 
 use tempfile::TempDir;
 
-use super::setup::{amenity, close, create, entries, open};
+use super::setup::{amenity, close, create, draft, entries, genesis, node, open};
 use crate::{Precondition, WriteError};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -47,4 +47,30 @@ async fn precondition_holds_or_the_write_is_refused() {
         refused,
         Err(WriteError::PreconditionFailed { .. })
     ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_lost_a_part_of_its_log_takes_no_writes() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let before = open(folders[0].path().to_path_buf(), 1);
+    let id = create(&before, 1).await;
+    let have = before.inner().progress.vector();
+    before
+        .check_own_log(node(2), &have)
+        .expect("it has all of it");
+    // The same number, and a disk that knows nothing.
+    let wiped = open(folders[1].path().to_path_buf(), 1);
+    let lost = wiped
+        .check_own_log(node(2), &have)
+        .expect_err("it lost one");
+    assert_eq!((lost.theirs, lost.ours), (1, 0));
+    let refused = wiped.create(&id, &draft("Loft"), genesis(&id)).await;
+    assert!(
+        matches!(refused, Err(WriteError::LogLost(_))),
+        "{refused:?}"
+    );
+    assert_eq!(*wiped.log_lost().borrow(), Some(lost));
 }

@@ -1,0 +1,182 @@
+//! Whose data a folder holds: written once at the first start, checked at every other.
+//!
+//! Two nodes must never write under one number: their log entries and votes would
+//! contradict each other for ever. So a folder that is another node's is refused,
+//! and so is one of whose databases only one is left. A folder that was emptied
+//! altogether looks like that of a new node from here; the peers know better, and
+//! their pulls tell this node (`meridian_replication::LogLost`).
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use meridian_transport::NodeIdentity;
+use serde::{Deserialize, Serialize};
+
+/// The record, in the data folder.
+const RECORD: &str = "identity.toml";
+/// The record while it is written.
+const UNFINISHED: &str = "identity.toml.new";
+/// A file that every RocksDB database has.
+const DATABASE_MARK: &str = "CURRENT";
+
+/// What a folder says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Record {
+    cluster: String,
+    node: u64,
+    /// Random: tells two lives of one number apart.
+    incarnation: String,
+}
+
+/// A folder that may be used by this node.
+#[derive(Debug)]
+pub(crate) struct DataFolder {
+    path: PathBuf,
+    known: bool,
+    record: Record,
+}
+
+impl DataFolder {
+    /// Makes the folder if it is not there, and checks that it is this node's.
+    ///
+    /// # Errors
+    /// Another node's folder, a damaged record, or one without its databases.
+    pub(crate) fn claim(
+        path: &Path,
+        identity: &NodeIdentity,
+        databases: &[&str],
+    ) -> anyhow::Result<Self> {
+        fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+        let record = path.join(RECORD);
+        let expected = Record {
+            cluster: identity.cluster.to_string(),
+            node: identity.node.get(),
+            incarnation: format!("{:032x}", rand::random::<u128>()),
+        };
+        if !record.exists() {
+            return Ok(Self {
+                path: path.to_path_buf(),
+                known: false,
+                record: expected,
+            });
+        }
+        let text = fs::read_to_string(&record)
+            .with_context(|| format!("cannot read {}", record.display()))?;
+        let found: Record = toml::from_str(&text)
+            .with_context(|| format!("{} is damaged: restore it, or see the runbook `The data folder is not this node's`", record.display()))?;
+        if (&found.cluster, found.node) != (&expected.cluster, expected.node) {
+            bail!(
+                "{} holds the data of node {} of cluster {}, the configuration says node {} of cluster {}: give each node a data_dir of its own",
+                path.display(),
+                found.node,
+                found.cluster,
+                expected.node,
+                expected.cluster
+            );
+        }
+        for database in databases {
+            if !path.join(database).join(DATABASE_MARK).exists() {
+                bail!(
+                    "{} has been in use, but its database `{database}` is gone: what it had acknowledged must not be forgotten silently; restore the disk, or remove node {} from the topology and add a new one with a new number",
+                    path.display(),
+                    found.node
+                );
+            }
+        }
+        Ok(Self {
+            path: path.to_path_buf(),
+            known: true,
+            record: found,
+        })
+    }
+
+    /// Writes the record of a new folder, once its databases are there: a record
+    /// promises that they are.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+        if self.known {
+            return Ok(());
+        }
+        self.write()
+            .with_context(|| format!("cannot write {}", self.path.join(RECORD).display()))?;
+        tracing::info!(
+            folder = %self.path.display(),
+            incarnation = self.record.incarnation,
+            "a data folder is this node's from now on"
+        );
+        Ok(())
+    }
+
+    fn write(&self) -> anyhow::Result<()> {
+        let unfinished = self.path.join(UNFINISHED);
+        let mut file = File::create(&unfinished)?;
+        file.write_all(toml::to_string(&self.record)?.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, self.path.join(RECORD))?;
+        // The name is durable only with its folder.
+        File::open(&self.path)?.sync_all()?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use meridian_regions::NodeId;
+    use meridian_transport::NodeIdentity;
+    use tempfile::TempDir;
+
+    use super::{DATABASE_MARK, DataFolder};
+
+    const DATABASES: [&str; 2] = ["listings", "bookings"];
+
+    fn identity(node: u64) -> NodeIdentity {
+        NodeIdentity {
+            cluster: "test".parse().expect("a name"),
+            region: "eu-west".parse().expect("a region"),
+            node: NodeId::new(node).expect("not zero"),
+        }
+    }
+
+    fn used(folder: &Path, node: u64) {
+        let claimed = DataFolder::claim(folder, &identity(node), &DATABASES).expect("claimed");
+        for database in DATABASES {
+            std::fs::create_dir_all(folder.join(database)).expect("made");
+            std::fs::write(folder.join(database).join(DATABASE_MARK), "").expect("written");
+        }
+        claimed.settle().expect("written");
+    }
+
+    #[test]
+    fn folder_of_another_node_is_refused() {
+        let folder = TempDir::new().expect("a folder");
+        used(folder.path(), 1);
+        DataFolder::claim(folder.path(), &identity(1), &DATABASES).expect("its own");
+        let refused = DataFolder::claim(folder.path(), &identity(2), &DATABASES);
+        let said = refused.expect_err("it is node 1's").to_string();
+        assert!(said.contains("node 1 of cluster test"), "{said}");
+    }
+
+    #[test]
+    fn folder_that_lost_a_database_is_refused() {
+        let folder = TempDir::new().expect("a folder");
+        used(folder.path(), 1);
+        std::fs::remove_dir_all(folder.path().join("bookings")).expect("removed");
+        let refused = DataFolder::claim(folder.path(), &identity(1), &DATABASES);
+        let said = refused.expect_err("votes are gone").to_string();
+        assert!(said.contains("`bookings` is gone"), "{said}");
+    }
+
+    #[test]
+    fn incarnation_is_written_once() {
+        let folder = TempDir::new().expect("a folder");
+        used(folder.path(), 1);
+        let claim = || DataFolder::claim(folder.path(), &identity(1), &DATABASES).expect("its own");
+        assert_eq!(claim().record, claim().record);
+    }
+}
