@@ -238,7 +238,7 @@ pub(crate) fn assemble(
         .collect();
     let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
-    let replica = Replica::open(replica_options(&config, &peers))
+    let replica = Replica::open(replica_options(&config, &topology, &peers))
         .context("cannot open the listings' database")?;
     let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
     options.peers = peers;
@@ -285,7 +285,7 @@ pub(crate) fn assemble(
     }))
 }
 
-fn replica_options(config: &Config, peers: &[PeerAddress]) -> ReplicaOptions {
+fn replica_options(config: &Config, topology: &Topology, peers: &[PeerAddress]) -> ReplicaOptions {
     let this = Member {
         node: config.node.id,
         region: config.node.region.clone(),
@@ -294,8 +294,14 @@ fn replica_options(config: &Config, peers: &[PeerAddress]) -> ReplicaOptions {
         node: peer.node,
         region: peer.region.clone(),
     });
+    let departed = topology
+        .nodes()
+        .iter()
+        .filter(|member| member.state == NodeState::Removed)
+        .map(|member| member.id);
     let path = config.node.data_dir.join(LISTINGS_FOLDER);
     ReplicaOptions {
+        departed: departed.collect(),
         clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
         documents_hot_max: config.listings.documents_hot_max,
         block_cache_bytes: config.storage.block_cache_bytes.get(),

@@ -24,6 +24,9 @@ pub struct ReplicaOptions {
     pub this: Member,
     /// Every other node.
     pub others: Vec<Member>,
+    /// Nodes that have been removed for good. Nobody is asked to be them, and no
+    /// session waits for them, but what they wrote is pulled from whoever has it.
+    pub departed: Vec<NodeId>,
     /// How far ahead of ours the clock of an entry may be.
     pub clock_drift_max: Duration,
     /// Documents kept open in memory, about 21 KiB each.
@@ -45,6 +48,7 @@ impl ReplicaOptions {
             path,
             this,
             others,
+            departed: Vec::new(),
             clock_drift_max: Duration::from_millis(500),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),
             block_cache_bytes: 32 << 20,

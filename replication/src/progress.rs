@@ -39,6 +39,7 @@ struct State {
 pub(crate) struct Progress {
     this: Member,
     others: Vec<Member>,
+    departed: Vec<NodeId>,
     state: Mutex<State>,
     version: watch::Sender<u64>,
 }
@@ -47,12 +48,14 @@ impl Progress {
     pub(crate) fn new(
         this: Member,
         others: Vec<Member>,
+        departed: Vec<NodeId>,
         durable: VersionVector,
         seen: BTreeMap<NodeId, Hlc>,
     ) -> Self {
         Self {
             this,
             others,
+            departed,
             state: Mutex::new(State {
                 durable,
                 seen,
@@ -68,6 +71,11 @@ impl Progress {
 
     pub(crate) fn others(&self) -> &[Member] {
         &self.others
+    }
+
+    /// Nodes that are gone for good, whose logs live on.
+    pub(crate) fn departed(&self) -> &[NodeId] {
+        &self.departed
     }
 
     /// A number that grows with every progress.

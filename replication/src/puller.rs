@@ -2,7 +2,9 @@
 //!
 //! From each peer this node asks for the peer's own log. Other logs it asks a peer
 //! for only while it is not connected to their node: so a change crosses each link
-//! once, and still comes by way of a third node while a link is cut.
+//! once, and still comes by way of a third node while a link is cut. The logs of nodes
+//! that have been removed are asked for everywhere: they grow no more, and nobody knows
+//! who has all of them.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -129,13 +131,15 @@ impl Puller {
         }
     }
 
-    /// The peer's own log, and the logs of nodes that are out of reach.
+    /// The peer's own log, and the logs of nodes that are out of reach or gone.
     fn origins(&self) -> Vec<NodeId> {
-        let others = self.replica.inner().progress.others();
-        others
+        let progress = &self.replica.inner().progress;
+        progress
+            .others()
             .iter()
             .map(|member| member.node)
             .filter(|node| *node == self.peer || !self.mesh.connected(*node))
+            .chain(progress.departed().iter().copied())
             .collect()
     }
 }

@@ -153,6 +153,7 @@ impl Replica {
         let progress = Progress::new(
             options.this,
             options.others,
+            options.departed,
             recovered.vector.clone(),
             recovered.seen,
         );

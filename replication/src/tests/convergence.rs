@@ -1,9 +1,10 @@
 //! Replicas that pull from each other become alike.
 
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::cluster::Cluster;
-use super::setup::{PATIENCE, amenity, create, title};
+use super::setup::{PATIENCE, amenity, create, entries, open, title};
 use crate::Precondition;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -56,5 +57,26 @@ async fn change_comes_by_way_of_a_third_node_while_a_link_is_missing() {
     let token = cluster.replicas[0].session_token();
     far.wait_for(&token, PATIENCE).await.expect("covered");
     cluster.converged().await;
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_of_a_removed_node_reaches_those_that_lack_it() {
+    let folder = TempDir::new().expect("a folder");
+    let departed = open(folder.path().to_path_buf(), 4);
+    let id = create(&departed, 1).await;
+    let cluster = Cluster::start(&[(1, 2), (2, 3), (1, 3)]);
+    // Only one had heard of it before it went.
+    let heard = cluster.replicas[0].apply(entries(&departed)).await;
+    heard.expect("applied");
+    for replica in &cluster.replicas[1..] {
+        timeout(PATIENCE, async {
+            while title(replica, &id).await.is_none() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("pulled from the one that has it");
+    }
     cluster.stop().await;
 }

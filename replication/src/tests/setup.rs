@@ -21,16 +21,23 @@ pub(super) fn node(id: u64) -> NodeId {
 }
 
 pub(super) fn member(id: u64) -> Member {
-    let index = usize::try_from(id).expect("small") - 1;
+    let index = (usize::try_from(id).expect("small") - 1) % REGIONS.len();
     Member {
         node: node(id),
         region: REGIONS[index].parse().expect("a region"),
     }
 }
 
-pub(super) fn open(path: PathBuf, id: u64) -> Replica {
+/// Node 4 was removed long ago.
+pub(super) fn options(path: PathBuf, id: u64) -> ReplicaOptions {
     let others = (1..=3).filter(|other| *other != id).map(member).collect();
-    Replica::open(ReplicaOptions::new(path, member(id), others)).expect("opened")
+    let mut options = ReplicaOptions::new(path, member(id), others);
+    options.departed.push(node(4));
+    options
+}
+
+pub(super) fn open(path: PathBuf, id: u64) -> Replica {
+    Replica::open(options(path, id)).expect("opened")
 }
 
 pub(super) fn listing(number: u64) -> ListingId {
