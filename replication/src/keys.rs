@@ -15,8 +15,14 @@ pub(crate) const HEADS: &str = "heads";
 pub(crate) const GENESIS: &str = "genesis";
 /// Entries that could not be applied: `origin ‖ shard ‖ seq` → reason.
 pub(crate) const QUARANTINE: &str = "quarantine";
+/// What is known of origins beyond their logs: `kind ‖ origin` → timestamp.
+pub(crate) const PROGRESS: &str = "progress";
 /// Column families of the database.
-pub(crate) const FAMILIES: &[&str] = &[LOG, DOCUMENTS, CHANGES, HEADS, GENESIS, QUARANTINE];
+pub(crate) const FAMILIES: &[&str] = &[
+    LOG, DOCUMENTS, CHANGES, HEADS, GENESIS, QUARANTINE, PROGRESS,
+];
+/// Kind of the progress records that hold watermarks.
+const WATERMARK: u8 = b'w';
 
 /// Key of a log entry.
 pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
@@ -36,6 +42,24 @@ pub(crate) fn parse_entry(key: &[u8]) -> Option<(NodeId, ShardId, u64)> {
         ShardId::new(u16::from_be_bytes(*shard))?,
         u64::from_be_bytes(seq.try_into().ok()?),
     ))
+}
+
+/// Key of an origin's watermark.
+pub(crate) fn watermark(origin: NodeId) -> Vec<u8> {
+    let mut key = vec![WATERMARK];
+    key.extend_from_slice(&origin.get().to_be_bytes());
+    key
+}
+
+/// The bounds of all watermarks.
+pub(crate) fn watermarks() -> ([u8; 1], [u8; 1]) {
+    ([WATERMARK], [WATERMARK + 1])
+}
+
+/// The origin of a watermark's key.
+pub(crate) fn parse_watermark(key: &[u8]) -> Option<NodeId> {
+    let origin = key.strip_prefix(&[WATERMARK])?;
+    NodeId::new(u64::from_be_bytes(origin.try_into().ok()?))
 }
 
 /// What the keys of a listing's changes begin with. The length keeps one listing's

@@ -14,6 +14,7 @@ use meridian_replication_core::{SessionToken, VersionVector};
 use tokio::sync::watch;
 
 use crate::options::Member;
+use crate::recover::Recovered;
 use crate::sequencer::now;
 
 /// How far this node is behind another.
@@ -49,17 +50,16 @@ impl Progress {
         this: Member,
         others: Vec<Member>,
         departed: Vec<NodeId>,
-        durable: VersionVector,
-        seen: BTreeMap<NodeId, Hlc>,
+        recovered: Recovered,
     ) -> Self {
         Self {
             this,
             others,
             departed,
             state: Mutex::new(State {
-                durable,
-                seen,
-                watermarks: BTreeMap::new(),
+                durable: recovered.vector,
+                seen: recovered.seen,
+                watermarks: recovered.watermarks,
             }),
             version: watch::channel(0).0,
         }
@@ -98,14 +98,16 @@ impl Progress {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// Everything that `origin` wrote up to `through` is here.
-    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) {
-        {
+    /// Everything that `origin` wrote up to `through` is here. Answers its watermark.
+    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) -> Hlc {
+        let mark = {
             let mut state = self.state();
             let mark = state.watermarks.entry(origin).or_default();
             *mark = through.max(*mark);
-        }
+            *mark
+        };
         self.version.send_modify(|version| *version += 1);
+        mark
     }
 
     pub(crate) fn watermark_of(&self, origin: NodeId) -> Option<Hlc> {
@@ -122,26 +124,31 @@ impl Progress {
         let mut token = SessionToken::new();
         let state = self.state();
         for member in std::iter::once(&self.this).chain(&self.others) {
-            if let Some(seen) = state.seen.get(&member.node)
-                && token.merge(&member.region, *seen).is_err()
-            {
-                tracing::error!(region = %member.region, "a session token is full");
+            if let Some(seen) = state.seen.get(&member.node) {
+                token.merge(member.node, *seen);
             }
         }
-        token
+        token.minted_by(self.this.node)
     }
 
-    /// Whether everything that a token has seen is here.
+    /// Whether everything that a token has seen is here: because this node minted it,
+    /// or because the watermarks say so. A node that has been removed holds nobody up;
+    /// one that is not known here has written what cannot be here.
     pub(crate) fn covers(&self, token: &SessionToken) -> bool {
+        if token.minter() == Some(self.this.node) {
+            return true;
+        }
+        let known = |node| {
+            node == self.this.node
+                || self.others.iter().any(|member| member.node == node)
+                || self.departed.contains(&node)
+        };
         let state = self.state();
-        self.others.iter().all(|member| {
-            token.get(&member.region).is_none_or(|wanted| {
-                state
-                    .watermarks
-                    .get(&member.node)
-                    .is_some_and(|mark| *mark >= wanted)
+        token.nodes().all(known)
+            && self.others.iter().all(|member| {
+                let mark = state.watermarks.get(&member.node);
+                token.demand(member.node) <= mark.copied()
             })
-        })
     }
 
     pub(crate) fn lag(&self) -> Vec<OriginLag> {

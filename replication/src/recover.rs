@@ -7,7 +7,7 @@ use meridian_replication_core::{LogEntry, VersionVector};
 use meridian_storage::Store;
 
 use crate::error::OpenError;
-use crate::keys::{self, HEADS, LOG};
+use crate::keys::{self, HEADS, LOG, PROGRESS};
 
 /// Records read at once while counting.
 const PAGE: usize = 4_096;
@@ -19,6 +19,8 @@ pub(crate) struct Recovered {
     pub(crate) vector: VersionVector,
     /// The latest timestamp of each origin.
     pub(crate) seen: BTreeMap<NodeId, Hlc>,
+    /// Up to where everything of each origin is here.
+    pub(crate) watermarks: BTreeMap<NodeId, Hlc>,
 }
 
 /// Reads the last entry of every origin and shard. Acknowledged entries are fsynced
@@ -41,7 +43,25 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
     Ok(Recovered {
         vector: pairs.into_iter().collect(),
         seen,
+        watermarks: watermarks(store)?,
     })
+}
+
+/// A watermark was written behind the entries that it speaks for, so that a log cut
+/// off at its end by a power loss has lost the watermark first.
+fn watermarks(store: &Store) -> Result<BTreeMap<NodeId, Hlc>, OpenError> {
+    let (from, until) = keys::watermarks();
+    store
+        .scan(PROGRESS, &from, &until, PAGE)?
+        .into_iter()
+        .map(|(key, value)| {
+            let origin = keys::parse_watermark(&key);
+            let through = value.try_into().ok().map(u64::from_be_bytes);
+            origin
+                .zip(through.map(Hlc::from_u64))
+                .ok_or_else(|| OpenError::Log("a watermark that is none".to_owned()))
+        })
+        .collect()
 }
 
 /// How many listings are stored.

@@ -4,9 +4,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{ListingId, NodeId, ShardId};
+use meridian_regions::{Hlc, ListingId, NodeId, ShardId};
 use meridian_replication_core::{LogEntry, SequenceGap, SessionToken, VersionVector};
-use meridian_storage::{StorageError, Store, StoreOptions, Writer};
+use meridian_storage::{Batch, Durability, StorageError, Store, StoreOptions, Writer};
 use meridian_transport::Mesh;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use crate::changes::BACKLOG_MAX;
 use crate::documents::Documents;
 use crate::error::{LogLost, OpenError, SessionBehind};
-use crate::keys::FAMILIES;
+use crate::keys::{self, FAMILIES, PROGRESS};
 use crate::progress::Progress;
 use crate::read::Rendered;
 use crate::recover::{count_listings, recover};
@@ -150,13 +150,8 @@ impl Replica {
         let sequencer = Sequencer::resume(this, options.clock_drift_max, last_hlc, |shard| {
             recovered.vector.get(this, shard)
         });
-        let progress = Progress::new(
-            options.this,
-            options.others,
-            options.departed,
-            recovered.vector.clone(),
-            recovered.seen,
-        );
+        let accepted = recovered.vector.clone();
+        let progress = Progress::new(options.this, options.others, options.departed, recovered);
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
@@ -169,7 +164,7 @@ impl Replica {
                     listings: AtomicU64::new(listings),
                     ..Counters::default()
                 },
-                accepted: Mutex::new(recovered.vector),
+                accepted: Mutex::new(accepted),
                 changed: broadcast::channel(BACKLOG_MAX).0,
                 lost: watch::channel(None).0,
             }),
@@ -207,6 +202,20 @@ impl Replica {
         tokio::time::timeout(patience, covered)
             .await
             .map_err(|_elapsed| SessionBehind { waited: patience })
+    }
+
+    /// Everything that `origin` wrote up to `through` is here. Remembered over a
+    /// restart, but nobody waits for that: a later watermark says the same and more.
+    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) {
+        let mark = self.inner.progress.watermark(origin, through);
+        if let Ok(permit) = self.inner.writer.try_reserve() {
+            let mut batch = Batch::new();
+            let mark = mark.as_u64().to_be_bytes();
+            batch.put(PROGRESS, keys::watermark(origin), mark.to_vec());
+            // Behind every entry that it speaks for. A failed write is the writer's to
+            // announce.
+            permit.submit_then(batch, Durability::Buffered, |_written| {});
+        }
     }
 
     /// How far this node is behind each other one.

@@ -39,6 +39,20 @@ pub(crate) struct Ticket {
     pub(crate) hlc: Hlc,
 }
 
+/// What has been given until a timestamp.
+#[derive(Debug, Clone)]
+pub(crate) struct Issued {
+    pub(crate) through: Hlc,
+    last: Vec<u64>,
+}
+
+impl Issued {
+    /// The last number given in a shard until then.
+    pub(crate) fn last(&self, shard: ShardId) -> u64 {
+        self.last[usize::from(shard.get() % SHARD_COUNT)]
+    }
+}
+
 impl Sequencer {
     /// Continues after what was found on disk.
     pub(crate) fn resume(
@@ -73,15 +87,40 @@ impl Sequencer {
         submit(ticket)
     }
 
-    /// A timestamp before every later write of this node.
-    pub(crate) fn tick(&self) -> Hlc {
+    /// A timestamp before every later write of this node, and after every earlier one.
+    pub(crate) fn tick(&self) -> Issued {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.clock.tick(now())
+        Issued {
+            through: state.clock.tick(now()),
+            last: state.last.clone(),
+        }
     }
 
     /// Takes note of another node's timestamp.
     pub(crate) fn observe(&self, remote: Hlc) -> Result<(), ClockDrift> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.clock.observe(now(), remote)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use meridian_regions::{Hlc, NodeId, ShardId};
+
+    use super::Sequencer;
+
+    #[test]
+    fn tick_knows_exactly_the_numbers_before_it() {
+        let origin = NodeId::new(1).expect("not zero");
+        let shard = ShardId::all().next().expect("there are shards");
+        let drift_max = Duration::from_millis(500);
+        let sequencer = Sequencer::resume(origin, drift_max, Hlc::default(), |_| 7);
+        let before = sequencer.issue(shard, |ticket| ticket);
+        let issued = sequencer.tick();
+        let after = sequencer.issue(shard, |ticket| ticket);
+        assert_eq!(issued.last(shard), before.seq);
+        assert!(before.hlc < issued.through && issued.through < after.hlc);
     }
 }

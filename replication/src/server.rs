@@ -108,32 +108,48 @@ impl Pull<'_> {
     /// Sends what the peer lacks of an origin, then the watermark that this makes
     /// true.
     async fn send_origin(&mut self, origin: NodeId) -> Result<(), ServeError> {
-        // Taken first: everything up to it can be read afterwards.
-        let watermark = self.watermark(origin).await?;
-        let durable = self.replica.inner().progress.vector();
-        for shard in ShardId::all() {
-            let through = durable.get(origin, shard);
-            while self.sent.get(origin, shard) < through {
-                self.send_entries(origin, shard, through).await?;
-            }
+        let inner = self.replica.inner();
+        if origin == inner.this() {
+            return self.send_own().await;
         }
-        if let Some(through) = watermark {
-            let frame = PullFrame::Watermark { origin, through };
-            self.replies.send(frame.encode().into()).await?;
+        // Taken first: everything up to it can be read afterwards.
+        let watermark = inner.progress.watermark_of(origin);
+        let durable = inner.progress.vector();
+        self.send_through(origin, |shard| durable.get(origin, shard))
+            .await?;
+        match watermark {
+            Some(through) => self.send_watermark(origin, through).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Sends this node's own log up to a fresh timestamp, and not one entry more: what
+    /// travels is covered by the watermark right behind it.
+    async fn send_own(&mut self) -> Result<(), ServeError> {
+        let inner = self.replica.inner();
+        let (this, issued) = (inner.this(), inner.sequencer.tick());
+        // Behind every entry that has an older timestamp.
+        self.replica.barrier(Durability::Buffered).await?;
+        self.send_through(this, |shard| issued.last(shard)).await?;
+        self.send_watermark(this, issued.through).await
+    }
+
+    async fn send_through(
+        &mut self,
+        origin: NodeId,
+        last: impl Fn(ShardId) -> u64,
+    ) -> Result<(), ServeError> {
+        for shard in ShardId::all() {
+            while self.sent.get(origin, shard) < last(shard) {
+                self.send_entries(origin, shard, last(shard)).await?;
+            }
         }
         Ok(())
     }
 
-    /// Up to where an origin's entries can be read here. For this node: a fresh
-    /// timestamp, and a barrier behind every entry that has an older one.
-    async fn watermark(&self, origin: NodeId) -> Result<Option<Hlc>, ServeError> {
-        let inner = self.replica.inner();
-        if origin != inner.this() {
-            return Ok(inner.progress.watermark_of(origin));
-        }
-        let through = inner.sequencer.tick();
-        self.replica.barrier(Durability::Buffered).await?;
-        Ok(Some(through))
+    async fn send_watermark(&mut self, origin: NodeId, through: Hlc) -> Result<(), ServeError> {
+        let frame = PullFrame::Watermark { origin, through };
+        Ok(self.replies.send(frame.encode().into()).await?)
     }
 
     async fn send_entries(

@@ -36,10 +36,8 @@ async fn session_that_a_region_has_not_seen_is_behind_and_never_a_false_404() {
         ]
     };
     let mut ahead = meridian_replication_core::SessionToken::new();
-    let elsewhere = "eu-west".parse().expect("a region");
-    ahead
-        .merge(&elsewhere, meridian_regions::Hlc::from_u64(u64::MAX))
-        .expect("one fits");
+    let elsewhere = meridian_regions::NodeId::new(2).expect("not zero");
+    ahead.merge(elsewhere, meridian_regions::Hlc::from_u64(u64::MAX));
     for (token, status, code) in [
         (ahead.encode(), 503, "session-behind"),
         ("nonsense".to_owned(), 422, "validation"),

@@ -88,7 +88,7 @@ pub use heads::{ChangeId, Heads};
 pub use log_entry::LogEntry;
 pub use patch::ListingPatch;
 pub use pull::{PullFrame, PullRequest};
-pub use session_token::{SessionToken, SessionTokenFull};
+pub use session_token::SessionToken;
 pub use values::{Currency, CurrencyError, External, Location, Money, Slot};
 pub use version_vector::{SequenceGap, VersionVector};
 pub use view::ListingView;

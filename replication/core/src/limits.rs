@@ -104,5 +104,3 @@ pub const VERSION_VECTOR_BYTES_MAX: usize = 1 << 20;
 pub const PULL_REQUEST_BYTES_MAX: usize = VERSION_VECTOR_BYTES_MAX + (16 << 10);
 /// Longest session token, in bytes of text: it travels in a header.
 pub const SESSION_TOKEN_BYTES_MAX: usize = 256;
-/// Most regions in a session token: what fits [`SESSION_TOKEN_BYTES_MAX`].
-pub const SESSION_REGIONS_MAX: usize = 15;

@@ -1,95 +1,150 @@
-//! What a client has seen: per region, a hybrid timestamp.
+//! What a client has seen: per node, a hybrid timestamp.
 //!
 //! A read with a token sees at least what the answer that carried it saw, in
-//! whichever region (invariant 5). Tokens with [`SessionToken::merge`] are a
-//! join-semilattice, and [`SessionToken::covers`] is its order.
+//! whichever region (invariant 5). By node and not by region, because every node's
+//! time is told by its own watermarks: a dead node must not hold up the sessions that
+//! saw only its neighbour's writes.
 //!
-//! A region is named by four bytes of the BLAKE3 hash of its id, so that a token of
-//! [`SESSION_REGIONS_MAX`] regions fits 256 bytes however long their names are.
-//! Should two regions of a cluster share these bytes (one in 40 million for 15
-//! regions), the later of their timestamps counts for both: a read may wait
-//! longer, it never sees less.
+//! Tokens with [`SessionToken::join`] are a join-semilattice as long as they fit, and
+//! [`SessionToken::covers`] is their order. A token of more nodes than fit 256 bytes
+//! folds the oldest of its timestamps into one that counts for every node it does not
+//! name: a read may then wait longer, it never sees less.
 //!
-//! As text: unpadded base64url of a version byte and, ordered by tag, 12 bytes per
-//! region.
+//! A token also names the node that minted it, as long as that node had everything
+//! that the token stands for: there it is covered by itself, also where a watermark
+//! has not followed an entry yet.
+//!
+//! As text: unpadded base64url of a version byte, the minter as a varint (0: none)
+//! and, ordered by node, a varint and 8 bytes per node; node 0 stands for the rest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use meridian_regions::{Hlc, RegionId};
+use meridian_regions::{Hlc, NodeId};
+use prost::encoding::{decode_varint, encode_varint, encoded_len_varint};
 
-use crate::limits::{SESSION_REGIONS_MAX, SESSION_TOKEN_BYTES_MAX};
+use crate::limits::SESSION_TOKEN_BYTES_MAX;
 use crate::wire::{self, WireError};
 
 const WHAT: &str = "session token";
-const VERSION: u8 = 1;
-const TAG_BYTES: usize = 4;
-const ENTRY_BYTES: usize = TAG_BYTES + 8;
+/// Version 1 named regions.
+const VERSION: u8 = 2;
+const HLC_BYTES: usize = 8;
+/// Bytes whose text is [`SESSION_TOKEN_BYTES_MAX`] long.
+const BYTES_MAX: usize = SESSION_TOKEN_BYTES_MAX / 4 * 3;
+/// Stands for every node that is not named, and for no minter.
+const REST: u64 = 0;
 
-type RegionTag = [u8; TAG_BYTES];
-
-/// Per region, the timestamp through which a session has seen its writes.
+/// Per node, the timestamp through which a session has seen its writes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct SessionToken(BTreeMap<RegionTag, Hlc>);
-
-/// A token that names as many regions as fit it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a session token names at most {SESSION_REGIONS_MAX} regions")]
-pub struct SessionTokenFull;
+pub struct SessionToken {
+    minter: Option<NodeId>,
+    seen: BTreeMap<NodeId, Hlc>,
+    /// Counts for every node that is not named.
+    rest: Option<Hlc>,
+}
 
 impl SessionToken {
     /// The token of a session that has seen nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self(BTreeMap::new())
-    }
-
-    /// Notes that the session has seen the writes of `region` through `seen`.
-    ///
-    /// # Errors
-    /// [`SessionTokenFull`] for a region past the [`SESSION_REGIONS_MAX`]th; the
-    /// token is then as it was.
-    pub fn merge(&mut self, region: &RegionId, seen: Hlc) -> Result<(), SessionTokenFull> {
-        let tag = tag(region);
-        if self.0.len() >= SESSION_REGIONS_MAX && !self.0.contains_key(&tag) {
-            return Err(SessionTokenFull);
+        Self {
+            minter: None,
+            seen: BTreeMap::new(),
+            rest: None,
         }
-        let held = self.0.entry(tag).or_default();
-        *held = seen.max(*held);
-        Ok(())
     }
 
-    /// Through when the session has seen the writes of `region`.
+    /// Notes that the session has seen the writes of `node` through `seen`.
+    pub fn merge(&mut self, node: NodeId, seen: Hlc) {
+        if self.demand(node).is_none_or(|held| held < seen) {
+            self.minter = None;
+            self.seen.insert(node, seen);
+            self.fold();
+        }
+    }
+
+    /// The same, said by a node that has everything that the token stands for.
     #[must_use]
-    pub fn get(&self, region: &RegionId) -> Option<Hlc> {
-        self.0.get(&tag(region)).copied()
+    pub fn minted_by(mut self, node: NodeId) -> Self {
+        self.minter = Some(node);
+        self.fold();
+        self
+    }
+
+    /// The node that has everything that the token stands for, if one is known.
+    #[must_use]
+    pub const fn minter(&self) -> Option<NodeId> {
+        self.minter
+    }
+
+    /// Takes in what `other` has seen.
+    pub fn join(&mut self, other: &Self) {
+        if other.is_empty() {
+            return;
+        }
+        if self.is_empty() {
+            self.clone_from(other);
+            return;
+        }
+        let named: BTreeSet<NodeId> = self.nodes().chain(other.nodes()).collect();
+        self.seen = named
+            .into_iter()
+            .filter_map(|node| Some((node, self.demand(node).max(other.demand(node))?)))
+            .collect();
+        self.rest = self.rest.max(other.rest);
+        // One node that has both; or nobody who is known to.
+        self.minter = self.minter.filter(|_| self.minter == other.minter);
+        self.fold();
+    }
+
+    /// Through when the session may have seen the writes of `node`.
+    #[must_use]
+    pub fn demand(&self, node: NodeId) -> Option<Hlc> {
+        self.seen.get(&node).copied().or(self.rest)
+    }
+
+    /// The nodes that it names.
+    pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.seen.keys().copied()
+    }
+
+    /// The latest timestamp in it.
+    #[must_use]
+    pub fn latest(&self) -> Hlc {
+        let latest = self.seen.values().max().copied().max(self.rest);
+        latest.unwrap_or_default()
     }
 
     /// True if a replica that stands at this token has everything that `other` saw.
-    /// A region that this token does not name is covered only if `other` does not
-    /// name it either.
+    /// A node that this token says nothing of is covered only if `other` says nothing
+    /// of it either.
     #[must_use]
     pub fn covers(&self, other: &Self) -> bool {
-        other
-            .0
-            .iter()
-            .all(|(tag, seen)| self.0.get(tag).is_some_and(|held| held >= seen))
+        self.rest >= other.rest
+            && self
+                .nodes()
+                .chain(other.nodes())
+                .all(|node| self.demand(node) >= other.demand(node))
     }
 
     /// True if the session has seen nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.seen.is_empty() && self.rest.is_none()
     }
 
     /// Its text: at most 256 bytes of `A-Z`, `a-z`, `0-9`, `-` and `_`.
     #[must_use]
     pub fn encode(&self) -> String {
-        let mut bytes = Vec::with_capacity(1 + self.0.len() * ENTRY_BYTES);
+        let mut bytes = Vec::with_capacity(self.bytes());
         bytes.push(VERSION);
-        for (tag, seen) in &self.0 {
-            bytes.extend_from_slice(tag);
+        encode_varint(self.minter.map_or(REST, NodeId::get), &mut bytes);
+        let rest = self.rest.map(|seen| (REST, seen));
+        let named = self.seen.iter().map(|(node, seen)| (node.get(), *seen));
+        for (node, seen) in rest.into_iter().chain(named) {
+            encode_varint(node, &mut bytes);
             bytes.extend_from_slice(&seen.as_u64().to_be_bytes());
         }
         URL_SAFE_NO_PAD.encode(bytes)
@@ -98,111 +153,80 @@ impl SessionToken {
     /// Reads what [`SessionToken::encode`] wrote.
     ///
     /// # Errors
-    /// [`WireError`] for anything else, also for a token of a later version.
+    /// [`WireError`] for anything else, also for a token of another version.
     pub fn decode(text: &str) -> Result<Self, WireError> {
         wire::within(WHAT, text.len(), SESSION_TOKEN_BYTES_MAX)?;
         let bytes = URL_SAFE_NO_PAD
             .decode(text)
             .map_err(|cause| WireError::malformed(WHAT, cause))?;
-        let Some((&VERSION, entries)) = bytes.split_first() else {
+        let Some((&VERSION, mut rest)) = bytes.split_first() else {
             return Err(WireError::malformed(
                 WHAT,
                 "a version that is not known here",
             ));
         };
-        let (entries, rest) = entries.as_chunks::<ENTRY_BYTES>();
-        if !rest.is_empty() || entries.len() > SESSION_REGIONS_MAX {
-            return Err(WireError::malformed(WHAT, "not a whole number of regions"));
-        }
         let mut token = Self::new();
-        for entry in entries {
-            let (tag, seen) = entry
-                .split_first_chunk::<TAG_BYTES>()
-                .expect("an entry is longer than its tag");
-            let seen = seen.try_into().expect("the rest of an entry is 8 bytes");
-            token
-                .0
-                .insert(*tag, Hlc::from_u64(u64::from_be_bytes(seen)));
+        let minter = varint(&mut rest)?;
+        let mut last = None;
+        while !rest.is_empty() {
+            let node = varint(&mut rest)?;
+            let Some((seen, after)) = rest.split_first_chunk::<HLC_BYTES>() else {
+                return Err(WireError::malformed(WHAT, "cut short"));
+            };
+            if last.is_some_and(|last| last >= node) {
+                return Err(WireError::malformed(WHAT, "its nodes are not in order"));
+            }
+            rest = after;
+            last = Some(node);
+            let seen = Hlc::from_u64(u64::from_be_bytes(*seen));
+            match NodeId::new(node) {
+                Some(node) => {
+                    token.seen.insert(node, seen);
+                }
+                None => token.rest = Some(seen),
+            }
         }
+        token.minter = NodeId::new(minter);
         Ok(token)
+    }
+
+    /// Length of its encoding, in bytes.
+    fn bytes(&self) -> usize {
+        let minter = encoded_len_varint(self.minter.map_or(REST, NodeId::get));
+        let rest = self
+            .rest
+            .map_or(0, |_| encoded_len_varint(REST) + HLC_BYTES);
+        let named: usize = self
+            .nodes()
+            .map(|node| encoded_len_varint(node.get()) + HLC_BYTES)
+            .sum();
+        1 + minter + rest + named
+    }
+
+    /// Makes it fit: the oldest timestamps raise what counts for the rest the least.
+    fn fold(&mut self) {
+        self.drop_redundant();
+        while self.bytes() > BYTES_MAX {
+            let oldest = self.seen.iter().min_by_key(|(_, seen)| **seen);
+            let Some((&node, &seen)) = oldest else {
+                return;
+            };
+            self.seen.remove(&node);
+            self.rest = self.rest.max(Some(seen));
+        }
+        self.drop_redundant();
+    }
+
+    /// Forgets names of which the rest says as much.
+    fn drop_redundant(&mut self) {
+        let rest = self.rest;
+        self.seen.retain(|_, seen| Some(*seen) > rest);
     }
 }
 
-fn tag(region: &RegionId) -> RegionTag {
-    let hash = blake3::hash(region.as_str().as_bytes());
-    *hash
-        .as_bytes()
-        .first_chunk()
-        .expect("a hash is longer than a tag")
+fn varint(bytes: &mut &[u8]) -> Result<u64, WireError> {
+    decode_varint(bytes).map_err(|cause| WireError::malformed(WHAT, cause))
 }
 
 #[cfg(test)]
-mod tests {
-    use meridian_regions::{Hlc, RegionId};
-    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
-    use proptest::strategy::Strategy;
-
-    use super::{SessionToken, SessionTokenFull};
-    use crate::limits::{SESSION_REGIONS_MAX, SESSION_TOKEN_BYTES_MAX};
-
-    fn region(number: usize) -> RegionId {
-        format!("region-with-a-very-long-name-{number:03}")
-            .parse()
-            .expect("a region")
-    }
-
-    fn token() -> impl Strategy<Value = SessionToken> {
-        prop::collection::vec((0..SESSION_REGIONS_MAX, any::<u64>()), 0..30).prop_map(|seen| {
-            let mut token = SessionToken::new();
-            for (number, hlc) in seen {
-                let merged = token.merge(&region(number), Hlc::from_u64(hlc));
-                merged.expect("never more regions than fit");
-            }
-            token
-        })
-    }
-
-    #[test]
-    fn fifteen_regions_with_the_longest_names_fit_256_bytes() {
-        let mut token = SessionToken::new();
-        for number in 0..SESSION_REGIONS_MAX {
-            let merged = token.merge(&region(number), Hlc::from_u64(u64::MAX));
-            merged.expect("they fit");
-        }
-        let text = token.encode();
-        assert!(text.len() <= SESSION_TOKEN_BYTES_MAX, "{}", text.len());
-        assert_eq!(SessionToken::decode(&text), Ok(token.clone()));
-        let one_more = token.merge(&region(SESSION_REGIONS_MAX), Hlc::from_u64(1));
-        assert_eq!(one_more, Err(SessionTokenFull));
-    }
-
-    #[test]
-    fn region_that_a_replica_has_never_heard_of_is_not_covered() {
-        let mut seen = SessionToken::new();
-        seen.merge(&region(1), Hlc::from_u64(1)).expect("one fits");
-        assert!(!SessionToken::new().covers(&seen));
-        assert!(seen.covers(&SessionToken::new()));
-    }
-
-    proptest! {
-        #[test]
-        fn token_reads_back_as_itself(token in token()) {
-            prop_assert_eq!(SessionToken::decode(&token.encode()), Ok(token));
-        }
-
-        #[test]
-        fn token_only_grows(token in token(), number in 0..SESSION_REGIONS_MAX, hlc in any::<u64>()) {
-            let mut later = token.clone();
-            later.merge(&region(number), Hlc::from_u64(hlc)).expect("it fits");
-            prop_assert!(later.covers(&token));
-            prop_assert!(later.get(&region(number)) >= Some(Hlc::from_u64(hlc)));
-        }
-
-        #[test]
-        fn any_text_is_read_or_refused(text in "[ -~]{0,300}") {
-            if let Ok(token) = SessionToken::decode(&text) {
-                prop_assert!(token.encode().len() <= SESSION_TOKEN_BYTES_MAX);
-            }
-        }
-    }
-}
+mod tests;
