@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// A session that never goes back in time. Clones share it: hand a clone to a client
 /// of another region, and that region waits until it has seen as much.
 ///
-/// It is one sequence of calls: of answers that overlap in time, the one that came
-/// last is remembered. Calls that run at once take a session each.
+/// Every answer's token joins what its request's token had seen, so that remembering
+/// the last one forgets nothing. It is one sequence of calls: of answers that overlap
+/// in time, the one that came last is remembered. Calls that run at once take a session each.
 #[derive(Debug, Clone, Default)]
 pub struct Session(Arc<Mutex<Option<String>>>);
 

@@ -182,6 +182,19 @@ impl Replica {
         self.inner.progress.session_token()
     }
 
+    /// What a session has seen after an answer given now, that had seen `earlier`.
+    #[must_use]
+    pub fn session_after(&self, earlier: &SessionToken) -> SessionToken {
+        let here = self.inner.progress.covers(earlier);
+        let mut token = self.session_token();
+        token.join(earlier);
+        if here {
+            token.minted_by(self.inner.this())
+        } else {
+            token
+        }
+    }
+
     /// Waits until everything that a session has seen is here.
     ///
     /// # Errors

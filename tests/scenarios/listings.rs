@@ -251,3 +251,32 @@ async fn bad_rows_are_all_written_in_the_order_of_their_lines() {
     );
     scenario.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_behind_stays_behind_until_the_writes_have_come() {
+    let scenario = Scenario::start().await;
+    scenario.listing(3).await;
+    scenario.cluster.wan().isolate("ap-southeast");
+    let writer = scenario.client(1);
+    let made = writer.create_listing(draft("Made elsewhere")).await;
+    let id = text(&made.expect("created").body["id"]);
+    let node = scenario.cluster.node_in("ap-southeast").expect("a node");
+    let mut options = meridian_client::ClientOptions::new(format!("http://{}", node.api));
+    options.retry = false;
+    let session = writer.session().clone();
+    let reader = meridian_client::Client::with_session(options, session).expect("a client");
+    // Each answer's token is the next request's: none of them forgets.
+    for _ in 0..2 {
+        let refused = reader.listing(&id).await.expect_err("it is not there yet");
+        assert_eq!(refused.code(), Some("session-behind"), "{refused}");
+    }
+    scenario.cluster.wan().heal();
+    let read = meridian_chaos::until(PATIENCE, "the listing", async || {
+        match reader.listing(&id).await {
+            Err(behind) if behind.code() == Some("session-behind") => None,
+            answered => Some(answered),
+        }
+    });
+    read.await.expect("an answer").expect("never a false 404");
+    scenario.stop().await;
+}

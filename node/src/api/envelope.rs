@@ -15,6 +15,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
+use meridian_replication_core::SessionToken;
 use tracing::Instrument;
 
 use super::problem::{Problem, Slug};
@@ -25,7 +26,7 @@ use crate::request_id::RequestId;
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// `<region>/<node>` that answered.
 pub(crate) const SERVED_BY: HeaderName = HeaderName::from_static("meridian-served-by");
-/// What the answer saw, to be sent with the next read.
+/// What the session has seen, this answer included, to be sent with the next request.
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("meridian-session");
 /// Label of requests that matched no route: never the path itself, whose values
 /// are without bound.
@@ -43,6 +44,7 @@ pub(crate) async fn wrap(
     let id = RequestId::from_header(request.headers().get(REQUEST_ID));
     let path = request.uri().path().to_owned();
     let method = request.method().clone();
+    let earlier = session_before(request.headers());
     let route = request
         .extensions()
         .get::<MatchedPath>()
@@ -65,7 +67,8 @@ pub(crate) async fn wrap(
     };
 
     let mut response = seal(&node, response, &path, &id);
-    if let Ok(token) = HeaderValue::from_str(&node.replica.session_token().encode())
+    let token = node.replica.session_after(&earlier);
+    if let Ok(token) = HeaderValue::from_str(&token.encode())
         && !response.headers().contains_key(SESSION)
     {
         response.headers_mut().insert(SESSION, token);
@@ -80,6 +83,17 @@ pub(crate) async fn wrap(
         tracing::debug!(parent: &span, status = status.as_u16(), elapsed_us, path, "answered");
     }
     response
+}
+
+/// What the session had seen before this request: every answer says it again, also
+/// one that refuses, so that a client that keeps the last token never goes back. A
+/// token that cannot be read has been seen by nobody; who depends on it refuses it.
+fn session_before(headers: &HeaderMap) -> SessionToken {
+    headers
+        .get(SESSION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| SessionToken::decode(text).ok())
+        .unwrap_or_default()
 }
 
 /// Turns a problem into bytes and adds the headers that every answer has.

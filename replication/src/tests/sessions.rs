@@ -85,3 +85,23 @@ async fn watermarks_outlive_a_restart() {
     let later = source.session_token();
     assert!(target.wait_for(&later, NO_WAIT).await.is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_is_behind_stays_so_after_the_answer_that_said_it() {
+    let folders = folders();
+    let source = open(folders[0].path().to_path_buf(), 1);
+    create(&source, 1).await;
+    let token = source.session_token();
+    let target = open(folders[1].path().to_path_buf(), 2);
+    create(&target, 2).await;
+    assert!(target.wait_for(&token, NO_WAIT).await.is_err());
+    // What the refusal carries, the client sends next.
+    let after = target.session_after(&token);
+    assert!(after.covers(&token) && after.covers(&target.session_token()));
+    assert!(target.wait_for(&after, NO_WAIT).await.is_err());
+    target.apply(entries(&source)).await.expect("applied");
+    target.watermark(node(1), source.inner().sequencer.tick().through);
+    target.wait_for(&after, NO_WAIT).await.expect("covered");
+    // From now on it is this node's own word.
+    assert_eq!(target.session_after(&after).minter(), Some(node(2)));
+}
