@@ -42,6 +42,9 @@ pub enum WriteError {
     /// No such listing here, or it has been deleted.
     #[error("there is no such listing here")]
     NotFound,
+    /// The listing to be created is there already.
+    #[error("there is a listing with this id already")]
+    Exists,
     /// The document is not the one that the caller saw.
     #[error("the document has changed: it is {current} now")]
     PreconditionFailed {

@@ -50,6 +50,19 @@ enum Rendering {
     Later,
 }
 
+/// A place in the writer's queue, and what becomes of the write's rendering.
+struct Slot {
+    permit: WritePermit,
+    rendering: Rendering,
+}
+
+/// Whether a row of a batch was new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    New,
+    Known,
+}
+
 /// A submitted write: what it shows once it is durable.
 struct Submitted {
     committed: Option<Committed>,
@@ -57,10 +70,10 @@ struct Submitted {
 }
 
 impl Replica {
-    /// Creates a listing. Its id must be new, and this node the only one to create it.
+    /// Creates a listing. This node must be the only one to create it.
     ///
     /// # Errors
-    /// [`WriteError`]; nothing has been changed, except perhaps after
+    /// [`WriteError::Exists`] if anything is known of the id. [`WriteError`]; nothing has been changed, except perhaps after
     /// [`WriteError::Storage`].
     pub async fn create(
         &self,
@@ -69,10 +82,11 @@ impl Replica {
         genesis: Genesis,
     ) -> Result<Written, WriteError> {
         self.inner().writable()?;
-        let permit = self.inner().writer.reserve().await?;
-        let submitted = self
-            .inner()
-            .create(permit, id, draft, genesis, Rendering::Now);
+        let slot = Slot {
+            permit: self.inner().writer.reserve().await?,
+            rendering: Rendering::Now,
+        };
+        let submitted = self.inner().create(slot, id, draft, genesis)?;
         acknowledge(submitted).await
     }
 
@@ -90,29 +104,19 @@ impl Replica {
         for (id, draft, genesis) in rows {
             self.inner().writable()?;
             let permit = self.inner().writer.reserve().await?;
-            let submitted = if self.inner().knows(&id)? {
-                self.inner().change(
-                    permit,
-                    &id,
-                    &Precondition::None,
-                    Rendering::Later,
-                    |doc, node, at| doc.reconcile(node, at, &draft),
-                )?
-            } else {
-                summary.created += 1;
-                let later = Rendering::Later;
-                last = self
-                    .inner()
-                    .create(permit, &id, &draft, genesis, later)
-                    .committed;
-                continue;
+            let slot = Slot {
+                permit,
+                rendering: Rendering::Later,
             };
-            if submitted.committed.is_some() {
-                summary.updated += 1;
-                last = submitted.committed;
-            } else {
-                summary.unchanged += 1;
+            let (submitted, came) = self
+                .inner()
+                .create_or_reconcile(slot, &id, &draft, genesis)?;
+            match came {
+                Came::New => summary.created += 1,
+                Came::Known if submitted.committed.is_some() => summary.updated += 1,
+                Came::Known => summary.unchanged += 1,
             }
+            last = submitted.committed.or(last);
             // Thousands of rows: let others have the core.
             tokio::task::consume_budget().await;
         }
@@ -134,7 +138,7 @@ impl Replica {
         patch: &ListingPatch,
         precondition: Precondition,
     ) -> Result<Written, WriteError> {
-        self.change(id, &precondition, |document, node, at| {
+        self.change(id, precondition, |document, node, at| {
             document.patch(node, at, patch)
         })
         .await
@@ -151,7 +155,7 @@ impl Replica {
         ops: &[EditOp],
         precondition: Precondition,
     ) -> Result<Written, WriteError> {
-        self.change(id, &precondition, |document, node, at| {
+        self.change(id, precondition, |document, node, at| {
             document.edit(node, at, ops)
         })
         .await
@@ -167,14 +171,13 @@ impl Replica {
         id: &ListingId,
         precondition: Precondition,
     ) -> Result<Written, WriteError> {
-        self.change(id, &precondition, ListingDocument::delete)
-            .await
+        self.change(id, precondition, ListingDocument::delete).await
     }
 
     async fn change(
         &self,
         id: &ListingId,
-        precondition: &Precondition,
+        precondition: Precondition,
         change: impl FnOnce(
             &mut ListingDocument,
             NodeId,
@@ -182,10 +185,11 @@ impl Replica {
         ) -> Result<Option<EncodedChange>, EditError>,
     ) -> Result<Written, WriteError> {
         self.inner().writable()?;
-        let permit = self.inner().writer.reserve().await?;
-        let submitted = self
-            .inner()
-            .change(permit, id, precondition, Rendering::Now, change)?;
+        let slot = Slot {
+            permit: self.inner().writer.reserve().await?,
+            rendering: Rendering::Now,
+        };
+        let submitted = self.inner().change(slot, id, &precondition, change)?;
         if submitted.committed.is_none() {
             // Nothing to write; what the answer shows may still be on its way to disk.
             self.barrier(Durability::Synced).await?;
@@ -205,35 +209,47 @@ async fn acknowledge(submitted: Submitted) -> Result<Written, WriteError> {
 }
 
 impl Inner {
-    /// Whether anything is known of a listing, on disk or on its way there.
-    fn knows(&self, id: &ListingId) -> Result<bool, WriteError> {
-        let mut stripe = self.documents.stripe(id.shard());
-        Ok(open(&mut stripe, &self.store, id)?.is_some())
-    }
-
+    /// Creates a listing of which nothing is known.
     fn create(
         self: &Arc<Self>,
-        permit: WritePermit,
+        slot: Slot,
         id: &ListingId,
         draft: &ValidDraft,
         genesis: Genesis,
-        rendering: Rendering,
-    ) -> Submitted {
-        let at = now();
-        let (document, change) = ListingDocument::create(id, self.this(), at, draft);
+    ) -> Result<Submitted, WriteError> {
         let mut stripe = self.documents.stripe(id.shard());
-        let mut hot = Hot::fresh(document);
-        let submitted = self.submit(permit, &mut hot, change, Some(genesis), rendering);
-        stripe.keep(id.clone(), hot);
-        submitted
+        if open(&mut stripe, &self.store, id)?.is_some() {
+            return Err(WriteError::Exists);
+        }
+        Ok(self.create_in(&mut stripe, slot, id, draft, genesis))
+    }
+
+    /// Creates a listing, or brings it to what its draft says if anything is known of
+    /// it. Looked up and written under one lock: of two that come with the same rows
+    /// at once, one creates.
+    fn create_or_reconcile(
+        self: &Arc<Self>,
+        slot: Slot,
+        id: &ListingId,
+        draft: &ValidDraft,
+        genesis: Genesis,
+    ) -> Result<(Submitted, Came), WriteError> {
+        let mut stripe = self.documents.stripe(id.shard());
+        if open(&mut stripe, &self.store, id)?.is_none() {
+            let created = self.create_in(&mut stripe, slot, id, draft, genesis);
+            return Ok((created, Came::New));
+        }
+        let reconcile =
+            |document: &mut ListingDocument, node, at| document.reconcile(node, at, draft);
+        let changed = self.change_in(&mut stripe, slot, id, &Precondition::None, reconcile)?;
+        Ok((changed, Came::Known))
     }
 
     fn change(
         self: &Arc<Self>,
-        permit: WritePermit,
+        slot: Slot,
         id: &ListingId,
         precondition: &Precondition,
-        rendering: Rendering,
         change: impl FnOnce(
             &mut ListingDocument,
             NodeId,
@@ -241,7 +257,37 @@ impl Inner {
         ) -> Result<Option<EncodedChange>, EditError>,
     ) -> Result<Submitted, WriteError> {
         let mut stripe = self.documents.stripe(id.shard());
-        let hot = open(&mut stripe, &self.store, id)?.ok_or(WriteError::NotFound)?;
+        self.change_in(&mut stripe, slot, id, precondition, change)
+    }
+
+    fn create_in(
+        self: &Arc<Self>,
+        stripe: &mut Stripe,
+        slot: Slot,
+        id: &ListingId,
+        draft: &ValidDraft,
+        genesis: Genesis,
+    ) -> Submitted {
+        let (document, change) = ListingDocument::create(id, self.this(), now(), draft);
+        let mut hot = Hot::fresh(document);
+        let submitted = self.submit(slot, &mut hot, change, Some(genesis));
+        stripe.keep(id.clone(), hot);
+        submitted
+    }
+
+    fn change_in(
+        self: &Arc<Self>,
+        stripe: &mut Stripe,
+        slot: Slot,
+        id: &ListingId,
+        precondition: &Precondition,
+        change: impl FnOnce(
+            &mut ListingDocument,
+            NodeId,
+            UnixNanos,
+        ) -> Result<Option<EncodedChange>, EditError>,
+    ) -> Result<Submitted, WriteError> {
+        let hot = open(stripe, &self.store, id)?.ok_or(WriteError::NotFound)?;
         if let Precondition::IfMatch(wanted) = precondition {
             let current = hot.document.heads().etag();
             if current != *wanted {
@@ -249,15 +295,15 @@ impl Inner {
             }
         }
         match change(&mut hot.document, self.this(), now()) {
-            Ok(Some(change)) => Ok(self.submit(permit, hot, change, None, rendering)),
+            Ok(Some(change)) => Ok(self.submit(slot, hot, change, None)),
             Ok(None) => Ok(Submitted {
                 committed: None,
-                listing: (rendering == Rendering::Now)
+                listing: (slot.rendering == Rendering::Now)
                     .then(|| Arc::new(ReadListing::render(&hot.document))),
             }),
             Err(error) => {
                 if error == EditError::Poisoned {
-                    forget(&mut stripe, id);
+                    forget(stripe, id);
                 }
                 Err(error.into())
             }
@@ -267,12 +313,12 @@ impl Inner {
     /// Gives a change its number and submits it; called under the document's lock.
     fn submit(
         self: &Arc<Self>,
-        permit: WritePermit,
+        slot: Slot,
         hot: &mut Hot,
         change: EncodedChange,
         genesis: Option<Genesis>,
-        rendering: Rendering,
     ) -> Submitted {
+        let Slot { permit, rendering } = slot;
         let id = hot.document.id().clone();
         let shard = id.shard();
         let listing =

@@ -1,8 +1,9 @@
 //! Local writes, and what a restart finds of them.
 
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
-use super::setup::{amenity, close, create, draft, entries, genesis, node, open};
+use super::setup::{amenity, close, create, draft, entries, genesis, listing, node, open};
 use crate::{Precondition, WriteError};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,4 +74,32 @@ async fn node_that_lost_a_part_of_its_log_takes_no_writes() {
         "{refused:?}"
     );
     assert_eq!(*wiped.log_lost().borrow(), Some(lost));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_come_twice_at_once_are_created_once() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let rows = || {
+        (0..200).map(|number| {
+            let id = listing(number);
+            (id.clone(), draft("Loft"), genesis(&id))
+        })
+    };
+    let tracker = TaskTracker::new();
+    let writers = (0..4).map(|_| {
+        let (replica, rows) = (replica.clone(), rows().collect());
+        tracker.spawn(async move { replica.create_batch(rows).await })
+    });
+    let mut created = 0;
+    for writer in writers.collect::<Vec<_>>() {
+        let summary = writer.await.expect("no panic").expect("durable");
+        assert_eq!(summary.updated, 0);
+        created += summary.created;
+    }
+    assert_eq!(created, 200);
+    assert_eq!(entries(&replica).len(), 200);
+    let (id, loft) = (listing(7), draft("Loft"));
+    let again = replica.create(&id, &loft, genesis(&id)).await;
+    assert!(matches!(again, Err(WriteError::Exists)));
 }
