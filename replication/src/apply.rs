@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use meridian_regions::{Genesis, NodeId};
 use meridian_replication_core::{Applied, ApplyError, LogEntry, SequenceGap};
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::PullError;
-use crate::keys::{self, GENESIS, HEADS, LOG, QUARANTINE};
+use crate::keys::{self, HEADS, LOG, QUARANTINE};
 use crate::replica::{Inner, Replica};
 
 /// Why an entry was set aside.
@@ -73,9 +74,15 @@ impl Inner {
         }
         self.sequencer.observe(entry.hlc)?;
         let mut batch = Batch::new();
-        let refusal = self.admit(&mut stripe, &entry)?;
         let place = keys::entry(entry.origin, entry.shard, entry.seq);
         batch.put(LOG, place.clone(), entry.encode());
+        let refusal = self.admit(&mut stripe, &entry)?;
+        let taken = refusal.is_none();
+        let hot = open(&mut stripe, &self.store, &entry.listing)?;
+        let refusal = match (refusal, &entry.genesis, hot) {
+            (None, Some(genesis), Some(hot)) => found(&mut batch, hot, genesis, entry.origin),
+            (refusal, _, _) => refusal,
+        };
         if let Some(refusal) = &refusal {
             tracing::error!(
                 listing = %entry.listing, origin = %entry.origin, seq = entry.seq,
@@ -85,19 +92,10 @@ impl Inner {
             batch.put(QUARANTINE, place, reason.into_bytes());
             self.counters.quarantined();
         }
-        if let Some(genesis) = &entry.genesis {
-            batch.put(GENESIS, entry.listing.to_key(), genesis.encode());
-        }
         let hot = open(&mut stripe, &self.store, &entry.listing)?;
         // Nothing can fail any more: what is accepted is submitted.
         self.accept(&entry)?;
-        Ok(Some(self.submit_applied(
-            permit,
-            batch,
-            entry,
-            hot,
-            refusal.is_none(),
-        )))
+        Ok(Some(self.submit_applied(permit, batch, entry, hot, taken)))
     }
 
     /// Takes the change into its document. A refusal is the change's fault; an error
@@ -176,4 +174,26 @@ impl Inner {
         });
         Committed::from(committed)
     }
+}
+
+/// Takes a genesis record with the change that creates the listing: from the node that
+/// wrote it, and only the first. A second one would found a second group, and sell
+/// every night twice.
+fn found(
+    batch: &mut Batch,
+    hot: &mut Hot,
+    genesis: &Genesis,
+    origin: NodeId,
+) -> Option<Refusal> {
+    let detail = if genesis.created_by != origin {
+        format!("a genesis record of node {}", genesis.created_by)
+    } else if hot.found(batch, genesis) {
+        return None;
+    } else {
+        "a second genesis record: the first one stands".to_owned()
+    };
+    Some(Refusal {
+        code: "genesis-refused",
+        detail,
+    })
 }

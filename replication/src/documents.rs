@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
-use meridian_regions::{ListingId, SHARD_COUNT, ShardId};
+use meridian_regions::{Genesis, ListingId, SHARD_COUNT, ShardId};
 use meridian_replication_core::ListingDocument;
 use meridian_storage::{Batch, Store};
 
 use crate::error::ReadError;
-use crate::keys::{self, CHANGES, DOCUMENTS};
+use crate::keys::{self, CHANGES, DOCUMENTS, GENESIS};
 
 /// Stored changes of a document after which it gets a new snapshot. Loading replays
 /// at most this many; a snapshot rewrites about 2 KB.
@@ -29,16 +29,19 @@ pub(crate) struct Hot {
     pub(crate) document: ListingDocument,
     /// Whether nothing of it has been submitted yet.
     is_new: bool,
+    /// Whether its genesis record has been submitted.
+    founded: bool,
     stored_changes: usize,
     submitted: u64,
     durable: Arc<AtomicU64>,
 }
 
 impl Hot {
-    fn new(document: ListingDocument, stored_changes: usize) -> Self {
+    fn new(document: ListingDocument, stored_changes: usize, founded: bool) -> Self {
         Self {
             document,
             is_new: false,
+            founded,
             stored_changes,
             submitted: 0,
             durable: Arc::default(),
@@ -49,13 +52,24 @@ impl Hot {
     pub(crate) fn fresh(document: ListingDocument) -> Self {
         Self {
             is_new: true,
-            ..Self::new(document, 0)
+            ..Self::new(document, 0, false)
         }
     }
 
     /// Whether this submission is the first of the listing.
     pub(crate) const fn is_first(&mut self) -> bool {
         std::mem::replace(&mut self.is_new, false)
+    }
+
+    /// Adds what stores its genesis record, unless it has one: who votes on a listing
+    /// is decided once. Answers whether it was added.
+    pub(crate) fn found(&mut self, batch: &mut Batch, genesis: &Genesis) -> bool {
+        if self.founded {
+            return false;
+        }
+        batch.put(GENESIS, self.document.id().to_key(), genesis.encode());
+        self.founded = true;
+        true
     }
 
     /// Whether everything in it is durable.
@@ -181,5 +195,6 @@ fn load(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
             cause,
         }
     })?;
-    Ok(Some(Hot::new(document, stored)))
+    let founded = store.get(GENESIS, &id.to_key())?.is_some();
+    Ok(Some(Hot::new(document, stored, founded)))
 }

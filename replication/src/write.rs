@@ -10,7 +10,7 @@ use meridian_storage::{Batch, Committed, Durability, WritePermit};
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::WriteError;
-use crate::keys::{self, GENESIS, HEADS, LOG};
+use crate::keys::{self, HEADS, LOG};
 use crate::read::ReadListing;
 use crate::replica::{Inner, Replica};
 use crate::sequencer::now;
@@ -328,7 +328,7 @@ impl Inner {
         let digest = hot.document.heads().digest();
         batch.put(HEADS, keys::heads(&id), digest.to_vec());
         if let Some(genesis) = &genesis {
-            batch.put(GENESIS, id.to_key(), genesis.encode());
+            hot.found(&mut batch, genesis);
         }
         let (answer, committed) = tokio::sync::oneshot::channel();
         let (inner, shown) = (Arc::clone(self), listing.clone());

@@ -1,9 +1,9 @@
 //! Entries of other nodes, whole, broken, late or ahead of their time.
 
-use meridian_regions::Hlc;
+use meridian_regions::{Genesis, Hlc};
 use tempfile::TempDir;
 
-use super::setup::{amenity, create, entries, open};
+use super::setup::{amenity, create, draft, entries, genesis, node, open};
 use crate::Precondition;
 use crate::error::PullError;
 
@@ -90,4 +90,52 @@ async fn entry_from_a_clock_far_ahead_is_refused() {
         .apply(entries(&source))
         .await
         .expect("its true time is fine");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn genesis_record_is_never_written_over() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let first = open(folders[0].path().to_path_buf(), 1);
+    let second = open(folders[1].path().to_path_buf(), 2);
+    let id = create(&first, 1).await;
+    // A defect elsewhere: two nodes create one listing, with other voters each.
+    let other = Genesis {
+        voters: vec![node(2)],
+        created_by: node(2),
+        ..genesis(&id)
+    };
+    let made = second.create(&id, &draft("Loft"), other).await;
+    made.expect("it does not know");
+    let target = open(folders[2].path().to_path_buf(), 3);
+    target.apply(entries(&first)).await.expect("applied");
+    let founded = target.genesis(&id).expect("readable");
+    target.apply(entries(&second)).await.expect("applied");
+    assert_eq!(target.genesis(&id).expect("readable"), founded);
+    assert_eq!(founded.map(|genesis| genesis.created_by), Some(node(1)));
+    assert_eq!(target.stats().quarantined, 1);
+    // The changes themselves merge everywhere.
+    first.apply(entries(&second)).await.expect("applied");
+    assert_eq!(target.digests(), first.digests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn genesis_record_in_the_name_of_another_node_is_set_aside() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let source = open(folders[0].path().to_path_buf(), 1);
+    let target = open(folders[1].path().to_path_buf(), 2);
+    let id = create(&source, 1).await;
+    let mut entries = entries(&source);
+    if let Some(genesis) = &mut entries[0].genesis {
+        genesis.created_by = node(3);
+    }
+    target.apply(entries).await.expect("the change flows");
+    assert_eq!(target.genesis(&id), Ok(None));
+    assert_eq!(target.stats().quarantined, 1);
 }

@@ -67,7 +67,11 @@ pub(super) fn genesis(listing: &ListingId) -> Genesis {
 
 pub(super) async fn create(replica: &Replica, number: u64) -> ListingId {
     let id = listing(number);
-    let made = replica.create(&id, &draft("Loft"), genesis(&id)).await;
+    let genesis = Genesis {
+        created_by: replica.inner().this(),
+        ..genesis(&id)
+    };
+    let made = replica.create(&id, &draft("Loft"), genesis).await;
     made.expect("durable");
     id
 }
