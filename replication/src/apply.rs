@@ -101,7 +101,8 @@ impl Inner {
     /// Takes the change into its document. A refusal is the change's fault; an error
     /// is the disk's, or says that the change has to come again later.
     fn admit(&self, stripe: &mut Stripe, entry: &LogEntry) -> Result<Option<Refusal>, PullError> {
-        // A document that was interrupted half-way is loaded again, once.
+        // A document that was interrupted half-way is loaded again, once; opening it
+        // says that the change has to come again while the disk is behind.
         for _ in 0..2 {
             let known = open(stripe, &self.store, &entry.listing)?.is_some();
             if !known {
@@ -123,7 +124,7 @@ impl Inner {
                 Err(error @ ApplyError::WaitingFull) => {
                     return Err(PullError::Held(entry.listing.clone(), error));
                 }
-                Err(ApplyError::Poisoned) => stripe.forget(&entry.listing),
+                Err(ApplyError::Poisoned) => {}
                 Err(error) => return Ok(Some(Refusal::of(&error))),
             }
         }

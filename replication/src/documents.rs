@@ -31,6 +31,8 @@ pub(crate) struct Hot {
     is_new: bool,
     /// Whether its genesis record has been submitted.
     founded: bool,
+    /// Whether it holds a change of this node that has not been submitted.
+    half_way: bool,
     stored_changes: usize,
     submitted: u64,
     durable: Arc<AtomicU64>,
@@ -42,6 +44,7 @@ impl Hot {
             document,
             is_new: false,
             founded,
+            half_way: false,
             stored_changes,
             submitted: 0,
             durable: Arc::default(),
@@ -70,6 +73,22 @@ impl Hot {
         batch.put(GENESIS, self.document.id().to_key(), genesis.encode());
         self.founded = true;
         true
+    }
+
+    /// A change is being made. Whatever unwinds before [`Hot::end`] leaves a document
+    /// that is ahead of its log and must be loaded again.
+    pub(crate) fn begin(&mut self) -> &mut ListingDocument {
+        self.half_way = true;
+        &mut self.document
+    }
+
+    /// The change has been submitted, or was none.
+    pub(crate) fn end(&mut self) {
+        self.half_way = false;
+    }
+
+    fn is_sound(&self) -> bool {
+        !self.half_way && self.document.is_sound()
     }
 
     /// Whether everything in it is durable.
@@ -123,9 +142,18 @@ impl Stripe {
         }
     }
 
-    /// Forgets a document that cannot be used on; what is durable is loaded next time.
-    pub(crate) fn forget(&mut self, id: &ListingId) {
+    /// Forgets a document that was interrupted half-way, to load what is durable.
+    fn settle(&mut self, id: &ListingId) -> Result<(), ReadError> {
+        let Some(hot) = self.hot.peek(id).filter(|hot| !hot.is_sound()) else {
+            return Ok(());
+        };
+        if !hot.is_durable() {
+            let listing = id.clone();
+            return Err(ReadError::Unsettled { listing });
+        }
+        tracing::error!(listing = %id, "a document was interrupted half-way and is loaded again");
         self.hot.pop(id);
+        Ok(())
     }
 }
 
@@ -160,13 +188,14 @@ impl Documents {
     }
 }
 
-/// The document of a listing, loaded if it is not open. `None` if nothing is known
-/// of the listing.
+/// The document of a listing, loaded if it is not open, or was interrupted half-way.
+/// `None` if nothing is known of the listing.
 pub(crate) fn open<'a>(
     stripe: &'a mut Stripe,
     store: &Store,
     id: &ListingId,
 ) -> Result<Option<&'a mut Hot>, ReadError> {
+    stripe.settle(id)?;
     if !stripe.hot.contains(id) {
         let Some(hot) = load(store, id)? else {
             return Ok(None);

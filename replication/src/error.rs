@@ -33,6 +33,13 @@ pub enum ReadError {
         /// What is wrong with it.
         cause: LoadError,
     },
+    /// The document was interrupted half-way, and the disk is still behind it: loaded
+    /// again now, it would give a number twice. It is, once the disk has followed.
+    #[error("{listing} was interrupted half-way and is loaded again shortly: come back")]
+    Unsettled {
+        /// The listing.
+        listing: ListingId,
+    },
 }
 
 /// Why a write was not done. Except for [`WriteError::Storage`], which leaves it

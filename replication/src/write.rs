@@ -45,15 +45,15 @@ pub struct BatchSummary {
 /// Whether a write's rendering is made at once, for its answer, or by its first
 /// reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rendering {
+pub(crate) enum Rendering {
     Now,
     Later,
 }
 
 /// A place in the writer's queue, and what becomes of the write's rendering.
-struct Slot {
-    permit: WritePermit,
-    rendering: Rendering,
+pub(crate) struct Slot {
+    pub(crate) permit: WritePermit,
+    pub(crate) rendering: Rendering,
 }
 
 /// Whether a row of a batch was new.
@@ -64,7 +64,7 @@ enum Came {
 }
 
 /// A submitted write: what it shows once it is durable.
-struct Submitted {
+pub(crate) struct Submitted {
     committed: Option<Committed>,
     listing: Option<Arc<ReadListing>>,
 }
@@ -245,7 +245,7 @@ impl Inner {
         Ok((changed, Came::Known))
     }
 
-    fn change(
+    pub(crate) fn change(
         self: &Arc<Self>,
         slot: Slot,
         id: &ListingId,
@@ -294,20 +294,18 @@ impl Inner {
                 return Err(WriteError::PreconditionFailed { current });
             }
         }
-        match change(&mut hot.document, self.this(), now()) {
+        let submitted = match change(hot.begin(), self.this(), now()) {
             Ok(Some(change)) => Ok(self.submit(slot, hot, change, None)),
             Ok(None) => Ok(Submitted {
                 committed: None,
                 listing: (slot.rendering == Rendering::Now)
                     .then(|| Arc::new(ReadListing::render(&hot.document))),
             }),
-            Err(error) => {
-                if error == EditError::Poisoned {
-                    forget(stripe, id);
-                }
-                Err(error.into())
-            }
-        }
+            // A document that says that it is broken is loaded again at its next use.
+            Err(error) => Err(error.into()),
+        };
+        hot.end();
+        submitted
     }
 
     /// Gives a change its number and submits it; called under the document's lock.
@@ -369,10 +367,4 @@ impl Inner {
             listing,
         }
     }
-}
-
-/// Drops a document that was interrupted half-way.
-fn forget(stripe: &mut Stripe, id: &ListingId) {
-    tracing::error!(listing = %id, "a document was interrupted half-way and is loaded again");
-    stripe.forget(id);
 }

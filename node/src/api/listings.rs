@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_regions::{Genesis, ListingId, RegionId, Topology, place_voters};
-use meridian_replication::{Precondition, ReadListing, WriteError};
+use meridian_replication::{Precondition, ReadError, ReadListing, WriteError};
 use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, ValidDraft};
 use serde_json::{Value, json};
 
@@ -259,8 +259,10 @@ fn refused(error: WriteError) -> Problem {
         )
         .with("current_etag", current),
         WriteError::Invalid(errors) => Problem::fields(errors),
-        WriteError::Overloaded => Problem::new(Slug::Overloaded, error.to_string())
-            .retry_after(std::time::Duration::from_secs(1)),
+        WriteError::Overloaded | WriteError::Read(ReadError::Unsettled { .. }) => {
+            Problem::new(Slug::Overloaded, error.to_string())
+                .retry_after(std::time::Duration::from_secs(1))
+        }
         other => Problem::new(Slug::Internal, other.to_string()),
     }
 }

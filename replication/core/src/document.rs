@@ -237,6 +237,13 @@ impl ListingDocument {
         self.waiting.len()
     }
 
+    /// Whether it may be used on. If not, it was interrupted half-way: what is durable
+    /// is sound, and it has to be loaded again.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        self.health == Health::Sound
+    }
+
     fn live(&self) -> Result<(), EditError> {
         match self.lifecycle() {
             Lifecycle::Live => Ok(()),

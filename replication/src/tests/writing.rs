@@ -4,7 +4,8 @@ use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
 use super::setup::{amenity, close, create, draft, entries, genesis, listing, node, open};
-use crate::{Precondition, WriteError};
+use crate::write::{Rendering, Slot};
+use crate::{Precondition, ReadError, WriteError, documents};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reopened_replica_has_everything_and_goes_on_counting() {
@@ -102,4 +103,40 @@ async fn rows_that_come_twice_at_once_are_created_once() {
     let (id, loft) = (listing(7), draft("Loft"));
     let again = replica.create(&id, &loft, genesis(&id)).await;
     assert!(matches!(again, Err(WriteError::Exists)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_document_is_loaded_again_once_the_disk_has_followed() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let id = create(&replica, 1).await;
+    let inner = replica.inner();
+    let behind = {
+        let mut stripe = inner.documents.stripe(id.shard());
+        let hot = documents::open(&mut stripe, &inner.store, &id).expect("readable");
+        hot.expect("there").submit()
+    };
+    let slot = Slot {
+        permit: inner.writer.try_reserve().expect("room"),
+        rendering: Rendering::Now,
+    };
+    let defect = std::panic::AssertUnwindSafe(|| {
+        inner.change(slot, &id, &Precondition::None, |document, node, at| {
+            document.edit(node, at, &amenity("never logged"))?;
+            panic!("a defect behind the edit");
+        })
+    });
+    assert!(std::panic::catch_unwind(defect).is_err());
+    // Loaded now, it would give the number of what is on its way to disk again.
+    let early = replica.edit(&id, &amenity("a"), Precondition::None).await;
+    assert!(
+        matches!(early, Err(WriteError::Read(ReadError::Unsettled { .. }))),
+        "{early:?}"
+    );
+    assert!(replica.conflicts(&id).await.is_err());
+    behind();
+    let edited = replica.edit(&id, &amenity("b"), Precondition::None).await;
+    let shown = edited.expect("loaded again").listing;
+    assert_eq!(shown.view().amenities, ["b"]);
+    close(replica).await;
 }

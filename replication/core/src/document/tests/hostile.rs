@@ -251,6 +251,7 @@ fn change_that_no_snapshot_could_hold_is_refused_and_the_document_given_up() {
     let change = unfaithful(&document);
     assert_eq!(document.apply(&change), Err(ApplyError::Poisoned));
     let mut writer = created().0;
+    assert!(!document.is_sound());
     let sound = patched(&mut writer, 1, json!({"title": "Sound"}));
     assert_eq!(document.apply(&sound), Err(ApplyError::Poisoned));
     let delete = document.delete(node(1), at(1));
