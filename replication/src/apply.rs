@@ -27,23 +27,28 @@ impl Refusal {
 }
 
 impl Replica {
-    /// Applies entries of one frame and waits until all of them are durable. Entries
-    /// that are here already are passed over.
+    /// Applies entries of one frame and waits until all of them are durable, also those
+    /// that another stream has brought already.
     ///
     /// # Errors
     /// [`PullError::Gap`] if one is missing in between, [`PullError::Clock`] if the
     /// clock of its origin is too far ahead; entries before it have been applied.
     pub(crate) async fn apply(&self, entries: Vec<LogEntry>) -> Result<(), PullError> {
-        let mut last = None;
+        let (mut last, mut passed_over) = (None, false);
         for entry in entries {
             let permit = self.inner().writer.reserve().await?;
-            if let Some(committed) = self.inner().apply(permit, entry)? {
-                last = Some(committed);
+            match self.inner().apply(permit, entry)? {
+                Some(committed) => last = Some(committed),
+                None => passed_over = true,
             }
             tokio::task::consume_budget().await;
         }
-        // The writer keeps the order: when the last is durable, all are.
-        if let Some(last) = last {
+        if passed_over {
+            // Another stream has submitted them, perhaps only just: the watermark that
+            // comes next speaks for them too.
+            self.barrier(Durability::Synced).await?;
+        } else if let Some(last) = last {
+            // The writer keeps the order: when the last is durable, all are.
             last.await?;
         }
         Ok(())
@@ -159,6 +164,8 @@ impl Inner {
         let inner = Arc::clone(self);
         permit.submit_then(batch, Durability::Synced, move |result| {
             if result.is_ok() {
+                // First: who is shown the document has a token that says so.
+                inner.progress.durable(origin, shard, seq, hlc);
                 if let Some((version, first, mark_durable)) = shown {
                     mark_durable();
                     if first {
@@ -166,7 +173,6 @@ impl Inner {
                     }
                     inner.rendered.publish(&listing, version, None);
                 }
-                inner.progress.durable(origin, shard, seq, hlc);
                 inner.counters.applied();
                 inner.announce(listing);
             }

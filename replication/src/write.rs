@@ -347,11 +347,12 @@ impl Inner {
             let mark_durable = hot.submit();
             permit.submit_then(batch, Durability::Synced, move |result| {
                 if result.is_ok() {
-                    mark_durable();
-                    inner.rendered.publish(&id, version, shown);
+                    // First: who is shown the document has a token that says so.
                     inner
                         .progress
                         .durable(ticket.origin, shard, ticket.seq, ticket.hlc);
+                    mark_durable();
+                    inner.rendered.publish(&id, version, shown);
                     inner.counters.logged();
                     if first {
                         inner.counters.listing();

@@ -2,6 +2,7 @@
 
 use meridian_regions::{Genesis, Hlc};
 use tempfile::TempDir;
+use tokio_util::task::TaskTracker;
 
 use super::setup::{amenity, create, draft, entries, genesis, node, open};
 use crate::Precondition;
@@ -45,6 +46,43 @@ async fn entries_apply_once_and_never_past_a_gap() {
             .etag()
     );
     assert_eq!(target.digests(), source.digests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_another_stream_brought_are_durable_too_when_applied() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let source = open(folders[0].path().to_path_buf(), 1);
+    let target = open(folders[1].path().to_path_buf(), 2);
+    let id = create(&source, 1).await;
+    for round in 0..80 {
+        let ops = amenity(&format!("amenity {round}"));
+        let edited = source.edit(&id, &ops, Precondition::None).await;
+        edited.expect("durable");
+    }
+    let entries = entries(&source);
+    let vector = source.inner().progress.vector();
+    for sent in entries.chunks(20) {
+        // Both streams at once: whichever returns, what it was sent is on disk.
+        let tracker = TaskTracker::new();
+        let streams: Vec<_> = (0..2)
+            .map(|_| {
+                let (target, sent) = (target.clone(), sent.to_vec());
+                let (origin, shard) = (node(1), id.shard());
+                tracker.spawn(async move {
+                    let through = sent.last().expect("some").seq;
+                    target.apply(sent).await.expect("applied");
+                    target.inner().progress.vector().get(origin, shard) >= through
+                })
+            })
+            .collect();
+        for stream in streams {
+            assert!(stream.await.expect("no panic"), "applied but not durable");
+        }
+    }
+    assert!(target.inner().progress.vector().covers(&vector));
 }
 
 #[tokio::test(flavor = "multi_thread")]
