@@ -117,10 +117,13 @@ pub struct LogLost {
 
 /// This region has not seen what the session has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("this region has not yet seen all that the session has seen, after waiting {waited:?}")]
-pub struct SessionBehind {
-    /// How long was waited.
-    pub waited: Duration,
+pub enum SessionBehind {
+    /// Not in time.
+    #[error("this region has not yet seen all that the session has seen, after waiting {0:?}")]
+    Waited(Duration),
+    /// Nor can it have: the token is from a time that has not come.
+    #[error("the session token is ahead of its time: {0}")]
+    Ahead(#[from] ClockDrift),
 }
 
 /// Why a stream of entries ended.

@@ -23,6 +23,8 @@ pub(crate) const FAMILIES: &[&str] = &[
 ];
 /// Kind of the progress records that hold watermarks.
 const WATERMARK: u8 = b'w';
+/// Kind of the progress record that holds this node's own clock.
+const CLOCK: u8 = b'c';
 
 /// Key of a log entry.
 pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
@@ -49,6 +51,11 @@ pub(crate) fn watermark(origin: NodeId) -> Vec<u8> {
     let mut key = vec![WATERMARK];
     key.extend_from_slice(&origin.get().to_be_bytes());
     key
+}
+
+/// Key of the latest timestamp that this node has announced.
+pub(crate) fn clock() -> Vec<u8> {
+    vec![CLOCK]
 }
 
 /// The bounds of all watermarks.

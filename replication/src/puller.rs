@@ -124,7 +124,7 @@ impl Puller {
             }
             PullFrame::Watermark { origin, through } => {
                 if origins.contains(&origin) {
-                    self.replica.watermark(origin, through);
+                    self.replica.watermark(origin, through)?;
                 }
                 Ok(())
             }

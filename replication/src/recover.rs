@@ -21,6 +21,16 @@ pub(crate) struct Recovered {
     pub(crate) seen: BTreeMap<NodeId, Hlc>,
     /// Up to where everything of each origin is here.
     pub(crate) watermarks: BTreeMap<NodeId, Hlc>,
+    /// Before it, this node has announced that it writes nothing more.
+    pub(crate) clock: Hlc,
+}
+
+impl Recovered {
+    /// The latest timestamp that this node knows of.
+    pub(crate) fn last_hlc(&self) -> Hlc {
+        let seen = self.seen.values().chain(self.watermarks.values());
+        seen.copied().fold(self.clock, Hlc::max)
+    }
 }
 
 /// Reads the last entry of every origin and shard. Acknowledged entries are fsynced
@@ -44,6 +54,10 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
         vector: pairs.into_iter().collect(),
         seen,
         watermarks: watermarks(store)?,
+        clock: match store.get(PROGRESS, &keys::clock())? {
+            Some(value) => timestamp(&value)?,
+            None => Hlc::default(),
+        },
     })
 }
 
@@ -55,13 +69,18 @@ fn watermarks(store: &Store) -> Result<BTreeMap<NodeId, Hlc>, OpenError> {
         .scan(PROGRESS, &from, &until, PAGE)?
         .into_iter()
         .map(|(key, value)| {
-            let origin = keys::parse_watermark(&key);
-            let through = value.try_into().ok().map(u64::from_be_bytes);
-            origin
-                .zip(through.map(Hlc::from_u64))
-                .ok_or_else(|| OpenError::Log("a watermark that is none".to_owned()))
+            let origin = keys::parse_watermark(&key)
+                .ok_or_else(|| OpenError::Log("a watermark of no node".to_owned()))?;
+            Ok((origin, timestamp(&value)?))
         })
         .collect()
+}
+
+fn timestamp(value: &[u8]) -> Result<Hlc, OpenError> {
+    value
+        .try_into()
+        .map(|bytes| Hlc::from_u64(u64::from_be_bytes(bytes)))
+        .map_err(|_| OpenError::Log(format!("a timestamp of {} bytes", value.len())))
 }
 
 /// How many listings are stored.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{Hlc, ListingId, NodeId, ShardId};
+use meridian_regions::{ClockDrift, Hlc, ListingId, NodeId, ShardId};
 use meridian_replication_core::{LogEntry, SequenceGap, SessionToken, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError, Store, StoreOptions, Writer};
 use meridian_transport::Mesh;
@@ -146,8 +146,8 @@ impl Replica {
         let listings = count_listings(&store)?;
         let writer = Writer::start(&store)?;
         let this = options.this.node;
-        let last_hlc = recovered.seen.values().max().copied().unwrap_or_default();
-        let sequencer = Sequencer::resume(this, options.clock_drift_max, last_hlc, |shard| {
+        let (drift_max, last_hlc) = (options.clock_drift_max, recovered.last_hlc());
+        let sequencer = Sequencer::resume(this, drift_max, last_hlc, |shard| {
             recovered.vector.get(this, shard)
         });
         let accepted = recovered.vector.clone();
@@ -198,12 +198,17 @@ impl Replica {
     /// Waits until everything that a session has seen is here.
     ///
     /// # Errors
-    /// [`SessionBehind`] if it is not within `patience`.
+    /// [`SessionBehind`] if it is not within `patience`, and at once for a token from
+    /// beyond the time that any node of this cluster can have reached.
     pub async fn wait_for(
         &self,
         token: &SessionToken,
         patience: Duration,
     ) -> Result<(), SessionBehind> {
+        if self.inner.progress.covers(token) {
+            return Ok(());
+        }
+        self.inner.sequencer.check(token.latest())?;
         let mut version = self.inner.progress.version();
         let covered = async {
             while !self.inner.progress.covers(token) {
@@ -214,12 +219,16 @@ impl Replica {
         };
         tokio::time::timeout(patience, covered)
             .await
-            .map_err(|_elapsed| SessionBehind { waited: patience })
+            .map_err(|_elapsed| SessionBehind::Waited(patience))
     }
 
     /// Everything that `origin` wrote up to `through` is here. Remembered over a
     /// restart, but nobody waits for that: a later watermark says the same and more.
-    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) {
+    ///
+    /// # Errors
+    /// [`ClockDrift`] for one too far ahead: it would promise what nobody can know.
+    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) -> Result<(), ClockDrift> {
+        self.inner.sequencer.observe(through)?;
         let mark = self.inner.progress.watermark(origin, through);
         if let Ok(permit) = self.inner.writer.try_reserve() {
             let mut batch = Batch::new();
@@ -229,6 +238,7 @@ impl Replica {
             // announce.
             permit.submit_then(batch, Durability::Buffered, |_written| {});
         }
+        Ok(())
     }
 
     /// How far this node is behind each other one.

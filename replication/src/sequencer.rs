@@ -3,7 +3,9 @@
 //! The lock of the sequencer is held from the tick of the clock to the submission
 //! of the batch: entries reach the database in the order of their numbers and of
 //! their timestamps. So a timestamp taken now, and a barrier behind it in the
-//! writer's queue, say that every own entry up to that timestamp can be read.
+//! writer's queue, say that every own entry up to that timestamp can be read. The
+//! barrier makes the timestamp itself durable: a clock that is set back before a
+//! restart does not bring this node below what it has announced.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -21,6 +23,7 @@ pub(crate) fn now() -> UnixNanos {
 #[derive(Debug)]
 pub(crate) struct Sequencer {
     origin: NodeId,
+    drift_max: Duration,
     state: Mutex<State>,
 }
 
@@ -65,6 +68,7 @@ impl Sequencer {
         clock.resume(last_hlc);
         Self {
             origin,
+            drift_max,
             state: Mutex::new(State {
                 clock,
                 last: ShardId::all().map(last).collect(),
@@ -87,13 +91,29 @@ impl Sequencer {
         submit(ticket)
     }
 
-    /// A timestamp before every later write of this node, and after every earlier one.
-    pub(crate) fn tick(&self) -> Issued {
+    /// A timestamp before every later write of this node and after every earlier one,
+    /// and what `submit` makes of it under the lock: behind every earlier write in the
+    /// writer's queue. `submit` must not block.
+    pub(crate) fn tick<T>(&self, submit: impl FnOnce(Hlc) -> T) -> (Issued, T) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        Issued {
+        let issued = Issued {
             through: state.clock.tick(now()),
             last: state.last.clone(),
+        };
+        let submitted = submit(issued.through);
+        (issued, submitted)
+    }
+
+    /// Whether a timestamp is one that a node of this cluster can have given by now.
+    pub(crate) fn check(&self, remote: Hlc) -> Result<(), ClockDrift> {
+        let ahead = remote.to_unix_nanos().saturating_since(now());
+        if ahead > self.drift_max {
+            return Err(ClockDrift {
+                ahead,
+                max: self.drift_max,
+            });
         }
+        Ok(())
     }
 
     /// Takes note of another node's timestamp.
@@ -118,7 +138,7 @@ mod tests {
         let drift_max = Duration::from_millis(500);
         let sequencer = Sequencer::resume(origin, drift_max, Hlc::default(), |_| 7);
         let before = sequencer.issue(shard, |ticket| ticket);
-        let issued = sequencer.tick();
+        let (issued, ()) = sequencer.tick(|_| ());
         let after = sequencer.issue(shard, |ticket| ticket);
         assert_eq!(issued.last(shard), before.seq);
         assert!(before.hlc < issued.through && issued.through < after.hlc);

@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use meridian_regions::{Hlc, NodeId, ShardId};
 use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
-use meridian_storage::{Durability, StorageError};
+use meridian_storage::{Batch, Durability, StorageError};
 use meridian_transport::{FrameWriter, StreamError};
 use tokio::time::{sleep, timeout};
 
 use crate::error::LogLost;
-use crate::keys::{self, LOG};
+use crate::keys::{self, LOG, PROGRESS};
 use crate::replica::Replica;
+use crate::sequencer::Issued;
 
 /// Entries in one frame. Small enough that other streams get their turn.
 const FRAME_ENTRIES: usize = 512;
@@ -97,6 +98,22 @@ impl Replica {
     }
 }
 
+impl Replica {
+    /// A fresh timestamp that no later write of this node will be below, also after a
+    /// restart, and every earlier one is durable.
+    pub(crate) async fn announce(&self) -> Result<Issued, StorageError> {
+        let permit = self.inner().writer.reserve().await?;
+        let (issued, committed) = self.inner().sequencer.tick(|through| {
+            let mut batch = Batch::new();
+            let through = through.as_u64().to_be_bytes();
+            batch.put(PROGRESS, keys::clock(), through.to_vec());
+            permit.submit(batch, Durability::Synced)
+        });
+        committed.await?;
+        Ok(issued)
+    }
+}
+
 struct Pull<'a> {
     replica: &'a Replica,
     replies: FrameWriter,
@@ -126,10 +143,8 @@ impl Pull<'_> {
     /// Sends this node's own log up to a fresh timestamp, and not one entry more: what
     /// travels is covered by the watermark right behind it.
     async fn send_own(&mut self) -> Result<(), ServeError> {
-        let inner = self.replica.inner();
-        let (this, issued) = (inner.this(), inner.sequencer.tick());
-        // Behind every entry that has an older timestamp.
-        self.replica.barrier(Durability::Buffered).await?;
+        let this = self.replica.inner().this();
+        let issued = self.replica.announce().await?;
         self.send_through(this, |shard| issued.last(shard)).await?;
         self.send_watermark(this, issued.through).await
     }
