@@ -2,28 +2,24 @@
 
 use std::sync::Arc;
 
-use meridian_regions::{Genesis, NodeId};
-use meridian_replication_core::{Applied, ApplyError, LogEntry, SequenceGap};
+use meridian_regions::ListingId;
+use meridian_replication_core::{
+    Applied, ApplyError, EntryContent, ListingDocument, ReceivedEntry, SequenceGap,
+};
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::PullError;
-use crate::keys::{self, HEADS, LOG, QUARANTINE};
+use crate::intake::Intake;
+use crate::keys::{self, HEADS};
 use crate::replica::{Inner, Replica};
 
-/// Why an entry was set aside.
-struct Refusal {
-    code: &'static str,
-    detail: String,
-}
-
-impl Refusal {
-    fn of(error: &ApplyError) -> Self {
-        Self {
-            code: error.code(),
-            detail: error.to_string(),
-        }
-    }
+/// A change that is visible once its batch is durable.
+struct Shown {
+    listing: ListingId,
+    version: u64,
+    first: bool,
+    mark_durable: Box<dyn FnOnce() + Send>,
 }
 
 impl Replica {
@@ -33,7 +29,7 @@ impl Replica {
     /// # Errors
     /// [`PullError::Gap`] if one is missing in between, [`PullError::Clock`] if the
     /// clock of its origin is too far ahead; entries before it have been applied.
-    pub(crate) async fn apply(&self, entries: Vec<LogEntry>) -> Result<(), PullError> {
+    pub(crate) async fn apply(&self, entries: Vec<ReceivedEntry>) -> Result<(), PullError> {
         let (mut last, mut passed_over) = (None, false);
         for entry in entries {
             let permit = self.inner().writer.reserve().await?;
@@ -60,7 +56,7 @@ impl Inner {
     fn apply(
         self: &Arc<Self>,
         permit: WritePermit,
-        entry: LogEntry,
+        entry: ReceivedEntry,
     ) -> Result<Option<Committed>, PullError> {
         let mut stripe = self.documents.stripe(entry.shard);
         // Under the lock of the shard's documents, which every stream takes: the same
@@ -78,129 +74,119 @@ impl Inner {
             }));
         }
         self.sequencer.observe(entry.hlc)?;
-        let mut batch = Batch::new();
-        let place = keys::entry(entry.origin, entry.shard, entry.seq);
-        batch.put(LOG, place.clone(), entry.encode());
-        let refusal = self.admit(&mut stripe, &entry)?;
-        let taken = refusal.is_none();
-        let hot = open(&mut stripe, &self.store, &entry.listing)?;
-        let refusal = match (refusal, &entry.genesis, hot) {
-            (None, Some(genesis), Some(hot)) => found(&mut batch, hot, genesis, entry.origin),
-            (refusal, _, _) => refusal,
+        let mut intake = Intake::of(&entry);
+        let shown = match &entry.content {
+            Ok(content) => self.take(&mut intake, &mut stripe, content)?,
+            Err(cause) => {
+                intake.set_aside("entry-unreadable", cause);
+                None
+            }
         };
-        if let Some(refusal) = &refusal {
-            tracing::error!(
-                listing = %entry.listing, origin = %entry.origin, seq = entry.seq,
-                code = refusal.code, reason = refusal.detail, "a change is set aside"
-            );
-            let reason = format!("{}: {}", refusal.code, refusal.detail);
-            batch.put(QUARANTINE, place, reason.into_bytes());
-            self.counters.quarantined();
-        }
-        let hot = open(&mut stripe, &self.store, &entry.listing)?;
+        self.counters.quarantined(intake.put_aside);
         // Nothing can fail any more: what is accepted is submitted.
-        self.accept(&entry)?;
-        Ok(Some(self.submit_applied(permit, batch, entry, hot, taken)))
+        self.accept(entry.origin, entry.shard, entry.seq)?;
+        Ok(Some(self.submit_applied(
+            permit,
+            intake.batch,
+            &entry,
+            shown,
+        )))
     }
 
-    /// Takes the change into its document. A refusal is the change's fault; an error
-    /// is the disk's, or says that the change has to come again later.
-    fn admit(&self, stripe: &mut Stripe, entry: &LogEntry) -> Result<Option<Refusal>, PullError> {
+    /// Takes the content of an entry into its document and the batch. An error is the
+    /// disk's, or says that the entry has to come again later; what is the change's own
+    /// fault is set aside.
+    fn take(
+        &self,
+        intake: &mut Intake,
+        stripe: &mut Stripe,
+        content: &EntryContent,
+    ) -> Result<Option<Shown>, PullError> {
+        let listing = &content.listing;
+        if let Err(error) = self.admit(intake, stripe, content)? {
+            intake.set_aside(error.code(), &error);
+            return Ok(None);
+        }
+        let Some(hot) = open(stripe, &self.store, listing)? else {
+            return Ok(None);
+        };
+        if let Some(genesis) = &content.genesis {
+            intake.found(hot, genesis.as_ref());
+        }
+        let digest = hot.document.heads().digest();
+        let batch = &mut intake.batch;
+        batch.put(HEADS, keys::heads(listing), digest.to_vec());
+        let stored = keys::change(listing, intake.origin, intake.seq);
+        hot.store(batch, stored, content.change.clone());
+        Ok(Some(Shown {
+            listing: listing.clone(),
+            version: hot.document.changes(),
+            first: hot.is_first(),
+            mark_durable: Box::new(hot.submit()),
+        }))
+    }
+
+    /// Takes the change into its document, or says why that is for ever impossible.
+    fn admit(
+        &self,
+        intake: &mut Intake,
+        stripe: &mut Stripe,
+        content: &EntryContent,
+    ) -> Result<Result<(), ApplyError>, PullError> {
+        let listing = &content.listing;
         // A document that was interrupted half-way is loaded again, once; opening it
         // says that the change has to come again while the disk is behind.
         for _ in 0..2 {
-            let known = open(stripe, &self.store, &entry.listing)?.is_some();
-            if !known {
-                let document = meridian_replication_core::ListingDocument::empty(&entry.listing);
-                stripe.keep(entry.listing.clone(), Hot::fresh(document));
+            if open(stripe, &self.store, listing)?.is_none() {
+                let document = ListingDocument::empty(listing);
+                stripe.keep(listing.clone(), Hot::fresh(document));
             }
-            let Some(hot) = open(stripe, &self.store, &entry.listing)? else {
+            let Some(hot) = open(stripe, &self.store, listing)? else {
                 break;
             };
-            match hot.document.apply(&entry.change) {
+            match hot.document.apply(&content.change) {
                 Ok(Applied::Now { refused, .. }) => {
-                    for change in refused {
-                        tracing::error!(listing = %entry.listing, change = %change.id, reason = %change.error, "a change that had waited cannot be applied");
-                        self.counters.quarantined();
-                    }
-                    return Ok(None);
+                    intake.set_released_aside(&refused);
+                    return Ok(Ok(()));
                 }
-                Ok(Applied::Waiting { .. } | Applied::Duplicate) => return Ok(None),
+                Ok(Applied::Waiting { .. } | Applied::Duplicate) => return Ok(Ok(())),
                 Err(error @ ApplyError::WaitingFull) => {
-                    return Err(PullError::Held(entry.listing.clone(), error));
+                    return Err(PullError::Held(listing.clone(), error));
                 }
                 Err(ApplyError::Poisoned) => {}
-                Err(error) => return Ok(Some(Refusal::of(&error))),
+                Err(error) => return Ok(Err(error)),
             }
         }
-        Ok(Some(Refusal::of(&ApplyError::Poisoned)))
+        Ok(Err(ApplyError::Poisoned))
     }
 
     fn submit_applied(
         self: &Arc<Self>,
         permit: WritePermit,
-        mut batch: Batch,
-        entry: LogEntry,
-        hot: Option<&mut Hot>,
-        taken: bool,
+        batch: Batch,
+        entry: &ReceivedEntry,
+        shown: Option<Shown>,
     ) -> Committed {
-        let LogEntry {
-            origin,
-            shard,
-            seq,
-            hlc,
-            listing,
-            change,
-            ..
-        } = entry;
-        let mut shown = None;
-        if let Some(hot) = hot.filter(|_| taken) {
-            let digest = hot.document.heads().digest();
-            batch.put(HEADS, keys::heads(&listing), digest.to_vec());
-            hot.store(&mut batch, keys::change(&listing, origin, seq), change);
-            shown = Some((hot.document.changes(), hot.is_first(), hot.submit()));
-        }
+        let (origin, shard, seq, hlc) = (entry.origin, entry.shard, entry.seq, entry.hlc);
         let (answer, committed) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(self);
         permit.submit_then(batch, Durability::Synced, move |result| {
             if result.is_ok() {
                 // First: who is shown the document has a token that says so.
                 inner.progress.durable(origin, shard, seq, hlc);
-                if let Some((version, first, mark_durable)) = shown {
-                    mark_durable();
-                    if first {
+                inner.counters.applied();
+                if let Some(shown) = shown {
+                    (shown.mark_durable)();
+                    if shown.first {
                         inner.counters.listing();
                     }
-                    inner.rendered.publish(&listing, version, None);
+                    inner.rendered.publish(&shown.listing, shown.version, None);
+                    inner.announce(shown.listing);
                 }
-                inner.counters.applied();
-                inner.announce(listing);
             }
             // The puller may have gone; the entry stands all the same.
             let _ = answer.send(result);
         });
         Committed::from(committed)
     }
-}
-
-/// Takes a genesis record with the change that creates the listing: from the node that
-/// wrote it, and only the first. A second one would found a second group, and sell
-/// every night twice.
-fn found(
-    batch: &mut Batch,
-    hot: &mut Hot,
-    genesis: &Genesis,
-    origin: NodeId,
-) -> Option<Refusal> {
-    let detail = if genesis.created_by != origin {
-        format!("a genesis record of node {}", genesis.created_by)
-    } else if hot.found(batch, genesis) {
-        return None;
-    } else {
-        "a second genesis record: the first one stands".to_owned()
-    };
-    Some(Refusal {
-        code: "genesis-refused",
-        detail,
-    })
 }

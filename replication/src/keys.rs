@@ -13,7 +13,8 @@ pub(crate) const CHANGES: &str = "changes";
 pub(crate) const HEADS: &str = "heads";
 /// Genesis records: `listing` → record.
 pub(crate) const GENESIS: &str = "genesis";
-/// Entries that could not be applied: `origin ‖ shard ‖ seq` → reason.
+/// Entries that could not be applied: `origin ‖ shard ‖ seq` → reason. A change that
+/// had waited stands under the entry that released it, followed by its own name.
 pub(crate) const QUARANTINE: &str = "quarantine";
 /// What is known of origins beyond their logs: `kind ‖ origin` → timestamp.
 pub(crate) const PROGRESS: &str = "progress";

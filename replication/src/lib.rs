@@ -23,6 +23,7 @@ mod digests;
 mod documents;
 mod error;
 mod history;
+mod intake;
 mod keys;
 mod options;
 mod progress;

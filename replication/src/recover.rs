@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use meridian_regions::{Hlc, NodeId, ShardId};
-use meridian_replication_core::{LogEntry, VersionVector};
+use meridian_replication_core::{ReceivedEntry, VersionVector};
 use meridian_storage::Store;
 
 use crate::error::OpenError;
-use crate::keys::{self, HEADS, LOG, PROGRESS};
+use crate::keys::{self, HEADS, LOG, PROGRESS, QUARANTINE};
 
 /// Records read at once while counting.
 const PAGE: usize = 4_096;
@@ -87,25 +87,35 @@ fn timestamp(value: &[u8]) -> Result<Hlc, OpenError> {
 pub(crate) fn count_listings(store: &Store) -> Result<u64, OpenError> {
     let mut listings = 0;
     for shard in ShardId::all() {
-        let (mut from, until) = keys::heads_of(shard);
-        loop {
-            let page = store.scan(HEADS, &from, &until, PAGE)?;
-            listings += page.len() as u64;
-            let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else {
-                break;
-            };
-            from.clone_from(last);
-            from.push(0);
-        }
+        let (from, until) = keys::heads_of(shard);
+        listings += count(store, HEADS, from, &until)?;
     }
     Ok(listings)
 }
 
-fn last_of(store: &Store, origin: NodeId, shard: ShardId) -> Result<LogEntry, OpenError> {
+/// How many changes have been set aside.
+pub(crate) fn count_quarantined(store: &Store) -> Result<u64, OpenError> {
+    count(store, QUARANTINE, Vec::new(), &LOG_END)
+}
+
+fn count(store: &Store, cf: &str, mut from: Vec<u8>, until: &[u8]) -> Result<u64, OpenError> {
+    let mut records = 0;
+    loop {
+        let page = store.scan(cf, &from, until, PAGE)?;
+        records += page.len() as u64;
+        let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else {
+            return Ok(records);
+        };
+        from.clone_from(last);
+        from.push(0);
+    }
+}
+
+fn last_of(store: &Store, origin: NodeId, shard: ShardId) -> Result<ReceivedEntry, OpenError> {
     let from = keys::entry(origin, shard, 0);
     let until = keys::entry(origin, shard, u64::MAX);
     let (_, value) = store
         .last_before(LOG, &from, &until)?
         .ok_or_else(|| OpenError::Log(format!("no entry of node {origin} in shard {shard}")))?;
-    LogEntry::decode(&value).map_err(|cause| OpenError::Log(cause.to_string()))
+    ReceivedEntry::decode(value).map_err(|cause| OpenError::Log(cause.to_string()))
 }

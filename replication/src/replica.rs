@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::{ClockDrift, Hlc, ListingId, NodeId, ShardId};
-use meridian_replication_core::{LogEntry, SequenceGap, SessionToken, VersionVector};
+use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError, Store, StoreOptions, Writer};
 use meridian_transport::Mesh;
 use tokio::sync::{broadcast, watch};
@@ -18,7 +18,7 @@ use crate::error::{LogLost, OpenError, SessionBehind};
 use crate::keys::{self, FAMILIES, PROGRESS};
 use crate::progress::Progress;
 use crate::read::Rendered;
-use crate::recover::{count_listings, recover};
+use crate::recover::{count_listings, count_quarantined, recover};
 use crate::sequencer::Sequencer;
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
@@ -37,7 +37,7 @@ pub struct ReplicaStats {
     pub entries_logged: u64,
     /// Entries of others applied since the start.
     pub entries_applied: u64,
-    /// Changes set aside since the start.
+    /// Changes set aside, ever.
     pub quarantined: u64,
     /// Documents open in memory.
     pub documents_hot: usize,
@@ -80,8 +80,8 @@ impl Counters {
         self.applied.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn quarantined(&self) {
-        self.quarantined.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn quarantined(&self, changes: u64) {
+        self.quarantined.fetch_add(changes, Ordering::Relaxed);
     }
 }
 
@@ -99,11 +99,16 @@ impl Inner {
     }
 
     /// Accepts the next entry of an origin's shard.
-    pub(crate) fn accept(&self, entry: &LogEntry) -> Result<(), SequenceGap> {
+    pub(crate) fn accept(
+        &self,
+        origin: NodeId,
+        shard: ShardId,
+        seq: u64,
+    ) -> Result<(), SequenceGap> {
         self.accepted
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .advance(entry.origin, entry.shard, entry.seq)
+            .advance(origin, shard, seq)
     }
 
     /// Whether this node may still write.
@@ -144,6 +149,7 @@ impl Replica {
         })?;
         let recovered = recover(&store)?;
         let listings = count_listings(&store)?;
+        let quarantined = count_quarantined(&store)?;
         let writer = Writer::start(&store)?;
         let this = options.this.node;
         let (drift_max, last_hlc) = (options.clock_drift_max, recovered.last_hlc());
@@ -162,6 +168,7 @@ impl Replica {
                 progress,
                 counters: Counters {
                     listings: AtomicU64::new(listings),
+                    quarantined: AtomicU64::new(quarantined),
                     ..Counters::default()
                 },
                 accepted: Mutex::new(accepted),

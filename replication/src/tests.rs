@@ -3,6 +3,7 @@
 mod applying;
 mod cluster;
 mod convergence;
+mod quarantine;
 mod sessions;
 mod setup;
 mod writing;

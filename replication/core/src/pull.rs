@@ -8,7 +8,7 @@ use meridian_regions::{Hlc, NodeId};
 use prost::{Message, Oneof};
 
 use crate::limits::{FRAME_BYTES_MAX, FRAME_ENTRIES_MAX, ORIGINS_MAX, PULL_REQUEST_BYTES_MAX};
-use crate::log_entry::LogEntry;
+use crate::received_entry::ReceivedEntry;
 use crate::version_vector::{VectorMessage, VersionVector};
 use crate::wire::{self, WireError};
 
@@ -67,7 +67,7 @@ impl PullRequest {
 pub enum PullFrame {
     /// Entries, those of one log in order. At most [`FRAME_ENTRIES_MAX`], together
     /// within [`FRAME_BYTES_MAX`] bytes; a single entry always fits.
-    Entries(Vec<LogEntry>),
+    Entries(Vec<ReceivedEntry>),
     /// Every entry of `origin` with a timestamp up to `through` has been sent.
     Watermark {
         /// Whose log.
@@ -110,7 +110,9 @@ impl PullFrame {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Entries(entries) => Self::encode_entries(entries.iter().map(LogEntry::encode)),
+            Self::Entries(entries) => {
+                Self::encode_entries(entries.iter().map(|entry| entry.as_bytes().to_vec()))
+            }
             Self::Watermark { origin, through } => encode(FrameKind::Watermark(WatermarkMessage {
                 origin: origin.get(),
                 through: through.as_u64(),
@@ -130,7 +132,8 @@ impl PullFrame {
     /// Reads what [`PullFrame::encode`] wrote.
     ///
     /// # Errors
-    /// [`WireError`] for anything else, also if one entry of the frame is wrong.
+    /// [`WireError`] for anything else, also if one entry of the frame has no place in
+    /// any log.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let message: FrameMessage = wire::decode(FRAME, bytes, FRAME_BYTES_MAX)?;
         match message.kind {
@@ -139,7 +142,7 @@ impl PullFrame {
                 if message.entries.len() > FRAME_ENTRIES_MAX {
                     return Err(WireError::malformed(FRAME, "too many entries"));
                 }
-                let entries = message.entries.iter().map(|entry| LogEntry::decode(entry));
+                let entries = message.entries.into_iter().map(ReceivedEntry::decode);
                 Ok(Self::Entries(entries.collect::<Result<_, _>>()?))
             }
             Some(FrameKind::Watermark(message)) => Ok(Self::Watermark {
@@ -156,138 +159,4 @@ fn encode(kind: FrameKind) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests {
-    use meridian_regions::{Genesis, Hlc, ListingId, NodeId, Survival};
-    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
-    use proptest::strategy::Strategy;
-
-    use super::{PullFrame, PullRequest};
-    use crate::limits::{CHANGE_BYTES_MAX, FRAME_BYTES_MAX};
-    use crate::{LogEntry, VersionVector, WireError};
-
-    fn node(id: u64) -> NodeId {
-        NodeId::new(id).expect("not zero")
-    }
-
-    fn listing(external: &str) -> ListingId {
-        ListingId::derived("eu-west".parse().expect("a region"), "test", external)
-    }
-
-    fn entry() -> impl Strategy<Value = LogEntry> {
-        let change = prop::collection::vec(any::<u8>(), 0..100);
-        (
-            1..u64::MAX,
-            1..u64::MAX,
-            any::<u64>(),
-            "[a-z]{0,9}",
-            change,
-            any::<bool>(),
-        )
-            .prop_map(|(origin, seq, hlc, external, change, created)| {
-                let listing = listing(&external);
-                LogEntry {
-                    origin: node(origin),
-                    shard: listing.shard(),
-                    seq,
-                    hlc: Hlc::from_u64(hlc),
-                    change,
-                    genesis: created.then(|| Genesis {
-                        listing: listing.clone(),
-                        survival: Survival::Region,
-                        voters: vec![node(1), node(2), node(3)],
-                        map_epoch: 1,
-                        created_by: node(origin),
-                    }),
-                    listing,
-                }
-            })
-    }
-
-    fn one_entry() -> LogEntry {
-        let listing = listing("one");
-        LogEntry {
-            origin: node(1),
-            shard: listing.shard(),
-            seq: 1,
-            hlc: Hlc::from_u64(7),
-            listing,
-            change: vec![0; CHANGE_BYTES_MAX],
-            genesis: None,
-        }
-    }
-
-    #[test]
-    fn largest_entry_fits_a_frame() {
-        let frame = PullFrame::Entries(vec![one_entry()]);
-        assert!(frame.encode().len() <= FRAME_BYTES_MAX);
-        assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
-    }
-
-    #[test]
-    fn entry_with_a_change_too_large_is_refused() {
-        let mut entry = one_entry();
-        entry.change.push(0);
-        let refused = LogEntry::decode(&entry.encode());
-        assert!(matches!(
-            refused,
-            Err(WireError::TooLarge { what: "change", .. })
-        ));
-    }
-
-    #[test]
-    fn entry_with_the_genesis_record_of_another_listing_is_refused() {
-        let mut entry = one_entry();
-        entry.genesis = Some(Genesis {
-            listing: listing("other"),
-            survival: Survival::Region,
-            voters: vec![node(1)],
-            map_epoch: 1,
-            created_by: node(1),
-        });
-        assert!(LogEntry::decode(&entry.encode()).is_err());
-    }
-
-    proptest! {
-        #[test]
-        fn frames_read_back_as_themselves(
-            entries in prop::collection::vec(entry(), 0..5),
-            origin in 1..u64::MAX,
-            through in any::<u64>(),
-        ) {
-            let frame = PullFrame::Entries(entries);
-            prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
-            let frame = PullFrame::Watermark { origin: node(origin), through: Hlc::from_u64(through) };
-            prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
-        }
-
-        #[test]
-        fn requests_read_back_as_themselves(
-            origins in prop::collection::vec(1..u64::MAX, 0..9),
-            entries in prop::collection::vec(entry(), 0..9),
-        ) {
-            let have: VersionVector = entries
-                .iter()
-                .map(|entry| (entry.origin, entry.shard, entry.seq))
-                .collect();
-            let origins = origins.into_iter().map(node).collect();
-            let request = PullRequest { have, origins };
-            prop_assert_eq!(PullRequest::decode(&request.encode()), Ok(request));
-        }
-
-        #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            // Only that they return matters: a panic would fail the test.
-            let _ = PullFrame::decode(&bytes);
-            let _ = PullRequest::decode(&bytes);
-            let _ = LogEntry::decode(&bytes);
-        }
-
-        #[test]
-        fn frame_cut_short_is_never_the_frame(entry in entry(), cut in 1..40_usize) {
-            let frame = PullFrame::Entries(vec![entry]);
-            let bytes = frame.encode();
-            let kept = bytes.len().saturating_sub(cut);
-            prop_assert!(PullFrame::decode(&bytes[..kept]) != Ok(frame));
-        }
-    }
-}
+mod tests;

@@ -1,12 +1,14 @@
 //! Entries of other nodes, whole, broken, late or ahead of their time.
 
 use meridian_regions::{Genesis, Hlc};
+use meridian_replication_core::ReceivedEntry;
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
-use super::setup::{amenity, create, draft, entries, genesis, node, open};
+use super::setup::{amenity, close, create, draft, entries, genesis, node, open, sent};
 use crate::Precondition;
 use crate::error::PullError;
+use crate::keys::{self, LOG};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_apply_once_and_never_past_a_gap() {
@@ -25,11 +27,11 @@ async fn entries_apply_once_and_never_past_a_gap() {
             .expect("durable");
     }
     let entries = entries(&source);
-    let gap = target.apply(vec![entries[1].clone()]).await;
+    let gap = target.apply(sent(&entries[1..2])).await;
     assert!(matches!(gap, Err(PullError::Gap(_))), "{gap:?}");
-    target.apply(entries[..2].to_vec()).await.expect("applied");
-    target.apply(entries.clone()).await.expect("applied");
-    target.apply(entries).await.expect("all known");
+    target.apply(sent(&entries[..2])).await.expect("applied");
+    target.apply(sent(&entries)).await.expect("applied");
+    target.apply(sent(&entries)).await.expect("all known");
     assert_eq!(target.stats().entries_applied, 4);
     assert_eq!(
         target
@@ -64,16 +66,16 @@ async fn entries_that_another_stream_brought_are_durable_too_when_applied() {
     }
     let entries = entries(&source);
     let vector = source.inner().progress.vector();
-    for sent in entries.chunks(20) {
+    for frame in entries.chunks(20) {
         // Both streams at once: whichever returns, what it was sent is on disk.
         let tracker = TaskTracker::new();
         let streams: Vec<_> = (0..2)
             .map(|_| {
-                let (target, sent) = (target.clone(), sent.to_vec());
+                let (target, frame) = (target.clone(), sent(frame));
                 let (origin, shard) = (node(1), id.shard());
                 tracker.spawn(async move {
-                    let through = sent.last().expect("some").seq;
-                    target.apply(sent).await.expect("applied");
+                    let through = frame.last().expect("some").seq;
+                    target.apply(frame).await.expect("applied");
                     target.inner().progress.vector().get(origin, shard) >= through
                 })
             })
@@ -105,7 +107,7 @@ async fn change_that_cannot_be_applied_is_set_aside_and_the_rest_flows() {
     junk.change = b"junk".to_vec();
     entries[1].seq = 3;
     entries.insert(1, junk);
-    target.apply(entries).await.expect("the rest flows");
+    target.apply(sent(&entries)).await.expect("the rest flows");
     assert_eq!(target.stats().quarantined, 1);
     let shown = target.read(&id).await.expect("readable").expect("there");
     assert_eq!(shown.view().amenities, ["sauna"]);
@@ -122,10 +124,10 @@ async fn entry_from_a_clock_far_ahead_is_refused() {
     create(&source, 1).await;
     let mut ahead = entries(&source);
     ahead[0].hlc = Hlc::from_u64(ahead[0].hlc.as_u64() + (60 << 32));
-    let refused = target.apply(ahead).await;
+    let refused = target.apply(sent(&ahead)).await;
     assert!(matches!(refused, Err(PullError::Clock(_))), "{refused:?}");
     target
-        .apply(entries(&source))
+        .apply(sent(&entries(&source)))
         .await
         .expect("its true time is fine");
 }
@@ -149,14 +151,17 @@ async fn genesis_record_is_never_written_over() {
     let made = second.create(&id, &draft("Loft"), other).await;
     made.expect("it does not know");
     let target = open(folders[2].path().to_path_buf(), 3);
-    target.apply(entries(&first)).await.expect("applied");
+    target.apply(sent(&entries(&first))).await.expect("applied");
     let founded = target.genesis(&id).expect("readable");
-    target.apply(entries(&second)).await.expect("applied");
+    target
+        .apply(sent(&entries(&second)))
+        .await
+        .expect("applied");
     assert_eq!(target.genesis(&id).expect("readable"), founded);
     assert_eq!(founded.map(|genesis| genesis.created_by), Some(node(1)));
     assert_eq!(target.stats().quarantined, 1);
     // The changes themselves merge everywhere.
-    first.apply(entries(&second)).await.expect("applied");
+    first.apply(sent(&entries(&second))).await.expect("applied");
     assert_eq!(target.digests(), first.digests());
 }
 
@@ -173,7 +178,47 @@ async fn genesis_record_in_the_name_of_another_node_is_set_aside() {
     if let Some(genesis) = &mut entries[0].genesis {
         genesis.created_by = node(3);
     }
-    target.apply(entries).await.expect("the change flows");
+    target
+        .apply(sent(&entries))
+        .await
+        .expect("the change flows");
     assert_eq!(target.genesis(&id), Ok(None));
     assert_eq!(target.stats().quarantined, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entry_of_a_later_version_keeps_its_place_and_its_bytes_and_the_rest_flows() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let source = open(folders[0].path().to_path_buf(), 1);
+    let target = open(folders[1].path().to_path_buf(), 2);
+    let id = create(&source, 1).await;
+    let edited = source.edit(&id, &amenity("a"), Precondition::None).await;
+    edited.expect("durable");
+    let mut entries = entries(&source);
+    // Between the two, one whose listing's name this version cannot read.
+    let mut strange = entries[1].clone();
+    strange.seq = 2;
+    entries[1].seq = 3;
+    let mut bytes = strange.encode();
+    // Fields of one number: the last counts. Field 5 is the listing, 99 is unknown.
+    bytes.extend([0x2a, 0x01, 0xff, 0x98, 0x06, 0x07]);
+    let strange = ReceivedEntry::decode(bytes.clone()).expect("its envelope is sound");
+    assert!(strange.content.is_err());
+    let mut frame = sent(&entries);
+    frame.insert(1, strange);
+    target.apply(frame).await.expect("the rest flows");
+    let shown = target.read(&id).await.expect("readable").expect("there");
+    assert_eq!(shown.view().amenities, ["a"]);
+    // Handed on as it came, by this version as by any other.
+    let place = keys::entry(node(1), id.shard(), 2);
+    let kept = target.inner().store.get(LOG, &place).expect("readable");
+    assert_eq!(kept, Some(bytes));
+    assert_eq!(target.stats().quarantined, 1);
+    close(target).await;
+    let target = open(folders[1].path().to_path_buf(), 2);
+    assert_eq!(target.stats().quarantined, 1);
+    assert_eq!(target.inner().accepted(node(1), id.shard()), 3);
 }

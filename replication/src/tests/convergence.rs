@@ -4,7 +4,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::cluster::Cluster;
-use super::setup::{PATIENCE, amenity, create, entries, open, title};
+use super::setup::{PATIENCE, amenity, create, entries, open, sent, title};
 use crate::Precondition;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -67,7 +67,7 @@ async fn log_of_a_removed_node_reaches_those_that_lack_it() {
     let id = create(&departed, 1).await;
     let cluster = Cluster::start(&[(1, 2), (2, 3), (1, 3)]);
     // Only one had heard of it before it went.
-    let heard = cluster.replicas[0].apply(entries(&departed)).await;
+    let heard = cluster.replicas[0].apply(sent(&entries(&departed))).await;
     heard.expect("applied");
     for replica in &cluster.replicas[1..] {
         timeout(PATIENCE, async {

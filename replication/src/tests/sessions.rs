@@ -6,7 +6,7 @@ use meridian_regions::{Hlc, UnixNanos};
 use meridian_replication_core::SessionToken;
 use tempfile::TempDir;
 
-use super::setup::{PATIENCE, amenity, close, create, entries, node, open, options};
+use super::setup::{PATIENCE, amenity, close, create, entries, node, open, options, sent};
 use crate::{Precondition, Replica, SessionBehind};
 
 /// Long enough for anything that needs no waiting.
@@ -56,7 +56,10 @@ async fn own_token_is_covered_although_no_watermark_has_come() {
     let source = open(folders[0].path().to_path_buf(), 1);
     create(&source, 1).await;
     let target = open(folders[1].path().to_path_buf(), 2);
-    target.apply(entries(&source)).await.expect("applied");
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
     let token = target.session_token();
     target.wait_for(&token, NO_WAIT).await.expect("it has it");
     close(target).await;
@@ -79,7 +82,10 @@ async fn watermarks_outlive_a_restart() {
     let source = open(folders[0].path().to_path_buf(), 1);
     let id = create(&source, 1).await;
     let target = open(folders[1].path().to_path_buf(), 2);
-    target.apply(entries(&source)).await.expect("applied");
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
     let told = target.watermark(node(1), time_of(&source));
     told.expect("in time");
     let token = source.session_token();
@@ -107,7 +113,10 @@ async fn session_that_is_behind_stays_so_after_the_answer_that_said_it() {
     let after = target.session_after(&token);
     assert!(after.covers(&token) && after.covers(&target.session_token()));
     assert!(target.wait_for(&after, NO_WAIT).await.is_err());
-    target.apply(entries(&source)).await.expect("applied");
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
     let told = target.watermark(node(1), time_of(&source));
     told.expect("in time");
     target.wait_for(&after, NO_WAIT).await.expect("covered");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
 use meridian_replication_core::{
-    Currency, EditOp, ListingDraft, Location, LogEntry, Money, ValidDraft,
+    Currency, EditOp, ListingDraft, Location, LogEntry, Money, ReceivedEntry, ValidDraft,
 };
 use meridian_storage::Writer;
 use tokio::time::timeout;
@@ -95,6 +95,11 @@ pub(super) fn entries(replica: &Replica) -> Vec<LogEntry> {
     stored
         .map(|(_, bytes)| LogEntry::decode(&bytes).expect("an entry"))
         .collect()
+}
+
+/// Entries as a peer sends them.
+pub(super) fn sent<'a>(entries: impl IntoIterator<Item = &'a LogEntry>) -> Vec<ReceivedEntry> {
+    entries.into_iter().map(ReceivedEntry::from).collect()
 }
 
 /// Lets go of a replica and waits until its database is closed.

@@ -1,0 +1,164 @@
+//! Frames, requests and entries read back, or are refused.
+
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId, Survival};
+use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
+use proptest::strategy::Strategy;
+
+use super::{PullFrame, PullRequest};
+use crate::limits::{CHANGE_BYTES_MAX, FRAME_BYTES_MAX};
+use crate::{LogEntry, ReceivedEntry, VersionVector, WireError};
+
+fn node(id: u64) -> NodeId {
+    NodeId::new(id).expect("not zero")
+}
+
+fn listing(external: &str) -> ListingId {
+    ListingId::derived("eu-west".parse().expect("a region"), "test", external)
+}
+
+fn entry() -> impl Strategy<Value = LogEntry> {
+    let change = prop::collection::vec(any::<u8>(), 0..100);
+    (
+        1..u64::MAX,
+        1..u64::MAX,
+        any::<u64>(),
+        "[a-z]{0,9}",
+        change,
+        any::<bool>(),
+    )
+        .prop_map(|(origin, seq, hlc, external, change, created)| {
+            let listing = listing(&external);
+            LogEntry {
+                origin: node(origin),
+                shard: listing.shard(),
+                seq,
+                hlc: Hlc::from_u64(hlc),
+                change,
+                genesis: created.then(|| Genesis {
+                    listing: listing.clone(),
+                    survival: Survival::Region,
+                    voters: vec![node(1), node(2), node(3)],
+                    map_epoch: 1,
+                    created_by: node(origin),
+                }),
+                listing,
+            }
+        })
+}
+
+fn one_entry() -> LogEntry {
+    let listing = listing("one");
+    LogEntry {
+        origin: node(1),
+        shard: listing.shard(),
+        seq: 1,
+        hlc: Hlc::from_u64(7),
+        listing,
+        change: vec![0; CHANGE_BYTES_MAX],
+        genesis: None,
+    }
+}
+
+#[test]
+fn largest_entry_fits_a_frame() {
+    let frame = PullFrame::Entries(vec![ReceivedEntry::from(&one_entry())]);
+    assert!(frame.encode().len() <= FRAME_BYTES_MAX);
+    assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
+}
+
+#[test]
+fn entry_with_a_change_too_large_is_refused() {
+    let mut entry = one_entry();
+    entry.change.push(0);
+    let refused = LogEntry::decode(&entry.encode());
+    assert!(matches!(
+        refused,
+        Err(WireError::TooLarge { what: "change", .. })
+    ));
+}
+
+#[test]
+fn entry_with_the_genesis_record_of_another_listing_is_refused() {
+    let mut entry = one_entry();
+    entry.genesis = Some(Genesis {
+        listing: listing("other"),
+        survival: Survival::Region,
+        voters: vec![node(1)],
+        map_epoch: 1,
+        created_by: node(1),
+    });
+    assert!(LogEntry::decode(&entry.encode()).is_err());
+}
+
+#[test]
+fn entry_whose_content_cannot_be_read_keeps_its_place_and_its_bytes() {
+    let mut entry = one_entry();
+    entry.change.push(0);
+    let bytes = entry.encode();
+    let received = ReceivedEntry::decode(bytes.clone()).expect("its envelope is sound");
+    assert_eq!((received.origin, received.seq), (entry.origin, entry.seq));
+    assert!(received.content.is_err());
+    assert_eq!(received.as_bytes(), bytes);
+}
+
+#[test]
+fn field_of_a_later_version_survives_the_way_through() {
+    let mut bytes = LogEntry {
+        change: vec![1],
+        ..one_entry()
+    }
+    .encode();
+    // Field 99, a varint.
+    bytes.extend([0x98, 0x06, 0x07]);
+    let frame = PullFrame::encode_entries([bytes.clone()]);
+    let Ok(PullFrame::Entries(entries)) = PullFrame::decode(&frame) else {
+        panic!("it is a frame of entries");
+    };
+    assert!(entries[0].content.is_ok());
+    assert_eq!(entries[0].as_bytes(), bytes);
+}
+
+proptest! {
+    #[test]
+    fn frames_read_back_as_themselves(
+        entries in prop::collection::vec(entry(), 0..5),
+        origin in 1..u64::MAX,
+        through in any::<u64>(),
+    ) {
+        let entries = entries.iter().map(ReceivedEntry::from).collect();
+        let frame = PullFrame::Entries(entries);
+        prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
+        let frame = PullFrame::Watermark { origin: node(origin), through: Hlc::from_u64(through) };
+        prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
+    }
+
+    #[test]
+    fn requests_read_back_as_themselves(
+        origins in prop::collection::vec(1..u64::MAX, 0..9),
+        entries in prop::collection::vec(entry(), 0..9),
+    ) {
+        let have: VersionVector = entries
+            .iter()
+            .map(|entry| (entry.origin, entry.shard, entry.seq))
+            .collect();
+        let origins = origins.into_iter().map(node).collect();
+        let request = PullRequest { have, origins };
+        prop_assert_eq!(PullRequest::decode(&request.encode()), Ok(request));
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        // Only that they return matters: a panic would fail the test.
+        let _ = PullFrame::decode(&bytes);
+        let _ = PullRequest::decode(&bytes);
+        let _ = LogEntry::decode(&bytes);
+    }
+
+    #[test]
+    fn frame_cut_short_is_never_the_frame(entry in entry(), cut in 1..40_usize) {
+        let frame = PullFrame::Entries(vec![ReceivedEntry::from(&entry)]);
+        let bytes = frame.encode();
+        let kept = bytes.len().saturating_sub(cut);
+        prop_assert!(PullFrame::decode(&bytes[..kept]) != Ok(frame));
+    }
+}
