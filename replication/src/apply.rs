@@ -116,8 +116,9 @@ impl Inner {
         let digest = hot.document.heads().digest();
         let batch = &mut intake.batch;
         batch.put(HEADS, keys::heads(listing), digest.to_vec());
-        let stored = keys::change(listing, intake.origin, intake.seq);
-        hot.store(batch, stored, content.change.clone());
+        let place = keys::change(listing, intake.origin, intake.seq);
+        hot.store()
+            .put(batch, listing, place, content.change.clone());
         Ok(Some(Shown {
             listing: listing.clone(),
             version: hot.document.changes(),
@@ -180,7 +181,7 @@ impl Inner {
                     if shown.first {
                         inner.counters.listing();
                     }
-                    inner.rendered.publish(&shown.listing, shown.version, None);
+                    inner.rendered.outdate(&shown.listing, shown.version);
                     inner.announce(shown.listing);
                 }
             }

@@ -105,21 +105,37 @@ impl Hot {
         }
     }
 
-    /// Adds what stores a change that the document holds already.
-    pub(crate) fn store(&mut self, batch: &mut Batch, key: Vec<u8>, change: Vec<u8>) {
-        let listing = self.document.id();
+    /// Decides how a change that the document holds already is stored, and makes the
+    /// snapshot if it is time for one: before the change has a number, because a whole
+    /// document takes milliseconds.
+    pub(crate) fn store(&mut self) -> Stored {
         self.stored_changes += 1;
         if self.stored_changes < CHANGES_BETWEEN_SNAPSHOTS {
-            batch.put(CHANGES, key, change);
-            return;
+            return Stored::Change;
         }
-        batch.put(DOCUMENTS, listing.to_key(), self.document.save());
-        batch.delete_range(
-            CHANGES,
-            keys::listing_prefix(listing),
-            keys::changes_end(listing),
-        );
         self.stored_changes = 0;
+        Stored::Snapshot(self.document.save())
+    }
+}
+
+/// How the latest change of a document is stored.
+pub(crate) enum Stored {
+    /// By itself.
+    Change,
+    /// With all others.
+    Snapshot(Vec<u8>),
+}
+
+impl Stored {
+    /// Adds it to a batch. `place` is the key of the change.
+    pub(crate) fn put(self, batch: &mut Batch, id: &ListingId, place: Vec<u8>, change: Vec<u8>) {
+        match self {
+            Self::Change => batch.put(CHANGES, place, change),
+            Self::Snapshot(document) => {
+                batch.put(DOCUMENTS, id.to_key(), document);
+                batch.delete_range(CHANGES, keys::listing_prefix(id), keys::changes_end(id));
+            }
+        }
     }
 }
 

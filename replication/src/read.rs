@@ -62,15 +62,8 @@ impl ReadListing {
     }
 }
 
-/// What is known of a listing's rendering.
-struct Latest {
-    /// Changes in the document that is durable.
-    version: u64,
-    rendered: Option<Arc<ReadListing>>,
-}
-
-/// Renderings of durable documents.
-pub(crate) struct Rendered(Mutex<LruCache<ListingId, Latest>>);
+/// Renderings of durable documents, of listings that somebody reads.
+pub(crate) struct Rendered(Mutex<LruCache<ListingId, Arc<ReadListing>>>);
 
 impl Rendered {
     pub(crate) fn new() -> Self {
@@ -78,23 +71,29 @@ impl Rendered {
     }
 
     fn get(&self, id: &ListingId) -> Option<Arc<ReadListing>> {
-        self.cache().get(id)?.rendered.clone()
+        self.cache().get(id).cloned()
     }
 
-    /// A document of `version` changes has become durable; its rendering, if it was
-    /// made, is served from now on, and no older one ever again.
-    pub(crate) fn publish(&self, id: &ListingId, version: u64, rendered: Option<Arc<ReadListing>>) {
+    /// The rendering of a document that is durable: served from now on, unless a later
+    /// one is there already.
+    pub(crate) fn publish(&self, id: &ListingId, rendered: Arc<ReadListing>) {
         let mut cache = self.cache();
-        match cache.get_mut(id) {
-            Some(latest) if latest.version > version => {}
-            Some(latest) if latest.version == version && rendered.is_none() => {}
-            _ => {
-                cache.put(id.clone(), Latest { version, rendered });
-            }
+        let later = |known: &Arc<ReadListing>| known.version > rendered.version;
+        if !cache.peek(id).is_some_and(later) {
+            cache.put(id.clone(), rendered);
         }
     }
 
-    fn cache(&self) -> MutexGuard<'_, LruCache<ListingId, Latest>> {
+    /// A document of `version` changes has become durable and nobody has rendered it:
+    /// an older rendering is served no more. A listing that nobody reads takes no room.
+    pub(crate) fn outdate(&self, id: &ListingId, version: u64) {
+        let mut cache = self.cache();
+        if cache.peek(id).is_some_and(|known| known.version < version) {
+            cache.pop(id);
+        }
+    }
+
+    fn cache(&self) -> MutexGuard<'_, LruCache<ListingId, Arc<ReadListing>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,8 +118,7 @@ impl Replica {
         let mut stripe = self.inner().documents.stripe(id.shard());
         let latest = open(&mut stripe, &self.inner().store, id)?;
         if latest.is_some_and(|hot| hot.document.changes() == rendered.version) {
-            let (version, kept) = (rendered.version, Some(Arc::clone(&rendered)));
-            self.inner().rendered.publish(id, version, kept);
+            self.inner().rendered.publish(id, Arc::clone(&rendered));
         }
         Ok(Some(rendered))
     }
@@ -173,5 +171,13 @@ impl Replica {
     ) -> Result<(), meridian_storage::StorageError> {
         let permit = self.inner().writer.reserve().await?;
         permit.submit(Batch::new(), durability).await
+    }
+}
+
+#[cfg(test)]
+impl Rendered {
+    /// Renderings kept.
+    pub(crate) fn len(&self) -> usize {
+        self.cache().len()
     }
 }

@@ -77,18 +77,21 @@ impl Sequencer {
     }
 
     /// Gives a ticket in `shard` and submits what `submit` makes of it, both under
-    /// the lock. `submit` must not block.
+    /// the lock. `submit` must be quick, because every writer of this node waits for it,
+    /// and must not block; if it panics, the number is given again.
     pub(crate) fn issue<T>(&self, shard: ShardId, submit: impl FnOnce(Ticket) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let hlc = state.clock.tick(now());
-        let last = &mut state.last[usize::from(shard.get() % SHARD_COUNT)];
-        *last += 1;
+        let index = usize::from(shard.get() % SHARD_COUNT);
         let ticket = Ticket {
             origin: self.origin,
-            seq: *last,
+            seq: state.last[index] + 1,
             hlc,
         };
-        submit(ticket)
+        let submitted = submit(ticket);
+        // Only now: a number that was given and not submitted would be a gap for ever.
+        state.last[index] = ticket.seq;
+        submitted
     }
 
     /// A timestamp before every later write of this node and after every earlier one,
@@ -125,11 +128,23 @@ impl Sequencer {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::time::Duration;
 
     use meridian_regions::{Hlc, NodeId, ShardId};
 
     use super::Sequencer;
+
+    #[test]
+    fn number_of_a_write_that_panicked_is_given_again() {
+        let origin = NodeId::new(1).expect("not zero");
+        let shard = ShardId::all().next().expect("there are shards");
+        let drift_max = Duration::from_millis(500);
+        let sequencer = Sequencer::resume(origin, drift_max, Hlc::default(), |_| 7);
+        let defect = AssertUnwindSafe(|| sequencer.issue::<()>(shard, |_| panic!("a defect")));
+        assert!(catch_unwind(defect).is_err());
+        assert_eq!(sequencer.issue(shard, |ticket| ticket.seq), 8);
+    }
 
     #[test]
     fn tick_knows_exactly_the_numbers_before_it() {

@@ -174,25 +174,18 @@ impl Pull<'_> {
         through: u64,
     ) -> Result<(), ServeError> {
         let from = self.sent.get(origin, shard) + 1;
-        let stored = self.replica.inner().store.scan(
-            LOG,
-            &keys::entry(origin, shard, from),
-            &keys::entry(origin, shard, through.saturating_add(1)),
-            FRAME_ENTRIES,
-        )?;
-        let mut bytes = 0;
-        let mut frame = Vec::new();
+        let bounds = (
+            &keys::entry(origin, shard, from)[..],
+            &keys::entry(origin, shard, through.saturating_add(1))[..],
+        );
+        let store = &self.replica.inner().store;
+        let stored = store.scan_within(LOG, bounds, FRAME_ENTRIES, FRAME_BYTES)?;
+        let mut frame = Vec::with_capacity(stored.len());
         for (key, entry) in stored {
-            let Some((_, _, seq)) = keys::parse_entry(&key) else {
-                break;
-            };
-            if bytes > 0 && bytes + entry.len() > FRAME_BYTES {
+            let seq = keys::parse_entry(&key).map(|(_, _, seq)| seq);
+            if seq.is_none_or(|seq| self.sent.advance(origin, shard, seq).is_err()) {
                 break;
             }
-            if self.sent.advance(origin, shard, seq).is_err() {
-                break;
-            }
-            bytes += entry.len();
             frame.push(entry);
         }
         if frame.is_empty() {

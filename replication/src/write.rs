@@ -328,6 +328,7 @@ impl Inner {
         if let Some(genesis) = &genesis {
             hot.found(&mut batch, genesis);
         }
+        let stored = hot.store();
         let (answer, committed) = tokio::sync::oneshot::channel();
         let (inner, shown) = (Arc::clone(self), listing.clone());
         self.sequencer.issue(shard, |ticket| {
@@ -342,8 +343,8 @@ impl Inner {
             };
             let place = keys::entry(ticket.origin, shard, ticket.seq);
             batch.put(LOG, place, entry.encode());
-            let stored = keys::change(&id, ticket.origin, ticket.seq);
-            hot.store(&mut batch, stored, entry.change);
+            let place = keys::change(&id, ticket.origin, ticket.seq);
+            stored.put(&mut batch, &id, place, entry.change);
             let mark_durable = hot.submit();
             permit.submit_then(batch, Durability::Synced, move |result| {
                 if result.is_ok() {
@@ -352,7 +353,10 @@ impl Inner {
                         .progress
                         .durable(ticket.origin, shard, ticket.seq, ticket.hlc);
                     mark_durable();
-                    inner.rendered.publish(&id, version, shown);
+                    match shown {
+                        Some(shown) => inner.rendered.publish(&id, shown),
+                        None => inner.rendered.outdate(&id, version),
+                    }
                     inner.counters.logged();
                     if first {
                         inner.counters.listing();

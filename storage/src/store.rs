@@ -103,6 +103,38 @@ impl Store {
             .collect()
     }
 
+    /// Pairs with `from <= key < until`, in key order: at most `limit`, and none that
+    /// would bring keys and values together above `bytes_max`, unless it is the first.
+    /// What is left out has not been kept in memory.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`] when the disk or a checksum fails.
+    pub fn scan_within(
+        &self,
+        cf: &str,
+        (from, until): (&[u8], &[u8]),
+        limit: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<KeyValue>, StorageError> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_upper_bound(until.to_vec());
+        let pairs = self.database.iterator_cf_opt(
+            self.family(cf),
+            bounds,
+            IteratorMode::From(from, Direction::Forward),
+        );
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        for pair in pairs.take(limit) {
+            let (key, value) = pair.map_err(|cause| StorageError::Read(cause.into_string()))?;
+            bytes += key.len() + value.len();
+            if !taken.is_empty() && bytes > bytes_max {
+                break;
+            }
+            taken.push((key.into_vec(), value.into_vec()));
+        }
+        Ok(taken)
+    }
+
     /// The pair with the greatest key in `[from, until)`.
     ///
     /// # Errors

@@ -222,3 +222,30 @@ async fn entry_of_a_later_version_keeps_its_place_and_its_bytes_and_the_rest_flo
     assert_eq!(target.stats().quarantined, 1);
     assert_eq!(target.inner().accepted(node(1), id.shard()), 3);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_that_nobody_reads_takes_no_room_and_a_read_one_is_never_stale() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let source = open(folders[0].path().to_path_buf(), 1);
+    let target = open(folders[1].path().to_path_buf(), 2);
+    let id = create(&source, 1).await;
+    create(&source, 2).await;
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
+    assert_eq!(target.inner().rendered.len(), 0);
+    target.read(&id).await.expect("readable").expect("there");
+    assert_eq!(target.inner().rendered.len(), 1);
+    let edited = source.edit(&id, &amenity("a"), Precondition::None).await;
+    let edited = edited.expect("durable").listing;
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
+    let shown = target.read(&id).await.expect("readable").expect("there");
+    assert_eq!(shown.etag(), edited.etag());
+}

@@ -107,6 +107,13 @@ async fn range_deletion_and_scans_are_half_open() {
     assert_eq!(keys(all), vec![b"a".to_vec(), b"d".to_vec()]);
     let until_d = store.scan(FAMILY, b"a", b"d", 10).expect("readable");
     assert_eq!(keys(until_d), vec![b"a".to_vec()]);
+    let within = |bytes_max| {
+        let bounds: (&[u8], &[u8]) = (b"a", b"z");
+        let pairs = store.scan_within(FAMILY, bounds, 10, bytes_max);
+        keys(pairs.expect("readable")).len()
+    };
+    // Each pair is two bytes; the first one comes however large it is.
+    assert_eq!((within(0), within(3), within(4)), (1, 1, 2));
     let last = store.last_before(FAMILY, b"a", b"d").expect("readable");
     assert_eq!(last, Some((b"a".to_vec(), b"a".to_vec())));
 }
