@@ -65,7 +65,9 @@ enum Came {
 
 /// A submitted write: what it shows once it is durable.
 pub(crate) struct Submitted {
-    committed: Option<Committed>,
+    /// Whether there was anything to write.
+    changed: bool,
+    committed: Committed,
     listing: Option<Arc<ReadListing>>,
 }
 
@@ -81,11 +83,7 @@ impl Replica {
         draft: &ValidDraft,
         genesis: Genesis,
     ) -> Result<Written, WriteError> {
-        self.inner().writable()?;
-        let slot = Slot {
-            permit: self.inner().writer.reserve().await?,
-            rendering: Rendering::Now,
-        };
+        let slot = self.slot()?;
         let submitted = self.inner().create(slot, id, draft, genesis)?;
         acknowledge(submitted).await
     }
@@ -113,10 +111,10 @@ impl Replica {
                 .create_or_reconcile(slot, &id, &draft, genesis)?;
             match came {
                 Came::New => summary.created += 1,
-                Came::Known if submitted.committed.is_some() => summary.updated += 1,
+                Came::Known if submitted.changed => summary.updated += 1,
                 Came::Known => summary.unchanged += 1,
             }
-            last = submitted.committed.or(last);
+            last = Some(submitted.committed);
             // Thousands of rows: let others have the core.
             tokio::task::consume_budget().await;
         }
@@ -184,24 +182,23 @@ impl Replica {
             UnixNanos,
         ) -> Result<Option<EncodedChange>, EditError>,
     ) -> Result<Written, WriteError> {
+        let slot = self.slot()?;
+        acknowledge(self.inner().change(slot, id, &precondition, change)?).await
+    }
+
+    /// A place in the queue for one write, or its refusal at once: a client that is told
+    /// `overloaded` can go elsewhere, one that waits cannot.
+    fn slot(&self) -> Result<Slot, WriteError> {
         self.inner().writable()?;
-        let slot = Slot {
-            permit: self.inner().writer.reserve().await?,
+        Ok(Slot {
+            permit: self.inner().writer.try_reserve()?,
             rendering: Rendering::Now,
-        };
-        let submitted = self.inner().change(slot, id, &precondition, change)?;
-        if submitted.committed.is_none() {
-            // Nothing to write; what the answer shows may still be on its way to disk.
-            self.barrier(Durability::Synced).await?;
-        }
-        acknowledge(submitted).await
+        })
     }
 }
 
 async fn acknowledge(submitted: Submitted) -> Result<Written, WriteError> {
-    if let Some(committed) = submitted.committed {
-        committed.await?;
-    }
+    submitted.committed.await?;
     submitted
         .listing
         .map(|listing| Written { listing })
@@ -297,7 +294,9 @@ impl Inner {
         let submitted = match change(hot.begin(), self.this(), now()) {
             Ok(Some(change)) => Ok(self.submit(slot, hot, change, None)),
             Ok(None) => Ok(Submitted {
-                committed: None,
+                changed: false,
+                // What the answer shows may still be on its way to disk.
+                committed: slot.permit.submit(Batch::new(), Durability::Synced),
                 listing: (slot.rendering == Rendering::Now)
                     .then(|| Arc::new(ReadListing::render(&hot.document))),
             }),
@@ -368,7 +367,8 @@ impl Inner {
             });
         });
         Submitted {
-            committed: Some(Committed::from(committed)),
+            changed: true,
+            committed: Committed::from(committed),
             listing,
         }
     }

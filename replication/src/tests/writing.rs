@@ -1,9 +1,12 @@
 //! Local writes, and what a restart finds of them.
 
 use tempfile::TempDir;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use super::setup::{amenity, close, create, draft, entries, genesis, listing, node, open};
+use super::setup::{
+    PATIENCE, amenity, close, create, draft, entries, genesis, listing, node, open,
+};
 use crate::write::{Rendering, Slot};
 use crate::{Precondition, ReadError, WriteError, documents};
 
@@ -139,4 +142,25 @@ async fn interrupted_document_is_loaded_again_once_the_disk_has_followed() {
     let shown = edited.expect("loaded again").listing;
     assert_eq!(shown.view().amenities, ["b"]);
     close(replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn write_that_finds_the_queue_full_is_refused_at_once() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let id = create(&replica, 1).await;
+    let mut queue = Vec::new();
+    while let Ok(permit) = replica.inner().writer.try_reserve() {
+        queue.push(permit);
+    }
+    let ops = amenity("a");
+    let edit = replica.edit(&id, &ops, Precondition::None);
+    let refused = timeout(PATIENCE, edit).await.expect("at once");
+    assert!(
+        matches!(refused, Err(WriteError::Overloaded)),
+        "{refused:?}"
+    );
+    drop(queue);
+    let edited = replica.edit(&id, &amenity("a"), Precondition::None).await;
+    edited.expect("there is room again");
 }
