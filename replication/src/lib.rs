@@ -33,6 +33,7 @@ mod recover;
 mod replica;
 mod sequencer;
 mod server;
+mod submit;
 #[cfg(test)]
 mod tests;
 mod write;

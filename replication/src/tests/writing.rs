@@ -7,7 +7,7 @@ use tokio_util::task::TaskTracker;
 use super::setup::{
     PATIENCE, amenity, close, create, draft, entries, genesis, listing, node, open,
 };
-use crate::write::{Rendering, Slot};
+use crate::submit::{Rendering, Slot};
 use crate::{Precondition, ReadError, WriteError, documents};
 
 #[tokio::test(flavor = "multi_thread")]
