@@ -147,4 +147,8 @@ pub(crate) enum PullError {
     Storage(#[from] StorageError),
     #[error("the peer ended the stream")]
     Ended,
+    #[error("the peer has sent nothing for {0:?}, not even a heartbeat")]
+    Silent(Duration),
+    #[error("a defect in this node: the log has the panic")]
+    Panicked,
 }

@@ -29,6 +29,10 @@ pub struct ReplicaOptions {
     pub departed: Vec<NodeId>,
     /// How far ahead of ours the clock of an entry may be.
     pub clock_drift_max: Duration,
+    /// How long a peer's stream may say nothing before it is opened again and other
+    /// peers are asked for the peer's log: some heartbeats, which come every 200 ms, and
+    /// the longest frame on a slow link.
+    pub pull_silence_max: Duration,
     /// Documents kept open in memory, about 21 KiB each.
     pub documents_hot_max: NonZeroUsize,
     /// Memory for blocks read from disk, in bytes.
@@ -50,6 +54,7 @@ impl ReplicaOptions {
             others,
             departed: Vec::new(),
             clock_drift_max: Duration::from_millis(500),
+            pull_silence_max: Duration::from_secs(5),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,

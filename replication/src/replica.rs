@@ -53,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) sequencer: Sequencer,
     pub(crate) progress: Progress,
     pub(crate) counters: Counters,
+    pub(crate) pull_silence_max: Duration,
     /// Numbers of the entries that have been submitted: at least the durable ones.
     accepted: Mutex<VersionVector>,
     changed: broadcast::Sender<ListingId>,
@@ -166,6 +167,7 @@ impl Replica {
                 rendered: Rendered::new(),
                 sequencer,
                 progress,
+                pull_silence_max: options.pull_silence_max,
                 counters: Counters {
                     listings: AtomicU64::new(listings),
                     quarantined: AtomicU64::new(quarantined),

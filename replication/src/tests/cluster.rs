@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
+use meridian_regions::NodeId;
 use meridian_transport::pki::Authority;
 use meridian_transport::{
     Channel, FrameWriter, Mesh, MeshOptions, MeshService, NodeIdentity, PeerAddress, Refusal,
@@ -14,12 +16,18 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::setup::{PATIENCE, member, node, open};
+use super::setup::{PATIENCE, member, node, options};
 use crate::Replica;
 
-/// Serves pulls of the replica that is given later.
+/// Some heartbeats.
+const SILENCE_MAX: Duration = Duration::from_secs(1);
+
+/// Serves pulls of the replica that is given later, except to whom it is mute.
 #[derive(Default)]
-struct Serving(OnceLock<Replica>);
+struct Serving {
+    replica: OnceLock<Replica>,
+    mute_to: Option<NodeId>,
+}
 
 impl MeshService for Serving {
     fn call(&self, _: NodeIdentity, _: Channel, _: Bytes) -> ServiceFuture<Result<Bytes, Refusal>> {
@@ -33,8 +41,14 @@ impl MeshService for Serving {
         request: Bytes,
         replies: FrameWriter,
     ) -> ServiceFuture<()> {
-        let replica = self.0.get().cloned();
+        let replica = self.replica.get().cloned();
+        let mute = self.mute_to == Some(peer.node);
         Box::pin(async move {
+            if mute {
+                // Agreed to, and then not a word.
+                let _kept = replies;
+                return std::future::pending().await;
+            }
             if let Some(replica) = replica {
                 replica.serve_pull(peer.node, request, replies).await;
             }
@@ -52,6 +66,11 @@ pub(super) struct Cluster {
 
 impl Cluster {
     pub(super) fn start(links: &[(u64, u64)]) -> Self {
+        Self::start_mute(links, None)
+    }
+
+    /// As [`Cluster::start`], but the first node of `mute` tells the second nothing.
+    pub(super) fn start_mute(links: &[(u64, u64)], mute: Option<(u64, u64)>) -> Self {
         let folder = TempDir::new().expect("a folder");
         let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
         authority.save(folder.path()).expect("saved");
@@ -73,10 +92,10 @@ impl Cluster {
                 &file(format!("{name}.key")),
             );
             let own = addresses[usize::try_from(id).expect("small") - 1];
-            let mut options = MeshOptions::new(own, identity, tls.expect("loaded"));
+            let mut mesh = MeshOptions::new(own, identity, tls.expect("loaded"));
             let linked =
                 |other: &u64| links.contains(&(id, *other)) || links.contains(&(*other, id));
-            options.peers = (1..=3)
+            mesh.peers = (1..=3)
                 .filter(linked)
                 .map(|other| PeerAddress {
                     node: node(other),
@@ -84,10 +103,16 @@ impl Cluster {
                     address: addresses[usize::try_from(other).expect("small") - 1].to_string(),
                 })
                 .collect();
-            let replica = open(folder.path().join(format!("data-{id}")), id);
-            let serving = Arc::new(Serving::default());
-            let mesh = Mesh::start(options, Arc::clone(&serving) as _, &tracker, &cancel);
-            let _ = serving.0.set(replica.clone());
+            let mut wanted = options(folder.path().join(format!("data-{id}")), id);
+            wanted.pull_silence_max = SILENCE_MAX;
+            let replica = Replica::open(wanted).expect("opened");
+            let mute_to = mute.filter(|(from, _)| *from == id).map(|(_, to)| node(to));
+            let serving = Arc::new(Serving {
+                mute_to,
+                ..Serving::default()
+            });
+            let mesh = Mesh::start(mesh, Arc::clone(&serving) as _, &tracker, &cancel);
+            let _ = serving.replica.set(replica.clone());
             replica.start(&mesh.expect("started"), &tracker, &cancel);
             replica
         });

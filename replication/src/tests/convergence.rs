@@ -80,3 +80,18 @@ async fn log_of_a_removed_node_reaches_those_that_lack_it() {
     }
     cluster.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_of_a_node_that_says_nothing_comes_by_way_of_another() {
+    let links = [(1, 2), (2, 3), (1, 3)];
+    let cluster = Cluster::start_mute(&links, Some((1, 3)));
+    let id = create(&cluster.replicas[0], 1).await;
+    timeout(PATIENCE, async {
+        while title(&cluster.replicas[2], &id).await.is_none() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("relayed");
+    cluster.stop().await;
+}
