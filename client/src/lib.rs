@@ -11,6 +11,7 @@ mod admin;
 mod client;
 mod error;
 mod lookups;
+mod send;
 mod session;
 
 pub use admin::{AdminClient, ImportSummary, RejectedRow};

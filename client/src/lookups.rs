@@ -2,8 +2,9 @@
 
 use reqwest::Method;
 
-use crate::client::{Answer, Call, Client};
+use crate::client::{Answer, Client};
 use crate::error::CallError;
+use crate::send::Call;
 
 impl Client {
     /// `GET /v1/outcomes/{key}`: what became of a request to `listing` with that key,
