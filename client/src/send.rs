@@ -16,6 +16,15 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Refusals that a ledger keeps with the request's key.
+const VERDICTS: [&str; 5] = [
+    "slot-taken",
+    "quote-stale",
+    "hold-expired",
+    "payment-declined",
+    "idempotency-mismatch",
+];
+
 /// Whether a request may be sent again when its answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Repeat {
@@ -93,10 +102,11 @@ impl Client {
                 _ => error.is_retryable() && call.repeat == Repeat::Safe,
             };
             if !again || !self.options.retry || Instant::now() + pause >= until {
-                return Err(match error {
-                    // An earlier attempt may have done it: a later one proves nothing.
-                    CallError::Unreachable(cause) if perhaps_executed => CallError::Unknown(cause),
-                    other => other,
+                return Err(if perhaps_executed && !concludes(&call, &error) {
+                    // An earlier attempt may have done it: this refusal proves nothing.
+                    CallError::Unknown(format!("a lost answer, and then: {error}"))
+                } else {
+                    error
                 });
             }
             sleep(pause).await;
@@ -135,6 +145,13 @@ impl Client {
         }
         read(response).await
     }
+}
+
+/// Whether an error says what became of all attempts together. A ledger's verdict does:
+/// it answers the same key the same, so that an earlier attempt cannot have had another.
+fn concludes(call: &Call<'_>, error: &CallError) -> bool {
+    let verdict = |code| VERDICTS.contains(&code);
+    error.is_unknown() || (call.key.is_some() && error.code().is_some_and(verdict))
 }
 
 /// Reads an answer; a refusal becomes its problem.
@@ -182,3 +199,6 @@ fn refusal(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> CallError {
 fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
 }
+
+#[cfg(test)]
+mod tests;
