@@ -10,6 +10,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+use crate::admission::Door;
 use crate::api;
 use crate::node::Node;
 
@@ -31,5 +32,5 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             get(status::shard_digests),
         )
         .route("/admin/v1/import", post(import::import));
-    api::enveloped(routes, node, BODY_BYTES_MAX)
+    api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

@@ -6,6 +6,7 @@
 mod availability;
 mod blocks;
 mod body;
+mod body_deadline;
 mod bookings;
 mod consistency;
 mod envelope;
@@ -34,6 +35,7 @@ use axum::routing::{delete, get, post};
 pub(crate) use body::JsonBody;
 pub(crate) use id::Id;
 
+use crate::admission::Door;
 use crate::node::Node;
 
 /// Every route of the client API.
@@ -63,7 +65,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/outcomes/{key}", get(outcomes::read))
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));
-    enveloped(routes, node, body_bytes_max)
+    enveloped(routes, node, body_bytes_max, Door::Clients)
 }
 
 /// Puts routes into the envelope that every answer of this node shares.
@@ -71,13 +73,14 @@ pub(crate) fn enveloped(
     routes: Router<Arc<Node>>,
     node: Arc<Node>,
     body_bytes_max: usize,
+    door: Door,
 ) -> Router {
     routes
         .fallback(envelope::not_found)
         .method_not_allowed_fallback(envelope::method_not_allowed)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .layer(middleware::from_fn_with_state(
-            Arc::clone(&node),
+            (Arc::clone(&node), door),
             envelope::wrap,
         ))
         .with_state(node)

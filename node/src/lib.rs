@@ -6,6 +6,7 @@
 //! is durable, what timed out is unknown, and overload is answered at once.
 
 mod admin;
+mod admission;
 mod api;
 mod booking;
 mod cli;

@@ -9,6 +9,7 @@ use meridian_transport::{Mesh, NodeIdentity};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::admission::Admission;
 use crate::booking::BookingDesk;
 use crate::config::Config;
 use crate::import::ImportDesk;
@@ -29,7 +30,7 @@ pub(crate) struct Node {
     pub(crate) mesh: Mesh,
     pub(crate) metrics: Metrics,
     /// Requests worked on at once.
-    pub(crate) admission: Semaphore,
+    pub(crate) admission: Admission,
     /// Streams of listings open at once.
     pub(crate) watchers: Arc<Semaphore>,
     /// Set when the node begins to stop: streams end, readiness goes.

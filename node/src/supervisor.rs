@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
 use crate::booking::BookingDesk;
 use crate::config::Config;
 use crate::data_folder::DataFolder;
@@ -270,7 +271,7 @@ pub(crate) fn assemble(
     });
     replica.start(&mesh, tracker, background);
     Ok(Arc::new(Node {
-        admission: Semaphore::new(config.limits.requests_in_flight.get()),
+        admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
         metrics: Metrics::new().context("cannot register the metrics")?,
         stopping: stopping.clone(),

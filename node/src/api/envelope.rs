@@ -6,7 +6,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State};
@@ -18,7 +18,9 @@ use futures::FutureExt;
 use meridian_replication_core::SessionToken;
 use tracing::Instrument;
 
+use super::body_deadline::within;
 use super::problem::{Problem, Slug};
+use crate::admission::Door;
 use crate::node::Node;
 use crate::request_id::RequestId;
 
@@ -32,12 +34,16 @@ pub(crate) const SESSION: HeaderName = HeaderName::from_static("meridian-session
 /// are without bound.
 const UNMATCHED: &str = "unmatched";
 /// When to come back after `overloaded`.
-const OVERLOADED_RETRY: std::time::Duration = std::time::Duration::from_secs(1);
+const OVERLOADED_RETRY: Duration = Duration::from_secs(1);
+/// How long a client's body may take: 256 KiB at the speed of a poor phone line.
+const CLIENT_BODY_DEADLINE: Duration = Duration::from_secs(10);
+/// How long an operator's body may take: megabytes of imported rows.
+const OPERATOR_BODY_DEADLINE: Duration = Duration::from_secs(60);
 
 /// Runs a request inside its envelope.
 pub(crate) async fn wrap(
-    State(node): State<Arc<Node>>,
-    mut request: Request,
+    State((node, door)): State<(Arc<Node>, Door)>,
+    request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
@@ -49,10 +55,11 @@ pub(crate) async fn wrap(
         .extensions()
         .get::<MatchedPath>()
         .map_or_else(|| UNMATCHED.to_owned(), |path| path.as_str().to_owned());
+    let mut request = request.map(|body| within(body, deadline(door)));
     request.extensions_mut().insert(id.clone());
     let span = tracing::info_span!("request", request_id = %id, %method, route);
 
-    let response = match node.admission.try_acquire() {
+    let response = match node.admission.enter(door, &route) {
         Ok(_slot) => AssertUnwindSafe(next.run(request).instrument(span.clone()))
             .catch_unwind()
             .await
@@ -83,6 +90,14 @@ pub(crate) async fn wrap(
         tracing::debug!(parent: &span, status = status.as_u16(), elapsed_us, path, "answered");
     }
     response
+}
+
+fn deadline(door: Door) -> tokio::time::Instant {
+    let patience = match door {
+        Door::Clients => CLIENT_BODY_DEADLINE,
+        Door::Operators => OPERATOR_BODY_DEADLINE,
+    };
+    tokio::time::Instant::now() + patience
 }
 
 /// What the session had seen before this request: every answer says it again, also

@@ -8,6 +8,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 
 use super::enveloped;
+use crate::admission::Door;
 use crate::solo::Solo;
 
 async fn broken() -> &'static str {
@@ -21,7 +22,12 @@ async fn panic_of_a_handler_is_a_problem_and_the_next_request_is_served() {
         .route("/broken", get(broken))
         .route("/sound", get(async || "served"));
     let url = solo
-        .serve(enveloped(routes, Arc::clone(&solo.node), 1_024))
+        .serve(enveloped(
+            routes,
+            Arc::clone(&solo.node),
+            1_024,
+            Door::Clients,
+        ))
         .await;
     let http = reqwest::Client::builder().no_proxy().build();
     let http = http.expect("a client");
