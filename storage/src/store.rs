@@ -51,12 +51,19 @@ impl Store {
     /// # Errors
     /// [`StorageError::Open`] when the directory is locked, unreadable or damaged.
     pub fn open(options: StoreOptions) -> Result<Self, StorageError> {
+        Self::open_with(&database_options(&options), options)
+    }
+
+    pub(crate) fn open_with(
+        database: &Options,
+        options: StoreOptions,
+    ) -> Result<Self, StorageError> {
         let cache = Cache::new_lru_cache(options.block_cache_bytes);
         let families = options
             .column_families
             .iter()
             .map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
-        DB::open_cf_descriptors(&database_options(&options), &options.path, families)
+        DB::open_cf_descriptors(database, &options.path, families)
             .map(|database| Self {
                 database: Arc::new(database),
             })
@@ -189,7 +196,7 @@ impl std::fmt::Debug for Store {
     }
 }
 
-fn database_options(options: &StoreOptions) -> Options {
+pub(crate) fn database_options(options: &StoreOptions) -> Options {
     let mut database = Options::default();
     database.create_if_missing(true);
     database.create_missing_column_families(true);

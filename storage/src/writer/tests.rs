@@ -1,20 +1,25 @@
 //! The writer's promises, each broken on purpose or restarted over.
 
+use rocksdb::statistics::Ticker;
 use tempfile::TempDir;
 
 use super::{Durability, QUEUE_BATCHES_MAX, Writer};
+use crate::store::database_options;
 use crate::{Batch, StorageError, Store, StoreOptions};
 
 const FAMILY: &str = "records";
 
 fn open(directory: &TempDir) -> Store {
-    Store::open(StoreOptions {
+    Store::open(options(directory)).expect("a fresh directory opens")
+}
+
+fn options(directory: &TempDir) -> StoreOptions {
+    StoreOptions {
         path: directory.path().to_path_buf(),
         column_families: &[FAMILY],
         block_cache_bytes: 1 << 20,
         write_buffer_bytes: 1 << 20,
-    })
-    .expect("a fresh directory opens")
+    }
 }
 
 fn record(key: &[u8], value: &[u8]) -> Batch {
@@ -37,17 +42,37 @@ async fn committed_batch_is_there_after_reopening() {
     }
     // The writer thread closes the database when it has seen its handle go.
     let store = loop {
-        match Store::open(StoreOptions {
-            path: directory.path().to_path_buf(),
-            column_families: &[FAMILY],
-            block_cache_bytes: 1 << 20,
-            write_buffer_bytes: 1 << 20,
-        }) {
+        match Store::open(options(&directory)) {
             Ok(store) => break store,
             Err(_still_locked) => tokio::task::yield_now().await,
         }
     };
     assert_eq!(store.get(FAMILY, b"a"), Ok(Some(b"1".to_vec())));
+}
+
+/// Without this, every promise of durability above this crate would be a word.
+#[tokio::test]
+async fn synced_batch_syncs_the_log_and_a_buffered_one_does_not() {
+    let directory = TempDir::new().expect("temporary directory");
+    let options = options(&directory);
+    let mut database = database_options(&options);
+    database.enable_statistics();
+    let store = Store::open_with(&database, options).expect("a fresh directory opens");
+    let writer = Writer::start(&store).expect("thread");
+    let syncs = || database.get_ticker_count(Ticker::WalFileSynced);
+    let write = async |batch, durability| {
+        let before = syncs();
+        let permit = writer.reserve().await.expect("slot");
+        permit.submit(batch, durability).await.expect("written");
+        syncs() - before
+    };
+    let buffered = Durability::Buffered;
+    assert_eq!(write(record(b"a", b"1"), buffered).await, 0);
+    assert_eq!(write(record(b"b", b"2"), Durability::Synced).await, 1);
+    assert_eq!(write(Batch::new(), buffered).await, 0);
+    // A barrier makes durable what was buffered before it.
+    assert_eq!(write(record(b"c", b"3"), buffered).await, 0);
+    assert_eq!(write(Batch::new(), Durability::Synced).await, 1);
 }
 
 #[tokio::test]
