@@ -185,6 +185,8 @@ impl Inner {
                     inner.announce(shown.listing);
                 }
             }
+            // Whoever hears of it may be the last to close the database: not this thread.
+            drop(inner);
             // The puller may have gone; the entry stands all the same.
             let _ = answer.send(result);
         });

@@ -201,6 +201,8 @@ impl Inner {
                     }
                     inner.announce(id);
                 }
+                // Whoever hears of it may be the last to close the database: not this thread.
+                drop(inner);
                 // Nobody may wait any more; the write stands all the same.
                 let _ = answer.send(result);
             });
