@@ -15,6 +15,7 @@
 mod clock;
 mod genesis;
 mod hashing;
+mod health;
 mod ids;
 mod listing_id;
 mod placement;
@@ -24,6 +25,7 @@ mod topology;
 
 pub use clock::{ClockDrift, HybridClock};
 pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
+pub use health::Pulse;
 pub use ids::{
     BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,
 };

@@ -31,6 +31,7 @@ mod mesh;
 mod options;
 mod peers;
 pub mod pki;
+mod pulse;
 mod reset_key;
 mod server;
 mod service;

@@ -20,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::peers::Peers;
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshOptions, MeshService, PeerStatus, acceptor,
-    call, dialler, endpoint,
+    call, dialler, endpoint, pulse,
 };
 
 /// Sent with an orderly end of a connection.
@@ -54,7 +54,11 @@ impl Mesh {
     ) -> Result<Self, MeshError> {
         options.tls.check(&options.identity)?;
         let endpoint = endpoint::bind(&options)?;
-        let peers = Arc::new(Peers::new(&options.identity, options.peers));
+        let peers = Arc::new(Peers::new(
+            &options.identity,
+            options.peers,
+            options.silence_max,
+        ));
         let mesh = Self {
             endpoint,
             peers,
@@ -62,6 +66,7 @@ impl Mesh {
         };
         acceptor::start(&mesh, &options.identity, service, tracker);
         dialler::start(&mesh, tracker);
+        pulse::start(&mesh, tracker);
         let (closing, cancelled) = (mesh.clone(), cancel.clone());
         tracker.spawn(async move {
             // By the supervisor's word, or because somebody has closed the mesh.
@@ -119,6 +124,14 @@ impl Mesh {
         self.peers
             .peer(peer)
             .is_some_and(|peer| peer.connection().is_some())
+    }
+
+    /// How long a peer has been alive without too long a silence; `None` if it is silent
+    /// now. Noticed within [`MeshOptions::silence_max`], long before its connection is
+    /// given up.
+    #[must_use]
+    pub fn alive_for(&self, peer: NodeId) -> Option<Duration> {
+        self.peers.peer(peer)?.alive_for()
     }
 
     /// A number that changes whenever a connection comes or goes, or another attempt

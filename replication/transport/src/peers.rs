@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use meridian_regions::{NodeId, RegionId};
+use meridian_regions::{NodeId, Pulse, RegionId};
 use quinn::Connection;
 use tokio::sync::watch;
 
@@ -23,6 +23,8 @@ pub struct PeerStatus {
     pub region: RegionId,
     /// Whether this node's connection to it stands, and the peer has let it in.
     pub connected: bool,
+    /// How long it has been heard without too long a silence; `None` if it is silent.
+    pub alive_for: Option<Duration>,
     /// Smoothed round trip of that connection.
     pub rtt: Option<Duration>,
     /// How long it has been so.
@@ -54,6 +56,9 @@ pub(crate) struct Peer {
 struct Link {
     state: LinkState,
     changed_at: Instant,
+    pulse: Pulse,
+    /// Datagrams received on the connection when it was last looked at.
+    datagrams: u64,
 }
 
 #[derive(Debug)]
@@ -64,11 +69,15 @@ enum LinkState {
 
 impl Peers {
     /// The peers of node `own`, which is itself left out.
-    pub(crate) fn new(own: &NodeIdentity, addresses: Vec<PeerAddress>) -> Self {
+    pub(crate) fn new(
+        own: &NodeIdentity,
+        addresses: Vec<PeerAddress>,
+        silence_max: Duration,
+    ) -> Self {
         let by_node = addresses
             .into_iter()
             .filter(|address| address.node != own.node)
-            .map(|address| (address.node, Peer::new(own, address)))
+            .map(|address| (address.node, Peer::new(own, address, silence_max)))
             .collect();
         Self {
             by_node,
@@ -97,6 +106,14 @@ impl Peers {
         self.by_node.values().map(Peer::status).collect()
     }
 
+    /// Looks at every connection for signs of life since the last look.
+    pub(crate) fn feel_pulses(&self) {
+        let now = Instant::now();
+        for peer in self.by_node.values() {
+            peer.link().feel_pulse(now);
+        }
+    }
+
     pub(crate) fn connectivity(&self) -> watch::Receiver<u64> {
         self.connectivity.subscribe()
     }
@@ -118,17 +135,37 @@ impl Peers {
                 (&link.state, &state),
                 (LinkState::Down { .. }, LinkState::Down { .. })
             );
+            let now = Instant::now();
             if !still_down {
-                link.changed_at = Instant::now();
+                link.changed_at = now;
             }
+            match &state {
+                // It has just proven who it is.
+                LinkState::Up(_) => link.pulse.heard(now),
+                LinkState::Down { .. } => link.pulse.lost(),
+            }
+            link.datagrams = 0;
             link.state = state;
         }
         self.connectivity.send_modify(|version| *version += 1);
     }
 }
 
+impl Link {
+    fn feel_pulse(&mut self, now: Instant) {
+        let LinkState::Up(connection) = &self.state else {
+            return;
+        };
+        let datagrams = connection.stats().udp_rx.datagrams;
+        if datagrams > self.datagrams {
+            self.datagrams = datagrams;
+            self.pulse.heard(now);
+        }
+    }
+}
+
 impl Peer {
-    fn new(own: &NodeIdentity, address: PeerAddress) -> Self {
+    fn new(own: &NodeIdentity, address: PeerAddress, silence_max: Duration) -> Self {
         Self {
             identity: NodeIdentity {
                 cluster: own.cluster.clone(),
@@ -140,6 +177,8 @@ impl Peer {
             link: Mutex::new(Link {
                 state: LinkState::Down { error: None },
                 changed_at: Instant::now(),
+                pulse: Pulse::new(silence_max),
+                datagrams: 0,
             }),
         }
     }
@@ -154,6 +193,11 @@ impl Peer {
         }
     }
 
+    /// How long it has been alive; `None` if it is silent.
+    pub(crate) fn alive_for(&self) -> Option<Duration> {
+        self.link().pulse.alive_for(Instant::now())
+    }
+
     fn status(&self) -> PeerStatus {
         let connection = self.connection();
         let link = self.link();
@@ -161,6 +205,7 @@ impl Peer {
             node: self.identity.node,
             region: self.identity.region.clone(),
             connected: connection.is_some(),
+            alive_for: link.pulse.alive_for(Instant::now()),
             rtt: connection.map(|connection| connection.rtt()),
             since: link.changed_at.elapsed(),
             last_error: match &link.state {

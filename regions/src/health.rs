@@ -1,0 +1,93 @@
+//! Whether a node is alive, judged by when it was last heard.
+//!
+//! One pulse for each pair of nodes, whatever runs on them: a group of a listing asks
+//! it instead of keeping timers and heartbeats of its own. What it is not: it hears
+//! nothing itself, and it proves nothing. A node that is silent may live, cut off; so
+//! a pulse only ever says when it is worth asking somebody else, never what is decided.
+
+use std::time::{Duration, Instant};
+
+/// The pulse of one other node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pulse {
+    silence_max: Duration,
+    beat: Option<Beat>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Beat {
+    /// Since when no silence was too long.
+    since: Instant,
+    last: Instant,
+}
+
+impl Pulse {
+    /// A node that has not been heard yet; a silence of more than `silence_max` counts
+    /// as death.
+    #[must_use]
+    pub const fn new(silence_max: Duration) -> Self {
+        Self {
+            silence_max,
+            beat: None,
+        }
+    }
+
+    /// Takes note of a sign of life.
+    pub fn heard(&mut self, now: Instant) {
+        let since = self.alive_since(now).unwrap_or(now);
+        self.beat = Some(Beat { since, last: now });
+    }
+
+    /// Takes note that the node surely cannot be reached.
+    pub const fn lost(&mut self) {
+        self.beat = None;
+    }
+
+    /// How long the node has been alive without a silence that was too long; `None` if
+    /// it is silent now.
+    #[must_use]
+    pub fn alive_for(&self, now: Instant) -> Option<Duration> {
+        self.alive_since(now)
+            .map(|since| now.saturating_duration_since(since))
+    }
+
+    fn alive_since(&self, now: Instant) -> Option<Instant> {
+        self.beat
+            .filter(|beat| now.saturating_duration_since(beat.last) <= self.silence_max)
+            .map(|beat| beat.since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::Pulse;
+
+    const SILENCE_MAX: Duration = Duration::from_millis(1_200);
+
+    #[test]
+    fn silence_is_forgiven_up_to_the_bound_and_then_is_death() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(SILENCE_MAX);
+        assert_eq!(pulse.alive_for(start), None);
+        pulse.heard(start);
+        assert_eq!(pulse.alive_for(start + SILENCE_MAX), Some(SILENCE_MAX));
+        let late = start + SILENCE_MAX + Duration::from_millis(1);
+        assert_eq!(pulse.alive_for(late), None);
+    }
+
+    #[test]
+    fn life_is_counted_from_the_first_beat_after_a_death() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(SILENCE_MAX);
+        pulse.heard(start);
+        let back = start + 3 * SILENCE_MAX;
+        pulse.heard(back);
+        assert_eq!(pulse.alive_for(back), Some(Duration::ZERO));
+        pulse.heard(back + SILENCE_MAX);
+        assert_eq!(pulse.alive_for(back + SILENCE_MAX), Some(SILENCE_MAX));
+        pulse.lost();
+        assert_eq!(pulse.alive_for(back + SILENCE_MAX), None);
+    }
+}
