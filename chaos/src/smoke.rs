@@ -23,8 +23,8 @@ pub use report::{Latency, RegionReport, SmokeReport};
 
 /// How long a healed cluster may take to converge.
 const CONVERGE_PATIENCE: Duration = Duration::from_secs(60);
-/// How long a cut-off region may take until it answers `no-quorum`: its QUIC
-/// connections notice the cut by their idle timeout, 5 s.
+/// How long a cut-off region may take until it answers `no-quorum`: it notices within
+/// two seconds, and requests under way then have their deadline to end in.
 const CUT_PATIENCE: Duration = Duration::from_secs(20);
 /// The region that is cut off.
 const CUT_REGION: &str = "ap-southeast";

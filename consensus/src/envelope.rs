@@ -40,6 +40,13 @@ pub(crate) enum Call {
 pub(crate) struct Reply {
     #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5")]
     pub(crate) answer: Option<Answer>,
+    /// Groups awake on the answering node: who looks for a leader takes the node that
+    /// has the least to do.
+    #[prost(uint32, tag = "6")]
+    pub(crate) awake: u32,
+    /// Wall clock of the answering node, in milliseconds since 1970.
+    #[prost(uint64, tag = "7")]
+    pub(crate) wall_ms: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

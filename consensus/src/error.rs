@@ -29,6 +29,10 @@ pub enum ProposeError {
     /// No quorum answers. Nothing was done.
     #[error("no quorum of the group's voters answers")]
     NoQuorum,
+    /// The leader's clock is ahead of a quorum's. Nothing was done, and it has offered
+    /// its leadership to another.
+    #[error("the clock of the leader's node is ahead of the others': set it by NTP")]
+    ClockAhead,
     /// It was appended, and may be committed now or later.
     #[error("the outcome is not known yet")]
     Unknown,

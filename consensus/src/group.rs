@@ -1,33 +1,28 @@
 //! One group that is awake: its Raft instance and its ledger.
 
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use meridian_consensus_core::Ledger;
 use meridian_regions::{Genesis, NodeId};
-use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{InitializeError, RaftError};
 use openraft::raft::SnapshotResponse;
 use openraft::type_config::alias::SnapshotOf;
-use openraft::{Config, EmptyNode, ServerState, SnapshotMeta};
+use openraft::{RaftMetrics, ServerState, SnapshotMeta};
 
 use crate::applied_state::AppliedState;
-use crate::changes::Announcer;
 use crate::envelope::{Answer, AppendAnswer, BallotAnswer, Call, SnapshotCall};
-use crate::error::WakeError;
-use crate::keys::{GroupKey, STATE, StateKind};
-use crate::log_store::GroupLog;
-use crate::network::GroupNetwork;
-use crate::state_machine::{LedgerMachine, SharedState};
-use crate::transport::GroupTransport;
+use crate::fence::FencedWriter;
+use crate::keys::GroupKey;
+use crate::shared::Shared;
+use crate::state_machine::SharedState;
 use crate::types::{Raft, Types, VoteOf};
 
 /// How a group stands, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupDescription {
-    /// `leader`, `follower`, `candidate` or `learner`.
+    /// `leader`, `follower`, `candidate`, `learner` or `asleep`: not in memory, and
+    /// woken by its next use.
     pub role: &'static str,
     /// Raft's term.
     pub term: u64,
@@ -41,95 +36,54 @@ pub struct GroupDescription {
     pub voters: Vec<NodeId>,
 }
 
-/// What every group of a node shares.
-pub(crate) struct Shared {
-    pub(crate) node: NodeId,
-    pub(crate) config: Arc<Config>,
-    pub(crate) store: Store,
-    pub(crate) writer: Writer,
-    pub(crate) transport: Arc<dyn GroupTransport>,
-    pub(crate) announcer: Announcer,
-}
-
 /// One awake group.
 pub(crate) struct Group {
     pub(crate) genesis: Genesis,
+    pub(crate) key: GroupKey,
     pub(crate) raft: Raft,
-    state: SharedState,
+    pub(crate) state: SharedState,
+    pub(crate) fence: FencedWriter,
+    pub(crate) shared: Arc<Shared>,
+    /// The last term whose leader has asked for votes: it leads no longer, whatever its
+    /// followers remember.
+    disowned_term: AtomicU64,
 }
 
 impl Group {
-    /// Wakes the group from its records, or founds it from its genesis record.
-    pub(crate) async fn wake(shared: &Shared, genesis: &Genesis) -> Result<Self, WakeError> {
-        if !genesis.voters.contains(&shared.node) {
-            return Err(WakeError::NotVoter);
-        }
-        let key = GroupKey::new(&genesis.listing);
-        found(shared, &key, genesis).await?;
-        let (store, writer) = (shared.store.clone(), shared.writer.clone());
-        let log = GroupLog::new(key.clone(), store, writer.clone());
-        let machine = LedgerMachine::open(key, &shared.store, writer)
-            .map_err(storage)?
-            .heard_by(shared.announcer.herald(&genesis.listing));
-        let state = machine.state();
-        let network = GroupNetwork::new(genesis, Arc::clone(&shared.transport));
-        let config = Arc::clone(&shared.config);
-        let raft = Raft::new(shared.node.get(), config, network, log, machine)
-            .await
-            .map_err(|cause| storage(io::Error::other(cause)))?;
-        Ok(Self {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        genesis: &Genesis,
+        raft: Raft,
+        state: SharedState,
+        fence: FencedWriter,
+    ) -> Self {
+        Self {
             genesis: genesis.clone(),
+            key: GroupKey::new(&genesis.listing),
             raft,
             state,
-        })
-    }
-
-    /// Sees to it that the group gets a leader, because somebody here wants to use
-    /// it. The first use anywhere writes the first membership, the same on every
-    /// node that does so, and stands for election.
-    pub(crate) async fn call_election(&self) {
-        let metrics = self.raft.metrics().borrow_watched().clone();
-        if metrics.current_leader.is_some() {
-            return;
-        }
-        if metrics.last_log_index.is_none() && metrics.vote.leader_id.term == 0 {
-            let voters: std::collections::BTreeMap<u64, EmptyNode> = self
-                .genesis
-                .voters
-                .iter()
-                .map(|voter| (voter.get(), EmptyNode {}))
-                .collect();
-            match self.raft.initialize(voters).await {
-                // Another use was quicker.
-                Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-                Err(cause) => tracing::warn!(%cause, "cannot found a group"),
-            }
-        } else if metrics.state == ServerState::Follower && self.is_preferred(metrics.id) {
-            // The preferred leader need not wait for its election timeout.
-            if let Err(cause) = self.raft.trigger().elect(true).await {
-                tracing::warn!(%cause, "cannot stand for election");
-            }
+            fence,
+            shared: Arc::clone(shared),
+            disowned_term: AtomicU64::new(0),
         }
     }
 
-    /// Waits until somebody leads, at most for `patience`.
-    pub(crate) async fn leader(&self, patience: Duration) -> Option<NodeId> {
-        self.call_election().await;
-        let waited = self
-            .raft
-            .wait(Some(patience))
-            .metrics(|metrics| metrics.current_leader.is_some(), "a leader")
-            .await;
-        waited
-            .ok()
-            .and_then(|metrics| metrics.current_leader)
+    pub(crate) fn metrics(&self) -> RaftMetrics<Types> {
+        self.raft.metrics().borrow_watched().clone()
+    }
+
+    /// Who leads, unless it has said itself that it does not.
+    pub(crate) fn leader_by(&self, metrics: &RaftMetrics<Types>) -> Option<NodeId> {
+        let disowned = self.disowned_term.load(Ordering::Relaxed);
+        metrics
+            .current_leader
+            .filter(|leader| *leader == metrics.id || disowned < metrics.current_term)
             .and_then(NodeId::new)
     }
 
     /// Who leads, as far as this node knows.
     pub(crate) fn known_leader(&self) -> Option<NodeId> {
-        let leader = self.raft.metrics().borrow_watched().current_leader;
-        leader.and_then(NodeId::new)
+        self.leader_by(&self.metrics())
     }
 
     /// The ledger as it is applied here, and the log index that it has reached.
@@ -138,7 +92,7 @@ impl Group {
     }
 
     pub(crate) fn describe(&self) -> GroupDescription {
-        let metrics = self.raft.metrics().borrow_watched().clone();
+        let metrics = self.metrics();
         let voters = metrics.membership_config.membership().voter_ids();
         GroupDescription {
             role: match metrics.state {
@@ -161,7 +115,8 @@ impl Group {
     }
 
     /// Answers a message of another voter.
-    pub(crate) async fn answer(&self, call: Call) -> Answer {
+    pub(crate) async fn answer(&self, from: NodeId, call: Call) -> Answer {
+        self.heed(from, &call);
         let answered = match call {
             Call::Append(append) => match append.try_into() {
                 Ok(request) => self
@@ -212,35 +167,16 @@ impl Group {
         Ok(Answer::from(&response))
     }
 
-    fn is_preferred(&self, node: u64) -> bool {
-        self.genesis.voters.first().map(|voter| voter.get()) == Some(node)
-    }
-}
-
-/// Writes the genesis record, or checks that it is the one that is there.
-async fn found(shared: &Shared, key: &GroupKey, genesis: &Genesis) -> Result<(), WakeError> {
-    let place = key.state(StateKind::Genesis);
-    let encoded = genesis.encode();
-    match shared
-        .store
-        .get(STATE, &place)
-        .map_err(WakeError::Storage)?
-    {
-        Some(stored) if stored == encoded => Ok(()),
-        Some(_) => Err(WakeError::GenesisMismatch),
-        None => {
-            let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
-            let mut batch = Batch::new();
-            batch.put(STATE, place, encoded);
-            // Older in the write-ahead log than everything that the group will write.
-            permit
-                .submit(batch, Durability::Buffered)
-                .await
-                .map_err(WakeError::Storage)
+    /// A leader that asks for votes has been restarted and leads no longer: whoever is
+    /// asked here next may stand, without waiting for it to die.
+    fn heed(&self, from: NodeId, call: &Call) {
+        if !matches!(call, Call::Vote(_) | Call::PreVote(_)) {
+            return;
+        }
+        let metrics = self.metrics();
+        if metrics.current_leader == Some(from.get()) {
+            self.disowned_term
+                .fetch_max(metrics.current_term, Ordering::Relaxed);
         }
     }
-}
-
-fn storage(cause: io::Error) -> WakeError {
-    WakeError::Storage(StorageError::Read(cause.to_string()))
 }

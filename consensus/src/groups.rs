@@ -1,24 +1,42 @@
-//! The handle to all groups of a node, and the map of those that are awake.
+//! The handle to all groups of a node.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+mod admission;
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId, NodeId};
 use meridian_storage::{StorageError, Store, StoreOptions, Writer};
+use openraft::RaftLogReader;
+use openraft::storage::RaftLogStorage;
 use prost::Message;
-use tokio::sync::{OnceCell, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::applied_state::AppliedState;
+use crate::awake::Awake;
 use crate::changes::{Announcer, Changes};
+use crate::clocks::{Clocks, Reading};
 use crate::envelope::{Answer, Reply, Request};
-use crate::error::WakeError;
-use crate::group::{Group, GroupDescription, Shared};
+use crate::fence::FencedWriter;
+use crate::group::GroupDescription;
 use crate::keys::{FAMILIES, GroupKey, STATE, StateKind};
+use crate::log_store::GroupLog;
+use crate::options::Leadership;
+use crate::pace::Pace;
+use crate::shared::{Counts, Loads, Shared};
+use crate::sleeper;
 use crate::transport::GroupTransport;
-use crate::{GroupOptions, OpenError};
+use crate::{GroupOptions, GroupStats, OpenError};
+
+/// Groups that wake at once: each reads a few records, and some write one.
+const WAKES_UNDER_WAY_MAX: usize = 64;
+/// How long a wake waits for its turn: a fraction of a request's deadline.
+const WAKE_WAIT_MAX: Duration = Duration::from_millis(500);
+/// Part of a second's wakes that may come at once after a pause, as its inverse.
+const WAKE_BURST_PART: u32 = 4;
 
 /// Handle to the booking plane of this node. Cheap to clone.
 #[derive(Clone)]
@@ -26,14 +44,15 @@ pub struct Groups {
     inner: Arc<Inner>,
 }
 
-/// A place in the map, taken before the group is awake so that it wakes once.
-type Slot = Arc<OnceCell<Arc<Group>>>;
-
 struct Inner {
-    shared: Shared,
-    awake: Mutex<HashMap<ListingId, Slot>>,
+    shared: Arc<Shared>,
+    awake: Arc<Awake>,
     awake_max: usize,
+    /// Who may wake a group next, in the order of arrival.
+    wake_pace: Mutex<Pace>,
+    wakes: Semaphore,
     requests: Semaphore,
+    tracker: TaskTracker,
 }
 
 impl Groups {
@@ -47,7 +66,10 @@ impl Groups {
         tracker: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Result<Self, OpenError> {
-        let config = options.raft()?;
+        let (config, resuming) = (
+            options.raft(Leadership::Elected)?,
+            options.raft(Leadership::Resumed)?,
+        );
         let store = Store::open(StoreOptions {
             path: options.path,
             column_families: FAMILIES,
@@ -55,27 +77,31 @@ impl Groups {
             write_buffer_bytes: options.write_buffer_bytes,
         })?;
         let writer = Writer::start(&store)?;
+        let rate = options.wakes_per_second_max;
         let groups = Self {
             inner: Arc::new(Inner {
-                shared: Shared {
+                shared: Arc::new(Shared {
                     node: options.node,
                     config,
+                    resuming,
                     store,
                     writer,
                     transport,
                     announcer: Announcer::new(),
-                },
-                awake: Mutex::default(),
+                    lease: options.lease,
+                    counts: Counts::default(),
+                    loads: Loads::default(),
+                    clocks: Clocks::new(options.clock_ahead_max),
+                }),
+                awake: Arc::default(),
                 awake_max: options.groups_awake_max,
+                wake_pace: Mutex::new(Pace::new(rate, rate / WAKE_BURST_PART, WAKE_WAIT_MAX)),
+                wakes: Semaphore::new(WAKES_UNDER_WAY_MAX),
                 requests: Semaphore::new(options.requests_max),
+                tracker: tracker.clone(),
             }),
         };
-        let (stopping, cancel) = (groups.clone(), cancel.clone());
-        tracker.spawn(async move {
-            // Each group's tasks are openraft's own: they end when it is shut down.
-            cancel.cancelled().await;
-            stopping.stop().await;
-        });
+        sleeper::start(&groups, options.idle, tracker, cancel);
         Ok(groups)
     }
 
@@ -88,6 +114,8 @@ impl Groups {
             .unwrap_or_else(Answer::Refused);
         let reply = Reply {
             answer: Some(answer),
+            awake: u32::try_from(self.awake()).unwrap_or(u32::MAX),
+            wall_ms: Reading::now().wall_ms,
         };
         reply.encode_to_vec().into()
     }
@@ -103,25 +131,66 @@ impl Groups {
             .group(&genesis)
             .await
             .map_err(|cause| format!("{cause:?}"))?;
-        Ok(group.answer(call).await)
+        Ok(group.answer(from, call).await)
     }
 
-    /// Who leads a group, if it is awake here and knows.
-    #[must_use]
-    pub fn known_leader(&self, genesis: &Genesis) -> Option<NodeId> {
-        self.awake_group(&genesis.listing)?.known_leader()
+    /// Who leads a group as far as this node knows: from memory, or from the vote that a
+    /// sleeping one has on disk. Wakes nothing.
+    pub async fn known_leader(&self, genesis: &Genesis) -> Option<NodeId> {
+        if let Some(group) = self.inner.awake.peek(&genesis.listing) {
+            return group.known_leader();
+        }
+        let vote = self.log(&genesis.listing).read_vote().await.ok().flatten();
+        vote.filter(|vote| vote.committed)
+            .and_then(|vote| NodeId::new(vote.leader_id.voted_for))
     }
 
-    /// How a group stands on this node, if it is awake.
-    #[must_use]
-    pub fn describe(&self, listing: &ListingId) -> Option<GroupDescription> {
-        Some(self.awake_group(listing)?.describe())
+    /// How a group stands on this node, awake or asleep; `None` if it has never been
+    /// used here. Wakes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails or lies.
+    pub async fn describe(
+        &self,
+        listing: &ListingId,
+    ) -> Result<Option<GroupDescription>, StorageError> {
+        if let Some(group) = self.inner.awake.peek(listing) {
+            return Ok(Some(group.describe()));
+        }
+        let unreadable = |cause: std::io::Error| StorageError::Read(cause.to_string());
+        let mut log = self.log(listing);
+        let last = log.get_log_state().await.map_err(unreadable)?.last_log_id;
+        let vote = log.read_vote().await.map_err(unreadable)?;
+        let applied = self.stored_state(listing)?;
+        if vote.is_none() && last.is_none() {
+            return Ok(None);
+        }
+        let committed = vote.filter(|vote| vote.committed);
+        Ok(Some(GroupDescription {
+            role: "asleep",
+            term: vote.map_or(0, |vote| vote.leader_id.term),
+            leader: committed.and_then(|vote| NodeId::new(vote.leader_id.voted_for)),
+            last_log_index: last.map(|id| id.index),
+            applied_index: applied.log_id.map(|id| id.index),
+            voters: applied
+                .membership
+                .membership()
+                .voter_ids()
+                .filter_map(NodeId::new)
+                .collect(),
+        }))
     }
 
-    /// Groups awake now.
+    /// Groups awake now, waking and going to sleep included.
     #[must_use]
     pub fn awake(&self) -> usize {
-        self.map().len()
+        self.inner.awake.len()
+    }
+
+    /// What has happened to the groups of this node since it started.
+    #[must_use]
+    pub fn stats(&self) -> GroupStats {
+        GroupStats::read(self.awake(), &self.inner.shared.counts)
     }
 
     /// Ledgers that change on this node from now on.
@@ -144,6 +213,25 @@ impl Groups {
         &self.inner.requests
     }
 
+    pub(crate) fn places(&self) -> &Arc<Awake> {
+        &self.inner.awake
+    }
+
+    /// Whether a node is alive, by its pulse.
+    pub(crate) fn is_alive(&self, node: NodeId) -> bool {
+        self.inner.shared.is_alive(node)
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.shared.store
+    }
+
+    fn log(&self, listing: &ListingId) -> GroupLog {
+        let shared = &self.inner.shared;
+        let reader = FencedWriter::new(shared.writer.clone());
+        GroupLog::new(GroupKey::new(listing), shared.store.clone(), reader)
+    }
+
     /// What a group has applied here, from its record.
     pub(crate) fn stored_state(&self, listing: &ListingId) -> Result<AppliedState, StorageError> {
         let place = GroupKey::new(listing).state(StateKind::Applied);
@@ -155,86 +243,6 @@ impl Groups {
                     .map_err(|cause| StorageError::Read(format!("{listing}: {cause}")))
             },
         )
-    }
-
-    /// The group of a listing, woken if need be.
-    pub(crate) async fn group(&self, genesis: &Genesis) -> Result<Arc<Group>, WakeError> {
-        self.drop_dead(&genesis.listing).await;
-        let slot = self.slot(&genesis.listing)?;
-        let woken = slot
-            .get_or_try_init(async || Group::wake(&self.inner.shared, genesis).await.map(Arc::new))
-            .await;
-        match woken {
-            Ok(group) if group.genesis == *genesis => Ok(Arc::clone(group)),
-            Ok(_) => Err(WakeError::GenesisMismatch),
-            Err(error) => {
-                let mut awake = self.map();
-                if awake
-                    .get(&genesis.listing)
-                    .is_some_and(|slot| !slot.initialized())
-                {
-                    awake.remove(&genesis.listing);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    fn slot(&self, listing: &ListingId) -> Result<Slot, WakeError> {
-        let mut awake = self.map();
-        if let Some(slot) = awake.get(listing) {
-            return Ok(Arc::clone(slot));
-        }
-        if awake.len() >= self.inner.awake_max {
-            return Err(WakeError::Overloaded);
-        }
-        let slot = Slot::default();
-        awake.insert(listing.clone(), Arc::clone(&slot));
-        Ok(slot)
-    }
-
-    pub(crate) fn awake_group(&self, listing: &ListingId) -> Option<Arc<Group>> {
-        self.map().get(listing)?.get().cloned()
-    }
-
-    /// Lets a group whose Raft instance has died be woken afresh. A panic in one
-    /// group ends here: it is loud, and the others go on.
-    async fn drop_dead(&self, listing: &ListingId) {
-        let dead = self
-            .awake_group(listing)
-            .filter(|group| !group.is_running());
-        let Some(dead) = dead else {
-            return;
-        };
-        tracing::error!(%listing, "a group has died and is woken again from its records");
-        // Waits until nothing of it can write any more.
-        if let Err(cause) = dead.raft.shutdown().await {
-            tracing::error!(%listing, %cause, "its task had panicked");
-        }
-        let mut awake = self.map();
-        let same = awake
-            .get(listing)
-            .and_then(|slot| slot.get())
-            .is_some_and(|group| Arc::ptr_eq(group, &dead));
-        if same {
-            awake.remove(listing);
-        }
-    }
-
-    async fn stop(&self) {
-        let awake: Vec<Slot> = self.map().drain().map(|(_, slot)| slot).collect();
-        for group in awake.iter().filter_map(|slot| slot.get()) {
-            if let Err(cause) = group.raft.shutdown().await {
-                tracing::error!(listing = %group.genesis.listing, %cause, "a group had panicked");
-            }
-        }
-    }
-
-    fn map(&self) -> MutexGuard<'_, HashMap<ListingId, Slot>> {
-        self.inner
-            .awake
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -7,8 +7,10 @@ use meridian_regions::ListingId;
 pub(crate) const LOG: &str = "raft_log";
 /// Everything else of a group: `group ‖ kind`.
 pub(crate) const STATE: &str = "raft_state";
+/// Groups in which something is to be done, by when: `instant ‖ group`, without values.
+pub(crate) const TODO: &str = "raft_todo";
 /// Column families of the database.
-pub(crate) const FAMILIES: &[&str] = &[LOG, STATE];
+pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO];
 
 /// Kinds of record in [`STATE`].
 #[derive(Debug, Clone, Copy)]
@@ -21,6 +23,8 @@ pub(crate) enum StateKind {
     Purged,
     /// Applied log id, membership and ledger, together.
     Applied,
+    /// What a leader that went to sleep in good order left.
+    SleepNote,
 }
 
 /// What every key of a group begins with: its length, then the listing's key. The
@@ -58,8 +62,22 @@ impl GroupKey {
             StateKind::Vote => 2,
             StateKind::Purged => 3,
             StateKind::Applied => 4,
+            StateKind::SleepNote => 5,
         });
         key
+    }
+
+    /// Where the group stands in [`TODO`] if something is due at `due_ms`.
+    pub(crate) fn todo(&self, due_ms: u64) -> Vec<u8> {
+        let mut key = todo_from(due_ms);
+        key.extend_from_slice(&self.0);
+        key
+    }
+
+    /// The instant and the group in a key of [`TODO`].
+    pub(crate) fn of_todo(key: &[u8]) -> Option<(u64, Self)> {
+        let (due_ms, group) = key.split_first_chunk()?;
+        Some((u64::from_be_bytes(*due_ms), Self(group.to_vec())))
     }
 
     /// The index in a key of the log.
@@ -67,4 +85,9 @@ impl GroupKey {
         let index = key.strip_prefix(self.0.as_slice())?;
         Some(u64::from_be_bytes(index.try_into().ok()?))
     }
+}
+
+/// A key of [`TODO`] before everything that is due at `due_ms` or later.
+pub(crate) fn todo_from(due_ms: u64) -> Vec<u8> {
+    due_ms.to_be_bytes().to_vec()
 }

@@ -17,22 +17,32 @@
 //! - A group is founded by its genesis record alone, and refuses any other.
 
 mod applied_state;
+mod awake;
 mod changes;
+mod clocks;
 mod codec;
 mod envelope;
 mod error;
+mod fence;
 mod group;
 mod groups;
 mod keys;
+mod leadership;
 mod log_store;
 mod network;
 mod options;
+mod pace;
 mod propose;
+mod shared;
+mod sleeper;
 mod state_machine;
+mod stats;
 #[cfg(test)]
 mod tests;
+mod todo;
 mod transport;
 mod types;
+mod waking;
 
 pub use changes::Changes;
 pub use error::{OpenError, ProposeError, ReadError};
@@ -40,4 +50,6 @@ pub use group::GroupDescription;
 pub use groups::Groups;
 pub use options::GroupOptions;
 pub use propose::LedgerView;
+pub use stats::GroupStats;
+pub use todo::{Due, DueCursor};
 pub use transport::{GroupTransport, TransportError};

@@ -10,12 +10,13 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
+use meridian_storage::{Batch, Durability, StorageError, Store};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use prost::Message;
 
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
+use crate::fence::FencedWriter;
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 
@@ -37,12 +38,12 @@ struct Tail {
 pub(crate) struct GroupLog {
     key: GroupKey,
     store: Store,
-    writer: Writer,
+    writer: FencedWriter,
     tail: Arc<Mutex<Tail>>,
 }
 
 impl GroupLog {
-    pub(crate) fn new(key: GroupKey, store: Store, writer: Writer) -> Self {
+    pub(crate) fn new(key: GroupKey, store: Store, writer: FencedWriter) -> Self {
         Self {
             key,
             store,
@@ -65,11 +66,7 @@ impl GroupLog {
     }
 
     async fn write(&self, batch: Batch) -> io::Result<()> {
-        let permit = self.writer.reserve().await.map_err(io_error)?;
-        permit
-            .submit(batch, Durability::Synced)
-            .await
-            .map_err(io_error)
+        self.writer.write(batch, Durability::Synced).await
     }
 
     fn purged(&self) -> io::Result<Option<LogIdOf>> {
@@ -195,7 +192,7 @@ impl RaftLogStorage<Types> for GroupLog {
         I: IntoIterator<Item = EntryOf> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
-        let permit = self.writer.reserve().await.map_err(io_error)?;
+        let permit = self.writer.reserve().await?;
         let mut batch = Batch::new();
         let mut appended = Vec::new();
         {
@@ -210,7 +207,7 @@ impl RaftLogStorage<Types> for GroupLog {
             }
         }
         let tail = Arc::clone(&self.tail);
-        permit.submit_then(batch, Durability::Synced, move |result| {
+        self.writer.write_then(permit, batch, move |result| {
             let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
             for (index, append) in appended {
                 if tail

@@ -18,8 +18,10 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{EmptyNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use prost::Message;
 
+use crate::clocks::Reading;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request, SnapshotCall, TransferLeader};
-use crate::transport::{GroupTransport, TransportError};
+use crate::shared::Shared;
+use crate::transport::TransportError;
 use crate::types::{Types, VoteOf};
 
 /// How long to wait after a peer could not be reached. The transport knows at once
@@ -33,14 +35,14 @@ const APPENDS_UNDER_WAY_MAX: usize = 8;
 /// Makes one network for each peer of a group.
 pub(crate) struct GroupNetwork {
     genesis: Bytes,
-    transport: Arc<dyn GroupTransport>,
+    shared: Arc<Shared>,
 }
 
 impl GroupNetwork {
-    pub(crate) fn new(genesis: &Genesis, transport: Arc<dyn GroupTransport>) -> Self {
+    pub(crate) fn new(genesis: &Genesis, shared: &Arc<Shared>) -> Self {
         Self {
             genesis: genesis.encode().into(),
-            transport,
+            shared: Arc::clone(shared),
         }
     }
 }
@@ -52,7 +54,7 @@ impl RaftNetworkFactory<Types> for GroupNetwork {
         PeerNetwork {
             target: NodeId::new(target),
             genesis: self.genesis.clone(),
-            transport: Arc::clone(&self.transport),
+            shared: Arc::clone(&self.shared),
         }
     }
 }
@@ -61,7 +63,7 @@ impl RaftNetworkFactory<Types> for GroupNetwork {
 pub(crate) struct PeerNetwork {
     target: Option<NodeId>,
     genesis: Bytes,
-    transport: Arc<dyn GroupTransport>,
+    shared: Arc<Shared>,
 }
 
 impl PeerNetwork {
@@ -73,7 +75,9 @@ impl PeerNetwork {
             genesis: self.genesis.clone(),
             call: Some(call),
         };
+        let asked = Reading::now();
         let reply = self
+            .shared
             .transport
             .call(target, request.encode_to_vec().into(), deadline)
             .await
@@ -81,10 +85,12 @@ impl PeerNetwork {
                 TransportError::NotSent(cause) => unreachable(cause),
                 TransportError::Unknown(cause) => network(cause),
             })?;
-        match Reply::decode(reply)
-            .map_err(|cause| network(cause.to_string()))?
-            .answer
-        {
+        let reply = Reply::decode(reply).map_err(|cause| network(cause.to_string()))?;
+        self.shared.loads.note(target, reply.awake);
+        self.shared
+            .clocks
+            .note(target, asked, Reading::now(), reply.wall_ms);
+        match reply.answer {
             Some(Answer::Refused(cause)) => Err(unreachable(cause)),
             Some(answer) => Ok(answer),
             None => Err(network("an answer of a later version".to_owned())),

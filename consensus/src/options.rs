@@ -16,25 +16,35 @@ const SNAPSHOT_EVERY_ENTRIES: u64 = 256;
 const ENTRIES_KEPT: u64 = 64;
 /// Entries in one message.
 const ENTRIES_PER_MESSAGE_MAX: u64 = 64;
+/// How long a ledger may take to a follower: up to a frame, over the longest link.
+const SNAPSHOT_DEADLINE: Duration = Duration::from_secs(3);
 /// Messages that wait inside one group, of each kind. Many groups are awake at once.
 const CHANNEL_MAX: u64 = 256;
 
-/// Options of the booking plane. The timings suit round trips up to 300 ms: an
-/// election takes longer than a few lost heartbeats, a failover less than 4 s.
+/// Options of the booking plane. The timings suit round trips up to 300 ms.
 #[derive(Debug, Clone)]
 pub struct GroupOptions {
     /// Folder of the database.
     pub path: PathBuf,
     /// This node.
     pub node: NodeId,
-    /// How often a leader tells its followers that it lives.
-    pub heartbeat: Duration,
-    /// Least time without a leader before a follower stands for election.
-    pub election_timeout_min: Duration,
-    /// Most time; each follower draws its own in between.
-    pub election_timeout_max: Duration,
-    /// Groups awake at once; a request that would wake one more is refused.
+    /// How long a message waits for its answer before it is sent again: several round
+    /// trips, and a wake at the other end.
+    pub message_deadline: Duration,
+    /// For how long a follower that has heard its leader elects nobody else. Longer than
+    /// `message_deadline`, and no longer than a silence that counts as death: else an
+    /// election would wait for it.
+    pub lease: Duration,
+    /// A leader whose clock is further ahead of a quorum's proposes nothing.
+    pub clock_ahead_max: Duration,
+    /// A group that nobody has used for this long goes to sleep.
+    pub idle: Duration,
+    /// Groups awake at once. One more puts the one that was used least recently to
+    /// sleep; where all are in use, it is refused.
     pub groups_awake_max: usize,
+    /// Groups that wake in a second, in the long run; more wait a little, then are
+    /// refused.
+    pub wakes_per_second_max: u32,
     /// Proposals and reads under way at once, over all groups.
     pub requests_max: usize,
     /// Memory for blocks read from disk, in bytes.
@@ -50,25 +60,30 @@ impl GroupOptions {
         Self {
             path,
             node,
-            heartbeat: Duration::from_millis(400),
-            election_timeout_min: Duration::from_millis(1_600),
-            election_timeout_max: Duration::from_millis(3_000),
+            message_deadline: Duration::from_millis(1_000),
+            lease: Duration::from_millis(1_200),
+            clock_ahead_max: Duration::from_millis(500),
+            idle: Duration::from_secs(10),
             groups_awake_max: 4_096,
+            wakes_per_second_max: 10_000,
             requests_max: 4_096,
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,
         }
     }
 
-    /// openraft's configuration, one for all groups.
-    pub(crate) fn raft(&self) -> Result<Arc<Config>, OpenError> {
-        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    /// openraft's configuration, one for all groups of a kind.
+    pub(crate) fn raft(&self, leadership: Leadership) -> Result<Arc<Config>, OpenError> {
         let config = Config {
             cluster_name: "meridian".to_owned(),
-            heartbeat_interval: millis(self.heartbeat),
-            election_timeout_min: millis(self.election_timeout_min),
-            election_timeout_max: millis(self.election_timeout_max),
-            install_snapshot_timeout: millis(self.election_timeout_max),
+            // No group has timers: nothing ticks, nothing beats. The interval is only how
+            // long openraft waits for the answer to a message.
+            enable_tick: false,
+            heartbeat_interval: millis(self.message_deadline),
+            // The deadline of a vote, and the lease.
+            election_timeout_min: millis(self.message_deadline.saturating_add(self.lease) / 2),
+            election_timeout_max: millis(self.lease),
+            install_snapshot_timeout: millis(SNAPSHOT_DEADLINE),
             max_payload_entries: ENTRIES_PER_MESSAGE_MAX,
             replication_lag_threshold: 2 * SNAPSHOT_EVERY_ENTRIES,
             snapshot_policy: SnapshotPolicy::LogsSinceLast(SNAPSHOT_EVERY_ENTRIES),
@@ -79,8 +94,7 @@ impl GroupOptions {
             state_machine_channel_size: Some(CHANNEL_MAX),
             // A cut-off node must not come back with a higher term.
             enable_pre_vote: Some(true),
-            // A restarted leader has to be elected again before it leads.
-            enable_leader_restore: Some(false),
+            enable_leader_restore: Some(leadership == Leadership::Resumed),
             ..Config::default()
         };
         config
@@ -88,4 +102,17 @@ impl GroupOptions {
             .map(Arc::new)
             .map_err(|cause| OpenError::Timings(cause.to_string()))
     }
+}
+
+/// Whether a group that was led from here is led on as it wakes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Leadership {
+    /// It has to be elected again.
+    Elected,
+    /// It went to sleep in good order: see `waking.rs`.
+    Resumed,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

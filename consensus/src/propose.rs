@@ -1,24 +1,21 @@
 //! Proposals and linearizable reads, with an honest word on what became of them.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::{Genesis, ListingId};
 use meridian_storage::StorageError;
+use openraft::ReadPolicy;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
-use openraft::{Instant as _, ReadPolicy};
 use tokio::time::{Instant, timeout_at};
 
+use crate::clocks::{Agreement, Reading};
 use crate::group::Group;
 use crate::types::CommandBytes;
 use crate::{Groups, ProposeError, ReadError};
 
-/// A leader that has heard from a quorum within this time appends at once. Else it
-/// asks first, so that a leader that is cut off answers `NoQuorum` and appends
-/// nothing. Two heartbeats and a round trip of the longest link.
-const QUORUM_FRESH: Duration = Duration::from_millis(1_200);
 /// Part of a deadline that may pass before there is a leader, in quarters.
 const ELECTION_QUARTERS: u32 = 3;
 
@@ -60,8 +57,16 @@ impl Groups {
             }
             None => return Err(ProposeError::NoQuorum),
         }
-        confirm_quorum(&group, until).await?;
-        command.at_ms = wall_clock_ms();
+        // A leader that is cut off appends nothing: what it says is that nothing was done.
+        if !group.reaches_quorum(&group.metrics()) {
+            return Err(ProposeError::NoQuorum);
+        }
+        // openraft takes nothing from a leader that no quorum has answered lately, as after
+        // a wake; and every answer brings a clock along.
+        if !group.lease_holds() || group.agreement() == Agreement::Unheard {
+            confirm_quorum(&group, until).await?;
+        }
+        command.at_ms = agreed_time(&group).await?;
         let bytes = CommandBytes(Bytes::from(command.encode()));
         // Given up or not, an appended entry may be committed: hence `Unknown`.
         match timeout_at(until, group.raft.client_write(bytes)).await {
@@ -120,7 +125,7 @@ impl Groups {
     /// # Errors
     /// [`StorageError`] if the disk fails or lies.
     pub fn local(&self, listing: &ListingId) -> Result<LedgerView, StorageError> {
-        if let Some(group) = self.awake_group(listing) {
+        if let Some(group) = self.places().peek(listing) {
             return Ok(view(&group));
         }
         let state = self.stored_state(listing)?;
@@ -139,17 +144,20 @@ fn view(group: &Group) -> LedgerView {
     }
 }
 
-/// Makes sure that a quorum follows this leader, before anything is appended.
-async fn confirm_quorum(group: &Group, until: Instant) -> Result<(), ProposeError> {
-    let fresh = group
-        .raft
-        .as_leader()
-        .ok()
-        .and_then(|leader| leader.last_quorum_acked())
-        .is_some_and(|acked| acked.elapsed() < QUORUM_FRESH);
-    if fresh {
-        return Ok(());
+/// This node's wall clock in milliseconds, unless a quorum says that it is ahead.
+async fn agreed_time(group: &Group) -> Result<u64, ProposeError> {
+    match group.agreement() {
+        Agreement::Agreed => Ok(Reading::now().wall_ms),
+        Agreement::Unheard => Err(ProposeError::NoQuorum),
+        Agreement::Ahead => {
+            group.hand_over().await;
+            Err(ProposeError::ClockAhead)
+        }
     }
+}
+
+/// Makes sure that a quorum follows this leader.
+async fn confirm_quorum(group: &Group, until: Instant) -> Result<(), ProposeError> {
     let confirmed = group.raft.ensure_linearizable(ReadPolicy::ReadIndex);
     match timeout_at(until, confirmed).await {
         Ok(Ok(_)) => Ok(()),
@@ -160,11 +168,4 @@ async fn confirm_quorum(group: &Group, until: Instant) -> Result<(), ProposeErro
         }
         Ok(Err(_)) | Err(_) => Err(ProposeError::NoQuorum),
     }
-}
-
-fn wall_clock_ms() -> u64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_regions::NodeId;
+use meridian_regions::{NodeId, RegionId};
 
 /// Why a message has no answer. Raft repeats its messages: it need not know more.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -27,4 +27,11 @@ pub trait GroupTransport: Send + Sync + 'static {
         request: Bytes,
         deadline: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>>;
+
+    /// How long another node has been alive without too long a silence; `None` if it is
+    /// silent now. One pulse for each pair of nodes, whatever the number of groups.
+    fn alive_for(&self, node: NodeId) -> Option<Duration>;
+
+    /// Where a node stands, this one included; `None` if the topology has no such node.
+    fn region(&self, node: NodeId) -> Option<RegionId>;
 }

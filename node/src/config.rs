@@ -10,7 +10,7 @@
 mod layers;
 
 use std::net::SocketAddr;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,15 +137,24 @@ pub struct BookingsSection {
     /// How long a booking request may take before it is answered `no-quorum` or
     /// `outcome-unknown`, in milliseconds.
     pub deadline_ms: NonZeroU64,
-    /// Raft groups awake at once, about half a megabyte for three voters each.
+    /// A listing's Raft group that nobody has used for this long goes to sleep: nothing
+    /// of it stays in memory until its next use. In milliseconds.
+    pub idle_ms: NonZeroU64,
+    /// Raft groups awake at once, about half a megabyte for three voters each. One more
+    /// puts the one that was used least recently to sleep.
     pub groups_awake_max: NonZeroUsize,
+    /// Raft groups that wake in a second, in the long run; beyond it requests wait a
+    /// little, then get 503 `overloaded`.
+    pub wakes_per_second_max: NonZeroU32,
 }
 
 impl Default for BookingsSection {
     fn default() -> Self {
         Self {
             deadline_ms: NonZeroU64::new(5_000).expect("not zero"),
+            idle_ms: NonZeroU64::new(10_000).expect("not zero"),
             groups_awake_max: NonZeroUsize::new(4_096).expect("not zero"),
+            wakes_per_second_max: NonZeroU32::new(10_000).expect("not zero"),
         }
     }
 }

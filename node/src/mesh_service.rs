@@ -3,12 +3,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_consensus::{GroupTransport, Groups, TransportError};
-use meridian_regions::NodeId;
+use meridian_regions::{NodeId, RegionId, Topology};
 use meridian_replication::Replica;
 use meridian_transport::{
     CallError, Channel, FrameWriter, Mesh, MeshService, NodeIdentity, Refusal,
@@ -88,11 +88,12 @@ impl MeshService for Dispatcher {
 #[derive(Debug, Clone)]
 pub(crate) struct RaftOverMesh {
     mesh: Mesh,
+    topology: Arc<Topology>,
 }
 
 impl RaftOverMesh {
-    pub(crate) fn new(mesh: Mesh) -> Self {
-        Self { mesh }
+    pub(crate) fn new(mesh: Mesh, topology: Arc<Topology>) -> Self {
+        Self { mesh, topology }
     }
 }
 
@@ -112,5 +113,13 @@ impl GroupTransport for RaftOverMesh {
                     _ => TransportError::NotSent(error.to_string()),
                 })
         })
+    }
+
+    fn alive_for(&self, node: NodeId) -> Option<Duration> {
+        self.mesh.alive_for(node)
+    }
+
+    fn region(&self, node: NodeId) -> Option<RegionId> {
+        self.topology.node(node).map(|member| member.region.clone())
     }
 }

@@ -22,6 +22,7 @@ const ENTRIES_LOGGED: &str = "meridian_replication_entries_logged";
 const QUARANTINED: &str = "meridian_replication_quarantined_changes";
 const DOCUMENTS_HOT: &str = "meridian_documents_hot";
 const GROUPS_AWAKE: &str = "meridian_groups_awake";
+const GROUP_EVENTS: &str = "meridian_group_events";
 
 /// Bounds of request durations, in seconds: from a cached read to a booking that
 /// ran into its deadline.
@@ -42,6 +43,7 @@ pub(crate) struct Metrics {
     quarantined: IntGauge,
     documents_hot: IntGauge,
     groups_awake: IntGauge,
+    group_events: IntGaugeVec,
 }
 
 impl Metrics {
@@ -87,6 +89,16 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
         registry.register(Box::new(lag_ms.clone()))?;
+        let group_events = IntGaugeVec::new(
+            Opts::new(
+                GROUP_EVENTS,
+                "What has happened to Raft groups since start: woken, resumed (led on without an \
+                 election), refused, slept, stood (for election), sent_home (leaderships handed \
+                 to the home region)",
+            ),
+            &["event"],
+        )?;
+        registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
             registry,
             requests,
@@ -98,6 +110,7 @@ impl Metrics {
             quarantined,
             documents_hot,
             groups_awake,
+            group_events,
         })
     }
 
@@ -135,7 +148,18 @@ impl Metrics {
         set(&self.entries_logged, stats.entries_logged);
         set(&self.quarantined, stats.quarantined);
         set(&self.documents_hot, stats.documents_hot as u64);
-        set(&self.groups_awake, node.groups.awake() as u64);
+        let groups = node.groups.stats();
+        set(&self.groups_awake, groups.awake as u64);
+        for (event, count) in [
+            ("woken", groups.woken),
+            ("resumed", groups.resumed),
+            ("refused", groups.refused),
+            ("slept", groups.slept),
+            ("stood", groups.stood),
+            ("sent_home", groups.sent_home),
+        ] {
+            set(&self.group_events.with_label_values(&[event]), count);
+        }
         let connected = node
             .mesh
             .peers()

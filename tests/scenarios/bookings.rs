@@ -13,8 +13,8 @@ use crate::harness::{PATIENCE, Scenario, book_surely, key, sold, stay};
 const RACERS: usize = 100;
 /// What an answer may take beyond the node's own deadline, for the way.
 const ON_THE_WAY: Duration = Duration::from_millis(500);
-/// How long the mesh takes to notice a cut: `MeshOptions::idle_timeout`.
-const CUT_NOTICED: Duration = Duration::from_secs(5);
+/// How long the mesh takes to notice a cut: `MeshOptions::silence_max`, and some.
+const CUT_NOTICED: Duration = Duration::from_secs(2);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hundred_clients_race_for_one_night_and_one_wins() {

@@ -23,6 +23,7 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
                 "node": peer.node,
                 "region": peer.region,
                 "connected": peer.connected,
+                "alive_ms": millis(peer.alive_for),
                 "rtt_ms": peer.rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
             })
         })
@@ -46,12 +47,17 @@ pub(crate) async fn group(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
 ) -> Result<Json<Value>, Problem> {
-    let group = node.groups.describe(&id).ok_or_else(|| {
-        Problem::new(
-            Slug::NotFound,
-            "the group of this listing is not awake on this node",
-        )
-    })?;
+    let group = node
+        .groups
+        .describe(&id)
+        .await
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+        .ok_or_else(|| {
+            Problem::new(
+                Slug::NotFound,
+                "the group of this listing has never been used on this node",
+            )
+        })?;
     Ok(Json(json!({
         "listing_id": id,
         "role": group.role,

@@ -60,7 +60,9 @@ pub(super) enum Answer {
 pub(super) fn proposal_attempt(error: ProposeError) -> Attempt {
     match error {
         ProposeError::NotLeader { leader } => Attempt::Elsewhere(leader),
-        ProposeError::NotVoter | ProposeError::NoQuorum => Attempt::NotExecuted,
+        ProposeError::NotVoter | ProposeError::NoQuorum | ProposeError::ClockAhead => {
+            Attempt::NotExecuted
+        }
         ProposeError::Unknown => Attempt::Unknown,
         ProposeError::Overloaded => Attempt::Final(DeskError::Overloaded),
         ProposeError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),

@@ -100,7 +100,8 @@ impl BookingDesk {
 
     async fn ask(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, DeskError> {
         let (genesis, deadline) = (errand.genesis, errand.deadline);
-        let mut candidates = Candidates::new(self.node, genesis, self.groups.known_leader(genesis));
+        let leader = self.groups.known_leader(genesis).await;
+        let mut candidates = Candidates::new(self.node, genesis, leader);
         let mut perhaps_executed = false;
         let mut pause = RETRY_PAUSE_MIN;
         loop {
@@ -133,7 +134,7 @@ impl BookingDesk {
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_PAUSE_MAX);
-                candidates.new_round(self.groups.known_leader(genesis));
+                candidates.new_round(self.groups.known_leader(genesis).await);
             }
         }
     }
@@ -148,7 +149,7 @@ impl BookingDesk {
             .mesh
             .peers()
             .iter()
-            .any(|peer| peer.connected && genesis.voters.contains(&peer.node))
+            .any(|peer| peer.alive_for.is_some() && genesis.voters.contains(&peer.node))
     }
 
     /// Asks the group on this node.

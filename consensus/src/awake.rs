@@ -1,0 +1,205 @@
+//! The groups that are awake: the only ones that are in memory.
+//!
+//! A place is taken before its group is awake, so that it wakes once however many ask;
+//! it is given up only after the group's last write can be read, so that it never runs
+//! twice. Whoever uses a group holds its place: a place that nobody holds is idle, and
+//! the least recently used one gives way when all are taken.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use lru::LruCache;
+use meridian_regions::ListingId;
+use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
+
+use crate::group::Group;
+
+/// Where a group is, or is about to be.
+pub(crate) type Place = Arc<OnceCell<Arc<Group>>>;
+
+/// What somebody who wants a group finds.
+pub(crate) enum Found {
+    /// A place; the group may have to be woken into it.
+    Place(Place),
+    /// The group is going to sleep: it can be woken once this has changed or ended.
+    Closing(watch::Receiver<()>),
+    /// Its instance has died: it must be closed before the group can be woken again.
+    Dead(Closing),
+    /// Every place is taken; this one is idle and can be given up.
+    Full(Option<Closing>),
+}
+
+/// All places. Shared by the handle, the sleeper and those who close.
+#[derive(Default)]
+pub(crate) struct Awake {
+    entries: Mutex<Entries>,
+}
+
+struct Entries {
+    open: LruCache<ListingId, Open>,
+    closing: HashMap<ListingId, watch::Receiver<()>>,
+}
+
+struct Open {
+    place: Place,
+    used_at: Instant,
+}
+
+impl Default for Entries {
+    fn default() -> Self {
+        Self {
+            // Bounded by `Awake::find`, which has to close what gives way.
+            open: LruCache::unbounded(),
+            closing: HashMap::new(),
+        }
+    }
+}
+
+impl Open {
+    /// Places are cloned under the lock alone: one that is in the map only is idle.
+    fn is_idle(&self) -> bool {
+        Arc::strong_count(&self.place) == 1
+    }
+
+    fn group(&self) -> Option<&Arc<Group>> {
+        self.place.get()
+    }
+}
+
+impl Awake {
+    /// The place of a listing's group, for use; with at most `max` taken.
+    pub(crate) fn find(self: &Arc<Self>, listing: &ListingId, max: usize) -> Found {
+        let mut entries = self.entries();
+        if let Some(closing) = entries.closing.get(listing) {
+            return Found::Closing(closing.clone());
+        }
+        if let Some(open) = entries.open.get_mut(listing) {
+            if open.group().is_some_and(|group| !group.is_running()) {
+                return Found::Dead(self.close_entry(&mut entries, listing));
+            }
+            open.used_at = Instant::now();
+            return Found::Place(Arc::clone(&open.place));
+        }
+        if entries.open.len() + entries.closing.len() >= max {
+            let idle = entries
+                .open
+                .iter()
+                .rev()
+                .find(|(_, open)| open.is_idle())
+                .map(|(listing, _)| listing.clone());
+            let idle = idle.map(|listing| self.close_entry(&mut entries, &listing));
+            return Found::Full(idle);
+        }
+        let place = Place::default();
+        let open = Open {
+            place: Arc::clone(&place),
+            used_at: Instant::now(),
+        };
+        entries.open.put(listing.clone(), open);
+        Found::Place(place)
+    }
+
+    /// Gives up a place into which no group could be woken, unless another waits there.
+    pub(crate) fn give_up(&self, listing: &ListingId, place: &Place) {
+        let mut entries = self.entries();
+        let abandoned = entries.open.peek(listing).is_some_and(|open| {
+            Arc::ptr_eq(&open.place, place)
+                && open.group().is_none()
+                && Arc::strong_count(place) == 2
+        });
+        if abandoned {
+            entries.open.pop(listing);
+        }
+    }
+
+    /// The group of a listing if it is awake. Looking is not using.
+    pub(crate) fn peek(&self, listing: &ListingId) -> Option<Arc<Group>> {
+        self.entries().open.peek(listing)?.group().cloned()
+    }
+
+    /// Places taken: awake, waking or going to sleep.
+    pub(crate) fn len(&self) -> usize {
+        let entries = self.entries();
+        entries.open.len() + entries.closing.len()
+    }
+
+    /// Groups that nobody uses, the longest idle first, with how long they have been so.
+    pub(crate) fn idle(&self, at_least: Duration) -> Vec<(Arc<Group>, Duration)> {
+        let now = Instant::now();
+        let entries = self.entries();
+        entries
+            .open
+            .iter()
+            .rev()
+            .map(|(_, open)| (open, now.saturating_duration_since(open.used_at)))
+            .take_while(|(_, idle_for)| *idle_for >= at_least)
+            .filter(|(open, _)| open.is_idle())
+            .filter_map(|(open, idle_for)| Some((Arc::clone(open.group()?), idle_for)))
+            .collect()
+    }
+
+    /// Every group that is awake.
+    pub(crate) fn all(&self) -> Vec<Arc<Group>> {
+        let entries = self.entries();
+        let groups = entries.open.iter().filter_map(|(_, open)| open.group());
+        groups.cloned().collect()
+    }
+
+    /// Begins to close the place of a group, unless it is in use.
+    pub(crate) fn close_idle(self: &Arc<Self>, listing: &ListingId) -> Option<Closing> {
+        let mut entries = self.entries();
+        entries.open.peek(listing).filter(|open| open.is_idle())?;
+        Some(self.close_entry(&mut entries, listing))
+    }
+
+    /// Begins to close every place, in use or not: the node stops.
+    pub(crate) fn close_all(self: &Arc<Self>) -> Vec<Closing> {
+        let mut entries = self.entries();
+        let listings: Vec<ListingId> = entries.open.iter().map(|(id, _)| id.clone()).collect();
+        listings
+            .iter()
+            .map(|listing| self.close_entry(&mut entries, listing))
+            .collect()
+    }
+
+    fn close_entry(self: &Arc<Self>, entries: &mut Entries, listing: &ListingId) -> Closing {
+        let open = entries.open.pop(listing);
+        let (done, closing) = watch::channel(());
+        entries.closing.insert(listing.clone(), closing);
+        Closing {
+            awake: Arc::clone(self),
+            listing: listing.clone(),
+            group: open.and_then(|open| open.group().cloned()),
+            done,
+        }
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place that is being given up. Nobody can wake its group before this is dropped,
+/// which must not happen before the group's last write can be read.
+pub(crate) struct Closing {
+    awake: Arc<Awake>,
+    listing: ListingId,
+    /// The group that was there, if it had been woken.
+    pub(crate) group: Option<Arc<Group>>,
+    done: watch::Sender<()>,
+}
+
+impl Closing {
+    /// Ends when the place has been given up.
+    pub(crate) fn given_up(&self) -> watch::Receiver<()> {
+        self.done.subscribe()
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.awake.entries().closing.remove(&self.listing);
+    }
+}

@@ -1,0 +1,130 @@
+//! From a listing to its group, awake: who gets a place, and who may wake next.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+
+use meridian_regions::{Genesis, ListingId};
+use tokio::sync::{SemaphorePermit, watch};
+use tokio::time::Instant;
+
+use super::Groups;
+use crate::awake::{Closing, Found, Place};
+use crate::error::WakeError;
+use crate::group::Group;
+
+/// A group that is awake and stays so as long as this is held.
+pub(crate) struct InUse {
+    group: Arc<Group>,
+    _place: Place,
+}
+
+impl std::ops::Deref for InUse {
+    type Target = Group;
+
+    fn deref(&self) -> &Group {
+        &self.group
+    }
+}
+
+impl Groups {
+    /// The group of a listing, woken if need be, for use.
+    pub(crate) async fn group(&self, genesis: &Genesis) -> Result<InUse, WakeError> {
+        let place = self.place(&genesis.listing).await?;
+        let woken = place
+            .get_or_try_init(async || {
+                let _turn = self.turn_to_wake().await?;
+                Group::wake(&self.inner.shared, genesis).await.map(Arc::new)
+            })
+            .await
+            .map(Arc::clone);
+        match woken {
+            Ok(group) if group.genesis == *genesis => Ok(InUse {
+                group,
+                _place: place,
+            }),
+            Ok(_) => Err(WakeError::GenesisMismatch),
+            Err(error) => {
+                self.inner.awake.give_up(&genesis.listing, &place);
+                Err(error)
+            }
+        }
+    }
+
+    /// A place for the group, if need be after another has been given up.
+    async fn place(&self, listing: &ListingId) -> Result<Place, WakeError> {
+        loop {
+            let mut closing = match self.inner.awake.find(listing, self.inner.awake_max) {
+                Found::Place(place) => return Ok(place),
+                Found::Closing(closing) => closing,
+                Found::Dead(dead) => self.bury(dead),
+                Found::Full(Some(idle)) => self.put_to_sleep(idle),
+                Found::Full(None) => {
+                    self.refuse_wake();
+                    return Err(WakeError::Overloaded);
+                }
+            };
+            // Ends with the sender, when the place has been given up.
+            let _ = closing.changed().await;
+        }
+    }
+
+    async fn turn_to_wake(&self) -> Result<SemaphorePermit<'_>, WakeError> {
+        let wait = {
+            let mut pace = self
+                .inner
+                .wake_pace
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            pace.admit(Instant::now())
+        };
+        let Some(wait) = wait else {
+            self.refuse_wake();
+            return Err(WakeError::Overloaded);
+        };
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        let turn = self.inner.wakes.acquire().await;
+        turn.map_err(|_closed| WakeError::Overloaded)
+    }
+
+    fn refuse_wake(&self) {
+        let counts = &self.inner.shared.counts;
+        counts.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Puts an idle group to sleep, in a task of its own: whoever waits for its place may
+    /// give up.
+    pub(crate) fn put_to_sleep(&self, closing: Closing) -> watch::Receiver<()> {
+        let given_up = closing.given_up();
+        self.inner.tracker.spawn(async move {
+            if let Some(group) = &closing.group {
+                group.sleep().await;
+            }
+        });
+        given_up
+    }
+
+    /// Lets a group whose Raft instance has died be woken afresh. A panic in one group
+    /// ends here: it is loud, and the others go on.
+    fn bury(&self, closing: Closing) -> watch::Receiver<()> {
+        let given_up = closing.given_up();
+        self.inner.tracker.spawn(async move {
+            if let Some(group) = &closing.group {
+                let listing = &group.genesis.listing;
+                tracing::error!(%listing, "a group has died and is woken again from its records");
+                group.retire().await;
+            }
+        });
+        given_up
+    }
+
+    /// Puts everything to sleep: the node stops.
+    pub(crate) async fn stop(&self) {
+        for closing in self.inner.awake.close_all() {
+            if let Some(group) = &closing.group {
+                group.sleep().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! Who leads an awake group, when to stand for election, and the way home.
+//!
+//! No group has timers: a group is asked for its leader only because somebody wants to
+//! use it, and whether that leader lives is told by the one pulse between two nodes. So a
+//! node's death wakes nobody, and the first request after it starts the election at once.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use meridian_regions::NodeId;
+use openraft::{Instant as _, RaftMetrics, ServerState};
+use tokio::time::Instant;
+
+use crate::clocks::{Agreement, Reading};
+use crate::group::Group;
+use crate::types::Types;
+
+/// A pre-vote and a vote across the longest link that we plan for, twice 220 ms, and the
+/// disks: whoever stands again sooner only disturbs its own election.
+const STAND_AGAIN: Duration = Duration::from_millis(600);
+/// Spread over candidates, so that two that met do not meet again.
+const STAND_AGAIN_SPREAD_MS: u64 = 400;
+/// A home node has to live for this long before leaders move back to it: a region that
+/// flaps does not make them jump.
+const HOME_STABLE: Duration = Duration::from_secs(10);
+
+impl Group {
+    /// The living leader of the group. Stands for election if there is none, because
+    /// somebody here wants to use the group; waits at most for `patience`.
+    pub(crate) async fn leader(&self, patience: Duration) -> Option<NodeId> {
+        let until = Instant::now() + patience;
+        loop {
+            let metrics = self.metrics();
+            if let Some(leader) = self.living_leader(&metrics) {
+                return Some(leader);
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() || !self.reaches_quorum(&metrics) {
+                return None;
+            }
+            self.stand().await;
+            let pause = STAND_AGAIN + Duration::from_millis(self.spread_ms(&metrics));
+            // Late or in time: the metrics say how it stands.
+            let _ = self
+                .raft
+                .wait(Some(pause.min(left)))
+                .metrics(|metrics| self.living_leader(metrics).is_some(), "a leader")
+                .await;
+            if !self.is_running() {
+                return None;
+            }
+        }
+    }
+
+    fn living_leader(&self, metrics: &RaftMetrics<Types>) -> Option<NodeId> {
+        self.leader_by(metrics)
+            .filter(|leader| self.shared.is_alive(*leader))
+    }
+
+    /// Whether enough voters are alive to commit anything.
+    pub(crate) fn reaches_quorum(&self, metrics: &RaftMetrics<Types>) -> bool {
+        let alive = |voter: &&u64| NodeId::new(**voter).is_some_and(|id| self.shared.is_alive(id));
+        let configs = metrics.membership_config.membership().get_joint_config();
+        configs
+            .iter()
+            .all(|voters| 2 * voters.iter().filter(alive).count() > voters.len())
+    }
+
+    /// Asks the others whether they would vote for this node, which then stands. Whoever
+    /// could not win disturbs nobody.
+    async fn stand(&self) {
+        self.shared.counts.stood.fetch_add(1, Ordering::Relaxed);
+        if let Err(cause) = self.raft.trigger().elect(true).await {
+            tracing::warn!(listing = %self.genesis.listing, %cause, "cannot stand for election");
+        }
+    }
+
+    /// Different for every voter and term, and known beforehand: no randomness is needed
+    /// to part two candidates.
+    fn spread_ms(&self, metrics: &RaftMetrics<Types>) -> u64 {
+        let voters = &self.genesis.voters;
+        let place = voters.iter().position(|voter| voter.get() == metrics.id);
+        let turn = (place.unwrap_or(voters.len()) as u64 + metrics.current_term)
+            % (voters.len() as u64 + 1);
+        turn * STAND_AGAIN_SPREAD_MS / (voters.len() as u64 + 1)
+    }
+
+    /// Whether this node leads and every voter that lives has everything.
+    pub(crate) fn work_is_done(&self) -> bool {
+        let metrics = self.metrics();
+        let applied = metrics.last_applied.map(|id| id.index);
+        if metrics.last_log_index != applied {
+            return false;
+        }
+        metrics.replication.iter().flatten().all(|(node, matched)| {
+            let dead = NodeId::new(*node).is_none_or(|node| !self.shared.is_alive(node));
+            dead || matched.as_ref().map(|id| id.index) == applied
+        })
+    }
+
+    /// Whether this node leads the group.
+    pub(crate) fn leads(&self) -> bool {
+        self.metrics().state == ServerState::Leader
+    }
+
+    /// Hands the leadership to a voter in the listing's home region that has everything
+    /// and has lived for a while, if this node leads and stands elsewhere. Answers
+    /// whether it has begun to.
+    pub(crate) async fn go_home(&self) -> bool {
+        let metrics = self.metrics();
+        let Some(home) = self.home_leader(&metrics) else {
+            return false;
+        };
+        match self.raft.trigger().transfer_leader(home.get()).await {
+            Ok(()) => {
+                self.shared.counts.sent_home.fetch_add(1, Ordering::Relaxed);
+                true
+            }
+            Err(cause) => {
+                tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
+                false
+            }
+        }
+    }
+
+    /// Whether a quorum has answered this leader lately enough for openraft to take a
+    /// command from it, with some time to spare.
+    pub(crate) fn lease_holds(&self) -> bool {
+        let leader = self.raft.as_leader().ok();
+        let acked = leader.and_then(|leader| leader.last_quorum_acked());
+        acked.is_some_and(|acked| acked.elapsed() < self.shared.lease / 4 * 3)
+    }
+
+    /// How this node's clock stands to those of the voters.
+    pub(crate) fn agreement(&self) -> Agreement {
+        let metrics = self.metrics();
+        let voters = metrics.membership_config.membership().voter_ids();
+        let voters = voters.filter_map(NodeId::new);
+        let shared = &self.shared;
+        shared.clocks.compare(shared.node, voters, Reading::now())
+    }
+
+    /// Offers the leadership to a living voter that has everything: this node is not fit
+    /// to lead.
+    pub(crate) async fn hand_over(&self) {
+        tracing::error!(
+            listing = %self.genesis.listing,
+            "the clock of this node is ahead of a quorum's: it proposes nothing until it is set"
+        );
+        let metrics = self.metrics();
+        let applied = metrics.last_applied.map(|id| id.index);
+        let successor = metrics
+            .replication
+            .iter()
+            .flatten()
+            .find(|(node, matched)| {
+                let alive = NodeId::new(**node).is_some_and(|node| self.shared.is_alive(node));
+                alive && **node != metrics.id && matched.as_ref().map(|id| id.index) == applied
+            });
+        if let Some((successor, _)) = successor
+            && let Err(cause) = self.raft.trigger().transfer_leader(*successor).await
+        {
+            tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
+        }
+    }
+
+    /// The voter at home that should lead instead of this node.
+    fn home_leader(&self, metrics: &RaftMetrics<Types>) -> Option<NodeId> {
+        if metrics.state != ServerState::Leader {
+            return None;
+        }
+        let transport = &self.shared.transport;
+        let home = self.genesis.listing.home();
+        if transport.region(self.shared.node).as_ref() == Some(home) {
+            return None;
+        }
+        let applied = metrics.last_applied.map(|id| id.index);
+        let replication = metrics.replication.as_ref()?;
+        replication
+            .iter()
+            .filter(|(_, matched)| matched.as_ref().map(|id| id.index) == applied)
+            .filter_map(|(node, _)| NodeId::new(*node))
+            .filter(|node| transport.region(*node).as_ref() == Some(home))
+            .filter(|node| !self.shared.clocks.is_ahead(*node))
+            .filter(|node| {
+                let alive_for = self.shared.alive_for(*node);
+                alive_for.is_some_and(|alive_for| alive_for >= HOME_STABLE)
+            })
+            .min_by_key(|node| (self.shared.loads.of(*node), *node))
+    }
+}

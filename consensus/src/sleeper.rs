@@ -1,0 +1,65 @@
+//! Puts groups to sleep that nobody uses, and sends leaders home.
+//!
+//! One task for the whole node. A group in use is never disturbed, and none is woken
+//! here: not by the death of a node either.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::Groups;
+use crate::group::Group;
+
+/// How often the groups that are awake are looked at, at most; less often where groups
+/// may idle for long.
+const LOOK_EVERY_MAX: Duration = Duration::from_secs(1);
+/// A leader with a follower that lives and does not catch up goes to sleep all the same
+/// after so many idle times: the follower is caught up when the group is next used.
+const IDLE_TIMES_MAX: u32 = 30;
+
+/// Starts the task. When `cancel` comes, it puts everything to sleep and ends.
+pub(crate) fn start(
+    groups: &Groups,
+    idle: Duration,
+    tracker: &TaskTracker,
+    cancel: &CancellationToken,
+) {
+    let (groups, cancel) = (groups.clone(), cancel.clone());
+    tracker.spawn(async move {
+        let mut looks = interval((idle / 4).clamp(Duration::from_millis(1), LOOK_EVERY_MAX));
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let forever = async {
+            loop {
+                looks.tick().await;
+                look(&groups, idle).await;
+            }
+        };
+        cancel.run_until_cancelled(forever).await;
+        groups.stop().await;
+    });
+}
+
+async fn look(groups: &Groups, idle: Duration) {
+    for group in groups.places().all() {
+        if group.leads() {
+            group.go_home().await;
+        }
+    }
+    for (group, idle_for) in groups.places().idle(idle) {
+        if may_sleep(&group, idle, idle_for)
+            && let Some(closing) = groups.places().close_idle(&group.genesis.listing)
+        {
+            // Not awaited: a slow one must not keep the others awake.
+            groups.put_to_sleep(closing);
+        }
+    }
+}
+
+/// A follower may always go: what it has is on disk. A leader sees its followers through
+/// first, so that none is left behind for want of a next request.
+fn may_sleep(group: &Arc<Group>, idle: Duration, idle_for: Duration) -> bool {
+    !group.leads() || group.work_is_done() || idle_for >= idle * IDLE_TIMES_MAX
+}

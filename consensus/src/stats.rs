@@ -1,0 +1,40 @@
+//! What has happened to the groups of a node, for metrics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::shared::Counts;
+
+/// Counts since the node started, and how many groups are awake now. A group that is
+/// asleep is in none of them: it costs nothing, and it is not dead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupStats {
+    /// Groups awake now, waking and going to sleep included.
+    pub awake: usize,
+    /// Wakes, first uses included.
+    pub woken: u64,
+    /// Wakes in which a leader led on without an election.
+    pub resumed: u64,
+    /// Wakes refused because too many groups were awake or waking.
+    pub refused: u64,
+    /// Groups put to sleep.
+    pub slept: u64,
+    /// Times that this node stood for election.
+    pub stood: u64,
+    /// Leaderships handed over to the listing's home region.
+    pub sent_home: u64,
+}
+
+impl GroupStats {
+    pub(crate) fn read(awake: usize, counts: &Counts) -> Self {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Self {
+            awake,
+            woken: read(&counts.woken),
+            resumed: read(&counts.resumed),
+            refused: read(&counts.refused),
+            slept: read(&counts.slept),
+            stood: read(&counts.stood),
+            sent_home: read(&counts.sent_home),
+        }
+    }
+}

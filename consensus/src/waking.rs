@@ -1,0 +1,215 @@
+//! Waking a group from its records, and putting it to sleep again.
+//!
+//! Sleeping is no protocol: everything that Raft needs is on disk, so that an instance
+//! may be dropped whenever it is idle, as if its node had been restarted. One thing more
+//! is written down: a leader that goes to sleep in good order, with every entry fsynced
+//! and applied, leaves a note of its vote and its last entry. If it wakes and finds both
+//! unchanged, it leads on without an election.
+//!
+//! The note is taken away, durably, before the group is awake. A leader sends entries
+//! before they are fsynced here; one that crashed and took its leadership up again could
+//! give the same index of the same term to another entry. So a note must never survive a
+//! time in which its leader was awake.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use meridian_regions::Genesis;
+use meridian_storage::{Batch, Durability, StorageError};
+use openraft::entry::RaftEntry;
+use openraft::storage::{RaftLogStorage, RaftStateMachine};
+use openraft::{EntryPayload, RaftLogReader};
+use prost::Message;
+
+use crate::codec::{EntryRecord, LogIdRecord, VoteRecord};
+use crate::error::WakeError;
+use crate::fence::FencedWriter;
+use crate::group::Group;
+use crate::keys::{GroupKey, LOG, STATE, StateKind};
+use crate::log_store::GroupLog;
+use crate::network::GroupNetwork;
+use crate::shared::Shared;
+use crate::state_machine::LedgerMachine;
+use crate::types::{EntryOf, LogIdOf, MembershipOf, Raft};
+
+/// How long an instance may take to begin: it reads a few records.
+const BEGIN_DEADLINE: Duration = Duration::from_secs(5);
+
+/// A leader's note to itself.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+struct SleepNote {
+    #[prost(message, required, tag = "1")]
+    vote: VoteRecord,
+    #[prost(message, required, tag = "2")]
+    last: LogIdRecord,
+}
+
+impl Group {
+    /// Wakes the group from its records, or founds it from its genesis record.
+    pub(crate) async fn wake(shared: &Arc<Shared>, genesis: &Genesis) -> Result<Self, WakeError> {
+        if !genesis.voters.contains(&shared.node) {
+            return Err(WakeError::NotVoter);
+        }
+        let key = GroupKey::new(&genesis.listing);
+        found(shared, &key, genesis).await?;
+        let fence = FencedWriter::new(shared.writer.clone());
+        let mut log = GroupLog::new(key.clone(), shared.store.clone(), fence.clone());
+        let mut machine =
+            LedgerMachine::open(key.clone(), &shared.store, fence.clone()).map_err(storage)?;
+        machine = machine.heard_by(shared.announcer.herald(&genesis.listing));
+        let resumes = take_note(shared, &key, &mut log, &mut machine).await?;
+        let config = if resumes {
+            shared.counts.resumed.fetch_add(1, Ordering::Relaxed);
+            &shared.resuming
+        } else {
+            &shared.config
+        };
+        let state = machine.state();
+        let network = GroupNetwork::new(genesis, shared);
+        let raft = Raft::new(shared.node.get(), Arc::clone(config), network, log, machine)
+            .await
+            .map_err(|cause| storage(io::Error::other(cause)))?;
+        // Until its task has begun, it says nothing true about itself.
+        raft.wait(Some(BEGIN_DEADLINE))
+            .metrics(|metrics| metrics.last_log_index.is_some(), "begun")
+            .await
+            .map_err(|cause| storage(io::Error::other(cause)))?;
+        shared.counts.woken.fetch_add(1, Ordering::Relaxed);
+        Ok(Self::new(shared, genesis, raft, state, fence))
+    }
+
+    /// Drops the instance; the group can be woken again once this has returned. A leader
+    /// whose work is done leaves its note.
+    pub(crate) async fn sleep(&self) {
+        self.retire().await;
+        if let Err(cause) = self.leave_note().await {
+            // Without a note, the next wake elects.
+            tracing::debug!(listing = %self.genesis.listing, %cause, "a leader left no note");
+        }
+        self.shared.counts.slept.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Ends the instance, and waits until nothing of it can be written any more.
+    pub(crate) async fn retire(&self) {
+        if let Err(cause) = self.raft.shutdown().await {
+            tracing::error!(listing = %self.genesis.listing, %cause, "its task had panicked");
+        }
+        if let Err(cause) = self.fence.close().await {
+            // The node stops on it; nothing more is written in any case.
+            tracing::debug!(listing = %self.genesis.listing, %cause, "the writer has ended");
+        }
+    }
+
+    async fn leave_note(&self) -> io::Result<()> {
+        let shared = &self.shared;
+        let fence = FencedWriter::new(shared.writer.clone());
+        let mut log = GroupLog::new(self.key.clone(), shared.store.clone(), fence.clone());
+        let mut machine = LedgerMachine::open(self.key.clone(), &shared.store, fence.clone())?;
+        let Some(note) = note(shared, &mut log, &mut machine).await? else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        let place = self.key.state(StateKind::SleepNote);
+        batch.put(STATE, place, note.encode_to_vec());
+        fence.write(batch, Durability::Synced).await
+    }
+}
+
+/// The note that fits the records as they are: only a leader has one, and only if it has
+/// applied everything in its log.
+async fn note(
+    shared: &Shared,
+    log: &mut GroupLog,
+    machine: &mut LedgerMachine,
+) -> io::Result<Option<SleepNote>> {
+    let vote = log.read_vote().await?;
+    let last = log.get_log_state().await?.last_log_id;
+    let (applied, _) = machine.applied_state().await?;
+    let (Some(vote), Some(last)) = (vote, last) else {
+        return Ok(None);
+    };
+    let leads = vote.committed && vote.leader_id.voted_for == shared.node.get();
+    // Its own first entry is in the log: else it has not led yet.
+    let has_led = last.leader_id.term == vote.leader_id.term;
+    Ok(
+        (leads && has_led && applied == Some(last)).then(|| SleepNote {
+            vote: (&vote).into(),
+            last: (&last).into(),
+        }),
+    )
+}
+
+/// Takes the note away, if there is one; answers whether it still fits.
+async fn take_note(
+    shared: &Shared,
+    key: &GroupKey,
+    log: &mut GroupLog,
+    machine: &mut LedgerMachine,
+) -> Result<bool, WakeError> {
+    let place = key.state(StateKind::SleepNote);
+    let left = shared
+        .store
+        .get(STATE, &place)
+        .map_err(WakeError::Storage)?;
+    let Some(left) = left else {
+        return Ok(false);
+    };
+    let fits = match note(shared, log, machine).await.map_err(storage)? {
+        Some(now) => SleepNote::decode(left.as_slice()).is_ok_and(|left| left == now),
+        None => false,
+    };
+    let mut batch = Batch::new();
+    batch.delete(STATE, place);
+    let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
+    permit
+        .submit(batch, Durability::Synced)
+        .await
+        .map_err(WakeError::Storage)?;
+    Ok(fits)
+}
+
+/// Writes the genesis record and the first entry of the log, the same on every voter, or
+/// checks that it is the record that is there. Every voter knows who votes from the first
+/// message on: whoever dies, the others can elect.
+async fn found(shared: &Shared, key: &GroupKey, genesis: &Genesis) -> Result<(), WakeError> {
+    let place = key.state(StateKind::Genesis);
+    let encoded = genesis.encode();
+    let stored = shared
+        .store
+        .get(STATE, &place)
+        .map_err(WakeError::Storage)?;
+    match stored {
+        Some(stored) if stored == encoded => Ok(()),
+        Some(_) => Err(WakeError::GenesisMismatch),
+        None => {
+            let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
+            let mut batch = Batch::new();
+            batch.put(STATE, place, encoded);
+            let first = first_entry(genesis);
+            let record = EntryRecord::from(&first).encode_to_vec();
+            batch.put(LOG, key.entry(first.log_id.index), record);
+            // Older in the write-ahead log than everything that the group will write.
+            permit
+                .submit(batch, Durability::Buffered)
+                .await
+                .map_err(WakeError::Storage)
+        }
+    }
+}
+
+/// The first membership, at term 0: what `Raft::initialize` would write on one node.
+fn first_entry(genesis: &Genesis) -> EntryOf {
+    let voters: BTreeSet<u64> = genesis.voters.iter().map(|voter| voter.get()).collect();
+    let membership = MembershipOf::new_with_defaults(vec![voters], []);
+    EntryOf::new(
+        LogIdOf::new_term_index(0, 0),
+        EntryPayload::Membership(membership),
+    )
+}
+
+fn storage(cause: io::Error) -> WakeError {
+    WakeError::Storage(StorageError::Read(cause.to_string()))
+}
