@@ -5,6 +5,7 @@ mod candidates;
 mod desk;
 mod errand;
 mod saga;
+pub(crate) mod steward;
 mod till;
 mod wire;
 

@@ -29,7 +29,8 @@ impl RequestId {
         }
     }
 
-    fn generate() -> Self {
+    /// A new one, for what no client has asked for.
+    pub(crate) fn generate() -> Self {
         Self(format!("req_{:032x}", rand::random::<u128>()).into())
     }
 

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
-use crate::booking::BookingDesk;
+use crate::booking::{BookingDesk, steward};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::import::ImportDesk;
@@ -245,7 +245,7 @@ pub(crate) fn assemble(
     options.peers = peers;
     let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
     let mesh = Mesh::start(options, service, tracker, background)?;
-    let transport = Arc::new(RaftOverMesh::new(mesh.clone()));
+    let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(&topology)));
     let groups = Groups::open(group_options(&config), transport, tracker, background)
         .context("cannot open the bookings' database")?;
     folder.settle()?;
@@ -270,6 +270,7 @@ pub(crate) fn assemble(
         imports: imports.clone(),
     });
     replica.start(&mesh, tracker, background);
+    steward::start(&bookings, &groups, tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -314,6 +315,8 @@ fn replica_options(config: &Config, topology: &Topology, peers: &[PeerAddress]) 
 fn group_options(config: &Config) -> GroupOptions {
     GroupOptions {
         groups_awake_max: config.bookings.groups_awake_max.get(),
+        idle: Duration::from_millis(config.bookings.idle_ms.get()),
+        wakes_per_second_max: config.bookings.wakes_per_second_max.get(),
         block_cache_bytes: config.storage.block_cache_bytes.get(),
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)
