@@ -16,6 +16,20 @@ pub enum StorageError {
         /// RocksDB's own words.
         cause: String,
     },
+    /// Acknowledged changes are missing: the disk has lied or rotted.
+    #[error(
+        "the database at {path} has lost acknowledged changes: synced through {synced}, \
+         recovered through {recovered}. This node must not come back with its id: remove it \
+         from the topology and add a new node with an empty disk"
+    )]
+    Lost {
+        /// Directory of the database.
+        path: PathBuf,
+        /// RocksDB's number of the last change that was synced.
+        synced: u64,
+        /// Number of the last change that could be recovered.
+        recovered: u64,
+    },
     /// A read failed: a checksum did not match, or the disk answered with an error.
     #[error("cannot read from the database: {0}")]
     Read(String),

@@ -10,6 +10,7 @@
 //! Invariants kept here:
 //! - A [`Committed`] that resolves with `Ok` under [`Durability::Synced`] has been
 //!   fsynced to the write-ahead log.
+//! - A database that has lost what was fsynced is not opened ([`StorageError::Lost`]).
 //! - Batches reach the database in the order of their submission, each atomically.
 //! - After the first failed write nothing is ever acknowledged again: the failure
 //!   is announced and the process is expected to stop (a failed fsync may have
@@ -18,6 +19,7 @@
 mod batch;
 mod error;
 mod store;
+mod synced_mark;
 mod writer;
 
 pub use batch::Batch;

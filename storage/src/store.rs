@@ -1,13 +1,14 @@
 //! The database and its reads.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
     DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
+use crate::synced_mark::SyncedMark;
 use crate::{Durability, StorageError};
 
 /// Info logs kept by RocksDB beside the data: enough to look into last night.
@@ -40,16 +41,19 @@ pub struct StoreOptions {
 #[derive(Clone)]
 pub struct Store {
     database: Arc<DB>,
+    synced: Arc<Mutex<SyncedMark>>,
 }
 
 impl Store {
     /// Opens or creates the database.
     ///
     /// Recovery of the write-ahead log stops at the first damaged record and
-    /// never skips one: what follows a hole is not trusted.
+    /// never skips one: what follows a hole is not trusted. A database that has
+    /// lost what was synced is not opened.
     ///
     /// # Errors
-    /// [`StorageError::Open`] when the directory is locked, unreadable or damaged.
+    /// [`StorageError::Open`] when the directory is locked, unreadable or damaged,
+    /// [`StorageError::Lost`] when acknowledged changes are missing.
     pub fn open(options: StoreOptions) -> Result<Self, StorageError> {
         Self::open_with(&database_options(&options), options)
     }
@@ -63,14 +67,16 @@ impl Store {
             .column_families
             .iter()
             .map(|name| ColumnFamilyDescriptor::new(*name, family_options(&cache)));
-        DB::open_cf_descriptors(database, &options.path, families)
-            .map(|database| Self {
-                database: Arc::new(database),
-            })
-            .map_err(|cause| StorageError::Open {
-                path: options.path,
-                cause: cause.into_string(),
-            })
+        let database = DB::open_cf_descriptors(database, &options.path, families);
+        let database = database.map_err(|cause| StorageError::Open {
+            path: options.path.clone(),
+            cause: cause.into_string(),
+        })?;
+        let synced = SyncedMark::open(&options.path, database.latest_sequence_number())?;
+        Ok(Self {
+            database: Arc::new(database),
+            synced: Arc::new(Mutex::new(synced)),
+        })
     }
 
     /// The value of `key`.
@@ -174,7 +180,16 @@ impl Store {
         options.set_sync(durability == Durability::Synced);
         self.database
             .write_opt(batch, &options)
-            .map_err(|cause| StorageError::Write(cause.into_string()))
+            .map_err(|cause| StorageError::Write(cause.into_string()))?;
+        if durability == Durability::Synced {
+            // Nobody else writes: what the number counts is what has just been synced.
+            let sequence = self.database.latest_sequence_number();
+            let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
+            synced
+                .advance(sequence)
+                .map_err(|cause| StorageError::Write(cause.to_string()))?;
+        }
+        Ok(())
     }
 
     /// # Panics

@@ -1,5 +1,7 @@
 //! The writer's promises, each broken on purpose or restarted over.
 
+use std::path::PathBuf;
+
 use rocksdb::statistics::Ticker;
 use tempfile::TempDir;
 
@@ -40,14 +42,70 @@ async fn committed_batch_is_there_after_reopening() {
             .await
             .expect("durable");
     }
-    // The writer thread closes the database when it has seen its handle go.
-    let store = loop {
-        match Store::open(options(&directory)) {
-            Ok(store) => break store,
-            Err(_still_locked) => tokio::task::yield_now().await,
-        }
-    };
+    let store = reopened(&directory).await.expect("sound");
     assert_eq!(store.get(FAMILY, b"a"), Ok(Some(b"1".to_vec())));
+}
+
+/// Opens the database again, once the writer thread has seen its handle go and closed it.
+async fn reopened(directory: &TempDir) -> Result<Store, StorageError> {
+    loop {
+        match Store::open(options(directory)) {
+            Err(StorageError::Open { .. }) => tokio::task::yield_now().await,
+            opened => return opened,
+        }
+    }
+}
+
+/// Writes one record synced and one buffered, and closes; answers the write-ahead log.
+async fn closed_log(directory: &TempDir) -> PathBuf {
+    let store = open(directory);
+    let writer = Writer::start(&store).expect("thread");
+    for (key, durability) in [(b"a", Durability::Synced), (b"b", Durability::Buffered)] {
+        let permit = writer.reserve().await.expect("slot");
+        let committed = permit.submit(record(key, &[7; 64]), durability);
+        committed.await.expect("written");
+    }
+    let failure = writer.failure();
+    drop((writer, store));
+    Writer::ended(failure).await;
+    std::fs::read_dir(directory.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "log"))
+        .max_by_key(|path| path.metadata().expect("a file").len())
+        .expect("a write-ahead log")
+}
+
+#[tokio::test]
+async fn flipped_byte_in_a_synced_record_is_not_passed_over() {
+    let directory = TempDir::new().expect("temporary directory");
+    let log = closed_log(&directory).await;
+    let mut bytes = std::fs::read(&log).expect("readable");
+    let synced_value = bytes.iter().position(|byte| *byte == 7).expect("the value");
+    bytes[synced_value + 20] ^= 1;
+    std::fs::write(&log, bytes).expect("written");
+    for _ in 0..2 {
+        let opened = reopened(&directory).await.map(drop);
+        assert!(
+            matches!(opened, Err(StorageError::Lost { .. })),
+            "{opened:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn tail_that_nobody_was_told_of_may_be_torn_off() {
+    let directory = TempDir::new().expect("temporary directory");
+    let log = closed_log(&directory).await;
+    let file = std::fs::File::options()
+        .write(true)
+        .open(&log)
+        .expect("there");
+    let length = file.metadata().expect("a file").len();
+    file.set_len(length - 3).expect("truncated");
+    let store = reopened(&directory).await.expect("sound");
+    assert_eq!(store.get(FAMILY, b"a"), Ok(Some(vec![7; 64])));
+    assert_eq!(store.get(FAMILY, b"b"), Ok(None));
 }
 
 /// Without this, every promise of durability above this crate would be a word.
