@@ -79,7 +79,7 @@ impl LedgerMachine {
         Ok(Self {
             key,
             writer,
-            todo: Arc::new(Mutex::new(state.ledger.next_expiry_ms())),
+            todo: Arc::new(Mutex::new(state.ledger.todo_ms())),
             state: SharedState(Arc::new(RwLock::new(state))),
             herald: None,
             gaps: Gaps::Refused,
@@ -124,7 +124,7 @@ impl LedgerMachine {
             let mut todo = self.todo.lock().unwrap_or_else(PoisonError::into_inner);
             let (record, due) = self
                 .state
-                .read(|state| (state.encode(), state.ledger.next_expiry_ms()));
+                .read(|state| (state.encode(), state.ledger.todo_ms()));
             let mut batch = Batch::new();
             batch.put(STATE, self.key.state(StateKind::Applied), record);
             if *todo != due {

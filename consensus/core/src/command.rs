@@ -5,6 +5,8 @@ use prost::Message;
 
 use crate::day;
 use crate::outcome::DecodeError;
+use crate::policy::CancelPolicy;
+use crate::settle::Settle;
 
 /// One entry of the log.
 #[derive(Clone, PartialEq, Message)]
@@ -16,8 +18,12 @@ pub struct Command {
     /// Makes the command safe to repeat.
     #[prost(message, optional, tag = "2")]
     pub idempotency: Option<Idempotency>,
+    /// How long the outcome is kept for the key, in milliseconds; zero for the default.
+    /// Carried here so that every replica forgets at the same instant.
+    #[prost(uint64, tag = "3")]
+    pub key_kept_ms: u64,
     /// What to do. Absent only in an entry of a later version: it is rejected.
-    #[prost(oneof = "Op", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
+    #[prost(oneof = "Op", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
     pub op: Option<Op>,
 }
 
@@ -28,6 +34,7 @@ impl Command {
         Self {
             at_ms: 0,
             idempotency,
+            key_kept_ms: 0,
             op: Some(op),
         }
     }
@@ -94,6 +101,9 @@ pub enum Op {
     /// Time has passed: what is due lapses. Every other command does this first.
     #[prost(message, tag = "19")]
     Expire(Expire),
+    /// The payment provider has done a step, or an operator gives it up.
+    #[prost(message, tag = "20")]
+    Settle(Settle),
 }
 
 /// A stay: the nights from check-in up to, not including, check-out.
@@ -153,6 +163,9 @@ pub struct Terms {
     /// Most nights of one stay.
     #[prost(uint32, tag = "4")]
     pub max_stay: u32,
+    /// What a guest gets back who cancels; [`CancelPolicy::FLEXIBLE`] if absent.
+    #[prost(message, optional, tag = "5")]
+    pub policy: Option<CancelPolicy>,
 }
 
 /// What the whole stay costs.
@@ -209,14 +222,20 @@ pub struct Book {
     /// is done.
     #[prost(string, optional, tag = "5")]
     pub quote_seen: Option<String>,
+    /// What the guest pays with, in the provider's terms: a token, never a card.
+    #[prost(string, tag = "6")]
+    pub payment_method: String,
 }
 
 /// See [`Op::Pay`].
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct Pay {
     /// Number of the hold.
     #[prost(uint64, tag = "1")]
     pub number: u64,
+    /// What the guest pays with, in the provider's terms: a token, never a card.
+    #[prost(string, tag = "2")]
+    pub payment_method: String,
 }
 
 /// See [`Op::Confirm`].

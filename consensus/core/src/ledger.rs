@@ -2,45 +2,46 @@
 
 mod answers;
 mod events;
+mod invariants;
 mod keys;
+mod lapse;
 mod nights;
 mod operations;
+mod payments;
+mod room;
 mod rules;
+mod settling;
+mod shelf;
+mod stored;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
-use prost::Message;
 
-use crate::command::{Command, Op};
+use crate::command::Command;
 use crate::day;
-use crate::outcome::Replay;
-use crate::outcome::{Applied, DecodeError, Outcome};
-use crate::rejection::Rejection;
-use crate::reservation::{Reservation, ReservationState, StepKind};
+use crate::outcome::{Applied, Outcome, Replay};
+use crate::payment::OpenPayment;
+use crate::reservation::{Reservation, ReservationState};
 
 pub use answers::Fate;
 pub use events::{Event, EventKind, OUTBOX_EVENTS_MAX};
-pub use keys::{IDEMPOTENCY_MS, IDEMPOTENCY_RECORDS_MAX};
+pub use keys::{
+    IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, LASTING_RECORDS_MAX,
+    LASTING_RECORDS_OF_CALLER_MAX, PASSING_RECORDS_MAX,
+};
 pub use nights::Night;
+pub use room::{ENCODED_BYTES_MAX, HOLDS_OF_CALLER_MAX, RESERVATION_BYTES_MAX};
 pub use rules::{BOOKING_HORIZON_DAYS, HOLD_TTL_MS, STAY_NIGHTS_MAX};
 
 use events::Outbox;
 use keys::Keys;
 use nights::Occupancy;
+use shelf::Shelf;
 
 /// How long a payment may be under way before its nights are free again, in
 /// milliseconds. Longer than any provider takes, shorter than a host would mind.
 pub const PAYMENT_TTL_MS: u64 = 15 * 60 * 1_000;
-/// Reservations that a ledger keeps, of every state.
-pub const RESERVATIONS_MAX: usize = 8_192;
-/// How long a reservation that came to nothing is kept, in milliseconds: for
-/// questions about it, well beyond the life of its idempotency key.
-const ENDED_KEPT_MS: u64 = 30 * day::DAY_MS;
-/// How long a stay is kept after its last night, in days.
-const PAST_KEPT_DAYS: i32 = 400;
 
 /// One listing's reservations. Changed by [`Ledger::apply`] alone.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -51,29 +52,11 @@ pub struct Ledger {
     revision: u64,
     /// Number of the latest reservation; its fencing token too.
     last_number: u64,
-    reservations: BTreeMap<u64, Reservation>,
+    shelf: Shelf,
     keys: Keys,
     outbox: Outbox,
-    /// How many units of each night are taken: a sum over `reservations`.
+    /// How many units of each night are taken: a sum over the reservations.
     occupancy: Occupancy,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Wire {
-    #[prost(uint32, tag = "1")]
-    units: u32,
-    #[prost(uint64, tag = "2")]
-    time_ms: u64,
-    #[prost(uint64, tag = "3")]
-    revision: u64,
-    #[prost(uint64, tag = "4")]
-    last_number: u64,
-    #[prost(message, repeated, tag = "5")]
-    reservations: Vec<Reservation>,
-    #[prost(message, required, tag = "6")]
-    keys: Keys,
-    #[prost(message, required, tag = "7")]
-    outbox: Outbox,
 }
 
 impl Ledger {
@@ -82,18 +65,21 @@ impl Ledger {
         self.time_ms = self.time_ms.max(command.at_ms);
         let lapsed = self.lapse();
         self.forget();
-        let known = command.idempotency.as_ref();
-        if let Some(known) = known.and_then(|request| self.recall(request)) {
+        let request = command.idempotency.as_ref();
+        if let Some(known) = request.and_then(|request| self.recall(request)) {
             return known;
         }
+        let before = self.revision;
         let outcome = self
             .room_for(command)
             .and_then(|()| self.perform(command, lapsed))
             .unwrap_or_else(Outcome::from);
-        // What was refused for lack of room leaves no record: there is no room.
-        let full = outcome.rejection() == Some(Rejection::Overloaded);
-        if let Some(idempotency) = command.idempotency.as_ref().filter(|_| !full) {
-            self.keys.remember(idempotency, &outcome, self.time_ms);
+        let worth = room::worth(&outcome, self.revision > before);
+        if let Some((request, worth)) = request.zip(worth) {
+            let until_ms = self
+                .time_ms
+                .saturating_add(keys::kept_ms(command.key_kept_ms));
+            self.keys.remember(request, &outcome, worth, until_ms);
         }
         debug_assert_eq!(self.check_invariants(), Ok(()));
         self.answer(outcome, Replay::Fresh)
@@ -114,12 +100,12 @@ impl Ledger {
     /// A reservation by its number.
     #[must_use]
     pub fn reservation(&self, number: u64) -> Option<&Reservation> {
-        self.reservations.get(&number)
+        self.shelf.get(number)
     }
 
     /// Every reservation that is kept, in the order of their numbers.
     pub fn reservations(&self) -> impl DoubleEndedIterator<Item = &Reservation> {
-        self.reservations.values()
+        self.shelf.iter()
     }
 
     /// Free units of every night from `from` up to, not including, `until`, for a
@@ -128,17 +114,40 @@ impl Ledger {
     pub fn availability(&self, from: Date, until: Date, units: u32, now_ms: u64) -> Vec<Night> {
         let units = if self.units == 0 { units } else { self.units };
         let mut occupancy = self.occupancy.clone();
-        for due in self.due(now_ms) {
+        for due in self.shelf.due(now_ms) {
             occupancy.give_back(&due.stay, due.units);
         }
         occupancy.nights(from, until, units)
     }
 
-    /// When the next reservation lapses, in milliseconds since 1970.
+    /// The earliest instant, in milliseconds since 1970, at which something must be done
+    /// for this ledger without anybody asking: a hold or a payment lapses, or a payment
+    /// wants a step. In the past where it should have been done already.
     #[must_use]
-    pub fn next_expiry_ms(&self) -> Option<u64> {
-        let lapsing = self.reservations.values().filter(|one| one.lapses());
-        lapsing.map(|one| one.expires_at_ms).min()
+    pub fn todo_ms(&self) -> Option<u64> {
+        let lapse = self.shelf.next_lapse_ms();
+        let payment = self.payment_due_ms();
+        lapse.into_iter().chain(payment).min()
+    }
+
+    /// Whether a hold or a payment has lapsed by `now_ms` that no entry has ended yet.
+    #[must_use]
+    pub fn lapses_by(&self, now_ms: u64) -> bool {
+        self.shelf
+            .next_lapse_ms()
+            .is_some_and(|at_ms| at_ms <= now_ms)
+    }
+
+    /// Every payment that wants a step, in the order of their numbers. What a driver
+    /// does about them it may do again: the provider and this ledger bear repetition.
+    pub fn open_payments(&self) -> impl Iterator<Item = OpenPayment> {
+        self.shelf.open().filter_map(Reservation::open_payment)
+    }
+
+    /// From when on a payment wants a step that anybody may do.
+    fn payment_due_ms(&self) -> Option<u64> {
+        let due = |one: &Reservation| one.payment.as_ref().and_then(crate::Payment::due_ms);
+        self.shelf.open().filter_map(due).min()
     }
 
     /// Whether a booking stands whose departure is after `today`. A payment that is
@@ -146,7 +155,7 @@ impl Ledger {
     #[must_use]
     pub fn has_future_booking(&self, today: Date, now_ms: u64) -> bool {
         let today = day::from_date(today);
-        self.reservations.values().any(|one| {
+        self.shelf.iter().any(|one| {
             let stands = matches!(
                 one.state_at(now_ms),
                 ReservationState::Confirmed | ReservationState::PendingPayment
@@ -158,122 +167,5 @@ impl Ledger {
     /// Events that nobody has taken yet, oldest first.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.outbox.events()
-    }
-
-    /// Checks that no night is sold twice, and that the sums match their parts.
-    ///
-    /// # Errors
-    /// What is wrong, in words: a bug in this crate.
-    pub fn check_invariants(&self) -> Result<(), String> {
-        let mut counted = Occupancy::default();
-        for one in self.reservations.values() {
-            if one.state().takes_nights() {
-                counted.take(&one.stay, one.units);
-            }
-            if one.fencing_token > self.last_number {
-                return Err(format!("token {} was never given", one.fencing_token));
-            }
-        }
-        if counted != self.occupancy {
-            return Err("the occupancy is not the sum of the reservations".to_owned());
-        }
-        match self.occupancy.most_taken() {
-            Some((night, taken)) if taken > self.units => Err(format!(
-                "night {night} is taken {taken} times, of {} units",
-                self.units
-            )),
-            _ => Ok(()),
-        }
-    }
-
-    /// Its bytes; equal ledgers have equal bytes.
-    #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
-        Wire {
-            units: self.units,
-            time_ms: self.time_ms,
-            revision: self.revision,
-            last_number: self.last_number,
-            reservations: self.reservations.values().cloned().collect(),
-            keys: self.keys.clone(),
-            outbox: self.outbox.clone(),
-        }
-        .encode_to_vec()
-    }
-
-    /// Reads what [`Ledger::encode`] wrote, and checks its invariants.
-    ///
-    /// # Errors
-    /// [`DecodeError`] for anything else; it never panics.
-    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let wire = <Wire as Message>::decode(bytes)?;
-        if wire.reservations.len() > RESERVATIONS_MAX {
-            return Err(DecodeError::new("too many reservations"));
-        }
-        let mut ledger = Self {
-            units: wire.units,
-            time_ms: wire.time_ms,
-            revision: wire.revision,
-            last_number: wire.last_number,
-            keys: wire.keys,
-            outbox: wire.outbox,
-            ..Self::default()
-        };
-        for one in wire.reservations {
-            if !(0..=i64::from(STAY_NIGHTS_MAX)).contains(&one.stay.nights()) {
-                return Err(DecodeError::new("a stay that is too long"));
-            }
-            if one.state().takes_nights() {
-                ledger.occupancy.take(&one.stay, one.units);
-            }
-            ledger.reservations.insert(one.number, one);
-        }
-        ledger.check_invariants().map_err(DecodeError::new)?;
-        Ok(ledger)
-    }
-
-    /// Ends what is due by the ledger's time; answers how many.
-    fn lapse(&mut self) -> u64 {
-        let due: Vec<u64> = self.due(self.time_ms).map(|one| one.number).collect();
-        for number in &due {
-            if let Some(one) = self.reservations.get_mut(number) {
-                one.advance(ReservationState::Expired, StepKind::Expire, self.time_ms);
-            }
-            self.keys.settle(*number, &Rejection::HoldExpired.into());
-            self.free(*number, EventKind::BookingExpired);
-        }
-        due.len() as u64
-    }
-
-    /// Drops what is old enough to be forgotten.
-    fn forget(&mut self) {
-        let (time_ms, today) = (self.time_ms, day::of_instant(self.time_ms));
-        self.keys.forget(time_ms);
-        let occupancy = &mut self.occupancy;
-        self.reservations.retain(|_, one| {
-            let taken = one.state().takes_nights();
-            let kept = if taken {
-                one.stay.check_out.saturating_add(PAST_KEPT_DAYS) > today
-            } else {
-                one.changed_at_ms().saturating_add(ENDED_KEPT_MS) > time_ms
-            };
-            if taken && !kept {
-                occupancy.give_back(&one.stay, one.units);
-            }
-            kept
-        });
-    }
-
-    /// Refuses what would need more room than there is. Ending something never does.
-    fn room_for(&self, command: &Command) -> Result<(), Rejection> {
-        let makes_one = matches!(command.op, Some(Op::Hold(_) | Op::Book(_) | Op::Block(_)));
-        if makes_one && self.reservations.len() >= RESERVATIONS_MAX {
-            return Err(Rejection::Overloaded);
-        }
-        let needs_record = command.idempotency.is_some();
-        if needs_record && makes_one && self.keys.are_full() {
-            return Err(Rejection::Overloaded);
-        }
-        Ok(())
     }
 }

@@ -17,20 +17,29 @@ mod command;
 mod day;
 mod ledger;
 mod outcome;
+mod payment;
+mod policy;
 mod rejection;
 mod reservation;
+mod settle;
 
 pub use command::{
     Block, Book, Cancel, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay, Price,
     Release, Stay, Terms, Unblock,
 };
 pub use ledger::{
-    BOOKING_HORIZON_DAYS, Event, EventKind, Fate, HOLD_TTL_MS, IDEMPOTENCY_MS,
-    IDEMPOTENCY_RECORDS_MAX, Ledger, Night, OUTBOX_EVENTS_MAX, PAYMENT_TTL_MS, RESERVATIONS_MAX,
-    STAY_NIGHTS_MAX,
+    BOOKING_HORIZON_DAYS, ENCODED_BYTES_MAX, Event, EventKind, Fate, HOLD_TTL_MS,
+    HOLDS_OF_CALLER_MAX, IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN,
+    LASTING_RECORDS_MAX, LASTING_RECORDS_OF_CALLER_MAX, Ledger, Night, OUTBOX_EVENTS_MAX,
+    PASSING_RECORDS_MAX, PAYMENT_TTL_MS, RESERVATION_BYTES_MAX, STAY_NIGHTS_MAX,
 };
 pub use outcome::{
     Applied, Confirmed, Declined, DecodeError, Held, Outcome, Pending, Replay, Reserved,
 };
+pub use payment::{
+    DRIVEN_BY_CLIENT_MS, OpenPayment, PAYMENT_METHOD_BYTES_MAX, Payment, PaymentState, PaymentStep,
+};
+pub use policy::CancelPolicy;
 pub use rejection::Rejection;
 pub use reservation::{Reservation, ReservationState, Step, StepKind};
+pub use settle::{Settle, Settled};

@@ -5,7 +5,7 @@ use prost::Message;
 
 use crate::command::{Price, Stay};
 use crate::rejection::{RejectedWire, Rejection};
-use crate::reservation::Reservation;
+use crate::reservation::{Reservation, ReservationState};
 
 /// Bytes that are no record of ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum Replay {
 /// The answer to one log entry.
 #[derive(Clone, PartialEq, Message)]
 pub struct Applied {
-    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
     outcome: Option<Outcome>,
     #[prost(bool, tag = "20")]
     replayed: bool,
@@ -51,6 +51,10 @@ pub struct Applied {
     /// is reserved.
     #[prost(message, optional, tag = "23")]
     pub reserved: Option<Reserved>,
+    /// From when on a payment of the listing wants a step that anybody may do, in
+    /// milliseconds since 1970: the leader drives it without being asked.
+    #[prost(uint64, optional, tag = "24")]
+    pub payment_due_ms: Option<u64>,
 }
 
 /// What a reservation is for. Fixed once it is made.
@@ -65,6 +69,9 @@ pub struct Reserved {
     /// The quote that stands for price and terms; empty for a block.
     #[prost(string, tag = "3")]
     pub quote: String,
+    /// Minor units that its cancellation gives back, decided once; absent before.
+    #[prost(uint64, optional, tag = "4")]
+    pub refund: Option<u64>,
 }
 
 impl From<&Reservation> for Reserved {
@@ -73,6 +80,12 @@ impl From<&Reservation> for Reserved {
             stay: reservation.stay,
             price: reservation.price.clone(),
             quote: reservation.quote.clone(),
+            refund: (reservation.state() == ReservationState::Cancelled).then(|| {
+                reservation
+                    .payment
+                    .as_ref()
+                    .map_or(0, |payment| payment.refund)
+            }),
         }
     }
 }
@@ -85,12 +98,19 @@ impl Applied {
             revision,
             at_ms,
             reserved: None,
+            payment_due_ms: None,
         }
     }
 
     /// The same, with what is reserved.
     pub(crate) fn with(mut self, reserved: Option<Reserved>) -> Self {
         self.reserved = reserved;
+        self
+    }
+
+    /// The same, with when a payment of the listing is due.
+    pub(crate) const fn due(mut self, payment_due_ms: Option<u64>) -> Self {
+        self.payment_due_ms = payment_due_ms;
         self
     }
 
@@ -163,6 +183,9 @@ pub enum Outcome {
     /// Nothing was done.
     #[prost(message, tag = "10")]
     Rejected(RejectedWire),
+    /// The step of the payment is journalled.
+    #[prost(uint64, tag = "11")]
+    Settled(u64),
 }
 
 impl Outcome {
@@ -178,7 +201,8 @@ impl Outcome {
             Self::Released(number)
             | Self::Cancelled(number)
             | Self::Blocked(number)
-            | Self::Unblocked(number) => Some(*number),
+            | Self::Unblocked(number)
+            | Self::Settled(number) => Some(*number),
             Self::Expired(_) | Self::Rejected(_) => None,
         }
     }

@@ -36,6 +36,8 @@ pub enum Rejection {
         /// What stands for them now.
         quote: String,
     },
+    /// A payment under another key is under way for the same hold.
+    InFlight,
 }
 
 /// A rejection as it is stored.
@@ -62,6 +64,7 @@ const IDEMPOTENCY_MISMATCH: i32 = 4;
 const VALIDATION: i32 = 5;
 const OVERLOADED: i32 = 6;
 const QUOTE_STALE: i32 = 7;
+const IN_FLIGHT: i32 = 8;
 
 impl RejectedWire {
     pub(crate) fn read(&self) -> Rejection {
@@ -74,6 +77,7 @@ impl RejectedWire {
             NOT_FOUND => Rejection::NotFound,
             IDEMPOTENCY_MISMATCH => Rejection::IdempotencyMismatch,
             OVERLOADED => Rejection::Overloaded,
+            IN_FLIGHT => Rejection::InFlight,
             QUOTE_STALE => Rejection::QuoteStale {
                 quote: self.quote.clone(),
             },
@@ -104,6 +108,12 @@ impl From<Rejection> for Outcome {
                 wire.detail = detail;
             }
             Rejection::Overloaded => wire.kind = OVERLOADED,
+            Rejection::InFlight => {
+                wire.kind = IN_FLIGHT;
+                // For a reader of an earlier version.
+                "/hold_id".clone_into(&mut wire.pointer);
+                "another payment for this hold is under way".clone_into(&mut wire.detail);
+            }
             Rejection::QuoteStale { quote } => {
                 wire.kind = QUOTE_STALE;
                 wire.quote = quote;

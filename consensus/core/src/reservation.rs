@@ -3,6 +3,12 @@
 use prost::Message;
 
 use crate::command::{Price, Stay};
+use crate::payment::{OpenPayment, Payment, PaymentState, PaymentStep};
+use crate::policy::CancelPolicy;
+
+/// Steps that a reservation remembers. The longest way that does not go in circles has
+/// eight; only an operator who gives up again and again makes more.
+pub(crate) const STEPS_MAX: usize = 10;
 
 /// Where a reservation stands. A block of the host is one too: it takes nights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -65,6 +71,43 @@ pub enum StepKind {
     Block = 8,
     /// Opened again.
     Unblock = 9,
+    /// Money taken.
+    Capture = 10,
+    /// Money that may be reserved is to be given back.
+    Void = 11,
+    /// Nothing is reserved any more.
+    Voided = 12,
+    /// Money is to be given back.
+    Refund = 13,
+    /// Money given back.
+    Refunded = 14,
+    /// The payment was taken over by an operator.
+    GiveUp = 15,
+}
+
+impl StepKind {
+    /// Its name in answers of the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unknown",
+            Self::Hold => "hold",
+            Self::Authorize => "authorize",
+            Self::Confirm => "confirm",
+            Self::Decline => "decline",
+            Self::Release => "release",
+            Self::Cancel => "cancel",
+            Self::Expire => "expire",
+            Self::Block => "block",
+            Self::Unblock => "unblock",
+            Self::Capture => "capture",
+            Self::Void => "void",
+            Self::Voided => "voided",
+            Self::Refund => "refund",
+            Self::Refunded => "refunded",
+            Self::GiveUp => "give_up",
+        }
+    }
 }
 
 /// A step and its time.
@@ -109,22 +152,25 @@ pub struct Reservation {
     /// Why the payment was refused; empty otherwise.
     #[prost(string, tag = "10")]
     pub reason: String,
-    /// Every step, in order.
+    /// Every step, in order; of more than ten, the last but one gives way.
     #[prost(message, repeated, tag = "11")]
     pub steps: Vec<Step>,
     /// Units that it takes of each night.
     #[prost(uint32, tag = "12")]
     pub(crate) units: u32,
+    /// Its money; absent before somebody pays, and where nothing is to be paid.
+    #[prost(message, optional, tag = "13")]
+    pub payment: Option<Payment>,
+    /// What the guest gets back by cancelling; absent for a block.
+    #[prost(message, optional, tag = "14")]
+    pub policy: Option<CancelPolicy>,
 }
 
 impl Reservation {
     /// Moves it to `state` by a step of `kind`.
     pub(crate) fn advance(&mut self, state: ReservationState, kind: StepKind, at_ms: u64) {
         self.set_state(state);
-        self.steps.push(Step {
-            kind: kind.into(),
-            at_ms,
-        });
+        self.step(kind, at_ms);
     }
 
     /// Where it stands at an instant: what is due by `now_ms` counts as lapsed, also
@@ -136,6 +182,58 @@ impl Reservation {
         } else {
             self.state()
         }
+    }
+
+    /// Adds a step that changes the money and not the nights.
+    pub(crate) fn pay(&mut self, state: PaymentState, kind: StepKind, at_ms: u64) {
+        if let Some(payment) = self.payment.as_mut() {
+            payment.advance(state, at_ms);
+        }
+        self.step(kind, at_ms);
+    }
+
+    fn step(&mut self, kind: StepKind, at_ms: u64) {
+        // How it began and how it stands must stay; what was in between may go.
+        if self.steps.len() >= STEPS_MAX {
+            self.steps.remove(STEPS_MAX - 1);
+        }
+        self.steps.push(Step {
+            kind: kind.into(),
+            at_ms,
+        });
+    }
+
+    /// Where its payment stands, if it has one.
+    #[must_use]
+    pub fn payment_state(&self) -> Option<PaymentState> {
+        self.payment.as_ref().map(Payment::state)
+    }
+
+    /// Whether its payment wants a step.
+    pub(crate) fn is_open(&self) -> bool {
+        self.payment_state()
+            .is_some_and(|state| state.wants().is_some())
+    }
+
+    /// What a driver must do about its payment, if anything.
+    #[must_use]
+    pub fn open_payment(&self) -> Option<OpenPayment> {
+        let payment = self.payment.as_ref()?;
+        let step = payment.state().wants()?;
+        let amount = match step {
+            PaymentStep::Refund => payment.refund,
+            PaymentStep::Authorize | PaymentStep::Capture | PaymentStep::Void => self.price.amount,
+        };
+        Some(OpenPayment {
+            number: self.number,
+            step,
+            amount,
+            currency: self.price.currency.clone(),
+            method: payment.method.clone(),
+            authorization: self.authorization.clone(),
+            since_ms: payment.since_ms,
+            due_ms: payment.due_ms().unwrap_or(payment.since_ms),
+        })
     }
 
     /// Whether it lapses by itself at some time.

@@ -60,13 +60,17 @@ pub(crate) async fn book(
     }
     let (id, op) = match (hold_id, listing_id, check_in, check_out, guests) {
         (Some(hold), None, None, None, None) => {
-            let number = hold.number();
-            (hold.listing().clone(), Ok(Op::Pay(Pay { number })))
+            let pay = Pay {
+                number: hold.number(),
+                payment_method,
+            };
+            (hold.listing().clone(), Ok(Op::Pay(pay)))
         }
         (None, Some(id), Some(check_in), Some(check_out), Some(guests)) => {
             let stay = Stay::new(check_in, check_out, guests);
             let offer = Offer::of(&node, &id).await;
-            (id, offer.map(|offer| offer.book(stay, quote)))
+            let book = |offer: Offer| offer.book(stay, quote, payment_method);
+            (id, offer.map(book))
         }
         _ => {
             return Err(Problem::new(
@@ -80,11 +84,7 @@ pub(crate) async fn book(
     let applied = match op {
         Ok(op) => node
             .bookings
-            .book(
-                session.errand(&genesis),
-                request.command(op),
-                payment_method,
-            )
+            .book(session.errand(&genesis), request.command(op))
             .await
             .map_err(unanswered)?,
         Err(refusal) => {

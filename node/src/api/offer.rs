@@ -54,13 +54,14 @@ impl Offer {
     }
 
     /// Sells the nights of a stay, to a guest who has seen a quote.
-    pub(crate) fn book(self, stay: Stay, quote_seen: Option<String>) -> Op {
+    pub(crate) fn book(self, stay: Stay, quote_seen: Option<String>, payment_method: String) -> Op {
         Op::Book(Book {
             stay,
             terms: self.terms(),
             price: self.price(&stay),
             quote: self.quote,
             quote_seen,
+            payment_method,
         })
     }
 
@@ -71,6 +72,7 @@ impl Offer {
             capacity: view.capacity,
             min_stay: view.min_stay,
             max_stay: view.max_stay,
+            policy: None,
         }
     }
 

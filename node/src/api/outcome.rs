@@ -7,7 +7,7 @@ use axum::http::header::LOCATION;
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{
-    Applied, Outcome, Price, Rejection, Replay, Reservation, ReservationState, StepKind,
+    Applied, Outcome, Price, Rejection, Replay, Reservation, ReservationState,
 };
 use meridian_regions::{BlockId, BookingId, HoldId, ListingId, UnixNanos};
 use serde_json::{Value, json};
@@ -130,10 +130,17 @@ fn told(listing: &ListingId, applied: &Applied) -> Result<Told, Problem> {
                 "booking_id": BookingId::new(listing.clone(), *number),
                 "listing_id": listing,
                 "state": "cancelled",
+                "refund": applied.reserved.as_ref().and_then(|one| {
+                    let amount = one.refund?;
+                    Some(json!({"amount": amount, "currency": one.price.currency}))
+                }),
             }),
         },
         Outcome::Blocked(number) => blocked(listing, applied, *number),
-        Outcome::Released(_) | Outcome::Unblocked(_) | Outcome::Expired(_) => Told {
+        Outcome::Released(_)
+        | Outcome::Unblocked(_)
+        | Outcome::Expired(_)
+        | Outcome::Settled(_) => Told {
             status: StatusCode::NO_CONTENT,
             location: None,
             body: Value::Null,
@@ -205,6 +212,11 @@ fn rejected(rejection: Rejection) -> Problem {
             "this listing's ledger is full: nothing was done",
         )
         .retry_after(UNKNOWN_RETRY),
+        Rejection::InFlight => Problem::new(
+            Slug::IdempotencyInFlight,
+            "another payment for this hold is under way: wait for its outcome",
+        )
+        .retry_after(UNKNOWN_RETRY),
         Rejection::QuoteStale { quote } => Problem::new(
             Slug::QuoteStale,
             "read the listing again and show the guest the new price and terms",
@@ -220,7 +232,7 @@ pub(crate) fn booking(listing: &ListingId, reservation: &Reservation, now: UnixN
     let steps: Vec<Value> = reservation
         .steps
         .iter()
-        .map(|step| json!({"step": step_name(step.kind()), "at": rfc3339(step.at_ms)}))
+        .map(|step| json!({"step": step.kind().name(), "at": rfc3339(step.at_ms)}))
         .collect();
     let mut shown = json!({
         "booking_id": BookingId::new(listing.clone(), reservation.number),
@@ -237,6 +249,15 @@ pub(crate) fn booking(listing: &ListingId, reservation: &Reservation, now: UnixN
     if state == ReservationState::Held {
         shown["expires_at"] = json!(rfc3339(reservation.expires_at_ms));
     }
+    if let Some(payment) = &reservation.payment {
+        shown["payment"] = json!({
+            "state": payment.state().name(),
+            "captured": payment.captured,
+            "refund": payment.refund,
+            "refunded": payment.refunded,
+            "since": rfc3339(payment.since_ms),
+        });
+    }
     if !reservation.reason.is_empty() {
         shown["reason"] = json!(reservation.reason);
     }
@@ -252,21 +273,6 @@ const fn state_name(state: ReservationState) -> &'static str {
         ReservationState::Confirmed => "confirmed",
         ReservationState::Expired => "expired",
         _ => "cancelled",
-    }
-}
-
-const fn step_name(kind: StepKind) -> &'static str {
-    match kind {
-        StepKind::Hold => "hold",
-        StepKind::Authorize => "authorize",
-        StepKind::Confirm => "confirm",
-        StepKind::Decline => "decline",
-        StepKind::Release => "release",
-        StepKind::Cancel => "cancel",
-        StepKind::Expire => "expire",
-        StepKind::Block => "block",
-        StepKind::Unblock => "unblock",
-        StepKind::Unspecified => "unknown",
     }
 }
 
@@ -289,6 +295,7 @@ mod tests {
                 capacity: 4,
                 min_stay: 1,
                 max_stay: 28,
+                policy: None,
             },
             price: Price::default(),
             ttl_ms: 60_000,

@@ -22,6 +22,7 @@ pub(crate) enum Slug {
     HoldExpired,
     IdempotencyKeyMissing,
     IdempotencyMismatch,
+    IdempotencyInFlight,
     PreconditionFailed,
     HasBookings,
     PaymentDeclined,
@@ -49,7 +50,8 @@ impl Slug {
 
     /// Whether the same request, with the same key, may be sent again.
     const fn retryable(self) -> bool {
-        matches!(self, |Self::SessionBehind| Self::NoQuorum
+        matches!(self, |Self::IdempotencyInFlight| Self::SessionBehind
+            | Self::NoQuorum
             | Self::Overloaded
             | Self::OutcomeUnknown)
     }
@@ -75,6 +77,11 @@ impl Slug {
                 "idempotency-key-missing",
                 S::BAD_REQUEST,
                 "An Idempotency-Key header is required",
+            ),
+            Self::IdempotencyInFlight => (
+                "idempotency-in-flight",
+                S::CONFLICT,
+                "A request for the same is under way",
             ),
             Self::IdempotencyMismatch => (
                 "idempotency-mismatch",

@@ -8,7 +8,7 @@ use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::NodeId;
 use prost::Message;
 
-use super::wire::{Answered, Asked, Book, Failure, Read, Reply};
+use super::wire::{Answered, Asked, Failure, Read, Reply};
 
 /// Why there is no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -44,10 +44,8 @@ pub(super) enum Attempt {
 /// What is asked of a group, before it is known where its leader is.
 pub(super) enum Ask {
     Propose(Command),
-    Book {
-        command: Command,
-        payment_method: String,
-    },
+    /// Propose a command that begins a payment, and drive the payment.
+    Book(Command),
     Read,
 }
 
@@ -82,13 +80,7 @@ pub(super) fn read_attempt(error: ReadError) -> Attempt {
 pub(super) fn to_wire(ask: &Ask) -> Asked {
     match ask {
         Ask::Propose(command) => Asked::Propose(command.encode()),
-        Ask::Book {
-            command,
-            payment_method,
-        } => Asked::Book(Book {
-            command: command.encode(),
-            payment_method: payment_method.clone(),
-        }),
+        Ask::Book(command) => Asked::Book(command.encode()),
         Ask::Read => Asked::Read(Read {}),
     }
 }

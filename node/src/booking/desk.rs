@@ -78,13 +78,8 @@ impl BookingDesk {
         &self,
         errand: Errand<'_>,
         command: Command,
-        payment_method: String,
     ) -> Result<Applied, DeskError> {
-        let ask = Ask::Book {
-            command,
-            payment_method,
-        };
-        match self.ask(errand, &ask).await? {
+        match self.ask(errand, &Ask::Book(command)).await? {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
         }
@@ -169,12 +164,9 @@ impl BookingDesk {
                 .await
                 .map(|applied| Answer::Applied(Box::new(applied)))
                 .map_err(proposal_attempt),
-            Ask::Book {
-                command,
-                payment_method,
-            } => self
+            Ask::Book(command) => self
                 .till
-                .book(&self.groups, errand, command, payment_method)
+                .book(&self.groups, errand, command)
                 .await
                 .map(|applied| Answer::Applied(Box::new(applied)))
                 .map_err(proposal_attempt),
@@ -244,10 +236,7 @@ impl BookingDesk {
             |bytes: &[u8]| Command::decode(bytes).map_err(|_malformed| Attempt::NotExecuted);
         let ask = match forwarded.asked.ok_or(Attempt::NotExecuted)? {
             Asked::Propose(command) => Ask::Propose(decode(&command)?),
-            Asked::Book(book) => Ask::Book {
-                command: decode(&book.command)?,
-                payment_method: book.payment_method,
-            },
+            Asked::Book(command) => Ask::Book(decode(&command)?),
             Asked::Read(_) => Ask::Read,
         };
         let request = RequestId::from_text(&forwarded.request_id);

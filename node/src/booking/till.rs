@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian_consensus::{Groups, ProposeError};
-use meridian_consensus_core::{Applied, Command, Outcome};
+use meridian_consensus_core::{Applied, Command, Op, Outcome};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
@@ -41,11 +41,10 @@ impl Till {
         groups: &Groups,
         errand: Errand<'_>,
         command: &Command,
-        payment_method: &str,
     ) -> Result<Applied, ProposeError> {
         let (groups, payments) = (groups.clone(), Arc::clone(&self.payments));
         let (genesis, deadline) = (errand.genesis.clone(), errand.deadline);
-        let (command, method) = (command.clone(), payment_method.to_owned());
+        let (command, method) = (command.clone(), method_of(command).to_owned());
         self.finish(async move {
             saga::drive(&groups, &*payments, &genesis, command, &method, deadline).await
         })
@@ -104,6 +103,14 @@ impl Till {
     }
 }
 
+fn method_of(command: &Command) -> &str {
+    match &command.op {
+        Some(Op::Book(book)) => &book.payment_method,
+        Some(Op::Pay(pay)) => &pay.payment_method,
+        _ => "",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
@@ -154,6 +161,7 @@ mod tests {
                 capacity: 2,
                 min_stay: 1,
                 max_stay: 28,
+                policy: None,
             },
             price: Price {
                 amount: 12_900,
@@ -161,6 +169,7 @@ mod tests {
             },
             quote: String::new(),
             quote_seen: None,
+            payment_method: "card_ok".to_owned(),
         })
     }
 
@@ -182,7 +191,7 @@ mod tests {
             deadline: Instant::now() + PATIENCE,
         };
         let book = Command::new(tomorrow(), None);
-        let booked = desk.book(errand, book, "card_ok".to_owned()).await;
+        let booked = desk.book(errand, book).await;
         let booked = booked.expect("a quorum of one");
         let Outcome::Confirmed(sold) = booked.outcome() else {
             panic!("{booked:?}");

@@ -27,21 +27,12 @@ pub(crate) enum Asked {
     /// Propose this command, encoded.
     #[prost(bytes, tag = "3")]
     Propose(Vec<u8>),
-    /// Propose this command and drive the payment that it begins.
-    #[prost(message, tag = "4")]
-    Book(Book),
+    /// Propose this command, encoded, and drive the payment that it begins.
+    #[prost(bytes, tag = "4")]
+    Book(Vec<u8>),
     /// Read the ledger, linearizably.
     #[prost(message, tag = "5")]
     Read(Read),
-}
-
-/// A command that begins a payment, and what the guest pays with.
-#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
-pub(crate) struct Book {
-    #[prost(bytes = "vec", tag = "1")]
-    pub(crate) command: Vec<u8>,
-    #[prost(string, tag = "2")]
-    pub(crate) payment_method: String,
 }
 
 /// A linearizable read of the whole ledger of one listing.

@@ -11,7 +11,7 @@ use super::keys::Known;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Fate {
     /// Settled: this was, or would be, the answer.
-    Settled(Applied),
+    Settled(Box<Applied>),
     /// Its payment is under way.
     InFlight {
         /// When it lapses unless it is settled before, in milliseconds since 1970.
@@ -31,7 +31,7 @@ impl Ledger {
                     .reservation(pending.number)
                     .map_or(self.time_ms, |one| one.expires_at_ms),
             },
-            Some(outcome) => Fate::Settled(self.answer(outcome, Replay::Replayed)),
+            Some(outcome) => Fate::Settled(Box::new(self.answer(outcome, Replay::Replayed))),
             None => Fate::Unknown,
         }
     }
@@ -49,6 +49,16 @@ impl Ledger {
     pub(super) fn answer(&self, outcome: Outcome, replay: Replay) -> Applied {
         let reservation = outcome.number().and_then(|number| self.reservation(number));
         let reserved = reservation.map(Reserved::from);
-        Applied::new(outcome, replay, self.revision, self.time_ms).with(reserved)
+        let outcome = match (outcome, reservation) {
+            // The record of a key does not keep it twice.
+            (Outcome::Declined(mut declined), Some(one)) => {
+                declined.reason.clone_from(&one.reason);
+                Outcome::Declined(declined)
+            }
+            (outcome, _) => outcome,
+        };
+        Applied::new(outcome, replay, self.revision, self.time_ms)
+            .with(reserved)
+            .due(self.payment_due_ms())
     }
 }

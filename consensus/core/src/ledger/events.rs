@@ -26,12 +26,54 @@ pub enum EventKind {
     PaymentDeclined = 6,
     /// `availability.changed`
     AvailabilityChanged = 7,
+    /// `payment.authorized`
+    PaymentAuthorized = 8,
+    /// `payment.captured`
+    PaymentCaptured = 9,
+    /// `payment.voided`
+    PaymentVoided = 10,
+    /// `payment.refunded`
+    PaymentRefunded = 11,
+    /// `payment.given_up`
+    PaymentGivenUp = 12,
+    /// `payment.pending`
+    PaymentPending = 13,
+    /// `payment.refunding`
+    PaymentRefunding = 14,
+    /// `payment.voiding`
+    PaymentVoiding = 15,
+}
+
+impl EventKind {
+    /// Its type, as consumers know it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unknown",
+            Self::BookingHeld => "booking.held",
+            Self::BookingConfirmed => "booking.confirmed",
+            Self::BookingCancelled => "booking.cancelled",
+            Self::BookingExpired => "booking.expired",
+            Self::BookingReleased => "booking.released",
+            Self::AvailabilityChanged => "availability.changed",
+            Self::PaymentPending => "payment.pending",
+            Self::PaymentAuthorized => "payment.authorized",
+            Self::PaymentCaptured => "payment.captured",
+            Self::PaymentDeclined => "payment.declined",
+            Self::PaymentVoiding => "payment.voiding",
+            Self::PaymentVoided => "payment.voided",
+            Self::PaymentRefunding => "payment.refunding",
+            Self::PaymentRefunded => "payment.refunded",
+            Self::PaymentGivenUp => "payment.given_up",
+        }
+    }
 }
 
 /// One event, the same in every delivery.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub struct Event {
-    /// Its number in the listing, from 1, without gaps.
+    /// Its number in the listing, from 1, without gaps. With the listing it makes the
+    /// event's id, the same in every delivery and on every replica.
     #[prost(uint64, tag = "1")]
     pub number: u64,
     #[prost(enumeration = "EventKind", tag = "2")]

@@ -1,43 +1,36 @@
-//! Every operation of the ledger: checked first, then done whole.
+//! Every operation on nights: checked first, then done whole.
 
-use crate::command::{Block, Command, Confirm, Decline, Op, Price, Stay};
-use crate::outcome::{Confirmed, Declined, Held, Outcome, Pending};
+use crate::command::{Block, Book, Command, Hold, Op, Price, Stay, Terms};
+use crate::outcome::{Held, Outcome};
+use crate::policy::CancelPolicy;
 use crate::rejection::Rejection;
 use crate::reservation::{Reservation, ReservationState, StepKind};
 
 use super::{EventKind, Ledger, PAYMENT_TTL_MS, rules};
 
+/// What a reservation is made of.
+struct Wanted<'a> {
+    stay: &'a Stay,
+    terms: &'a Terms,
+    price: &'a Price,
+    quote: &'a str,
+    expires_at_ms: u64,
+}
+
 impl Ledger {
     pub(super) fn perform(&mut self, command: &Command, lapsed: u64) -> Result<Outcome, Rejection> {
-        let caller = command
-            .idempotency
-            .as_ref()
-            .map_or("", |idempotency| idempotency.caller.as_str());
+        let request = command.idempotency.as_ref();
+        let caller = request.map_or("", |request| request.caller.as_str());
         match command.op.as_ref() {
-            Some(Op::Hold(hold)) => {
-                rules::quote(hold.quote_seen.as_deref(), &hold.quote)?;
-                rules::ttl(hold.ttl_ms)?;
-                rules::stay(&hold.stay, &hold.terms, self.time_ms)?;
-                self.found(hold.terms.units);
-                let until = self.time_ms.saturating_add(hold.ttl_ms);
-                let number = self.reserve(&hold.stay, &hold.price, caller, &hold.quote, until)?;
-                Ok(Outcome::Held(Held {
-                    number,
-                    expires_at_ms: until,
-                    fencing_token: number,
-                }))
-            }
+            Some(Op::Hold(hold)) => self.hold(hold, caller),
             Some(Op::Book(book)) => {
-                rules::quote(book.quote_seen.as_deref(), &book.quote)?;
-                rules::stay(&book.stay, &book.terms, self.time_ms)?;
-                self.found(book.terms.units);
-                let until = self.time_ms.saturating_add(PAYMENT_TTL_MS);
-                let number = self.reserve(&book.stay, &book.price, caller, &book.quote, until)?;
-                self.pay(number)
+                let number = self.reserve_for(book, caller)?;
+                self.pay(number, &book.payment_method, request)
             }
-            Some(Op::Pay(pay)) => self.pay(pay.number),
+            Some(Op::Pay(pay)) => self.pay(pay.number, &pay.payment_method, request),
             Some(Op::Confirm(confirm)) => self.confirm(confirm),
             Some(Op::Decline(decline)) => self.decline(decline),
+            Some(Op::Settle(settle)) => self.settle(settle),
             Some(Op::Release(release)) => self.release(release.number),
             Some(Op::Cancel(cancel)) => self.cancel(cancel.number),
             Some(Op::Block(block)) => self.block(block, caller),
@@ -50,119 +43,94 @@ impl Ledger {
         }
     }
 
-    /// Fixes the units by the first command that names them.
-    fn found(&mut self, units: u32) {
-        if self.units == 0 {
-            self.units = units;
-        }
+    fn hold(&mut self, hold: &Hold, caller: &str) -> Result<Outcome, Rejection> {
+        rules::quote(hold.quote_seen.as_deref(), &hold.quote)?;
+        rules::ttl(hold.ttl_ms)?;
+        let expires_at_ms = self.time_ms.saturating_add(hold.ttl_ms);
+        let number = self.reserve(
+            Wanted {
+                stay: &hold.stay,
+                terms: &hold.terms,
+                price: &hold.price,
+                quote: &hold.quote,
+                expires_at_ms,
+            },
+            caller,
+        )?;
+        Ok(Outcome::Held(Held {
+            number,
+            expires_at_ms,
+            fencing_token: number,
+        }))
     }
 
-    fn reserve(
-        &mut self,
-        stay: &Stay,
-        price: &Price,
-        caller: &str,
-        quote: &str,
-        expires_at_ms: u64,
-    ) -> Result<u64, Rejection> {
-        self.occupancy.check_free(stay, 1, self.units)?;
-        self.last_number += 1;
+    /// The hold of a guest who pays at once.
+    fn reserve_for(&mut self, book: &Book, caller: &str) -> Result<u64, Rejection> {
+        rules::quote(book.quote_seen.as_deref(), &book.quote)?;
+        rules::payment_method(&book.payment_method)?;
+        let wanted = Wanted {
+            stay: &book.stay,
+            terms: &book.terms,
+            price: &book.price,
+            quote: &book.quote,
+            expires_at_ms: self.time_ms.saturating_add(PAYMENT_TTL_MS),
+        };
+        self.reserve(wanted, caller)
+    }
+
+    fn reserve(&mut self, wanted: Wanted<'_>, caller: &str) -> Result<u64, Rejection> {
+        let stay = wanted.stay;
+        rules::sizes(caller, wanted.price, wanted.quote)?;
+        rules::stay(stay, wanted.terms, self.time_ms)?;
+        let policy = wanted.terms.policy.unwrap_or(CancelPolicy::FLEXIBLE);
         let mut reservation = Reservation {
-            number: self.last_number,
             stay: *stay,
-            price: price.clone(),
+            price: wanted.price.clone(),
             caller: caller.to_owned(),
-            quote: quote.to_owned(),
-            fencing_token: self.last_number,
-            expires_at_ms,
+            quote: wanted.quote.to_owned(),
+            expires_at_ms: wanted.expires_at_ms,
             units: 1,
+            policy: Some(policy),
             ..Reservation::default()
         };
         reservation.advance(ReservationState::Held, StepKind::Hold, self.time_ms);
-        self.occupancy.take(stay, 1);
-        self.reservations.insert(self.last_number, reservation);
-        self.changed(self.last_number, EventKind::BookingHeld);
-        Ok(self.last_number)
+        let units = self.units_or(wanted.terms.units);
+        self.occupancy.check_free(stay, 1, units)?;
+        self.admit(reservation, units, EventKind::BookingHeld)
     }
 
-    fn pay(&mut self, number: u64) -> Result<Outcome, Rejection> {
-        let (time_ms, one) = self.find(number)?;
-        match one.state() {
-            ReservationState::Held => {
-                one.expires_at_ms = time_ms.saturating_add(PAYMENT_TTL_MS);
-                one.advance(
-                    ReservationState::PendingPayment,
-                    StepKind::Authorize,
-                    time_ms,
-                );
-            }
-            ReservationState::PendingPayment => {}
-            ReservationState::Confirmed => {
-                return Ok(Outcome::Confirmed(Confirmed {
-                    number,
-                    fencing_token: one.fencing_token,
-                }));
-            }
-            ReservationState::Blocked | ReservationState::Reopened => {
-                return Err(Rejection::NotFound);
-            }
-            _ => return Err(Rejection::HoldExpired),
-        }
-        let pending = Pending {
-            number,
-            amount: one.price.amount,
-            currency: one.price.currency.clone(),
-        };
-        self.revision += 1;
-        Ok(Outcome::Pending(pending))
+    /// Units are fixed by the first command that takes nights.
+    const fn units_or(&self, named: u32) -> u32 {
+        if self.units == 0 { named } else { self.units }
     }
 
-    fn confirm(&mut self, confirm: &Confirm) -> Result<Outcome, Rejection> {
-        let (time_ms, one) = self.find(confirm.number)?;
-        let outcome = Outcome::Confirmed(Confirmed {
-            number: confirm.number,
-            fencing_token: one.fencing_token,
-        });
-        match one.state() {
-            ReservationState::PendingPayment => {
-                one.authorization.clone_from(&confirm.authorization);
-                one.advance(ReservationState::Confirmed, StepKind::Confirm, time_ms);
-                self.keys.settle(confirm.number, &outcome);
-                self.changed(confirm.number, EventKind::BookingConfirmed);
-                Ok(outcome)
-            }
-            ReservationState::Confirmed => Ok(outcome),
-            _ => Err(Rejection::HoldExpired),
-        }
-    }
-
-    fn decline(&mut self, decline: &Decline) -> Result<Outcome, Rejection> {
-        let (time_ms, one) = self.find(decline.number)?;
-        match one.state() {
-            ReservationState::PendingPayment => {
-                one.reason.clone_from(&decline.reason);
-                let outcome = Outcome::Declined(Declined {
-                    number: decline.number,
-                    reason: decline.reason.clone(),
-                });
-                one.advance(ReservationState::Declined, StepKind::Decline, time_ms);
-                self.keys.settle(decline.number, &outcome);
-                self.free(decline.number, EventKind::PaymentDeclined);
-                Ok(outcome)
-            }
-            ReservationState::Declined => Ok(Outcome::Declined(Declined {
-                number: decline.number,
-                reason: one.reason.clone(),
-            })),
-            _ => Err(Rejection::HoldExpired),
-        }
+    /// Takes a reservation in, under the next number: the last of all checks, then the
+    /// deed.
+    fn admit(
+        &mut self,
+        mut reservation: Reservation,
+        units: u32,
+        kind: EventKind,
+    ) -> Result<u64, Rejection> {
+        let number = self.last_number + 1;
+        reservation.number = number;
+        reservation.fencing_token = number;
+        self.make_room(&reservation)?;
+        self.units = units;
+        self.last_number = number;
+        self.occupancy.take(&reservation.stay, reservation.units);
+        self.shelf.insert(reservation);
+        self.changed(number, kind);
+        Ok(number)
     }
 
     fn release(&mut self, number: u64) -> Result<Outcome, Rejection> {
-        let (time_ms, one) = self.find(number)?;
-        match one.state() {
+        let time_ms = self.time_ms;
+        match self.find(number)?.state() {
             ReservationState::Held => {
-                one.advance(ReservationState::Released, StepKind::Release, time_ms);
+                self.shelf.change(number, |one| {
+                    one.advance(ReservationState::Released, StepKind::Release, time_ms);
+                });
                 self.free(number, EventKind::BookingReleased);
                 Ok(Outcome::Released(number))
             }
@@ -182,51 +150,30 @@ impl Ledger {
         }
     }
 
-    fn cancel(&mut self, number: u64) -> Result<Outcome, Rejection> {
-        let (time_ms, one) = self.find(number)?;
-        match one.state() {
-            ReservationState::Confirmed => {
-                one.advance(ReservationState::Cancelled, StepKind::Cancel, time_ms);
-                self.free(number, EventKind::BookingCancelled);
-                Ok(Outcome::Cancelled(number))
-            }
-            ReservationState::Cancelled => Ok(Outcome::Cancelled(number)),
-            ReservationState::Held | ReservationState::PendingPayment => Err(rules::invalid(
-                "/booking_id",
-                "it is not confirmed: release the hold instead",
-            )),
-            ReservationState::Blocked | ReservationState::Reopened => Err(Rejection::NotFound),
-            _ => Err(Rejection::HoldExpired),
-        }
-    }
-
     fn block(&mut self, block: &Block, caller: &str) -> Result<Outcome, Rejection> {
+        rules::caller_size(caller)?;
         rules::interval(&block.nights, self.time_ms)?;
-        self.found(block.units);
-        // A block closes every unit: no night of it may be taken even once.
-        self.occupancy
-            .check_free(&block.nights, self.units, self.units)?;
-        self.last_number += 1;
+        let units = self.units_or(block.units);
         let mut reservation = Reservation {
-            number: self.last_number,
             stay: block.nights,
             caller: caller.to_owned(),
-            fencing_token: self.last_number,
-            units: self.units,
+            units,
             ..Reservation::default()
         };
         reservation.advance(ReservationState::Blocked, StepKind::Block, self.time_ms);
-        self.occupancy.take(&block.nights, self.units);
-        self.reservations.insert(self.last_number, reservation);
-        self.changed(self.last_number, EventKind::AvailabilityChanged);
-        Ok(Outcome::Blocked(self.last_number))
+        // A block closes every unit: no night of it may be taken even once.
+        self.occupancy.check_free(&block.nights, units, units)?;
+        let number = self.admit(reservation, units, EventKind::AvailabilityChanged)?;
+        Ok(Outcome::Blocked(number))
     }
 
     fn unblock(&mut self, number: u64) -> Result<Outcome, Rejection> {
-        let (time_ms, one) = self.find(number)?;
-        match one.state() {
+        let time_ms = self.time_ms;
+        match self.find(number)?.state() {
             ReservationState::Blocked => {
-                one.advance(ReservationState::Reopened, StepKind::Unblock, time_ms);
+                self.shelf.change(number, |one| {
+                    one.advance(ReservationState::Reopened, StepKind::Unblock, time_ms);
+                });
                 self.free(number, EventKind::AvailabilityChanged);
                 Ok(Outcome::Unblocked(number))
             }
@@ -235,30 +182,26 @@ impl Ledger {
         }
     }
 
-    fn find(&mut self, number: u64) -> Result<(u64, &mut Reservation), Rejection> {
-        let time_ms = self.time_ms;
-        self.reservations
-            .get_mut(&number)
-            .map(|one| (time_ms, one))
-            .ok_or(Rejection::NotFound)
+    pub(super) fn find(&self, number: u64) -> Result<&Reservation, Rejection> {
+        self.shelf.get(number).ok_or(Rejection::NotFound)
     }
 
     /// Gives the nights of a reservation back, after its state has said so.
     pub(super) fn free(&mut self, number: u64, kind: EventKind) {
-        if let Some(one) = self.reservations.get(&number) {
+        if let Some(one) = self.shelf.get(number) {
             self.occupancy.give_back(&one.stay, one.units);
         }
         self.changed(number, kind);
     }
 
-    fn changed(&mut self, number: u64, kind: EventKind) {
+    /// Counts a change that availability or a booking shows, and tells it.
+    pub(super) fn changed(&mut self, number: u64, kind: EventKind) {
         self.revision += 1;
-        self.outbox.push(kind, number, self.time_ms);
+        self.tell(number, kind);
     }
 
-    pub(super) fn due(&self, now_ms: u64) -> impl Iterator<Item = &Reservation> {
-        self.reservations
-            .values()
-            .filter(move |one| one.lapses() && one.expires_at_ms <= now_ms)
+    /// Tells one more thing of the same change.
+    pub(super) fn tell(&mut self, number: u64, kind: EventKind) {
+        self.outbox.push(kind, number, self.time_ms);
     }
 }

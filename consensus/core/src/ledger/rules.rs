@@ -2,8 +2,9 @@
 
 use std::ops::RangeInclusive;
 
-use crate::command::{Stay, Terms};
+use crate::command::{Price, Stay, Terms};
 use crate::day;
+use crate::payment::PAYMENT_METHOD_BYTES_MAX;
 use crate::rejection::Rejection;
 
 /// How long a hold may last, in milliseconds: one minute to half an hour.
@@ -12,6 +13,12 @@ pub const HOLD_TTL_MS: RangeInclusive<u64> = 60_000..=1_800_000;
 pub const STAY_NIGHTS_MAX: u32 = 365;
 /// How far ahead the last night may be, in days: bounds what a ledger can hold.
 pub const BOOKING_HORIZON_DAYS: i32 = 731;
+/// Longest name of a caller, in bytes.
+pub(super) const CALLER_BYTES_MAX: usize = 128;
+/// Longest quote, in bytes; ours have 19.
+const QUOTE_BYTES_MAX: usize = 64;
+/// Longest currency, in bytes; ISO 4217 has three.
+const CURRENCY_BYTES_MAX: usize = 8;
 /// Somewhere on Earth it is still yesterday by UTC.
 const TIME_ZONE_DAYS: i32 = 1;
 
@@ -24,6 +31,29 @@ pub(super) fn quote(seen: Option<&str>, now: &str) -> Result<(), Rejection> {
         }),
         _ => Ok(()),
     }
+}
+
+/// Checks that what is kept of a request has a bounded size.
+pub(super) fn sizes(caller: &str, price: &Price, quote: &str) -> Result<(), Rejection> {
+    caller_size(caller)?;
+    short("/quote", quote, QUOTE_BYTES_MAX)?;
+    short("/price/currency", &price.currency, CURRENCY_BYTES_MAX)
+}
+
+pub(super) fn caller_size(caller: &str) -> Result<(), Rejection> {
+    short("", caller, CALLER_BYTES_MAX)
+}
+
+/// Checks what a guest pays with, as far as the ledger can.
+pub(super) fn payment_method(method: &str) -> Result<(), Rejection> {
+    short("/payment_method", method, PAYMENT_METHOD_BYTES_MAX)
+}
+
+fn short(pointer: &str, text: &str, bytes_max: usize) -> Result<(), Rejection> {
+    if text.len() <= bytes_max {
+        return Ok(());
+    }
+    Err(invalid(pointer, format!("at most {bytes_max} bytes")))
 }
 
 /// Checks a stay against the listing's terms and the ledger's time.

@@ -1,17 +1,19 @@
-//! Every rule by name, and every transition against a model that is too simple to
-//! be wrong.
+//! Every rule by name. Money, bounds, and every transition against a model have files
+//! of their own.
+
+mod bounds;
+mod model;
+mod money;
 
 use jiff::civil::Date;
-use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof};
-use proptest::proptest;
 
 use super::{Fate, IDEMPOTENCY_MS, Ledger, PAYMENT_TTL_MS};
 use crate::command::{
     Block, Book, Cancel, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay, Price,
-    Release, Stay, Terms, Unblock,
+    Stay, Terms, Unblock,
 };
 use crate::day;
-use crate::outcome::{Applied, Outcome, Replay};
+use crate::outcome::{Outcome, Replay};
 use crate::rejection::Rejection;
 use crate::reservation::ReservationState;
 
@@ -33,6 +35,7 @@ const fn terms(units: u32) -> Terms {
         capacity: 4,
         min_stay: 1,
         max_stay: 28,
+        policy: None,
     }
 }
 
@@ -61,7 +64,26 @@ fn book(from: i32, until: i32) -> Op {
         price: price(),
         quote: String::new(),
         quote_seen: None,
+        payment_method: "card_ok".to_owned(),
     })
+}
+
+fn pay(number: u64) -> Op {
+    Op::Pay(Pay {
+        number,
+        payment_method: "card_ok".to_owned(),
+    })
+}
+
+fn decline(number: u64) -> Op {
+    Op::Decline(Decline {
+        number,
+        reason: "no funds".to_owned(),
+    })
+}
+
+fn cancel(number: u64) -> Op {
+    Op::Cancel(Cancel { number })
 }
 
 fn confirm(number: u64) -> Op {
@@ -149,7 +171,7 @@ fn expired_hold_cannot_be_paid_and_its_nights_are_free() {
     let mut ledger = Ledger::default();
     run(&mut ledger, hold(1, 3));
     let late = NOW_MS + TTL_MS;
-    let outcome = ledger.apply(&at(Op::Pay(Pay { number: 1 }), late));
+    let outcome = ledger.apply(&at(pay(1), late));
     assert_eq!(rejected(outcome.outcome()), Rejection::HoldExpired);
     assert_eq!(free(&ledger, 1), 1);
 }
@@ -182,7 +204,7 @@ fn due_payment_is_expired_before_the_log_says_so() {
 fn payment_under_way_outlives_the_hold_but_not_its_own_time() {
     let mut ledger = Ledger::default();
     run(&mut ledger, hold(1, 3));
-    run(&mut ledger, Op::Pay(Pay { number: 1 }));
+    run(&mut ledger, pay(1));
     ledger.apply(&at(Op::Expire(Expire {}), NOW_MS + TTL_MS));
     assert_eq!(free(&ledger, 1), 0);
     ledger.apply(&at(Op::Expire(Expire {}), NOW_MS + PAYMENT_TTL_MS));
@@ -195,11 +217,7 @@ fn payment_under_way_outlives_the_hold_but_not_its_own_time() {
 fn declined_payment_frees_the_nights() {
     let mut ledger = Ledger::default();
     run(&mut ledger, book(1, 3));
-    let decline = Op::Decline(Decline {
-        number: 1,
-        reason: "no funds".to_owned(),
-    });
-    assert!(matches!(run(&mut ledger, decline), Outcome::Declined(_)));
+    assert!(matches!(run(&mut ledger, decline(1)), Outcome::Declined(_)));
     assert_eq!(free(&ledger, 1), 1);
 }
 
@@ -380,7 +398,7 @@ fn cancelled_booking_answers_the_same_again() {
     run(&mut ledger, confirm(1));
     assert!(ledger.has_future_booking(night(0), NOW_MS));
     for _ in 0..2 {
-        let outcome = run(&mut ledger, Op::Cancel(Cancel { number: 1 }));
+        let outcome = run(&mut ledger, cancel(1));
         assert_eq!(outcome, Outcome::Cancelled(1));
     }
     assert!(!ledger.has_future_booking(night(0), NOW_MS));
@@ -391,255 +409,7 @@ fn clock_that_goes_back_does_not_bring_time_back() {
     let mut ledger = Ledger::default();
     run(&mut ledger, hold(1, 3));
     ledger.apply(&at(Op::Expire(Expire {}), NOW_MS + TTL_MS));
-    let outcome = ledger.apply(&at(Op::Pay(Pay { number: 1 }), NOW_MS));
+    let outcome = ledger.apply(&at(pay(1), NOW_MS));
     assert_eq!(rejected(outcome.outcome()), Rejection::HoldExpired);
     assert_eq!(ledger.time_ms(), NOW_MS + TTL_MS);
-}
-
-/// One reservation of the model: its state, nights and expiry.
-#[derive(Debug, Clone)]
-struct Modelled {
-    state: ReservationState,
-    from: i32,
-    until: i32,
-    units: u32,
-    expires_at_ms: u64,
-}
-
-/// The ledger without any cleverness: a list, searched from end to end each time.
-#[derive(Debug, Default)]
-struct Model {
-    all: Vec<Modelled>,
-    now_ms: u64,
-}
-
-/// Units in the model's listing.
-const UNITS: u32 = 2;
-
-impl Model {
-    fn advance(&mut self, at_ms: u64) {
-        self.now_ms = self.now_ms.max(at_ms);
-        for one in &mut self.all {
-            let lapses = matches!(
-                one.state,
-                ReservationState::Held | ReservationState::PendingPayment
-            );
-            if lapses && one.expires_at_ms <= self.now_ms {
-                one.state = ReservationState::Expired;
-            }
-        }
-    }
-
-    fn taken(&self, night: i32) -> u32 {
-        let covers =
-            |one: &&Modelled| one.state.takes_nights() && (one.from..one.until).contains(&night);
-        self.all.iter().filter(covers).map(|one| one.units).sum()
-    }
-
-    fn is_free(&self, from: i32, until: i32, units: u32) -> bool {
-        (from..until).all(|night| self.taken(night) + units <= UNITS)
-    }
-
-    /// Whether the model lets the operation through; if so, it does it.
-    fn accepts(&mut self, action: &Action) -> bool {
-        let state = |model: &Self, number: u64| {
-            let index = usize::try_from(number).ok()?.checked_sub(1)?;
-            model.all.get(index).map(|one| one.state)
-        };
-        match *action {
-            Action::Take { from, nights, kind } => {
-                let (units, expires_at_ms, first) = match kind {
-                    Take::Hold => (1, self.now_ms + TTL_MS, ReservationState::Held),
-                    Take::Book => (
-                        1,
-                        self.now_ms + PAYMENT_TTL_MS,
-                        ReservationState::PendingPayment,
-                    ),
-                    Take::Block => (UNITS, u64::MAX, ReservationState::Blocked),
-                };
-                let free = self.is_free(from, from + nights, units);
-                if free {
-                    self.all.push(Modelled {
-                        state: first,
-                        from,
-                        until: from + nights,
-                        units,
-                        expires_at_ms,
-                    });
-                }
-                free
-            }
-            Action::Move { number, ref to } => {
-                use ReservationState as S;
-                let Some(now) = state(self, number) else {
-                    return false;
-                };
-                let next = match (to, now) {
-                    (Move::Pay, S::Held | S::PendingPayment) => S::PendingPayment,
-                    (Move::Pay | Move::Confirm, S::Confirmed)
-                    | (Move::Confirm, S::PendingPayment) => S::Confirmed,
-                    (Move::Decline, S::PendingPayment | S::Declined) => S::Declined,
-                    (Move::Release, S::Held) => S::Released,
-                    (Move::Release, S::Released | S::Expired | S::Declined) => now,
-                    (Move::Cancel, S::Confirmed | S::Cancelled) => S::Cancelled,
-                    (Move::Unblock, S::Blocked | S::Reopened) => S::Reopened,
-                    _ => return false,
-                };
-                let index = usize::try_from(number).expect("small") - 1;
-                if matches!((to, now), (Move::Pay, S::Held)) {
-                    self.all[index].expires_at_ms = self.now_ms + PAYMENT_TTL_MS;
-                }
-                self.all[index].state = next;
-                true
-            }
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Take {
-    Hold,
-    Book,
-    Block,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Move {
-    Pay,
-    Confirm,
-    Decline,
-    Release,
-    Cancel,
-    Unblock,
-}
-
-#[derive(Debug, Clone)]
-enum Action {
-    Take { from: i32, nights: i32, kind: Take },
-    Move { number: u64, to: Move },
-}
-
-impl Action {
-    fn op(&self) -> Op {
-        match *self {
-            Self::Take { from, nights, kind } => {
-                let stay = stay(from, from + nights);
-                let (terms, price, quote) = (terms(UNITS), price(), String::new());
-                match kind {
-                    Take::Hold => Op::Hold(Hold {
-                        stay,
-                        terms,
-                        price,
-                        ttl_ms: TTL_MS,
-                        quote,
-                        quote_seen: None,
-                    }),
-                    Take::Book => Op::Book(Book {
-                        stay,
-                        terms,
-                        price,
-                        quote,
-                        quote_seen: None,
-                    }),
-                    Take::Block => Op::Block(Block {
-                        nights: stay,
-                        units: UNITS,
-                    }),
-                }
-            }
-            Self::Move { number, to } => match to {
-                Move::Pay => Op::Pay(Pay { number }),
-                Move::Confirm => confirm(number),
-                Move::Decline => Op::Decline(Decline {
-                    number,
-                    reason: String::new(),
-                }),
-                Move::Release => Op::Release(Release { number }),
-                Move::Cancel => Op::Cancel(Cancel { number }),
-                Move::Unblock => Op::Unblock(Unblock { number }),
-            },
-        }
-    }
-}
-
-fn actions() -> impl Strategy<Value = Vec<(Action, u64)>> {
-    let kind = prop_oneof![Just(Take::Hold), Just(Take::Book), Just(Take::Block)];
-    let to = prop_oneof![
-        Just(Move::Pay),
-        Just(Move::Confirm),
-        Just(Move::Decline),
-        Just(Move::Release),
-        Just(Move::Cancel),
-        Just(Move::Unblock)
-    ];
-    let take = (1..12_i32, 1..5_i32, kind).prop_map(|(from, nights, kind)| Action::Take {
-        from,
-        nights,
-        kind,
-    });
-    let step = (1..20_u64, to).prop_map(|(number, to)| Action::Move { number, to });
-    // Mostly small steps of time, now and then past a hold's or a payment's end.
-    let passed = prop_oneof![4 => 0..1_000_u64, 1 => Just(TTL_MS), 1 => Just(PAYMENT_TTL_MS)];
-    prop::collection::vec((prop_oneof![take, step], passed), 1..60)
-}
-
-proptest! {
-    #[test]
-    fn every_transition_agrees_with_the_model(actions in actions()) {
-        let (mut ledger, mut model) = (Ledger::default(), Model::default());
-        let mut now_ms = NOW_MS;
-        for (action, passed) in actions {
-            now_ms += passed;
-            model.advance(now_ms);
-            let expected = model.accepts(&action);
-            let applied = ledger.apply(&at(action.op(), now_ms));
-            prop_assert_eq!(applied.outcome().rejection().is_none(), expected, "{:?}", action);
-            prop_assert_eq!(ledger.check_invariants(), Ok(()));
-            for (index, one) in model.all.iter().enumerate() {
-                let kept = ledger.reservation(index as u64 + 1).expect("kept");
-                prop_assert_eq!(kept.state(), one.state);
-            }
-            for offset in 0..16 {
-                let free = ledger.availability(night(offset), night(offset + 1), UNITS, now_ms);
-                prop_assert_eq!(free[0].free, UNITS - model.taken(offset));
-            }
-            prop_assert_eq!(Ledger::decode(&ledger.encode()).expect("its own bytes"), ledger.clone());
-        }
-    }
-
-    #[test]
-    fn same_log_gives_the_same_bytes_and_replays_change_nothing(actions in actions()) {
-        let (mut one, mut other) = (Ledger::default(), Ledger::default());
-        for (index, (action, _)) in actions.iter().enumerate() {
-            let command = keyed(action.op(), &index.to_string(), 0);
-            let first = one.apply(&command);
-            other.apply(&command);
-            prop_assert_eq!(one.encode(), other.encode());
-            let again = other.apply(&command);
-            prop_assert_eq!(again.replay(), Replay::Replayed);
-            prop_assert_eq!(again.outcome(), first.outcome());
-            prop_assert_eq!(one.encode(), other.encode());
-        }
-    }
-
-    #[test]
-    fn any_interval_is_applied_or_rejected(
-        check_in in any::<i32>(), check_out in any::<i32>(), guests in any::<u32>(),
-        at_ms in any::<u64>(), ttl_ms in any::<u64>(), units in any::<u32>(),
-    ) {
-        let mut ledger = Ledger::default();
-        let stay = Stay { check_in, check_out, guests };
-        let terms = Terms { units, capacity: 4, min_stay: 0, max_stay: 0 };
-        let hold = Hold { stay, terms, price: price(), ttl_ms, quote: String::new(), quote_seen: None };
-        ledger.apply(&at(Op::Hold(hold), at_ms));
-        ledger.apply(&at(Op::Block(Block { nights: stay, units }), at_ms));
-        prop_assert_eq!(ledger.check_invariants(), Ok(()));
-    }
-
-    #[test]
-    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = Ledger::decode(&bytes);
-        let _ = Command::decode(&bytes);
-        prop_assert!(Applied::decode(&bytes).is_err() || !bytes.is_empty());
-    }
 }

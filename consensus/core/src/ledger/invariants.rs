@@ -1,0 +1,44 @@
+//! What is always true of a ledger, counted afresh.
+
+use super::Ledger;
+use super::nights::Occupancy;
+use super::room::RESERVATION_BYTES_MAX;
+
+impl Ledger {
+    /// Checks that no night is sold twice, that money is conserved, that the ledger is
+    /// within its bounds, and that sums match their parts.
+    ///
+    /// # Errors
+    /// What is wrong, in words: a bug in this crate.
+    pub fn check_invariants(&self) -> Result<(), String> {
+        let mut counted = Occupancy::default();
+        for one in self.shelf.iter() {
+            if one.state().takes_nights() {
+                counted.take(&one.stay, one.units);
+            }
+            if one.fencing_token > self.last_number {
+                return Err(format!("token {} was never given", one.fencing_token));
+            }
+            if let Some(payment) = &one.payment {
+                payment.check(one.state(), one.price.amount)?;
+            }
+        }
+        if counted != self.occupancy {
+            return Err("the occupancy is not the sum of the reservations".to_owned());
+        }
+        self.shelf.check()?;
+        if self.shelf.weight() > RESERVATION_BYTES_MAX {
+            return Err(format!(
+                "the reservations weigh {} bytes, of {RESERVATION_BYTES_MAX}",
+                self.shelf.weight()
+            ));
+        }
+        match self.occupancy.most_taken() {
+            Some((night, taken)) if taken > self.units => Err(format!(
+                "night {night} is taken {taken} times, of {} units",
+                self.units
+            )),
+            _ => Ok(()),
+        }
+    }
+}

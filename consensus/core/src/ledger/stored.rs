@@ -1,0 +1,78 @@
+//! The ledger's bytes: what a snapshot and the applied state hold.
+
+use prost::Message;
+
+use crate::outcome::DecodeError;
+use crate::reservation::Reservation;
+
+use super::Ledger;
+use super::events::Outbox;
+use super::keys::{Keys, StoredKeys};
+use super::rules::STAY_NIGHTS_MAX;
+
+#[derive(Clone, PartialEq, Message)]
+struct Wire {
+    #[prost(uint32, tag = "1")]
+    units: u32,
+    #[prost(uint64, tag = "2")]
+    time_ms: u64,
+    #[prost(uint64, tag = "3")]
+    revision: u64,
+    #[prost(uint64, tag = "4")]
+    last_number: u64,
+    #[prost(message, repeated, tag = "5")]
+    reservations: Vec<Reservation>,
+    #[prost(message, required, tag = "6")]
+    keys: StoredKeys,
+    #[prost(message, required, tag = "7")]
+    outbox: Outbox,
+}
+
+impl Ledger {
+    /// Its bytes; equal ledgers have equal bytes, of at most
+    /// [`ENCODED_BYTES_MAX`](super::ENCODED_BYTES_MAX).
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        Wire {
+            units: self.units,
+            time_ms: self.time_ms,
+            revision: self.revision,
+            last_number: self.last_number,
+            reservations: self.shelf.iter().cloned().collect(),
+            keys: self.keys.stored(),
+            outbox: self.outbox.clone(),
+        }
+        .encode_to_vec()
+    }
+
+    /// Reads what [`Ledger::encode`] wrote, and checks its invariants.
+    ///
+    /// # Errors
+    /// [`DecodeError`] for anything else; it never panics.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let wire = <Wire as Message>::decode(bytes)?;
+        let mut ledger = Self {
+            units: wire.units,
+            time_ms: wire.time_ms,
+            revision: wire.revision,
+            last_number: wire.last_number,
+            keys: Keys::read(wire.keys)?,
+            outbox: wire.outbox,
+            ..Self::default()
+        };
+        for one in wire.reservations {
+            if !(0..=i64::from(STAY_NIGHTS_MAX)).contains(&one.stay.nights()) {
+                return Err(DecodeError::new("a stay that is too long"));
+            }
+            if ledger.shelf.get(one.number).is_some() {
+                return Err(DecodeError::new("two reservations of one number"));
+            }
+            if one.state().takes_nights() {
+                ledger.occupancy.take(&one.stay, one.units);
+            }
+            ledger.shelf.insert(one);
+        }
+        ledger.check_invariants().map_err(DecodeError::new)?;
+        Ok(ledger)
+    }
+}
