@@ -3,6 +3,7 @@
 
 mod health;
 mod import;
+mod sagas;
 mod status;
 
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use axum::routing::{get, post};
 use crate::admission::Door;
 use crate::api;
 use crate::node::Node;
+
+pub(crate) use sagas::counts as saga_counts;
 
 /// Longest body on this port: a request of imported rows.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -31,6 +34,9 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             "/admin/v1/replication/digests/{shard}",
             get(status::shard_digests),
         )
+        .route("/admin/v1/sagas", get(sagas::list))
+        .route("/admin/v1/sagas/{booking}/retry", post(sagas::retry))
+        .route("/admin/v1/sagas/{booking}/give-up", post(sagas::give_up))
         .route("/admin/v1/import", post(import::import));
     api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

@@ -34,6 +34,8 @@ use axum::routing::{delete, get, post};
 
 pub(crate) use body::JsonBody;
 pub(crate) use id::Id;
+pub(crate) use listings::founded;
+pub(crate) use outcome::{rejected, unanswered};
 
 use crate::admission::Door;
 use crate::node::Node;

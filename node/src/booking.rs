@@ -1,14 +1,21 @@
 //! Bookings across the cluster: forwarding to the leader, and the payment saga.
 
 mod attempt;
+mod attempts;
 mod candidates;
 mod desk;
+mod driver;
 mod errand;
+mod here;
+mod operator;
 mod saga;
 pub(crate) mod steward;
-mod till;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub(crate) use attempt::DeskError;
-pub(crate) use desk::BookingDesk;
+pub(crate) use attempts::Saga;
+pub(crate) use desk::{BookingDesk, DeskOptions, Tasks};
+pub(crate) use driver::DriverOptions;
 pub(crate) use errand::Errand;

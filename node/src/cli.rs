@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Booking(BookingCommand),
     /// Ask a node how it and its links are.
     Status(StatusArgs),
+    /// Serve a payment provider that moves no money and misbehaves on request.
+    SandboxPayments(SandboxPaymentsArgs),
     /// Make the cluster's authority and the nodes' certificates.
     #[command(subcommand)]
     Cert(CertCommand),
@@ -188,6 +190,19 @@ pub(crate) struct KeyArgs {
     /// Idempotency key: give the same one to repeat a request whose answer was lost.
     #[arg(long)]
     pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Point nodes at it: payments.provider = \"stripe\", payments.url = \"http://ADDR\". Payment methods: card_ok and any other card_… is accepted; card_declined, card_insufficient_funds, card_unavailable, card_timeout, card_late, card_twice and card_lost misbehave at the authorization; card_capture_…, card_void_… and card_refund_… at that step."
+)]
+pub(crate) struct SandboxPaymentsArgs {
+    /// Where to listen.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7450")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The book: one line of JSON for each thing done, made if it is not there.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) book: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod booking;
 mod cert;
 mod listing;
+mod sandbox_payments;
 mod start;
 mod status;
 
@@ -55,6 +56,9 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
+        Command::SandboxPayments(arguments) => {
+            block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)
+        }
         Command::Cert(command) => cert::run(command, out).map(|()| Done::Well),
     }
 }

@@ -8,6 +8,7 @@
 //! share it.
 
 mod layers;
+mod payments;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -18,6 +19,7 @@ use meridian_regions::{NodeId, RegionId, ZoneId};
 use serde::{Deserialize, Serialize};
 
 pub use layers::{ConfigError, Layers};
+pub use payments::{PaymentsProvider, PaymentsSection};
 
 /// Everything a node is told. Each section documents its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +40,9 @@ pub struct Config {
     /// The booking plane.
     #[serde(default)]
     pub bookings: BookingsSection,
+    /// Who takes the money.
+    #[serde(default)]
+    pub payments: PaymentsSection,
     /// Memory of the databases.
     #[serde(default)]
     pub storage: StorageSection,
@@ -259,6 +264,7 @@ impl Config {
             },
             listings: ListingsSection::default(),
             bookings: BookingsSection::default(),
+            payments: PaymentsSection::default(),
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),
@@ -281,6 +287,12 @@ impl Config {
             &mut self.cluster.topology,
         ] {
             *path = base.join(&*path);
+        }
+        // Empty means none.
+        for path in [&mut self.payments.book, &mut self.payments.secret_file] {
+            if !path.as_os_str().is_empty() {
+                *path = base.join(&*path);
+            }
         }
     }
 }

@@ -31,7 +31,8 @@ use std::process::ExitCode;
 pub use cli::Cli;
 pub use config::{
     BookingsSection, ClusterSection, Config, ConfigError, Layers, LimitsSection, ListenSection,
-    ListingsSection, LogFormat, LogSection, NodeSection, StorageSection, TlsSection,
+    ListingsSection, LogFormat, LogSection, NodeSection, PaymentsProvider, PaymentsSection,
+    StorageSection, TlsSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

@@ -11,6 +11,7 @@ use prometheus::{
     TextEncoder,
 };
 
+use crate::admin::saga_counts;
 use crate::node::Node;
 
 const REQUESTS: &str = "meridian_http_requests_total";
@@ -21,6 +22,7 @@ const ENTRIES_APPLIED: &str = "meridian_replication_entries_applied";
 const ENTRIES_LOGGED: &str = "meridian_replication_entries_logged";
 const QUARANTINED: &str = "meridian_replication_quarantined_changes";
 const DOCUMENTS_HOT: &str = "meridian_documents_hot";
+const SAGAS: &str = "meridian_payment_sagas";
 const GROUPS_AWAKE: &str = "meridian_groups_awake";
 const GROUP_EVENTS: &str = "meridian_group_events";
 
@@ -44,6 +46,7 @@ pub(crate) struct Metrics {
     documents_hot: IntGauge,
     groups_awake: IntGauge,
     group_events: IntGaugeVec,
+    sagas: IntGaugeVec,
 }
 
 impl Metrics {
@@ -86,6 +89,14 @@ impl Metrics {
             ),
             &["region"],
         )?;
+        let sagas = IntGaugeVec::new(
+            Opts::new(
+                SAGAS,
+                "Payments that this node drives: open, and stuck (of these, failed three times)",
+            ),
+            &["state"],
+        )?;
+        registry.register(Box::new(sagas.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
         registry.register(Box::new(lag_ms.clone()))?;
@@ -111,6 +122,7 @@ impl Metrics {
             documents_hot,
             groups_awake,
             group_events,
+            sagas,
         })
     }
 
@@ -160,6 +172,9 @@ impl Metrics {
         ] {
             set(&self.group_events.with_label_values(&[event]), count);
         }
+        let (open, stuck) = saga_counts(&node.bookings.sagas());
+        set(&self.sagas.with_label_values(&["open"]), open);
+        set(&self.sagas.with_label_values(&["stuck"]), stuck);
         let connected = node
             .mesh
             .peers()

@@ -24,15 +24,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
-use crate::booking::{BookingDesk, steward};
+use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
 use crate::import::ImportDesk;
 use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::payments::SandboxPayments;
-use crate::{admin, api};
+use crate::{admin, api, payments};
 
 /// Databases, in the data folder.
 const LISTINGS_FOLDER: &str = "listings";
@@ -253,8 +252,12 @@ pub(crate) fn assemble(
         identity.node,
         groups.clone(),
         mesh.clone(),
-        Arc::new(SandboxPayments),
-        tracker.clone(),
+        payments::open(&config.payments)?,
+        desk_options(&config),
+        Tasks {
+            tracker: tracker.clone(),
+            stopping: background.clone(),
+        },
     );
     let imports = ImportDesk::new(
         identity.node,
@@ -320,6 +323,18 @@ fn group_options(config: &Config) -> GroupOptions {
         block_cache_bytes: config.storage.block_cache_bytes.get(),
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)
+    }
+}
+
+fn desk_options(config: &Config) -> DeskOptions {
+    const HOUR_MS: u64 = 60 * 60 * 1_000;
+    let payments = &config.payments;
+    DeskOptions {
+        driver: DriverOptions {
+            call_deadline: Duration::from_millis(payments.deadline_ms.get()),
+            calls_max: payments.calls_max.get(),
+        },
+        key_kept_ms: payments.idempotency_hours.get().saturating_mul(HOUR_MS),
     }
 }
 

@@ -7,6 +7,7 @@ mod contract;
 mod durability;
 mod harness;
 mod listings;
+mod payments;
 mod repeats;
 mod sessions;
 mod trails;

@@ -54,7 +54,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rcgen", &["meridian-transport"]),
     ("automerge", &["meridian-replication-core"]),
     ("openraft", &["meridian-consensus"]),
-    ("reqwest", &["meridian-client"]),
+    // The node asks payment providers; whatever asks a node goes through the client.
+    ("reqwest", &["meridian-client", "meridian-node"]),
     ("axum", &["meridian-node"]),
 ];
 

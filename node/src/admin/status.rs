@@ -28,12 +28,15 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
             })
         })
         .collect();
+    let (payments_open, payments_stuck) = super::saga_counts(&node.bookings.sagas());
     Json(json!({
         "node": node.identity.node,
         "region": node.identity.region,
         "cluster": node.identity.cluster,
         "version": env!("CARGO_PKG_VERSION"),
         "listings": stats.listings,
+        "payments_open": payments_open,
+        "payments_stuck": payments_stuck,
         "groups_awake": node.groups.awake(),
         "documents_hot": stats.documents_hot,
         "writes_queued": stats.writes_queued,

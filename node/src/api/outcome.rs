@@ -190,7 +190,8 @@ fn price(price: &Price) -> Value {
     json!({"amount": price.amount, "currency": price.currency})
 }
 
-fn rejected(rejection: Rejection) -> Problem {
+/// A refusal of the ledger, as a problem.
+pub(crate) fn rejected(rejection: Rejection) -> Problem {
     match rejection {
         Rejection::SlotTaken { from, until } => Problem::new(
             Slug::SlotTaken,

@@ -10,21 +10,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_consensus::{Groups, LedgerView};
-use meridian_consensus_core::{Applied, Command, Ledger, Op};
+use meridian_consensus::Groups;
+use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::{Genesis, NodeId};
 use meridian_transport::{CallError, Channel, Mesh};
 use prost::Message;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::attempt::{
-    Answer, Ask, Attempt, DeskError, failure_of, from_wire, proposal_attempt, read_attempt, to_wire,
-};
+use super::attempt::{Answer, Ask, Attempt, DeskError, failure_of, from_wire, to_wire};
 use super::candidates::Candidates;
+use super::driver::{Driver, DriverOptions};
 use super::errand::Errand;
-use super::till::Till;
 use super::wire::{Answered, Asked, Failure, Forwarded, NotLeader, Reply};
 use crate::payments::PaymentProvider;
 use crate::request_id::RequestId;
@@ -42,7 +41,24 @@ pub(crate) struct BookingDesk {
     node: NodeId,
     groups: Groups,
     mesh: Mesh,
-    till: Till,
+    pub(super) driver: Driver,
+    options: DeskOptions,
+}
+
+/// How the desk works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct DeskOptions {
+    /// How payments are driven.
+    pub(crate) driver: DriverOptions,
+    /// How long outcomes are kept for their keys, in milliseconds.
+    pub(crate) key_kept_ms: u64,
+}
+
+/// Whose tasks the desk's are, and when they end.
+#[derive(Debug, Clone)]
+pub(crate) struct Tasks {
+    pub(crate) tracker: TaskTracker,
+    pub(crate) stopping: CancellationToken,
 }
 
 impl BookingDesk {
@@ -51,22 +67,29 @@ impl BookingDesk {
         groups: Groups,
         mesh: Mesh,
         payments: Arc<dyn PaymentProvider>,
-        tracker: TaskTracker,
+        options: DeskOptions,
+        tasks: Tasks,
     ) -> Self {
         Self {
             node,
             groups,
             mesh,
-            till: Till { payments, tracker },
+            driver: Driver::new(payments, options.driver, tasks),
+            options,
         }
+    }
+
+    pub(super) const fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Proposes a command to the listing's group, wherever its leader is.
     pub(crate) async fn propose(
         &self,
         errand: Errand<'_>,
-        command: Command,
+        mut command: Command,
     ) -> Result<Applied, DeskError> {
+        command.key_kept_ms = self.options.key_kept_ms;
         match self.ask(errand, &Ask::Propose(command)).await? {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
@@ -77,8 +100,9 @@ impl BookingDesk {
     pub(crate) async fn book(
         &self,
         errand: Errand<'_>,
-        command: Command,
+        mut command: Command,
     ) -> Result<Applied, DeskError> {
+        command.key_kept_ms = self.options.key_kept_ms;
         match self.ask(errand, &Ask::Book(command)).await? {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
@@ -145,38 +169,6 @@ impl BookingDesk {
             .peers()
             .iter()
             .any(|peer| peer.alive_for.is_some() && genesis.voters.contains(&peer.node))
-    }
-
-    /// Asks the group on this node.
-    async fn perform(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, Attempt> {
-        let (genesis, deadline) = (errand.genesis, errand.deadline);
-        let left = deadline.saturating_duration_since(Instant::now());
-        match ask {
-            Ask::Propose(command) if matches!(command.op, Some(Op::Cancel(_))) => self
-                .till
-                .cancel(&self.groups, errand, command)
-                .await
-                .map(|applied| Answer::Applied(Box::new(applied)))
-                .map_err(proposal_attempt),
-            Ask::Propose(command) => self
-                .groups
-                .propose(genesis, command.clone(), left)
-                .await
-                .map(|applied| Answer::Applied(Box::new(applied)))
-                .map_err(proposal_attempt),
-            Ask::Book(command) => self
-                .till
-                .book(&self.groups, errand, command)
-                .await
-                .map(|applied| Answer::Applied(Box::new(applied)))
-                .map_err(proposal_attempt),
-            Ask::Read => self
-                .groups
-                .read(genesis, left)
-                .await
-                .map(|view: LedgerView| Answer::Ledger(view.ledger))
-                .map_err(read_attempt),
-        }
     }
 
     async fn forward(

@@ -1,89 +1,160 @@
-//! A booking and its payment, driven by the node that leads the listing's group.
+//! What a payment's next step is, and which entry its answer becomes. Pure.
 //!
-//! Reserve and begin the payment in one entry; ask the provider; confirm or
-//! decline in a second entry. Every step can be repeated: the entries by their key
-//! and their state, the provider's calls by the booking's name. So whoever repeats
-//! a request whose answer was lost drives it on from where it stands, on this node
-//! or on the next leader. A payment that nobody drives on lapses in the ledger.
+//! The journal is the listing's own log. A driver reads there what is wanted, asks the
+//! provider under the booking's name, and proposes the answer as an entry. Whoever
+//! leads next reads the same and may do it again: the provider answers a repeated step
+//! with the same result, and the ledger a repeated entry too. What is not certain
+//! becomes no entry.
 
-use meridian_consensus::{Groups, ProposeError};
 use meridian_consensus_core::{
-    Applied, Command, Confirm, Decline, Op, Outcome, Pending, Rejection,
+    Command, Confirm, Decline, Op, OpenPayment, PaymentStep, Settle, Settled,
 };
-use meridian_regions::{BookingId, Genesis};
-use tokio::time::{Instant, timeout_at};
+use meridian_regions::{BookingId, ListingId};
 
-use crate::payments::{Charge, PaymentError, PaymentProvider};
+use crate::payments::{Charge, PaymentError, Voided};
 
-/// Proposes a command that begins a payment, and settles it.
-///
-/// Answers with [`Outcome::Pending`] if the provider does not answer in time.
-pub(super) async fn drive(
-    groups: &Groups,
-    payments: &dyn PaymentProvider,
-    genesis: &Genesis,
-    begin: Command,
-    payment_method: &str,
-    deadline: Instant,
-) -> Result<Applied, ProposeError> {
-    let begun = propose(groups, genesis, begin, deadline).await?;
-    let Outcome::Pending(pending) = begun.outcome() else {
-        return Ok(begun);
-    };
-    let charge = charge(genesis, pending, payment_method);
-    let authorized = timeout_at(deadline, payments.authorize(&charge))
-        .await
-        .unwrap_or_else(|_late| Err(PaymentError::Unknown("no answer in time".to_owned())));
-    let number = pending.number;
-    let settle = match authorized {
-        Ok(authorization) => Op::Confirm(Confirm {
+/// What the provider has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It reserves the money, under this name.
+    Authorized(String),
+    Captured,
+    Voided(Voided),
+    Refunded,
+}
+
+/// What follows from an answer.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Next {
+    /// It is certain: write it down.
+    Journal(Op),
+    /// It is not, or an operator must look: ask again later.
+    Later(String),
+}
+
+/// The entry that an answer becomes.
+pub(super) fn next(open: &OpenPayment, answer: Result<Done, PaymentError>) -> Next {
+    let number = open.number;
+    let settled = |what| Next::Journal(Op::Settle(Settle::new(number, what, "")));
+    match answer {
+        Ok(Done::Authorized(authorization)) => Next::Journal(Op::Confirm(Confirm {
             number,
             authorization,
-        }),
-        Err(PaymentError::Declined { reason }) => Op::Decline(Decline { number, reason }),
-        Err(PaymentError::Unknown(cause)) => {
-            tracing::warn!(listing = %genesis.listing, number, cause, "a payment is left pending");
-            return Ok(begun);
+        })),
+        Ok(Done::Captured | Done::Voided(Voided::WasCaptured)) => settled(Settled::Captured),
+        Ok(Done::Voided(Voided::Released)) => settled(Settled::Voided),
+        Ok(Done::Refunded) => settled(Settled::Refunded),
+        // Only a guest's money can be declined. A provider that will not take or give
+        // back what it has reserved is a matter for an operator.
+        Err(PaymentError::Declined { reason }) if open.step == PaymentStep::Authorize => {
+            Next::Journal(Op::Decline(Decline { number, reason }))
         }
-    };
-    let settled = propose(groups, genesis, Command::new(settle, None), deadline)
-        .await
-        .map_err(after_the_fact)?;
-    if settled.outcome().rejection() == Some(Rejection::HoldExpired)
-        && let Err(cause) = payments.void(&charge.key).await
-    {
-        tracing::error!(listing = %genesis.listing, number, %cause, "an authorization for a lapsed booking could not be voided");
+        Err(error) => Next::Later(error.to_string()),
     }
-    Ok(settled)
 }
 
-async fn propose(
-    groups: &Groups,
-    genesis: &Genesis,
-    command: Command,
-    deadline: Instant,
-) -> Result<Applied, ProposeError> {
-    let left = deadline.saturating_duration_since(Instant::now());
-    groups.propose(genesis, command, left).await
-}
-
-fn charge(genesis: &Genesis, pending: &Pending, method: &str) -> Charge {
+/// What the provider is asked, under the name of the booking.
+pub(super) fn charge(listing: &ListingId, open: &OpenPayment) -> Charge {
     Charge {
-        key: charge_key(genesis, pending.number),
-        amount: pending.amount,
-        currency: pending.currency.clone(),
-        method: method.to_owned(),
+        key: BookingId::new(listing.clone(), open.number).to_string(),
+        amount: open.amount,
+        currency: open.currency.clone(),
+        method: open.method.clone(),
+        authorization: open.authorization.clone(),
     }
 }
 
-/// Names a booking at the provider.
-pub(super) fn charge_key(genesis: &Genesis, number: u64) -> String {
-    BookingId::new(genesis.listing.clone(), number).to_string()
+/// The payment that a command has begun, before anybody has read it in the ledger.
+pub(super) fn begun(command: &Command, number: u64, amount: u64, currency: &str) -> OpenPayment {
+    let method = match &command.op {
+        Some(Op::Book(book)) => book.payment_method.as_str(),
+        Some(Op::Pay(pay)) => pay.payment_method.as_str(),
+        _ => "",
+    };
+    OpenPayment {
+        number,
+        step: PaymentStep::Authorize,
+        amount,
+        currency: currency.to_owned(),
+        method: method.to_owned(),
+        authorization: String::new(),
+        since_ms: 0,
+        due_ms: 0,
+    }
 }
 
-/// The first entry stands: whatever hindered the second, "nothing was done" would not
-/// be true any more. Who asks again with the same key drives it on.
-fn after_the_fact(error: ProposeError) -> ProposeError {
-    tracing::warn!(%error, "a booking is left with its payment pending");
-    ProposeError::Unknown
+/// Whether a command is an entry of a driver: it sees itself to what follows.
+pub(super) const fn is_of_driver(command: &Command) -> bool {
+    matches!(
+        command.op,
+        Some(Op::Confirm(_) | Op::Decline(_) | Op::Settle(_))
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_consensus_core::{Op, OpenPayment, PaymentStep, Settled};
+
+    use super::{Done, Next, next};
+    use crate::payments::{PaymentError, Voided};
+
+    fn open(step: PaymentStep) -> OpenPayment {
+        OpenPayment {
+            number: 7,
+            step,
+            amount: 100,
+            currency: "EUR".to_owned(),
+            method: "card_ok".to_owned(),
+            authorization: String::new(),
+            since_ms: 0,
+            due_ms: 0,
+        }
+    }
+
+    fn settled(next: &Next) -> Option<Settled> {
+        match next {
+            Next::Journal(Op::Settle(settle)) => Some(settle.settled()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn void_that_finds_the_money_taken_journals_the_capture() {
+        let step = open(PaymentStep::Void);
+        let taken = next(&step, Ok(Done::Voided(Voided::WasCaptured)));
+        assert_eq!(settled(&taken), Some(Settled::Captured));
+        let free = next(&step, Ok(Done::Voided(Voided::Released)));
+        assert_eq!(settled(&free), Some(Settled::Voided));
+    }
+
+    #[test]
+    fn only_an_authorization_can_be_declined() {
+        let declined = || PaymentError::Declined {
+            reason: "no".to_owned(),
+        };
+        for (step, final_) in [
+            (PaymentStep::Authorize, true),
+            (PaymentStep::Capture, false),
+            (PaymentStep::Void, false),
+            (PaymentStep::Refund, false),
+        ] {
+            let told = next(&open(step), Err(declined()));
+            assert_eq!(
+                matches!(told, Next::Journal(Op::Decline(_))),
+                final_,
+                "{step:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_certain_becomes_no_entry() {
+        for error in [
+            PaymentError::Unknown("lost".to_owned()),
+            PaymentError::Refused("wrong key".to_owned()),
+        ] {
+            let told = next(&open(PaymentStep::Authorize), Err(error));
+            assert!(matches!(told, Next::Later(_)), "{told:?}");
+        }
+    }
 }
