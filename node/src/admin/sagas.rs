@@ -29,7 +29,6 @@ pub(crate) async fn list(State(node): State<Arc<Node>>) -> Json<Value> {
             shown["owner"] = json!(owner);
             shown["amount"] = json!({"amount": saga.open.amount, "currency": saga.open.currency});
             shown["tries"] = json!(saga.tries);
-            shown["running"] = json!(saga.running);
             shown["stuck"] = json!(saga.is_stuck());
             shown["last_error"] = json!(saga.last_error);
             shown

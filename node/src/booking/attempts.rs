@@ -4,14 +4,13 @@
 //! a node from getting into another's way, and tells operators. The next leader begins
 //! with an empty one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_consensus_core::{Applied, OpenPayment};
-use meridian_regions::BookingId;
-use tokio::sync::watch;
-use tokio::time::Instant;
+use meridian_regions::{BookingId, ListingId};
+use tokio::sync::{Notify, watch};
 
 /// Payments that a node drives or waits to drive again. Beyond it new ones wait in
 /// their ledgers.
@@ -33,7 +32,6 @@ pub(crate) struct Saga {
     pub(crate) open: OpenPayment,
     pub(crate) tries: u32,
     pub(crate) last_error: String,
-    pub(crate) running: bool,
 }
 
 impl Saga {
@@ -48,8 +46,9 @@ struct Attempt {
     open: OpenPayment,
     tries: u32,
     last_error: String,
-    next_at: Instant,
-    running: Option<Settling>,
+    settling: Settling,
+    /// Ends its driver's pause.
+    nudge: Arc<Notify>,
 }
 
 /// When a payment may be tried.
@@ -57,7 +56,7 @@ struct Attempt {
 pub(super) enum Urgency {
     /// When its pause is over.
     InTurn,
-    /// Now: somebody waits for it.
+    /// Now: somebody waits for it. Ends the pause of whoever is at it.
     Now,
 }
 
@@ -67,8 +66,6 @@ pub(super) enum Begin {
     Go(watch::Sender<Option<Applied>>, Settling),
     /// Somebody is at it.
     Running(Settling),
-    /// Not yet.
-    Wait,
     /// Too many.
     Full,
 }
@@ -76,32 +73,30 @@ pub(super) enum Begin {
 /// Handle to them. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Attempts {
-    all: Arc<Mutex<HashMap<BookingId, Attempt>>>,
+    all: Arc<Mutex<BTreeMap<BookingId, Attempt>>>,
 }
 
 impl Attempts {
     pub(super) fn begin(&self, booking: &BookingId, open: &OpenPayment, urgency: Urgency) -> Begin {
         let mut all = self.lock();
-        if all.len() >= ATTEMPTS_MAX && !all.contains_key(booking) {
+        if let Some(attempt) = all.get(booking) {
+            if urgency == Urgency::Now {
+                attempt.nudge.notify_one();
+            }
+            return Begin::Running(attempt.settling.clone());
+        }
+        if all.len() >= ATTEMPTS_MAX {
             return Begin::Full;
         }
-        let now = Instant::now();
-        let attempt = all.entry(booking.clone()).or_insert_with(|| Attempt {
+        let (tell, settling) = watch::channel(None);
+        let attempt = Attempt {
             open: open.clone(),
             tries: 0,
             last_error: String::new(),
-            next_at: now,
-            running: None,
-        });
-        if let Some(settling) = &attempt.running {
-            return Begin::Running(settling.clone());
-        }
-        if urgency == Urgency::InTurn && attempt.next_at > now {
-            return Begin::Wait;
-        }
-        let (tell, settling) = watch::channel(None);
-        attempt.open.clone_from(open);
-        attempt.running = Some(settling.clone());
+            settling: settling.clone(),
+            nudge: Arc::default(),
+        };
+        all.insert(booking.clone(), attempt);
         Begin::Go(tell, settling)
     }
 
@@ -114,49 +109,52 @@ impl Attempts {
         }
     }
 
-    /// The driver could not do the step. Answers how long to wait.
-    pub(super) fn failed(&self, booking: &BookingId, error: &str) -> Duration {
+    /// The driver could not do the step. Answers how long to wait, and what ends that.
+    pub(super) fn failed(&self, booking: &BookingId, error: &str) -> (Duration, Arc<Notify>) {
         let mut all = self.lock();
         let Some(attempt) = all.get_mut(booking) else {
-            return PAUSE_MAX;
+            return (PAUSE_MAX, Arc::default());
         };
         let pause = (PAUSE_MIN * 2_u32.saturating_pow(attempt.tries.min(16))).min(PAUSE_MAX);
         attempt.tries = attempt.tries.saturating_add(1);
         error.clone_into(&mut attempt.last_error);
-        attempt.next_at = Instant::now() + pause;
-        pause
+        (pause, Arc::clone(&attempt.nudge))
     }
 
-    /// The driver leaves it: whoever comes when its pause is over may take it.
-    pub(super) fn left(&self, booking: &BookingId) {
-        if let Some(attempt) = self.lock().get_mut(booking) {
-            attempt.running = None;
+    /// Lets a driver look at once what has become of its payment.
+    pub(super) fn nudge(&self, booking: &BookingId) {
+        if let Some(attempt) = self.lock().get(booking) {
+            attempt.nudge.notify_one();
         }
     }
 
-    /// Nothing is left to do.
+    /// Nothing is left to do, or this node stops.
     pub(super) fn finished(&self, booking: &BookingId) {
         self.lock().remove(booking);
+    }
+
+    /// Whether a payment of a listing is driven here.
+    pub(super) fn is_driving(&self, listing: &ListingId) -> bool {
+        let all = self.lock();
+        let from = BookingId::new(listing.clone(), 0);
+        let first = all.range(from..).next();
+        first.is_some_and(|(booking, _)| booking.listing() == listing)
     }
 
     /// Everything that is driven here, in the order of ids.
     pub(super) fn list(&self) -> Vec<Saga> {
         let all = self.lock();
-        let mut sagas: Vec<Saga> = all
-            .iter()
+        all.iter()
             .map(|(booking, attempt)| Saga {
                 booking: booking.clone(),
                 open: attempt.open.clone(),
                 tries: attempt.tries,
                 last_error: attempt.last_error.clone(),
-                running: attempt.running.is_some(),
             })
-            .collect();
-        sagas.sort_by(|one, other| one.booking.cmp(&other.booking));
-        sagas
+            .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BookingId, Attempt>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<BookingId, Attempt>> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,9 +2,9 @@
 //!
 //! Every payment is driven in a task of its own, with deadlines of its own: a client
 //! that hangs up, or whose time is over, changes nothing about the money. Entries go
-//! through the desk to whoever leads by then. A step that fails is tried a few times;
-//! then it stays in the ledger, where the next access, the steward or the next leader
-//! finds it.
+//! through the desk to whoever leads by then. A step that fails is tried again for as
+//! long as the ledger wants it; when this node stops, it stays in the ledger, where the
+//! next access, the steward or the next leader finds it.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use meridian_consensus::ReadError;
 use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op, OpenPayment, PaymentStep};
-use meridian_regions::{BookingId, Genesis};
-use tokio::sync::{Semaphore, watch};
+use meridian_regions::{BookingId, Genesis, ListingId};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
@@ -29,11 +29,9 @@ use crate::request_id::RequestId;
 
 /// Time for an entry to be committed, apart from any client's.
 const ENTRY_DEADLINE: Duration = Duration::from_secs(10);
-/// Steps that one driver does for one payment: authorize, capture and refund, and some
-/// for what changes meanwhile. Beyond it somebody else looks afresh.
-const STEPS_MAX: u32 = 8;
-/// Failures in a row after which a driver leaves a step to the ledger.
-const TRIES_MAX: u32 = 4;
+/// How soon [`BookingDesk::drive_open`] wants to be called again at the earliest, in
+/// milliseconds: what it has found is being driven by then.
+const DRIVE_AGAIN_MS: u64 = 5_000;
 
 /// How payments are driven.
 #[derive(Debug, Clone, Copy)]
@@ -93,13 +91,24 @@ impl Driver {
                 PaymentStep::Refund => payments.refund(charge).await.map(|()| Done::Refunded),
             }
         };
-        timeout(self.call_deadline, asked)
-            .await
-            .unwrap_or_else(|_late| Err(unknown("no answer in time")))
+        tokio::select! {
+            biased;
+            // The provider may have done it: the next leader asks again.
+            () = self.tasks.stopping.cancelled() => Err(unknown("this node stops")),
+            answer = timeout(self.call_deadline, asked) => {
+                answer.unwrap_or_else(|_late| Err(unknown("no answer in time")))
+            }
+        }
     }
 }
 
 impl BookingDesk {
+    /// Whether this node drives a payment of the listing: then it sees to what lapses
+    /// there, too.
+    pub(crate) fn is_driving(&self, listing: &ListingId) -> bool {
+        self.driver.attempts.is_driving(listing)
+    }
+
     /// Does what the listing's ledger wants done, where this node leads its group: ends
     /// what has lapsed, and drives every payment that is due. For whoever knows that a
     /// listing has something to do ([`Ledger::todo_ms`]); it may be called again at any
@@ -109,20 +118,17 @@ impl BookingDesk {
     /// # Errors
     /// [`DeskError`]: the group has no quorum now, or too much is under way.
     pub(crate) async fn drive_open(&self, genesis: &Genesis) -> Result<Option<u64>, DeskError> {
-        let mut ledger = match self.groups().read(genesis, ENTRY_DEADLINE).await {
-            Ok(view) => view.ledger,
+        match self.groups().read(genesis, ENTRY_DEADLINE).await {
+            Ok(_) => {}
             Err(ReadError::NotLeader { .. } | ReadError::NotVoter) => return Ok(None),
             Err(ReadError::Overloaded) => return Err(DeskError::Overloaded),
             Err(ReadError::GenesisMismatch) => return Err(DeskError::Misplaced),
             Err(ReadError::NoQuorum | ReadError::Storage(_)) => return Err(DeskError::NoQuorum),
-        };
-        if ledger.lapses_by(clock::now().as_millis()) {
-            let expire = Command::new(Op::Expire(Expire {}), None);
-            self.enter(genesis, expire).await?;
-            ledger = self.look(genesis).await?;
         }
+        let ledger = self.current(genesis).await?;
         self.drive_due(genesis, &ledger);
-        Ok(ledger.todo_ms())
+        let again_ms = clock::now().as_millis() + DRIVE_AGAIN_MS;
+        Ok(ledger.todo_ms().map(|todo_ms| todo_ms.max(again_ms)))
     }
 
     /// The same in a task of its own, for an entry that has left something to do.
@@ -160,7 +166,6 @@ impl BookingDesk {
                 Some(settling)
             }
             Begin::Running(settling) => Some(settling),
-            Begin::Wait => None,
             Begin::Full => {
                 tracing::warn!(%booking, "too many payments are driven here: this one waits");
                 None
@@ -183,7 +188,8 @@ impl BookingDesk {
         self.driver.tasks.tracker.spawn(driving.in_current_span());
     }
 
-    /// Drives a payment until nothing is left to do, or it cannot be done now.
+    /// Drives a payment until nothing is left to do, however long that takes: what fails
+    /// is tried again, at most once a minute, until the ledger wants it no more.
     async fn run(
         &self,
         genesis: &Genesis,
@@ -193,48 +199,46 @@ impl BookingDesk {
     ) {
         let attempts = &self.driver.attempts;
         let mut open = first;
-        let mut failures = 0;
-        for _ in 0..STEPS_MAX {
-            match self.advance(genesis, &open).await {
+        let mut tell = Some(tell);
+        loop {
+            let done = match self.advance(genesis, &open).await {
                 Ok(applied) => {
-                    failures = 0;
-                    tell.send_if_modified(|told| {
-                        let is_first = told.is_none();
-                        if is_first {
-                            *told = Some(applied);
-                        }
-                        is_first
-                    });
+                    if let Some(tell) = tell.take() {
+                        // Nobody waits any more if the client was quicker.
+                        let _ = tell.send(Some(applied));
+                    }
+                    self.current(genesis)
+                        .await
+                        .map_err(|error| error.to_string())
                 }
+                Err(error) => Err(error),
+            };
+            if done.is_err() {
+                // Whoever waits is told that it is pending: a provider that is down must
+                // not keep requests waiting too.
+                tell = None;
+            }
+            let looked = match done {
+                Ok(ledger) => Ok(ledger),
                 Err(error) => {
-                    failures += 1;
                     tracing::warn!(%booking, step = open.step.name(), error, "a payment does not come on");
-                    let pause = attempts.failed(booking, &error);
-                    if failures >= TRIES_MAX || self.is_over(pause).await {
-                        attempts.left(booking);
-                        return;
+                    if self.is_over(attempts.failed(booking, &error)).await {
+                        break;
                     }
+                    self.current(genesis).await
                 }
+            };
+            let Ok(ledger) = looked else {
+                continue;
+            };
+            let one = ledger.reservation(booking.number());
+            let Some(next) = one.and_then(|one| one.open_payment()) else {
+                break;
+            };
+            if next.step != open.step {
+                attempts.step(booking, &next);
             }
-            match self.look(genesis).await {
-                Ok(ledger) => match ledger
-                    .reservation(booking.number())
-                    .and_then(|one| one.open_payment())
-                {
-                    Some(next) => {
-                        if next.step != open.step {
-                            attempts.step(booking, &next);
-                        }
-                        open = next;
-                    }
-                    None => break,
-                },
-                Err(error) => {
-                    attempts.failed(booking, &error.to_string());
-                    attempts.left(booking);
-                    return;
-                }
-            }
+            open = next;
         }
         attempts.finished(booking);
     }
@@ -252,11 +256,25 @@ impl BookingDesk {
         }
     }
 
-    /// Waits; answers whether this node stops meanwhile.
-    async fn is_over(&self, pause: Duration) -> bool {
-        timeout(pause, self.driver.tasks.stopping.cancelled())
-            .await
-            .is_ok()
+    /// Waits, or until somebody has no time to; answers whether this node stops.
+    async fn is_over(&self, (pause, nudge): (Duration, Arc<Notify>)) -> bool {
+        tokio::select! {
+            biased;
+            () = self.driver.tasks.stopping.cancelled() => true,
+            () = nudge.notified() => false,
+            () = tokio::time::sleep(pause) => false,
+        }
+    }
+
+    /// The ledger as it stands, after what has lapsed is ended.
+    async fn current(&self, genesis: &Genesis) -> Result<Arc<Ledger>, DeskError> {
+        let ledger = self.look(genesis).await?;
+        if !ledger.lapses_by(clock::now().as_millis()) {
+            return Ok(ledger);
+        }
+        let expire = Command::new(Op::Expire(Expire {}), None);
+        self.enter(genesis, expire).await?;
+        self.look(genesis).await
     }
 
     pub(super) async fn enter(
@@ -264,12 +282,12 @@ impl BookingDesk {
         genesis: &Genesis,
         command: Command,
     ) -> Result<Applied, DeskError> {
-        let request = RequestId::from_text("");
+        let request = RequestId::generate();
         self.propose(errand(genesis, &request), command).await
     }
 
     pub(super) async fn look(&self, genesis: &Genesis) -> Result<Arc<Ledger>, DeskError> {
-        let request = RequestId::from_text("");
+        let request = RequestId::generate();
         self.read(errand(genesis, &request)).await
     }
 }

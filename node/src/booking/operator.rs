@@ -45,7 +45,7 @@ impl BookingDesk {
         let applied = self.enter(genesis, Command::new(op, None)).await?;
         if applied.outcome().rejection().is_none() {
             let booking = BookingId::new(genesis.listing.clone(), number);
-            self.driver.attempts.finished(&booking);
+            self.driver.attempts.nudge(&booking);
         }
         Ok(applied)
     }

@@ -1,4 +1,5 @@
-//! Looks after what is due in groups that nobody uses: holds that lapse.
+//! Looks after what is due in groups that nobody uses: holds that lapse, and payments
+//! that want a step.
 //!
 //! One task for each node walks the durable to-do index, after a restart too. A group is
 //! woken by it only on the node that leads it, or would.
@@ -7,16 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian_consensus::{Due, Groups};
-use meridian_consensus_core::{Command, Expire, Op};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::desk::BookingDesk;
-use super::errand::Errand;
 use crate::clock;
-use crate::request_id::RequestId;
 
 /// How often the index is looked at. What lapses counts as lapsed at once in whatever
 /// is read; being written a second later harms nobody.
@@ -25,8 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const PAGE: usize = 256;
 /// Groups looked after at once: they must not take the places of those in use.
 const UNDER_WAY_MAX: usize = 32;
-/// How long one group may take.
-const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Starts the task; it ends with `cancel`.
 pub(crate) fn start(
@@ -81,7 +77,9 @@ impl Steward {
             };
             cursor = Some(last.cursor.clone());
             for due in page {
-                if self.groups.looks_after(&due.genesis).await {
+                // A payment that does not come on stays due: its driver tries it again.
+                let is_driven = self.desk.is_driving(&due.genesis.listing);
+                if !is_driven && self.groups.looks_after(&due.genesis).await {
                     self.settle(due).await;
                 }
             }
@@ -95,13 +93,7 @@ impl Steward {
         let desk = self.desk.clone();
         self.tracker.spawn(async move {
             let _turn = turn;
-            let expire = Command::new(Op::Expire(Expire {}), None);
-            let errand = Errand {
-                genesis: &due.genesis,
-                request: &RequestId::generate(),
-                deadline: Instant::now() + DEADLINE,
-            };
-            if let Err(cause) = desk.propose(errand, expire).await {
+            if let Err(cause) = desk.drive_open(&due.genesis).await {
                 // Still in the index: the next look tries again.
                 tracing::debug!(listing = %due.genesis.listing, %cause, "still due");
             }

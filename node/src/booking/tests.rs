@@ -1,6 +1,8 @@
 //! Payments of a real group of one node, at a sandbox with a book.
 
+use std::future::ready;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::ToSpan;
@@ -16,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::{BookingDesk, DeskOptions, DriverOptions, Errand, Tasks};
 use crate::clock;
-use crate::payments::{Book, Sandbox, Teller};
+use crate::payments::{
+    Book, Charge, PaymentError, PaymentFuture, PaymentProvider, Sandbox, Teller, Voided,
+};
 use crate::request_id::RequestId;
 use crate::solo::Solo;
 
@@ -34,15 +38,21 @@ struct Counter {
 
 impl Counter {
     fn open() -> Self {
-        let (solo, folder) = (Solo::start(), TempDir::new().expect("a folder"));
+        let folder = TempDir::new().expect("a folder");
         let book = Book::open(&folder.path().join("book.jsonl")).expect("a new book");
+        let sandbox = Sandbox {
+            teller: Some(Teller::new(book)),
+        };
+        Self::at(Arc::new(sandbox), folder)
+    }
+
+    fn at(payments: Arc<dyn PaymentProvider>, folder: TempDir) -> Self {
+        let solo = Solo::start();
         let desk = BookingDesk::new(
             solo.node.identity.node,
             solo.node.groups.clone(),
             solo.node.mesh.clone(),
-            Arc::new(Sandbox {
-                teller: Some(Teller::new(book)),
-            }),
+            payments,
             DeskOptions {
                 driver: DriverOptions {
                     call_deadline: CALL_DEADLINE,
@@ -256,5 +266,65 @@ async fn stuck_payment_is_shown_and_an_operator_can_give_it_up() {
         ledger.reservation(1).map(|one| one.state()),
         Some(ReservationState::Confirmed)
     );
+    counter.close().await;
+}
+
+/// Out of order until it is mended.
+#[derive(Default)]
+struct Mended {
+    works: AtomicBool,
+    sandbox: Sandbox,
+}
+
+impl Mended {
+    fn says<T: Send + 'static>(&self, answer: T) -> PaymentFuture<'_, T> {
+        let outage = || PaymentError::Unknown("out of order".to_owned());
+        let works = self.works.load(Ordering::SeqCst);
+        Box::pin(ready(works.then_some(answer).ok_or_else(outage)))
+    }
+}
+
+impl PaymentProvider for Mended {
+    fn authorize<'a>(&'a self, _charge: &'a Charge) -> PaymentFuture<'a, String> {
+        self.says("auth_1".to_owned())
+    }
+
+    fn capture<'a>(&'a self, charge: &'a Charge) -> PaymentFuture<'a, ()> {
+        self.sandbox.capture(charge)
+    }
+
+    fn void<'a>(&'a self, charge: &'a Charge) -> PaymentFuture<'a, Voided> {
+        self.sandbox.void(charge)
+    }
+
+    fn refund<'a>(&'a self, charge: &'a Charge) -> PaymentFuture<'a, ()> {
+        self.sandbox.refund(charge)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn provider_that_is_down_leaves_bookings_pending_and_an_operator_need_not_wait() {
+    let provider = Arc::new(Mended::default());
+    let folder = TempDir::new().expect("a folder");
+    let counter = Counter::at(Arc::<Mended>::clone(&provider), folder);
+    let asked = Instant::now();
+    let booked = counter.book("card_ok", PATIENCE).await;
+    assert!(
+        matches!(booked.outcome(), Outcome::Pending(_)),
+        "{booked:?}"
+    );
+    assert!(
+        asked.elapsed() < PATIENCE / 2,
+        "it did not wait for the deadline"
+    );
+    until(PATIENCE, "it is stuck", async || {
+        counter.desk.sagas().into_iter().find(super::Saga::is_stuck)
+    })
+    .await
+    .expect("it is shown");
+    provider.works.store(true, Ordering::SeqCst);
+    let retried = counter.desk.retry(&counter.genesis, 1).await;
+    assert!(retried.expect("a quorum").is_some());
+    counter.becomes(PaymentState::Captured).await;
     counter.close().await;
 }
