@@ -108,6 +108,8 @@ impl Puller {
         let request = PullRequest {
             have: only(&have, &origins),
             origins: origins.clone(),
+            // Every node holds every shard so far.
+            shards: Vec::new(),
         };
         let mut frames = self
             .mesh

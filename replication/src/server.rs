@@ -54,12 +54,21 @@ impl Replica {
         request: &[u8],
         replies: FrameWriter,
     ) -> Result<(), ServeError> {
-        let PullRequest { have, origins } = PullRequest::decode(request)?;
+        let PullRequest {
+            have,
+            origins,
+            shards,
+        } = PullRequest::decode(request)?;
         self.check_own_log(peer, &have)?;
         let mut pull = Pull {
             replica: self,
             replies,
             sent: have,
+            shards: if shards.is_empty() {
+                ShardId::all().collect()
+            } else {
+                shards
+            },
         };
         let mut progress = self.inner().progress.version();
         loop {
@@ -119,6 +128,8 @@ struct Pull<'a> {
     replies: FrameWriter,
     /// What the peer has, or has been sent.
     sent: VersionVector,
+    /// What it wants of each log.
+    shards: Vec<ShardId>,
 }
 
 impl Pull<'_> {
@@ -154,7 +165,7 @@ impl Pull<'_> {
         origin: NodeId,
         last: impl Fn(ShardId) -> u64,
     ) -> Result<(), ServeError> {
-        for shard in ShardId::all() {
+        for shard in self.shards.clone() {
             while self.sent.get(origin, shard) < last(shard) {
                 self.send_entries(origin, shard, last(shard)).await?;
             }

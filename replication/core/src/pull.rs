@@ -4,7 +4,7 @@
 //! frames for as long as the stream stands: entries in the order of each log, and
 //! watermarks that say how far an origin's time has been told completely.
 
-use meridian_regions::{Hlc, NodeId};
+use meridian_regions::{Hlc, NodeId, SHARD_COUNT, ShardId};
 use prost::{Message, Oneof};
 
 use crate::limits::{FRAME_BYTES_MAX, FRAME_ENTRIES_MAX, ORIGINS_MAX, PULL_REQUEST_BYTES_MAX};
@@ -22,6 +22,9 @@ pub struct PullRequest {
     pub have: VersionVector,
     /// Whose logs it wants; any node can serve any origin's.
     pub origins: Vec<NodeId>,
+    /// Which shards of them it wants; none named is all. A watermark of the answer
+    /// speaks of these shards only.
+    pub shards: Vec<ShardId>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -30,6 +33,8 @@ struct RequestMessage {
     have: Option<VectorMessage>,
     #[prost(uint64, repeated, tag = "2")]
     origins: Vec<u64>,
+    #[prost(uint32, repeated, tag = "3")]
+    shards: Vec<u32>,
 }
 
 impl PullRequest {
@@ -39,6 +44,7 @@ impl PullRequest {
         RequestMessage {
             have: Some(self.have.to_message()),
             origins: self.origins.iter().map(|origin| origin.get()).collect(),
+            shards: self.shards.iter().map(|shard| shard.get().into()).collect(),
         }
         .encode_to_vec()
     }
@@ -55,9 +61,17 @@ impl PullRequest {
         let origins = message.origins.into_iter().map(|origin| {
             NodeId::new(origin).ok_or_else(|| WireError::malformed(REQUEST, "no origin"))
         });
+        if message.shards.len() > usize::from(SHARD_COUNT) {
+            return Err(WireError::malformed(REQUEST, "too many shards"));
+        }
+        let shards = message.shards.into_iter().map(|shard| {
+            let shard = u16::try_from(shard).ok().and_then(ShardId::new);
+            shard.ok_or_else(|| WireError::malformed(REQUEST, "no shard"))
+        });
         Ok(Self {
             have: VersionVector::from_message(message.have.unwrap_or_default())?,
             origins: origins.collect::<Result<_, _>>()?,
+            shards: shards.collect::<Result<_, _>>()?,
         })
     }
 }

@@ -59,6 +59,7 @@ impl MeshService for Serving {
 /// Three replicas; `links` says who knows whom.
 pub(super) struct Cluster {
     pub(super) replicas: Vec<Replica>,
+    pub(super) meshes: Vec<Mesh>,
     tracker: TaskTracker,
     cancel: CancellationToken,
     _folder: TempDir,
@@ -112,13 +113,15 @@ impl Cluster {
                 ..Serving::default()
             });
             let mesh = Mesh::start(mesh, Arc::clone(&serving) as _, &tracker, &cancel);
+            let mesh = mesh.expect("started");
             let _ = serving.replica.set(replica.clone());
-            replica.start(&mesh.expect("started"), &tracker, &cancel);
-            replica
+            replica.start(&mesh, &tracker, &cancel);
+            (replica, mesh)
         });
-        let replicas = replicas.collect();
+        let (replicas, meshes) = replicas.unzip();
         Self {
             replicas,
+            meshes,
             tracker,
             cancel,
             _folder: folder,

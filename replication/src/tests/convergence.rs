@@ -1,10 +1,14 @@
 //! Replicas that pull from each other become alike.
 
+use std::collections::BTreeSet;
+
+use meridian_replication_core::{PullFrame, PullRequest};
+use meridian_transport::Channel;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::cluster::Cluster;
-use super::setup::{PATIENCE, amenity, create, entries, open, sent, title};
+use super::setup::{PATIENCE, amenity, create, entries, node, open, sent, title};
 use crate::Precondition;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,5 +97,45 @@ async fn log_of_a_node_that_says_nothing_comes_by_way_of_another() {
     })
     .await
     .expect("relayed");
+    cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peer_that_asks_for_a_shard_is_sent_that_shard_alone() {
+    let cluster = Cluster::start(&[(1, 2)]);
+    let mut shards = BTreeSet::new();
+    for number in 1..=8 {
+        let id = create(&cluster.replicas[0], number).await;
+        shards.insert(id.shard());
+    }
+    let wanted = *shards.first().expect("eight listings");
+    assert!(shards.len() > 1, "listings spread over shards");
+    let request = PullRequest {
+        origins: vec![node(1)],
+        shards: vec![wanted],
+        ..PullRequest::default()
+    };
+    let mesh = &cluster.meshes[1];
+    timeout(PATIENCE, async {
+        while !mesh.connected(node(1)) {
+            tokio::task::yield_now().await;
+        }
+        let asked = mesh.open_stream(node(1), Channel::Pull, request.encode().into());
+        let mut frames = asked.await.expect("agreed");
+        loop {
+            let frame = frames.next().await.expect("whole").expect("not ended");
+            match PullFrame::decode(&frame).expect("a frame") {
+                PullFrame::Entries(entries) => {
+                    assert!(entries.iter().all(|entry| entry.shard == wanted));
+                    shards.remove(&wanted);
+                }
+                // Everything up to now has been sent.
+                PullFrame::Watermark { .. } => break,
+            }
+        }
+    })
+    .await
+    .expect("answered");
+    assert!(!shards.contains(&wanted), "its entries have come");
     cluster.stop().await;
 }

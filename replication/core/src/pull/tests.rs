@@ -1,6 +1,6 @@
 //! Frames, requests and entries read back, or are refused.
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, Survival};
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId, SHARD_COUNT, ShardId, Survival};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 
@@ -136,13 +136,15 @@ proptest! {
     fn requests_read_back_as_themselves(
         origins in prop::collection::vec(1..u64::MAX, 0..9),
         entries in prop::collection::vec(entry(), 0..9),
+        shards in prop::collection::vec(0..SHARD_COUNT, 0..9),
     ) {
         let have: VersionVector = entries
             .iter()
             .map(|entry| (entry.origin, entry.shard, entry.seq))
             .collect();
         let origins = origins.into_iter().map(node).collect();
-        let request = PullRequest { have, origins };
+        let shards = shards.into_iter().filter_map(ShardId::new).collect();
+        let request = PullRequest { have, origins, shards };
         prop_assert_eq!(PullRequest::decode(&request.encode()), Ok(request));
     }
 
