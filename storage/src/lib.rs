@@ -25,4 +25,4 @@ mod writer;
 pub use batch::Batch;
 pub use error::StorageError;
 pub use store::{KeyValue, Store, StoreOptions};
-pub use writer::{Committed, Durability, WritePermit, Writer};
+pub use writer::{Committed, Durability, WritePermit, WriteQueue, Writer};

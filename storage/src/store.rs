@@ -58,6 +58,29 @@ impl Store {
         Self::open_with(&database_options(&options), options)
     }
 
+    /// Opens it so that what is written buffered stays in this process until the next
+    /// synced write: a copy of the folder is what a power cut would have left. For
+    /// simulations of one.
+    ///
+    /// # Errors
+    /// Those of [`Store::open`].
+    pub fn open_for_power_cuts(options: StoreOptions) -> Result<Self, StorageError> {
+        let mut database = database_options(&options);
+        database.set_manual_wal_flush(true);
+        Self::open_with(&database, options)
+    }
+
+    /// Gives to the operating system what a store for power cuts has kept back, without
+    /// an fsync: a copy of the folder is now what the end of the process would have left.
+    ///
+    /// # Errors
+    /// [`StorageError::Write`] when the disk fails.
+    pub fn hand_over(&self) -> Result<(), StorageError> {
+        self.database
+            .flush_wal(false)
+            .map_err(|cause| StorageError::Write(cause.into_string()))
+    }
+
     pub(crate) fn open_with(
         database: &Options,
         options: StoreOptions,

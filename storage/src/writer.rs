@@ -11,20 +11,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
-use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Batch, StorageError, Store};
 
+mod queue;
 #[cfg(test)]
 mod tests;
+
+pub use queue::WriteQueue;
 
 /// Batches that may wait for the disk. At 0.2 ms an fsync and hundreds of batches
 /// in each, a full queue means the disk has stalled: callers are told so.
 const QUEUE_BATCHES_MAX: usize = 4096;
-/// Bytes merged into one write. Keeps a group commit, and so the wait of whoever
-/// comes next, short.
-const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What an acknowledgement promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,28 +90,33 @@ impl Writer {
     /// # Errors
     /// [`StorageError::Write`] if the operating system refuses a thread.
     pub fn start(store: &Store) -> Result<Self, StorageError> {
-        let (queue, submissions) = mpsc::channel(QUEUE_BATCHES_MAX);
-        let (announce, failure) = watch::channel(None);
-        let store = store.clone();
+        let (mut writer, queue) = Self::by_hand(store);
         let handle = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || {
-                write_until_closed(&store, submissions, &announce);
-                // In this order: who sees the announcer gone knows that this thread
-                // holds the database no longer.
-                drop(store);
-                drop(announce);
-            })
+            .spawn(move || queue.write_until_closed())
             .map_err(|cause| {
                 StorageError::Write(format!("cannot start the writer thread: {cause}"))
             })?;
-        Ok(Self {
-            thread: Arc::new(WriterThread {
-                queue: Some(queue),
-                handle: Some(handle),
-            }),
+        let thread = Arc::get_mut(&mut writer.thread).expect("nobody else has it yet");
+        thread.handle = Some(handle);
+        Ok(writer)
+    }
+
+    /// A writer without a thread: nothing is written but by whoever has the queue. For
+    /// simulations, in which a write takes virtual time and a crash loses it.
+    #[must_use]
+    pub fn by_hand(store: &Store) -> (Self, WriteQueue) {
+        let (queue, submissions) = mpsc::channel(QUEUE_BATCHES_MAX);
+        let (announce, failure) = watch::channel(None);
+        let thread = WriterThread {
+            queue: Some(queue),
+            handle: None,
+        };
+        let writer = Self {
+            thread: Arc::new(thread),
             failure,
-        })
+        };
+        (writer, WriteQueue::new(store, submissions, announce))
     }
 
     /// Waits for a place in the queue.
@@ -225,62 +229,4 @@ impl Future for Committed {
             .poll(context)
             .map(|answer| answer.unwrap_or(Err(StorageError::Stopped)))
     }
-}
-
-fn write_until_closed(
-    store: &Store,
-    mut submissions: mpsc::Receiver<Submission>,
-    announce: &watch::Sender<Option<StorageError>>,
-) {
-    while let Some(first) = submissions.blocking_recv() {
-        let group = gather(first, &mut submissions);
-        let failed = announce.borrow().clone();
-        let result = failed.map_or_else(|| group.write(store), Err);
-        if let Err(error) = &result {
-            announce.send_if_modified(|known| {
-                let first_failure = known.is_none();
-                known.get_or_insert_with(|| error.clone());
-                first_failure
-            });
-        }
-        for done in group.done {
-            done(result.clone());
-        }
-    }
-}
-
-/// Batches that share one write and, if any of them asks for it, one fsync.
-struct Group {
-    batches: Vec<Batch>,
-    durability: Durability,
-    done: Vec<Done>,
-}
-
-impl Group {
-    fn write(&self, store: &Store) -> Result<(), StorageError> {
-        let mut merged = WriteBatch::default();
-        for batch in &self.batches {
-            batch.append_to(store, &mut merged);
-        }
-        store.write(merged, self.durability)
-    }
-}
-
-fn gather(first: Submission, submissions: &mut mpsc::Receiver<Submission>) -> Group {
-    let mut bytes = first.batch.bytes();
-    let mut group = Group {
-        batches: vec![first.batch],
-        durability: first.durability,
-        done: vec![first.done],
-    };
-    while bytes < GROUP_BYTES_MAX {
-        let Ok(next) = submissions.try_recv() else {
-            break;
-        };
-        bytes += next.batch.bytes();
-        group.durability = group.durability.max(next.durability);
-        group.batches.push(next.batch);
-        group.done.push(next.done);
-    }
-    group
 }

@@ -200,3 +200,38 @@ async fn range_deletion_and_scans_are_half_open() {
     let last = store.last_before(FAMILY, b"a", b"d").expect("readable");
     assert_eq!(last, Some((b"a".to_vec(), b"a".to_vec())));
 }
+
+/// What a simulated power cut is worth: buffered records are gone, synced ones and
+/// everything before them are there.
+#[tokio::test]
+async fn copy_of_a_store_for_power_cuts_lacks_what_was_buffered_after_the_last_sync() {
+    let directory = TempDir::new().expect("temporary directory");
+    let store = Store::open_for_power_cuts(options(&directory)).expect("opens");
+    let (writer, mut queue) = Writer::by_hand(&store);
+    let mut written = Vec::new();
+    for (key, durability) in [
+        (b"a", Durability::Buffered),
+        (b"b", Durability::Synced),
+        (b"c", Durability::Buffered),
+    ] {
+        let permit = writer.reserve().await.expect("slot");
+        written.push(permit.submit(record(key, b"1"), durability));
+        queue.write();
+    }
+    for one in written {
+        one.await.expect("written");
+    }
+    let keys_in_a_copy = || {
+        let copy = TempDir::new().expect("temporary directory");
+        for file in std::fs::read_dir(directory.path()).expect("readable") {
+            let file = file.expect("readable");
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).expect("copied");
+        }
+        let copied = Store::open(options(&copy)).expect("opens");
+        let pairs = copied.scan(FAMILY, b"a", b"z", 9).expect("readable");
+        pairs.into_iter().map(|(key, _)| key).collect::<Vec<_>>()
+    };
+    assert_eq!(keys_in_a_copy(), [b"a", b"b"]);
+    store.hand_over().expect("handed over");
+    assert_eq!(keys_in_a_copy(), [b"a", b"b", b"c"]);
+}

@@ -1,0 +1,121 @@
+//! The writer's end of the queue: what is submitted is written here, in groups.
+
+use rocksdb::WriteBatch;
+use tokio::sync::{mpsc, watch};
+
+use super::{Done, Durability, Submission};
+use crate::{Batch, StorageError, Store};
+
+/// Bytes merged into one write. Keeps a group commit, and so the wait of whoever
+/// comes next, short.
+const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// What has been submitted to a [`super::Writer`]. Its thread drains it, or whoever made
+/// the writer by hand. Dropped, it writes nothing more: who waits is told `Stopped`.
+pub struct WriteQueue {
+    first: Option<Submission>,
+    submissions: mpsc::Receiver<Submission>,
+    /// Before `announce`: who sees the announcer gone knows that the database is not held
+    /// from here any longer.
+    store: Store,
+    announce: watch::Sender<Option<StorageError>>,
+}
+
+impl WriteQueue {
+    pub(super) fn new(
+        store: &Store,
+        submissions: mpsc::Receiver<Submission>,
+        announce: watch::Sender<Option<StorageError>>,
+    ) -> Self {
+        Self {
+            first: None,
+            submissions,
+            store: store.clone(),
+            announce,
+        }
+    }
+
+    /// Waits until something is to be written; `false` when every handle is gone. May be
+    /// given up: nothing is lost by that.
+    pub async fn ready(&mut self) -> bool {
+        if self.first.is_none() {
+            self.first = self.submissions.recv().await;
+        }
+        self.first.is_some()
+    }
+
+    /// Writes what has been submitted, in one group, and tells those who wait.
+    pub fn write(&mut self) {
+        let first = self.first.take();
+        if let Some(first) = first.or_else(|| self.submissions.try_recv().ok()) {
+            self.write_from(first);
+        }
+    }
+
+    pub(super) fn write_until_closed(mut self) {
+        while let Some(first) = self.submissions.blocking_recv() {
+            self.write_from(first);
+        }
+    }
+
+    fn write_from(&mut self, first: Submission) {
+        let group = gather(first, &mut self.submissions);
+        let failed = self.announce.borrow().clone();
+        let result = failed.map_or_else(|| group.write(&self.store), Err);
+        if let Err(error) = &result {
+            self.announce.send_if_modified(|known| {
+                let first_failure = known.is_none();
+                known.get_or_insert_with(|| error.clone());
+                first_failure
+            });
+        }
+        for done in group.done {
+            done(result.clone());
+        }
+    }
+}
+
+impl std::fmt::Debug for WriteQueue {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("WriteQueue")
+            .field("store", &self.store)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Batches that share one write and, if any of them asks for it, one fsync.
+struct Group {
+    batches: Vec<Batch>,
+    durability: Durability,
+    done: Vec<Done>,
+}
+
+impl Group {
+    fn write(&self, store: &Store) -> Result<(), StorageError> {
+        let mut merged = WriteBatch::default();
+        for batch in &self.batches {
+            batch.append_to(store, &mut merged);
+        }
+        store.write(merged, self.durability)
+    }
+}
+
+fn gather(first: Submission, submissions: &mut mpsc::Receiver<Submission>) -> Group {
+    let mut bytes = first.batch.bytes();
+    let mut group = Group {
+        batches: vec![first.batch],
+        durability: first.durability,
+        done: vec![first.done],
+    };
+    while bytes < GROUP_BYTES_MAX {
+        let Ok(next) = submissions.try_recv() else {
+            break;
+        };
+        bytes += next.batch.bytes();
+        group.durability = group.durability.max(next.durability);
+        group.batches.push(next.batch);
+        group.done.push(next.done);
+    }
+    group
+}
