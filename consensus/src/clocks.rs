@@ -8,10 +8,12 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use meridian_regions::NodeId;
 use tokio::time::Instant;
+
+use crate::options::WallClock;
 
 /// Clocks drift apart slowly, too: then a sample has to be taken again. At 200 ppm, more
 /// than any quartz is off, this is 60 ms.
@@ -27,16 +29,6 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    pub(crate) fn now() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            wall_ms: u64::try_from(since.as_millis()).unwrap_or(u64::MAX),
-            monotonic: Instant::now(),
-        }
-    }
-
     /// How much further the wall clock has gone than the monotonic one, since `earlier`.
     fn step_since(&self, earlier: &Self) -> i64 {
         let passed = self.monotonic.saturating_duration_since(earlier.monotonic);
@@ -60,6 +52,7 @@ pub(crate) enum Agreement {
 #[derive(Debug)]
 pub(crate) struct Clocks {
     ahead_ms_max: i64,
+    wall: WallClock,
     samples: Mutex<HashMap<NodeId, Sample>>,
 }
 
@@ -73,15 +66,29 @@ struct Sample {
 }
 
 impl Clocks {
-    pub(crate) fn new(ahead_max: Duration) -> Self {
+    pub(crate) fn new(ahead_max: Duration, wall: WallClock) -> Self {
         Self {
             ahead_ms_max: i64::try_from(ahead_max.as_millis()).unwrap_or(i64::MAX),
+            wall,
             samples: Mutex::default(),
         }
     }
 
+    /// Reads both clocks of this node.
+    pub(crate) fn read(&self) -> Reading {
+        Reading {
+            wall_ms: self.wall.now_ms(),
+            monotonic: Instant::now(),
+        }
+    }
+
     /// Takes note of another node's clock, read at some time from `asked` to `answered`.
+    /// If this node's has jumped meanwhile, nothing is known.
     pub(crate) fn note(&self, node: NodeId, asked: Reading, answered: Reading, their_wall_ms: u64) {
+        if answered.step_since(&asked).abs() > STEP_MS_MAX {
+            self.samples().remove(&node);
+            return;
+        }
         let sample = Sample {
             ahead_ms: difference(asked.wall_ms, their_wall_ms),
             behind_ms: difference(their_wall_ms, answered.wall_ms),
@@ -155,6 +162,7 @@ mod tests {
     use tokio::time::Instant;
 
     use super::{Agreement, Clocks, Reading, SAMPLE_AGE_MAX};
+    use crate::options::WallClock;
 
     fn node(id: u64) -> NodeId {
         NodeId::new(id).expect("not zero")
@@ -168,7 +176,7 @@ mod tests {
     impl Fixture {
         fn new() -> Self {
             Self {
-                clocks: Clocks::new(Duration::from_millis(500)),
+                clocks: Clocks::new(Duration::from_millis(500), WallClock::System),
                 start: Reading {
                     wall_ms: 1_000_000,
                     monotonic: Instant::now(),
@@ -211,6 +219,17 @@ mod tests {
             fixture.note(voter, 999_000);
         }
         assert_eq!(fixture.compare(fixture.start), Agreement::Ahead);
+    }
+
+    /// Found by the simulation: the sample said that the clock of before the jump was
+    /// not ahead, and held for the clock of after it.
+    #[test]
+    fn jump_while_an_answer_is_under_way_leaves_no_sample() {
+        let fixture = Fixture::new();
+        let answered = fixture.after(Duration::from_millis(50), 3_600_000);
+        let clocks = &fixture.clocks;
+        clocks.note(node(2), fixture.start, answered, 1_000_020);
+        assert_eq!(fixture.compare(answered), Agreement::Unheard);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId, NodeId};
-use meridian_storage::{StorageError, Store, StoreOptions, Writer};
+use meridian_storage::{StorageError, Store, Writer};
 use openraft::RaftLogReader;
 use openraft::storage::RaftLogStorage;
 use prost::Message;
@@ -18,11 +18,11 @@ use tokio_util::task::TaskTracker;
 use crate::applied_state::AppliedState;
 use crate::awake::Awake;
 use crate::changes::{Announcer, Changes};
-use crate::clocks::{Clocks, Reading};
+use crate::clocks::Clocks;
 use crate::envelope::{Answer, Reply, Request};
 use crate::fence::FencedWriter;
 use crate::group::GroupDescription;
-use crate::keys::{FAMILIES, GroupKey, STATE, StateKind};
+use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::GroupLog;
 use crate::options::Leadership;
 use crate::pace::Pace;
@@ -66,17 +66,23 @@ impl Groups {
         tracker: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Result<Self, OpenError> {
+        let store = Store::open(options.store())?;
+        let writer = Writer::start(&store)?;
+        Self::over((store, writer), options, transport, tracker, cancel)
+    }
+
+    /// The groups in a database that is open.
+    pub(crate) fn over(
+        (store, writer): (Store, Writer),
+        options: GroupOptions,
+        transport: Arc<dyn GroupTransport>,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Result<Self, OpenError> {
         let (config, resuming) = (
             options.raft(Leadership::Elected)?,
             options.raft(Leadership::Resumed)?,
         );
-        let store = Store::open(StoreOptions {
-            path: options.path,
-            column_families: FAMILIES,
-            block_cache_bytes: options.block_cache_bytes,
-            write_buffer_bytes: options.write_buffer_bytes,
-        })?;
-        let writer = Writer::start(&store)?;
         let rate = options.wakes_per_second_max;
         let groups = Self {
             inner: Arc::new(Inner {
@@ -91,7 +97,7 @@ impl Groups {
                     lease: options.lease,
                     counts: Counts::default(),
                     loads: Loads::default(),
-                    clocks: Clocks::new(options.clock_ahead_max),
+                    clocks: Clocks::new(options.clock_ahead_max, options.wall_clock),
                 }),
                 awake: Arc::default(),
                 awake_max: options.groups_awake_max,
@@ -115,7 +121,7 @@ impl Groups {
         let reply = Reply {
             answer: Some(answer),
             awake: u32::try_from(self.awake()).unwrap_or(u32::MAX),
-            wall_ms: Reading::now().wall_ms,
+            wall_ms: self.inner.shared.clocks.read().wall_ms,
         };
         reply.encode_to_vec().into()
     }

@@ -131,13 +131,13 @@ impl Group {
         acked.is_some_and(|acked| acked.elapsed() < self.shared.lease / 4 * 3)
     }
 
-    /// How this node's clock stands to those of the voters.
-    pub(crate) fn agreement(&self) -> Agreement {
+    /// How this node's clock stands to those of the voters, at `now`.
+    pub(crate) fn agreement(&self, now: Reading) -> Agreement {
         let metrics = self.metrics();
         let voters = metrics.membership_config.membership().voter_ids();
         let voters = voters.filter_map(NodeId::new);
         let shared = &self.shared;
-        shared.clocks.compare(shared.node, voters, Reading::now())
+        shared.clocks.compare(shared.node, voters, now)
     }
 
     /// Offers the leadership to a living voter that has everything: this node is not fit

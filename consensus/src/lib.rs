@@ -48,7 +48,7 @@ pub use changes::Changes;
 pub use error::{OpenError, ProposeError, ReadError};
 pub use group::GroupDescription;
 pub use groups::Groups;
-pub use options::GroupOptions;
+pub use options::{GroupOptions, WallClock};
 pub use propose::LedgerView;
 pub use stats::GroupStats;
 pub use todo::{Due, DueCursor};

@@ -18,7 +18,6 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{EmptyNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use prost::Message;
 
-use crate::clocks::Reading;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request, SnapshotCall, TransferLeader};
 use crate::shared::Shared;
 use crate::transport::TransportError;
@@ -75,7 +74,7 @@ impl PeerNetwork {
             genesis: self.genesis.clone(),
             call: Some(call),
         };
-        let asked = Reading::now();
+        let asked = self.shared.clocks.read();
         let reply = self
             .shared
             .transport
@@ -87,9 +86,8 @@ impl PeerNetwork {
             })?;
         let reply = Reply::decode(reply).map_err(|cause| network(cause.to_string()))?;
         self.shared.loads.note(target, reply.awake);
-        self.shared
-            .clocks
-            .note(target, asked, Reading::now(), reply.wall_ms);
+        let clocks = &self.shared.clocks;
+        clocks.note(target, asked, clocks.read(), reply.wall_ms);
         match reply.answer {
             Some(Answer::Refused(cause)) => Err(unreachable(cause)),
             Some(answer) => Ok(answer),

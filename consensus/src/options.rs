@@ -2,12 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meridian_regions::NodeId;
+use meridian_storage::StoreOptions;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::OpenError;
+use crate::keys::FAMILIES;
 
 /// Entries between two snapshots of a ledger. A ledger is small: what costs is
 /// replaying, and a follower that is further behind than this gets the ledger.
@@ -20,6 +22,38 @@ const ENTRIES_PER_MESSAGE_MAX: u64 = 64;
 const SNAPSHOT_DEADLINE: Duration = Duration::from_secs(3);
 /// Messages that wait inside one group, of each kind. Many groups are awake at once.
 const CHANNEL_MAX: u64 = 256;
+
+/// Where a node's wall clock is read.
+#[derive(Clone)]
+pub enum WallClock {
+    /// The operating system's.
+    System,
+    /// Another one, in milliseconds since 1970: that of a simulation.
+    Other(Arc<dyn Fn() -> u64 + Send + Sync>),
+}
+
+impl WallClock {
+    pub(crate) fn now_ms(&self) -> u64 {
+        match self {
+            Self::System => {
+                let since = SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or_default();
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            }
+            Self::Other(read) => read(),
+        }
+    }
+}
+
+impl std::fmt::Debug for WallClock {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::System => "System",
+            Self::Other(_) => "Other",
+        })
+    }
+}
 
 /// Options of the booking plane. The timings suit round trips up to 300 ms.
 #[derive(Debug, Clone)]
@@ -37,6 +71,8 @@ pub struct GroupOptions {
     pub lease: Duration,
     /// A leader whose clock is further ahead of a quorum's proposes nothing.
     pub clock_ahead_max: Duration,
+    /// This node's wall clock.
+    pub wall_clock: WallClock,
     /// A group that nobody has used for this long goes to sleep.
     pub idle: Duration,
     /// Groups awake at once. One more puts the one that was used least recently to
@@ -63,12 +99,23 @@ impl GroupOptions {
             message_deadline: Duration::from_millis(1_000),
             lease: Duration::from_millis(1_200),
             clock_ahead_max: Duration::from_millis(500),
+            wall_clock: WallClock::System,
             idle: Duration::from_secs(10),
             groups_awake_max: 4_096,
             wakes_per_second_max: 10_000,
             requests_max: 4_096,
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,
+        }
+    }
+
+    /// Where the groups keep everything.
+    pub(crate) fn store(&self) -> StoreOptions {
+        StoreOptions {
+            path: self.path.clone(),
+            column_families: FAMILIES,
+            block_cache_bytes: self.block_cache_bytes,
+            write_buffer_bytes: self.write_buffer_bytes,
         }
     }
 

@@ -11,7 +11,7 @@ use openraft::ReadPolicy;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
-use crate::clocks::{Agreement, Reading};
+use crate::clocks::Agreement;
 use crate::group::Group;
 use crate::types::CommandBytes;
 use crate::{Groups, ProposeError, ReadError};
@@ -63,7 +63,8 @@ impl Groups {
         }
         // openraft takes nothing from a leader that no quorum has answered lately, as after
         // a wake; and every answer brings a clock along.
-        if !group.lease_holds() || group.agreement() == Agreement::Unheard {
+        if !group.lease_holds() || group.agreement(group.shared.clocks.read()) == Agreement::Unheard
+        {
             confirm_quorum(&group, until).await?;
         }
         command.at_ms = agreed_time(&group).await?;
@@ -146,8 +147,10 @@ fn view(group: &Group) -> LedgerView {
 
 /// This node's wall clock in milliseconds, unless a quorum says that it is ahead.
 async fn agreed_time(group: &Group) -> Result<u64, ProposeError> {
-    match group.agreement() {
-        Agreement::Agreed => Ok(Reading::now().wall_ms),
+    // One reading: what is agreed on is what is proposed.
+    let now = group.shared.clocks.read();
+    match group.agreement(now) {
+        Agreement::Agreed => Ok(now.wall_ms),
         Agreement::Unheard => Err(ProposeError::NoQuorum),
         Agreement::Ahead => {
             group.hand_over().await;
