@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use lru::LruCache;
 use meridian_regions::ListingId;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::OnceCell;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::group::Group;
 
@@ -23,8 +24,8 @@ pub(crate) type Place = Arc<OnceCell<Arc<Group>>>;
 pub(crate) enum Found {
     /// A place; the group may have to be woken into it.
     Place(Place),
-    /// The group is going to sleep: it can be woken once this has changed or ended.
-    Closing(watch::Receiver<()>),
+    /// The group is going to sleep: it can be woken once this has come.
+    Closing(CancellationToken),
     /// Its instance has died: it must be closed before the group can be woken again.
     Dead(Closing),
     /// Every place is taken; this one is idle and can be given up.
@@ -39,7 +40,7 @@ pub(crate) struct Awake {
 
 struct Entries {
     open: LruCache<ListingId, Open>,
-    closing: HashMap<ListingId, watch::Receiver<()>>,
+    closing: HashMap<ListingId, CancellationToken>,
 }
 
 struct Open {
@@ -166,8 +167,8 @@ impl Awake {
 
     fn close_entry(self: &Arc<Self>, entries: &mut Entries, listing: &ListingId) -> Closing {
         let open = entries.open.pop(listing);
-        let (done, closing) = watch::channel(());
-        entries.closing.insert(listing.clone(), closing);
+        let done = CancellationToken::new();
+        entries.closing.insert(listing.clone(), done.clone());
         Closing {
             awake: Arc::clone(self),
             listing: listing.clone(),
@@ -188,18 +189,19 @@ pub(crate) struct Closing {
     listing: ListingId,
     /// The group that was there, if it had been woken.
     pub(crate) group: Option<Arc<Group>>,
-    done: watch::Sender<()>,
+    done: CancellationToken,
 }
 
 impl Closing {
-    /// Ends when the place has been given up.
-    pub(crate) fn given_up(&self) -> watch::Receiver<()> {
-        self.done.subscribe()
+    /// Comes when the place has been given up.
+    pub(crate) fn given_up(&self) -> CancellationToken {
+        self.done.clone()
     }
 }
 
 impl Drop for Closing {
     fn drop(&mut self) {
         self.awake.entries().closing.remove(&self.listing);
+        self.done.cancel();
     }
 }

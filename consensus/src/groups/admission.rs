@@ -4,8 +4,9 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 
 use meridian_regions::{Genesis, ListingId};
-use tokio::sync::{SemaphorePermit, watch};
+use tokio::sync::SemaphorePermit;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::Groups;
 use crate::awake::{Closing, Found, Place};
@@ -53,7 +54,7 @@ impl Groups {
     /// A place for the group, if need be after another has been given up.
     async fn place(&self, listing: &ListingId) -> Result<Place, WakeError> {
         loop {
-            let mut closing = match self.inner.awake.find(listing, self.inner.awake_max) {
+            let closing = match self.inner.awake.find(listing, self.inner.awake_max) {
                 Found::Place(place) => return Ok(place),
                 Found::Closing(closing) => closing,
                 Found::Dead(dead) => self.bury(dead),
@@ -63,8 +64,7 @@ impl Groups {
                     return Err(WakeError::Overloaded);
                 }
             };
-            // Ends with the sender, when the place has been given up.
-            let _ = closing.changed().await;
+            closing.cancelled().await;
         }
     }
 
@@ -95,7 +95,7 @@ impl Groups {
 
     /// Puts an idle group to sleep, in a task of its own: whoever waits for its place may
     /// give up.
-    pub(crate) fn put_to_sleep(&self, closing: Closing) -> watch::Receiver<()> {
+    pub(crate) fn put_to_sleep(&self, closing: Closing) -> CancellationToken {
         let given_up = closing.given_up();
         self.inner.tracker.spawn(async move {
             if let Some(group) = &closing.group {
@@ -107,7 +107,7 @@ impl Groups {
 
     /// Lets a group whose Raft instance has died be woken afresh. A panic in one group
     /// ends here: it is loud, and the others go on.
-    fn bury(&self, closing: Closing) -> watch::Receiver<()> {
+    fn bury(&self, closing: Closing) -> CancellationToken {
         let given_up = closing.given_up();
         self.inner.tracker.spawn(async move {
             if let Some(group) = &closing.group {
