@@ -32,6 +32,8 @@ mod log_store;
 mod network;
 mod options;
 mod pace;
+#[cfg(test)]
+mod planted;
 mod propose;
 mod shared;
 mod sleeper;

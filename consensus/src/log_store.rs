@@ -18,12 +18,14 @@ use prost::Message;
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
 use crate::fence::FencedWriter;
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
+#[cfg(test)]
+use crate::planted::{Bug, is_planted};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 
 /// Bytes of entries in one message: well below a frame.
 const READ_BYTES_MAX: usize = 1024 * 1024;
 /// Entries looked at for one message.
-const READ_ENTRIES_MAX: usize = 64;
+const READ_ENTRIES_MAX: u64 = 64;
 
 /// Entries that are submitted and not yet known to be on disk.
 #[derive(Debug, Default)]
@@ -75,6 +77,39 @@ impl GroupLog {
             .map(LogIdOf::from))
     }
 
+    fn read_tail(&self, from: u64, until: u64) -> BTreeMap<u64, EntryOf> {
+        let tail = self.tail();
+        let entries = tail.entries.range(from..until);
+        let entries = entries.map(|(index, (_, entry))| (*index, entry.clone()));
+        entries.collect()
+    }
+
+    fn read_disk(&self, from: u64, until: u64, limit: usize) -> io::Result<BTreeMap<u64, EntryOf>> {
+        let (from, until) = (self.key.entry(from), self.key.entry(until));
+        let stored = self.store.scan(LOG, &from, &until, limit);
+        let mut entries = BTreeMap::new();
+        for (key, value) in stored.map_err(io_error)? {
+            if let Some(index) = self.key.index_of(&key) {
+                entries.insert(index, decode_entry(&value)?);
+            }
+        }
+        Ok(entries)
+    }
+
+    /// See [`Bug::DiskFirst`]: another thread would write in between.
+    #[cfg(test)]
+    async fn read_as_planted(
+        &self,
+        from: u64,
+        until: u64,
+        limit: usize,
+    ) -> io::Result<Vec<EntryOf>> {
+        let mut entries = self.read_disk(from, until, limit)?;
+        tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        entries.extend(self.read_tail(from, until));
+        Ok(entries.into_values().take(limit).collect())
+    }
+
     /// Entries of `[from, until)`, at most `limit` of them.
     ///
     /// # Errors
@@ -82,22 +117,8 @@ impl GroupLog {
     fn read(&self, from: u64, until: u64, limit: usize) -> io::Result<Vec<EntryOf>> {
         // Before the disk is looked at: an entry leaves the tail once it can be read
         // there, so that whoever looks in the other order may find it in neither.
-        let tail: BTreeMap<u64, EntryOf> = self
-            .tail()
-            .entries
-            .range(from..until)
-            .map(|(index, (_, entry))| (*index, entry.clone()))
-            .collect();
-        let stored = self
-            .store
-            .scan(LOG, &self.key.entry(from), &self.key.entry(until), limit)
-            .map_err(io_error)?;
-        let mut entries = BTreeMap::new();
-        for (key, value) in stored {
-            if let Some(index) = self.key.index_of(&key) {
-                entries.insert(index, decode_entry(&value)?);
-            }
-        }
+        let tail = self.read_tail(from, until);
+        let mut entries = self.read_disk(from, until, limit)?;
         // Written while we scanned or not: the tail knows better.
         entries.extend(tail);
         let entries: Vec<EntryOf> = entries.into_values().take(limit).collect();
@@ -132,6 +153,10 @@ impl RaftLogReader<Types> for GroupLog {
             Bound::Unbounded => u64::MAX,
         };
         let limit = usize::try_from(until.saturating_sub(from)).unwrap_or(usize::MAX);
+        #[cfg(test)]
+        if is_planted(Bug::DiskFirst) {
+            return self.read_as_planted(from, until, limit).await;
+        }
         self.read(from, until, limit)
     }
 
@@ -142,7 +167,9 @@ impl RaftLogReader<Types> for GroupLog {
         until: u64,
     ) -> Result<Vec<EntryOf>, io::Error> {
         let mut bytes = 0;
-        let mut entries = self.read(from, until, READ_ENTRIES_MAX)?;
+        let mut entries = self
+            .try_get_log_entries(from..until.min(from.saturating_add(READ_ENTRIES_MAX)))
+            .await?;
         let fitting = entries.iter().take_while(|entry| {
             let fits = bytes < READ_BYTES_MAX;
             bytes += EntryRecord::from(*entry).encoded_len();
@@ -184,6 +211,10 @@ impl RaftLogStorage<Types> for GroupLog {
         let mut batch = Batch::new();
         let record = VoteRecord::from(vote).encode_to_vec();
         batch.put(STATE, self.key.state(StateKind::Vote), record);
+        #[cfg(test)]
+        if is_planted(Bug::VoteBeforePersist) {
+            return self.writer.write(batch, Durability::Buffered).await;
+        }
         self.write(batch).await
     }
 

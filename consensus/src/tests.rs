@@ -34,6 +34,7 @@ use crate::{
     GroupOptions, GroupTransport, Groups, LedgerView, ProposeError, ReadError, TransportError,
 };
 
+pub(crate) mod sim;
 mod sleeping;
 
 const DEADLINE: Duration = Duration::from_secs(20);

@@ -18,6 +18,12 @@ impl fmt::Display for CommandBytes {
     }
 }
 
+#[cfg(not(test))]
+type Runtime = openraft::impls::TokioRuntime;
+/// The same, but a seed decides everything.
+#[cfg(test)]
+type Runtime = crate::tests::sim::runtime::FairRuntime;
+
 openraft::declare_raft_types!(
     /// Commands in, encoded answers out; one leader per term, as in the Raft paper.
     pub(crate) Types:
@@ -25,6 +31,7 @@ openraft::declare_raft_types!(
         R = Bytes,
         Node = EmptyNode,
         LeaderId = leader_id_std::LeaderId<Self::Term, Self::NodeId>,
+        AsyncRuntime = Runtime,
 );
 
 pub(crate) type Committed =

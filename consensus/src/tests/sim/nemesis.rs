@@ -1,0 +1,103 @@
+//! Whoever breaks things, one after the other, and mends them again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::links::Cut;
+use super::node::Crash;
+use super::rng::Rng;
+use super::world::World;
+
+/// How far an ill clock may jump, in milliseconds: past what a quorum accepts, past a
+/// hold, past the life of a key.
+const JUMPS_MS: [u64; 4] = [300, 5_000, 3_600_000, 26 * 3_600_000];
+
+/// Breaks things until there is enough, and leaves nothing broken behind but nodes that
+/// are about to start again.
+pub(super) async fn run(world: Arc<World>) {
+    let mut rng = world.fork();
+    while !world.enough.is_cancelled() {
+        let (from, until) = world.plan.calm_ms;
+        sleep(rng.millis(from, until)).await;
+        if world.enough.is_cancelled() {
+            return;
+        }
+        let (id, lasts) = (rng.within(1, 4), rng.millis(200, 6_000));
+        match rng.within(0, 100) {
+            0..30 => cut_off(&world, id, &mut rng, lasts).await,
+            30..45 => cut_one_way(&world, id, &mut rng, lasts).await,
+            45..65 => world.crash_for_a_while(id),
+            65..75 => {
+                world.stop_node(id).await;
+                sleep(lasts).await;
+                world.start_node(id);
+            }
+            75..80 => crash_all(&world, &mut rng).await,
+            80..90 => jump(&world, &mut rng, lasts).await,
+            // Time enough for everything to fall asleep.
+            _ => sleep(world.plan.idle * 3).await,
+        }
+    }
+}
+
+fn how(rng: &mut Rng) -> Cut {
+    if rng.chance(400) {
+        Cut::Silent
+    } else {
+        Cut::Loud
+    }
+}
+
+async fn cut_off(world: &World, id: u64, rng: &mut Rng, lasts: Duration) {
+    let how = how(rng);
+    for other in (1..=3).filter(|other| *other != id) {
+        let mut state = world.state();
+        state.links.cut(id, other, how);
+        state.links.cut(other, id, how);
+    }
+    world.feel();
+    sleep(lasts).await;
+    for other in (1..=3).filter(|other| *other != id) {
+        let mut state = world.state();
+        state.links.mend(id, other);
+        state.links.mend(other, id);
+    }
+    world.feel();
+}
+
+async fn cut_one_way(world: &World, id: u64, rng: &mut Rng, lasts: Duration) {
+    let to = 1 + id % 3;
+    let how = how(rng);
+    world.state().links.cut(id, to, how);
+    world.feel();
+    sleep(lasts).await;
+    world.state().links.mend(id, to);
+    world.feel();
+}
+
+async fn crash_all(world: &Arc<World>, rng: &mut Rng) {
+    let how = if rng.chance(world.plan.power_cut) {
+        Crash::PowerCut
+    } else {
+        Crash::Kill
+    };
+    for id in 1..=3 {
+        world.crash(id, how);
+    }
+    sleep(rng.millis(10, 1_000)).await;
+    for id in 1..=3 {
+        sleep(rng.millis(0, 500)).await;
+        world.start_node(id);
+    }
+}
+
+async fn jump(world: &World, rng: &mut Rng, lasts: Duration) {
+    let Some(ill) = world.plan.ill_clock else {
+        return;
+    };
+    world.set_clock(ill, *rng.pick(&JUMPS_MS));
+    sleep(lasts).await;
+    world.set_clock(ill, 0);
+}

@@ -1,0 +1,67 @@
+//! Bugs that are known to be bugs: the simulation must find each of them, and say which
+//! promise it breaks.
+
+use std::ops::Range;
+
+use super::run;
+use crate::planted::Bug;
+
+/// The first seed of a range that finds a bug by one of these promises.
+fn first_to_find(bug: Bug, promises: &[&str], mut seeds: Range<u64>) -> Option<u64> {
+    seeds.find(|seed| {
+        let found = run(*seed, Some(bug)).violations;
+        let named = found.iter().find(|one| promises.contains(&one.promise));
+        if let Some(violation) = named {
+            println!("{bug:?}, seed {seed}: {violation}");
+        }
+        named.is_some()
+    })
+}
+
+/// Seeds that are tried for one bug. It was found by the first that each test names.
+const TRIED: u64 = 12;
+
+fn finds(bug: Bug, promises: &[&str], recorded: u64) {
+    let found = first_to_find(bug, promises, recorded..recorded + TRIED);
+    assert!(found.is_some(), "{bug:?} was not found");
+}
+
+#[test]
+fn vote_that_is_answered_before_it_is_on_disk_is_found() {
+    finds(Bug::VoteBeforePersist, &["one leader per term"], 1);
+}
+
+#[test]
+fn note_that_outlives_its_sleep_is_found() {
+    finds(
+        Bug::NoteKept,
+        &["one leader per term", "acknowledged is kept"],
+        1,
+    );
+}
+
+#[test]
+fn read_of_a_woken_leader_that_asks_no_quorum_is_found() {
+    finds(Bug::ReadIndexSkipped, &["reads are linearizable"], 1);
+}
+
+#[test]
+fn key_that_is_looked_up_before_the_log_is_found() {
+    let promises = ["same key, same outcome", "acknowledged is kept"];
+    finds(Bug::KeyBeforeLog, &promises, 1);
+}
+
+#[test]
+fn log_that_is_read_from_disk_first_is_found() {
+    finds(Bug::DiskFirst, &["logs are contiguous"], 1);
+}
+
+#[test]
+fn group_that_is_woken_beside_its_last_instance_is_found() {
+    let promises = [
+        "logs are contiguous",
+        "acknowledged is kept",
+        "everything ends well",
+    ];
+    finds(Bug::NoFence, &promises, 1);
+}

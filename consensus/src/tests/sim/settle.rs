@@ -1,0 +1,86 @@
+//! What must come true once everything is mended.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use meridian_consensus_core::{Command, Expire, Op};
+use meridian_regions::Genesis;
+use tokio::time::{Instant, sleep};
+
+use super::world::World;
+use crate::LedgerView;
+
+/// Of virtual time: longer than everything that anybody waits for.
+const SETTLE_MAX: Duration = Duration::from_secs(300);
+const ROUND: Duration = Duration::from_secs(1);
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Awaits that every listing is served and that its replicas are the same; looks at the
+/// logs then.
+pub(super) async fn settle(world: &Arc<World>) {
+    let until = Instant::now() + SETTLE_MAX;
+    for (listing, genesis) in (0..).zip(&world.listings) {
+        match settle_one(world, genesis, until).await {
+            Ok(views) => {
+                let mut history = world.history();
+                for (id, view) in views {
+                    history.finals.insert((listing, id), view.ledger);
+                }
+            }
+            Err(what) => world.stuck(format!("listing {listing}: {what}")),
+        }
+    }
+    for id in 1..=3 {
+        if let Some((groups, _)) = world.reach(id) {
+            world.look(id, &groups);
+        }
+        if let Some(store) = world.store_of(id) {
+            world.look_at_logs(id, &store);
+        }
+    }
+}
+
+async fn settle_one(
+    world: &World,
+    genesis: &Genesis,
+    until: Instant,
+) -> Result<BTreeMap<u64, LedgerView>, String> {
+    let mut answered = false;
+    let mut views = BTreeMap::new();
+    while Instant::now() < until {
+        // Whoever has missed the last commit hears of it at the next.
+        let next = Command::new(Op::Expire(Expire {}), None);
+        for id in 1..=3 {
+            let next = next.clone();
+            let proposed = world.ask(id, |groups| async move {
+                groups.propose(genesis, next, DEADLINE).await
+            });
+            answered |= matches!(proposed.await, Some(Ok(_)));
+        }
+        sleep(ROUND).await;
+        views = local(world, genesis);
+        let mut bytes = views
+            .values()
+            .map(|view| (view.applied_index, view.ledger.encode()));
+        let first = bytes.next();
+        if answered && views.len() == 3 && bytes.all(|other| Some(&other) == first.as_ref()) {
+            return Ok(views);
+        }
+    }
+    let applied: Vec<_> = views
+        .iter()
+        .map(|(id, view)| (id, view.applied_index))
+        .collect();
+    Err(format!(
+        "not settled (answered: {answered}), applied {applied:?}"
+    ))
+}
+
+fn local(world: &World, genesis: &Genesis) -> BTreeMap<u64, LedgerView> {
+    let views = (1..=3).filter_map(|id| {
+        let (groups, _) = world.reach(id)?;
+        Some((id, groups.local(&genesis.listing).ok()?))
+    });
+    views.collect()
+}

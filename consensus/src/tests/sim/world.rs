@@ -1,0 +1,207 @@
+//! Three nodes, the links between them, the clock of the world, and what happened.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use meridian_regions::Genesis;
+use tempfile::TempDir;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::history::{History, Sample, digest};
+use super::links::Links;
+use super::node::{Node, Running};
+use super::plan::Plan;
+use super::rng::Rng;
+use crate::Groups;
+use crate::tests::genesis;
+
+/// What the clocks show when the world begins: 2027-01-15.
+pub(super) const EPOCH_MS: u64 = 1_800_000_000_000;
+/// How often ledgers are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) listings: Vec<Genesis>,
+    pub(super) tracker: TaskTracker,
+    /// Comes when the clients are to end, and the nemesis before them.
+    pub(super) enough: CancellationToken,
+    pub(super) folder: TempDir,
+    start: Instant,
+    state: Mutex<State>,
+    history: Mutex<History>,
+}
+
+pub(super) struct State {
+    pub(super) rng: Rng,
+    pub(super) links: Links,
+    pub(super) nodes: BTreeMap<u64, Node>,
+    /// Links and disks are at their best.
+    pub(super) calm: bool,
+}
+
+impl World {
+    pub(super) fn new(seed: u64) -> Arc<Self> {
+        let mut rng = Rng::new(seed);
+        let plan = Plan::of(&mut rng);
+        let memory = std::path::Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            TempDir::new_in(memory)
+        } else {
+            TempDir::new()
+        };
+        let world = Arc::new(Self {
+            listings: (0..plan.listings)
+                .map(|number| genesis(number + 1))
+                .collect(),
+            tracker: TaskTracker::new(),
+            enough: CancellationToken::new(),
+            folder: folder.expect("a folder"),
+            start: Instant::now(),
+            history: Mutex::new(History {
+                units: plan.units,
+                ..History::default()
+            }),
+            state: Mutex::new(State {
+                rng,
+                links: Links::default(),
+                nodes: BTreeMap::new(),
+                calm: false,
+            }),
+            plan,
+        });
+        for id in 1..=3 {
+            let node = Node::new(world.folder.path().join(format!("{id}-0")));
+            world.state().nodes.insert(id, node);
+        }
+        world.feel();
+        for id in 1..=3 {
+            world.start_node(id);
+        }
+        world
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("not poisoned")
+    }
+
+    pub(super) fn history(&self) -> MutexGuard<'_, History> {
+        self.history.lock().expect("not poisoned")
+    }
+
+    pub(super) fn fork(&self) -> Rng {
+        self.state().rng.fork()
+    }
+
+    /// Milliseconds since the world began.
+    pub(super) fn now_ms(&self) -> i64 {
+        i64::try_from(self.start.elapsed().as_millis()).expect("short")
+    }
+
+    pub(super) fn start_instant(&self) -> Instant {
+        self.start
+    }
+
+    /// Lets pulses follow what has changed.
+    pub(super) fn feel(&self) {
+        let now_ms = self.now_ms();
+        let mut state = self.state();
+        let up = state
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.running.is_some());
+        let up: Vec<u64> = up.map(|(id, _)| *id).collect();
+        state.links.feel(&up, now_ms);
+    }
+
+    /// The groups of a node that is up, and the token that comes with its death.
+    pub(super) fn reach(&self, id: u64) -> Option<(Groups, CancellationToken)> {
+        let state = self.state();
+        let running = state.nodes.get(&id)?.running.as_ref()?;
+        Some((running.groups.clone(), running.dead.clone()))
+    }
+
+    /// Asks the groups of a node; `None` if it is down or dies over it.
+    pub(super) async fn ask<T, F>(&self, id: u64, what: impl FnOnce(Groups) -> F) -> Option<T>
+    where
+        F: Future<Output = T>,
+    {
+        let (groups, dead) = self.reach(id)?;
+        tokio::select! {
+            biased;
+            () = dead.cancelled() => None,
+            answer = what(groups) => Some(answer),
+        }
+    }
+
+    pub(super) fn take_running(&self, id: u64) -> Option<Running> {
+        let running = self.state().nodes.get_mut(&id)?.running.take();
+        self.feel();
+        running
+    }
+
+    pub(super) fn set_clock(&self, id: u64, ahead_ms: u64) {
+        if let Some(node) = self.state().nodes.get(&id) {
+            node.clock_ahead_ms.store(ahead_ms, Ordering::Relaxed);
+        }
+    }
+
+    /// Ends every fault and starts every node.
+    pub(super) fn heal(self: &Arc<Self>) {
+        {
+            let mut state = self.state();
+            state.calm = true;
+            state.links.mend_all();
+        }
+        for id in 1..=3 {
+            self.set_clock(id, 0);
+            self.start_node(id);
+        }
+        self.feel();
+    }
+
+    /// Looks at every ledger now and then, until the world ends.
+    pub(super) async fn watch(self: Arc<Self>) {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            for id in 1..=3 {
+                if let Some((groups, _)) = self.reach(id) {
+                    self.look(id, &groups);
+                }
+            }
+        }
+    }
+
+    pub(super) fn look(&self, id: u64, groups: &Groups) {
+        for (listing, genesis) in (0..).zip(&self.listings) {
+            let view = match groups.local(&genesis.listing) {
+                Ok(view) => view,
+                Err(cause) => {
+                    self.stuck(format!("node {id} cannot read its ledger: {cause}"));
+                    continue;
+                }
+            };
+            let Some(applied) = view.applied_index else {
+                continue;
+            };
+            let time_ms = i64::try_from(view.ledger.time_ms()).expect("small");
+            let true_ms = i64::try_from(EPOCH_MS).expect("small") + self.now_ms();
+            let mut history = self.history();
+            history.ahead_ms = history.ahead_ms.max(time_ms - true_ms);
+            history.samples.insert(Sample {
+                listing,
+                applied,
+                digest: digest(&view.ledger.encode()),
+                node: id,
+            });
+        }
+    }
+
+    pub(super) fn stuck(&self, what: String) {
+        self.history().stuck.push(what);
+    }
+}
