@@ -18,6 +18,18 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Mend formatting and what clippy can mend by itself.
     Fix,
+    /// Simulate the booking plane under faults; without seeds, those of the gate.
+    Sim(SimArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SimArgs {
+    /// One seed: as a failure names it.
+    #[arg(long, conflicts_with = "seeds")]
+    pub(crate) seed: Option<u64>,
+    /// Many: `A..B`, without B.
+    #[arg(long)]
+    pub(crate) seeds: Option<String>,
 }
 
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
 //! `cargo xtask`: the project's own gate, and its mending.
 //!
 //! `verify` only reads: it ends with a table and fails if any step did. `fix`
-//! mends what can be mended without thought.
+//! mends what can be mended without thought. `sim` runs seeds of the simulation.
 
 mod cli;
 mod imports;
+mod sim;
 mod sizes;
 mod steps;
 mod workspace;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Verify(arguments) => steps::verify(&arguments),
         Command::Fix => steps::fix(),
+        Command::Sim(arguments) => sim::run(&arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -138,7 +138,7 @@ fn cargo(arguments: &[&str]) -> anyhow::Result<bool> {
 }
 
 /// Runs a command that says itself what it finds.
-fn command(command: &mut Command) -> anyhow::Result<bool> {
+pub(crate) fn command(command: &mut Command) -> anyhow::Result<bool> {
     let status = command
         .status()
         .with_context(|| format!("cannot run {}", command.get_program().to_string_lossy()))?;
