@@ -28,7 +28,8 @@ pub(super) async fn run(world: Arc<World>) {
         match rng.within(0, 100) {
             0..30 => cut_off(&world, id, &mut rng, lasts).await,
             30..45 => cut_one_way(&world, id, &mut rng, lasts).await,
-            45..65 => world.crash_for_a_while(id),
+            45..57 => world.crash_for_a_while(id),
+            57..65 => bridge(&world, id, lasts * 2).await,
             65..75 => {
                 world.stop_node(id).await;
                 sleep(lasts).await;
@@ -74,6 +75,26 @@ async fn cut_one_way(world: &World, id: u64, rng: &mut Rng, lasts: Duration) {
     world.feel();
     sleep(lasts).await;
     world.state().links.mend(id, to);
+    world.feel();
+}
+
+/// Two nodes hear of one another through the third alone, which forgets what it can.
+async fn bridge(world: &World, id: u64, lasts: Duration) {
+    let (one, other) = (1 + id % 3, 1 + (id + 1) % 3);
+    {
+        let mut state = world.state();
+        state.links.cut(one, other, Cut::Loud);
+        state.links.cut(other, one, Cut::Loud);
+        state.doomed = Some(id);
+    }
+    world.feel();
+    sleep(lasts).await;
+    {
+        let mut state = world.state();
+        state.links.mend(one, other);
+        state.links.mend(other, one);
+        state.doomed = None;
+    }
     world.feel();
 }
 

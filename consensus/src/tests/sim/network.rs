@@ -24,6 +24,8 @@ use crate::{GroupTransport, TransportError};
 /// A message that is late is so by this many milliseconds: longer than any deadline of
 /// its sender.
 const LATE_MS: (u64, u64) = (100, 3_000);
+/// How likely a doomed node is to crash over a message, per mille.
+const DOOM: u64 = 250;
 /// One way, when all is well, in milliseconds.
 const CALM_MS: (u64, u64) = (1, 5);
 
@@ -91,7 +93,7 @@ impl Line {
                 let _ = answer.send(reply);
             }
         });
-        if kind == Kind::Entries && world.chance(world.plan.crash_on_append) {
+        if kind == Kind::Entries && world.dooms(from, world.plan.crash_on_append) {
             // Now, or while the disk still has it.
             let lives_on = world.delay();
             let (dead, world) = (self.dead.clone(), Arc::clone(world));
@@ -134,7 +136,7 @@ async fn deliver(
     });
     let reply = handled.await?;
     let fate = world.fate();
-    if kind != Kind::Other && world.chance(world.plan.crash_on_answer) {
+    if kind != Kind::Other && world.dooms(to, world.plan.crash_on_answer) {
         world.crash_for_a_while(to);
     }
     sleep(fate.delay).await;
@@ -143,8 +145,11 @@ async fn deliver(
 }
 
 impl World {
-    fn chance(&self, per_mille: u64) -> bool {
+    /// Whether a node crashes over a message.
+    fn dooms(&self, id: u64, per_mille: u64) -> bool {
         let mut state = self.state();
+        let doomed = state.doomed == Some(id);
+        let per_mille = if doomed { DOOM } else { per_mille };
         !state.calm && state.rng.chance(per_mille)
     }
 

@@ -26,6 +26,8 @@ use crate::{GroupOptions, Groups, WallClock};
 
 /// Everything that a node waits for as it stops has a deadline well below this.
 const STOP_DEADLINE: Duration = Duration::from_secs(120);
+/// How long a doomed node is down, in milliseconds.
+const BACK_MS: (u64, u64) = (5, 150);
 /// How long a disk hangs when it does, in milliseconds.
 const STALL_MS: (u64, u64) = (200, 4_000);
 
@@ -168,7 +170,8 @@ impl World {
                 return;
             }
             let cut = state.rng.chance(self.plan.power_cut);
-            let (from, until) = self.plan.down_ms;
+            let doomed = state.doomed == Some(id);
+            let (from, until) = if doomed { BACK_MS } else { self.plan.down_ms };
             let how = if cut { Crash::PowerCut } else { Crash::Kill };
             (how, state.rng.millis(from, until))
         };

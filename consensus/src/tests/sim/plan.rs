@@ -63,7 +63,7 @@ impl Plan {
             twice: some(rng, 100),
             crash_on_answer: some(rng, 12),
             crash_on_append: some(rng, 8),
-            power_cut: *rng.pick(&[0, 500, 1_000]),
+            power_cut: *rng.pick(&[0, 500, 1_000, 1_000]),
             down_ms: *rng.pick(&[(20, 300), (20, 3_000), (1_000, 8_000)]),
             disk_ms: *rng.pick(&[(0, 2), (0, 8), (2, 40)]),
             disk_stall: some(rng, 8),

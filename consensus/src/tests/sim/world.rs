@@ -42,6 +42,9 @@ pub(super) struct State {
     pub(super) nodes: BTreeMap<u64, Node>,
     /// Links and disks are at their best.
     pub(super) calm: bool,
+    /// A node that is likely to crash whenever it promises something, and to come back
+    /// at once.
+    pub(super) doomed: Option<u64>,
 }
 
 impl World {
@@ -71,6 +74,7 @@ impl World {
                 links: Links::default(),
                 nodes: BTreeMap::new(),
                 calm: false,
+                doomed: None,
             }),
             plan,
         });
@@ -155,6 +159,7 @@ impl World {
         {
             let mut state = self.state();
             state.calm = true;
+            state.doomed = None;
             state.links.mend_all();
         }
         for id in 1..=3 {
