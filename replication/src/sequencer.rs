@@ -3,14 +3,19 @@
 //! The lock of the sequencer is held from the tick of the clock to the submission
 //! of the batch: entries reach the database in the order of their numbers and of
 //! their timestamps. So a timestamp taken now, and a barrier behind it in the
-//! writer's queue, say that every own entry up to that timestamp can be read. The
-//! barrier makes the timestamp itself durable: a clock that is set back before a
-//! restart does not bring this node below what it has announced.
+//! writer's queue, say that every own entry up to that timestamp can be read. What is
+//! announced is durable, too: a clock that is set back before a restart does not bring
+//! this node below it. To that end a little time is reserved ahead, and an announcement
+//! within it needs no sync of its own.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meridian_regions::{ClockDrift, Hlc, HybridClock, NodeId, SHARD_COUNT, ShardId, UnixNanos};
+
+/// How far ahead time is reserved. A node that restarts goes on from there: well below
+/// the drift that its peers accept.
+const RESERVED_AHEAD: Duration = Duration::from_millis(200);
 
 /// This machine's clock.
 pub(crate) fn now() -> UnixNanos {
@@ -32,6 +37,8 @@ struct State {
     clock: HybridClock,
     /// The latest number given in each shard.
     last: Vec<u64>,
+    /// Until when time is reserved, by a batch that has been submitted.
+    reserved: Hlc,
 }
 
 /// What a write is given.
@@ -72,6 +79,7 @@ impl Sequencer {
             state: Mutex::new(State {
                 clock,
                 last: ShardId::all().map(last).collect(),
+                reserved: last_hlc,
             }),
         }
     }
@@ -96,14 +104,20 @@ impl Sequencer {
 
     /// A timestamp before every later write of this node and after every earlier one,
     /// and what `submit` makes of it under the lock: behind every earlier write in the
-    /// writer's queue. `submit` must not block.
-    pub(crate) fn tick<T>(&self, submit: impl FnOnce(Hlc) -> T) -> (Issued, T) {
+    /// writer's queue. It is told until when time has to be reserved, durably, if what is
+    /// reserved does not reach so far. `submit` must not block.
+    pub(crate) fn tick<T>(&self, submit: impl FnOnce(Option<Hlc>) -> T) -> (Issued, T) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let issued = Issued {
             through: state.clock.tick(now()),
             last: state.last.clone(),
         };
-        let submitted = submit(issued.through);
+        let reserve = (issued.through > state.reserved).then(|| {
+            let until = issued.through.to_unix_nanos();
+            Hlc::from_unix_nanos(until.saturating_add(RESERVED_AHEAD))
+        });
+        let submitted = submit(reserve);
+        state.reserved = reserve.unwrap_or(state.reserved);
         (issued, submitted)
     }
 

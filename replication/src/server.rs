@@ -112,10 +112,14 @@ impl Replica {
     /// restart, and every earlier one is durable.
     pub(crate) async fn announce(&self) -> Result<Issued, StorageError> {
         let permit = self.inner().writer.reserve().await?;
-        let (issued, committed) = self.inner().sequencer.tick(|through| {
+        let (issued, committed) = self.inner().sequencer.tick(|reserve| {
             let mut batch = Batch::new();
-            let through = through.as_u64().to_be_bytes();
-            batch.put(PROGRESS, keys::clock(), through.to_vec());
+            let Some(reserve) = reserve else {
+                // A barrier: whatever was submitted before is as durable as it asked.
+                return permit.submit(batch, Durability::Buffered);
+            };
+            let reserve = reserve.as_u64().to_be_bytes();
+            batch.put(PROGRESS, keys::clock(), reserve.to_vec());
             permit.submit(batch, Durability::Synced)
         });
         committed.await?;
