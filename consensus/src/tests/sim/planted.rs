@@ -1,5 +1,6 @@
 //! Bugs that are known to be bugs: the simulation must find each of them, and say which
-//! promise it breaks.
+//! promise it breaks. Four more are planted by hand and not found by the first dozen of
+//! seeds ([`Bug`] says which): until they are, the simulation vouches for less.
 
 use std::ops::Range;
 
@@ -27,22 +28,6 @@ fn finds(bug: Bug, promises: &[&str], recorded: u64) {
 }
 
 #[test]
-#[ignore = "no seed of the first dozen finds it yet"]
-fn vote_that_is_answered_before_it_is_on_disk_is_found() {
-    finds(Bug::VoteBeforePersist, &["one leader per term"], 1);
-}
-
-#[test]
-#[ignore = "no seed of the first dozen finds it yet"]
-fn note_that_outlives_its_sleep_is_found() {
-    finds(
-        Bug::NoteKept,
-        &["one leader per term", "acknowledged is kept"],
-        1,
-    );
-}
-
-#[test]
 fn read_of_a_woken_leader_that_asks_no_quorum_is_found() {
     finds(Bug::ReadIndexSkipped, &["reads are linearizable"], 5);
 }
@@ -51,21 +36,4 @@ fn read_of_a_woken_leader_that_asks_no_quorum_is_found() {
 fn key_that_is_looked_up_before_the_log_is_found() {
     let promises = ["same key, same outcome", "acknowledged is kept"];
     finds(Bug::KeyBeforeLog, &promises, 5);
-}
-
-#[test]
-#[ignore = "no seed of the first dozen finds it yet"]
-fn log_that_is_read_from_disk_first_is_found() {
-    finds(Bug::DiskFirst, &["logs are contiguous"], 1);
-}
-
-#[test]
-#[ignore = "no seed of the first dozen finds it yet"]
-fn group_that_is_woken_beside_its_last_instance_is_found() {
-    let promises = [
-        "logs are contiguous",
-        "acknowledged is kept",
-        "everything ends well",
-    ];
-    finds(Bug::NoFence, &promises, 1);
 }
