@@ -41,6 +41,8 @@ pub struct ClusterOptions {
     /// Port of the first node's API; those of its admin API and of the other nodes
     /// follow. `None`: free ports, chosen by the system.
     pub first_port: Option<u16>,
+    /// `section.key=value`, laid over the configuration of every node.
+    pub settings: Vec<String>,
 }
 
 /// A cluster of processes and the network between them.
@@ -254,11 +256,13 @@ impl LocalCluster {
     }
 
     fn spawn(&mut self, id: u64) -> Result<(), ClusterError> {
-        let binary = &self.options.binary;
+        let ClusterOptions {
+            binary, settings, ..
+        } = &self.options;
         self.nodes
             .get_mut(&id)
             .ok_or(ClusterError::NotRunning(id))?
-            .spawn(binary)
+            .spawn(binary, settings)
     }
 
     async fn wait_ready(&self, id: u64) -> Result<(), ClusterError> {

@@ -48,6 +48,13 @@ impl WanPlan {
         Self::three_regions(|millis| Duration::from_millis(millis) / divisor.max(1))
     }
 
+    /// The same regions without any distance: nodes reach each other directly, with no
+    /// relay in between. Nothing can be cut. For measurements of the nodes alone.
+    #[must_use]
+    pub fn loopback() -> Self {
+        Self::three_regions(|_millis| Duration::ZERO)
+    }
+
     fn three_regions(distance: impl Fn(u64) -> Duration) -> Self {
         let region = |id, latitude, longitude| RegionPlan {
             id,

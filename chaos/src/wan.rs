@@ -1,4 +1,5 @@
-//! All links of a cluster: one relay for each node that dials another.
+//! All links of a cluster: one relay for each node that dials another. Where there is
+//! no distance there is no relay, and nothing to cut.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -34,6 +35,9 @@ impl Wan {
                     continue;
                 };
                 let round_trip = plan.round_trip(from.region, to.region);
+                if round_trip.is_zero() {
+                    continue;
+                }
                 let model = LinkModel::of_round_trip(round_trip);
                 let relay = Relay::start(*target, model, &tracker, &cancel).await?;
                 relays.insert((from.id, to.id), relay);

@@ -84,6 +84,7 @@ impl Stage {
             folder: folder.path(),
             plan: WanPlan::three_continents(),
             first_port: fixed.then_some(arguments.first_port),
+            settings: Vec::new(),
         };
         let cluster = LocalCluster::prepare(options).await.context(
             "the cluster cannot be set up; is another demo running? (--first-port 0 takes free ports)",

@@ -34,6 +34,7 @@ impl Scenario {
             folder: folder.path().to_path_buf(),
             plan: WanPlan::scaled_down(LINK_DIVISOR),
             first_port: None,
+            settings: Vec::new(),
         };
         let cluster = LocalCluster::start(options).await.expect("it starts");
         Self { cluster, folder }

@@ -18,6 +18,13 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Mend formatting and what clippy can mend by itself.
     Fix,
+    /// Measure real nodes on this machine; `bench --help` says what can be asked.
+    #[command(disable_help_flag = true)]
+    Bench {
+        /// Passed on to meridian-bench.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Simulate the booking plane under faults; without seeds, those of the gate.
     Sim(SimArgs),
 }

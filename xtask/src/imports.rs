@@ -43,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-transport",
         ],
     ),
+    ("meridian-bench", &["meridian-chaos", "meridian-client"]),
     ("xtask", &[]),
 ];
 
@@ -54,8 +55,12 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rcgen", &["meridian-transport"]),
     ("automerge", &["meridian-replication-core"]),
     ("openraft", &["meridian-consensus"]),
-    // The node asks payment providers; whatever asks a node goes through the client.
-    ("reqwest", &["meridian-client", "meridian-node"]),
+    // The node asks payment providers; whatever asks a node goes through the client,
+    // but for what measures another system by the same HTTP client.
+    (
+        "reqwest",
+        &["meridian-client", "meridian-node", "meridian-bench"],
+    ),
     ("axum", &["meridian-node"]),
 ];
 

@@ -1,8 +1,10 @@
 //! `cargo xtask`: the project's own gate, and its mending.
 //!
 //! `verify` only reads: it ends with a table and fails if any step did. `fix`
-//! mends what can be mended without thought. `sim` runs seeds of the simulation.
+//! mends what can be mended without thought. `sim` runs seeds of the simulation. `bench`
+//! builds what is measured and measures it.
 
+mod bench;
 mod cli;
 mod imports;
 mod sim;
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => steps::verify(&arguments),
         Command::Fix => steps::fix(),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,

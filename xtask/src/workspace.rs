@@ -11,6 +11,7 @@ use serde::Deserialize;
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) packages: Vec<Package>,
+    pub(crate) target_directory: PathBuf,
 }
 
 /// A member.
@@ -31,6 +32,7 @@ struct Dependency {
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
+    target_directory: PathBuf,
 }
 
 impl Workspace {
@@ -46,6 +48,7 @@ impl Workspace {
         let metadata: Metadata = serde_json::from_slice(&output.stdout)?;
         Ok(Self {
             packages: metadata.packages,
+            target_directory: metadata.target_directory,
         })
     }
 }

@@ -37,7 +37,7 @@ pub struct RunningNode {
 
 impl RunningNode {
     /// Starts its process on its files.
-    pub(super) fn spawn(&mut self, binary: &Path) -> Result<(), ClusterError> {
+    pub(super) fn spawn(&mut self, binary: &Path, settings: &[String]) -> Result<(), ClusterError> {
         let doing = format!("starting node {}", self.id);
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -49,6 +49,7 @@ impl RunningNode {
             .arg("--config")
             .arg(self.folder.join(files::CONFIG))
             .arg("--exit-with-stdin")
+            .args(settings.iter().flat_map(|setting| ["--set", setting]))
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)

@@ -1,0 +1,67 @@
+//! What can be asked, and where it is said.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+
+/// Measure real nodes on this machine, beside etcd and the disk.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask bench")]
+pub(crate) struct Arguments {
+    /// Only these measurements.
+    #[arg(long, value_enum)]
+    pub(crate) only: Vec<Suite>,
+    /// How long one round of load lasts.
+    #[arg(long, default_value_t = 4)]
+    pub(crate) seconds: u64,
+    /// Rounds; the systems alternate, and medians over rounds are told.
+    #[arg(long, default_value_t = 3)]
+    pub(crate) rounds: usize,
+    /// Clients, each with one request under way and one connection to a node.
+    #[arg(long, default_value_t = 64)]
+    pub(crate) clients: usize,
+    /// Hot listings of the booking measurement.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256, 4_096])]
+    pub(crate) listings: Vec<usize>,
+    /// Write everything as JSON to this file.
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Where databases stand while measuring; a temporary folder in it is removed again.
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+    /// The `meridian` binary; by default the one beside this program.
+    #[arg(long)]
+    pub(crate) meridian: Option<PathBuf>,
+    /// Name the measurements and leave.
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// Measurements in the order in which they run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Bookings per second over ever more listings, beside etcd.
+    Bookings,
+}
+
+impl Suite {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Bookings => "bookings",
+        }
+    }
+}
+
+impl Arguments {
+    pub(crate) const fn round(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+}
+
+/// Says something on standard output.
+pub(crate) fn say(text: &str) {
+    // A reader that has gone does not change what was measured.
+    let _ = writeln!(io::stdout(), "{text}");
+}

@@ -1,0 +1,156 @@
+//! Three real nodes, and listings in them.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures::future::join_all;
+use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::drive::drive;
+use crate::http::{Connection, Expect, Request};
+use crate::nights::Nights;
+use crate::run::Site;
+
+/// Clients that prepare what is measured.
+const PREPARING: usize = 64;
+/// Ample time for preparing one thing.
+const PATIENCE: Duration = Duration::from_secs(600);
+/// Attempts to prepare what was refused: a node may be busy waking groups.
+const ATTEMPTS_MAX: usize = 50;
+
+/// A running cluster of three regions with a node each.
+pub(crate) struct Cluster {
+    pub(crate) local: LocalCluster,
+    pub(crate) endpoints: Vec<String>,
+    regions: Vec<&'static str>,
+}
+
+impl Cluster {
+    /// Starts it in a folder of its own.
+    pub(crate) async fn start(
+        site: &Site<'_>,
+        name: &str,
+        plan: WanPlan,
+        settings: &[&str],
+    ) -> anyhow::Result<Self> {
+        let options = ClusterOptions {
+            binary: PathBuf::from(&site.meridian),
+            folder: site.folder.join(name),
+            plan,
+            first_port: None,
+            settings: settings.iter().map(ToString::to_string).collect(),
+        };
+        let local = LocalCluster::start(options).await?;
+        let endpoints = local.nodes().map(|node| format!("http://{}", node.api));
+        Ok(Self {
+            endpoints: endpoints.collect(),
+            regions: local.nodes().map(|node| node.region).collect(),
+            local,
+        })
+    }
+
+    /// Clients spread evenly over the nodes.
+    pub(crate) fn clients(&self, count: usize) -> anyhow::Result<Vec<Connection>> {
+        Connection::spread(&self.endpoints, count)
+    }
+
+    /// Makes so many listings, the first at home in the first region, the second in the
+    /// second, and so on; and waits until every node has them all.
+    pub(crate) async fn make_listings(&self, count: usize) -> anyhow::Result<Vec<String>> {
+        let clients = self.clients(PREPARING)?;
+        let next = Cell::new(0);
+        let made: RefCell<Vec<String>> = RefCell::new(vec![String::new(); count]);
+        let results = join_all(clients.iter().map(async |client| -> anyhow::Result<()> {
+            loop {
+                let number = next.replace(next.get() + 1);
+                if number >= count {
+                    return Ok(());
+                }
+                let home = number % self.regions.len();
+                let answer = client.send(&draft(self.regions[home], home)).await?;
+                let id = answer["id"].as_str().context("a listing has an id")?;
+                made.borrow_mut()[number] = id.to_owned();
+            }
+        }))
+        .await;
+        results.into_iter().collect::<anyhow::Result<()>>()?;
+        self.converged().await?;
+        Ok(made.into_inner())
+    }
+
+    /// Holds one night of every listing, so that its group is there and awake.
+    pub(crate) async fn found_groups(&self, nights: &Nights) -> anyhow::Result<()> {
+        let clients = self.clients(PREPARING)?;
+        let mut open: Vec<_> = nights.first_of_each().collect();
+        for _ in 0..ATTEMPTS_MAX {
+            let queue = RefCell::new(open);
+            let refused = RefCell::new((Vec::new(), String::new()));
+            join_all(clients.iter().map(async |client| {
+                while let Some(night) = { queue.borrow_mut().pop() } {
+                    if let Err(cause) = client.send(&night.hold()).await {
+                        let mut refused = refused.borrow_mut();
+                        refused.0.push(night);
+                        refused.1 = format!("{cause:#}");
+                    }
+                }
+            }))
+            .await;
+            let (again, cause) = refused.into_inner();
+            if again.is_empty() {
+                return Ok(());
+            }
+            open = again;
+            if open.len() == nights.first_of_each().count() {
+                bail!("no group can be founded: {cause}");
+            }
+        }
+        bail!("{} groups could not be founded", open.len())
+    }
+
+    /// Waits until every node holds the same documents.
+    async fn converged(&self) -> anyhow::Result<()> {
+        until(PATIENCE, "every node holds the same listings", async || {
+            let mut digests = Vec::new();
+            for id in self.local.ids() {
+                digests.push(self.local.admin(id).ok()?.digests().await.ok()?);
+            }
+            digests
+                .windows(2)
+                .all(|pair| pair[0] == pair[1])
+                .then_some(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Some seconds of load that nobody counts.
+    pub(crate) async fn warm_up(&self, nights: &Nights, clients: &[Connection], time: Duration) {
+        drive(clients, time, || Some(nights.next()?.hold())).await;
+    }
+
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        Ok(self.local.shutdown().await?)
+    }
+}
+
+fn draft(region: &str, endpoint: usize) -> Request {
+    let body: Value = json!({
+        "title": "Loft",
+        "home_region": region,
+        "location": {"lat": 59.91, "lon": 10.75},
+        "capacity": 4,
+        "nightly_price": {"amount": 12_900, "currency": "EUR"},
+    });
+    Request {
+        method: Method::POST,
+        endpoint: Some(endpoint),
+        path: "/v1/listings".to_owned(),
+        key: None,
+        body: Some(body),
+        expect: Expect::Success,
+    }
+}

@@ -1,0 +1,80 @@
+//! A closed loop: every client sends its next request when it has its answer.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio::time::sleep;
+
+use crate::http::{Connection, Request};
+use crate::latency::Latencies;
+
+/// After a refusal: a client that is told to wait does not hammer.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(20);
+
+/// What came of one round.
+#[derive(Debug)]
+pub(crate) struct Round {
+    pub(crate) done: u64,
+    pub(crate) failed: u64,
+    pub(crate) first_failure: Option<String>,
+    pub(crate) latencies: Latencies,
+    pub(crate) elapsed: Duration,
+}
+
+impl Round {
+    /// Successful requests per second.
+    pub(crate) fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+        let done = self.done as f64;
+        done / self.elapsed.as_secs_f64().max(1e-9)
+    }
+}
+
+/// Sends what `next` gives until it gives nothing or the time is over.
+pub(crate) async fn drive(
+    clients: &[Connection],
+    time: Duration,
+    next: impl Fn() -> Option<Request>,
+) -> Round {
+    let started = Instant::now();
+    let end = started + time;
+    let round = RefCell::new(Round {
+        done: 0,
+        failed: 0,
+        first_failure: None,
+        latencies: Latencies::new(),
+        elapsed: Duration::ZERO,
+    });
+    join_all(clients.iter().map(async |client| {
+        while Instant::now() < end
+            && let Some(request) = next()
+        {
+            let sent = Instant::now();
+            let answer = client.send(&request).await;
+            let elapsed = sent.elapsed();
+            let failure = {
+                let mut round = round.borrow_mut();
+                match answer {
+                    Ok(_) => {
+                        round.done += 1;
+                        round.latencies.record(elapsed);
+                        false
+                    }
+                    Err(cause) => {
+                        round.failed += 1;
+                        round.first_failure.get_or_insert(format!("{cause:#}"));
+                        true
+                    }
+                }
+            };
+            if failure {
+                sleep(PAUSE_AFTER_FAILURE).await;
+            }
+        }
+    }))
+    .await;
+    let mut round = round.into_inner();
+    round.elapsed = started.elapsed();
+    round
+}

@@ -1,0 +1,73 @@
+//! The measurements, one after the other: they share the machine.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use clap::ValueEnum;
+
+use crate::bookings;
+use crate::cli::{Arguments, Suite, say};
+use crate::machine::Machine;
+use crate::report::{Finding, Report};
+
+/// Where a measurement finds the binary, and may put its files.
+pub(crate) struct Site<'a> {
+    pub(crate) arguments: &'a Arguments,
+    pub(crate) meridian: PathBuf,
+    pub(crate) folder: PathBuf,
+}
+
+/// Runs the chosen measurements; prints each as it is there, and the table at the end.
+pub(crate) async fn all(arguments: &Arguments) -> anyhow::Result<()> {
+    let chosen = Suite::value_variants()
+        .iter()
+        .copied()
+        .filter(|suite| arguments.only.is_empty() || arguments.only.contains(suite));
+    if arguments.list {
+        chosen.for_each(|suite| say(suite.name()));
+        return Ok(());
+    }
+    let parent = arguments.dir.clone().unwrap_or_else(std::env::temp_dir);
+    let folder = tempfile::Builder::new()
+        .prefix("meridian-bench-")
+        .tempdir_in(&parent)
+        .with_context(|| format!("cannot make a folder in {}", parent.display()))?;
+    let site = Site {
+        arguments,
+        meridian: binary(arguments)?,
+        folder: folder.path().to_path_buf(),
+    };
+    let mut report = Report::new(Machine::look(folder.path()));
+    say(&report.machine.to_string());
+    for suite in chosen {
+        say(&format!("\n== {} ==", suite.name()));
+        for finding in measure(suite, &site).await.context(suite.name())? {
+            report.findings.push(finding);
+        }
+        // Written after each: an interrupted run has measured something.
+        if let Some(path) = &arguments.json {
+            report.write(path)?;
+        }
+    }
+    say(&format!("\n{}", report.table()));
+    folder.close().context("cannot remove the folder")
+}
+
+async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
+    match suite {
+        Suite::Bookings => bookings::measure(site).await,
+    }
+}
+
+fn binary(arguments: &Arguments) -> anyhow::Result<PathBuf> {
+    let beside = || Ok(std::env::current_exe()?.with_file_name("meridian"));
+    let path = arguments.meridian.clone().map_or_else(beside, Ok);
+    let path: PathBuf = path.map_err(|cause: std::io::Error| cause)?;
+    if !path.is_file() {
+        bail!(
+            "{} is not there: build it, or name another with --meridian",
+            path.display()
+        );
+    }
+    Ok(path)
+}
