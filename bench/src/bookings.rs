@@ -16,6 +16,7 @@ use crate::latency::median;
 use crate::nights::Nights;
 use crate::report::{Finding, Goal};
 use crate::run::Site;
+use crate::usage::processor_time;
 
 /// Load before the first round that nobody counts.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -35,7 +36,11 @@ struct Side<'a> {
     clients: Vec<Connection>,
     nights: Nights,
     etcd: Option<&'a Etcd>,
+    /// Its nodes' processes.
+    processes: Vec<u32>,
     rounds: Vec<Round>,
+    /// Processor time of all its nodes for each booking.
+    cost_us: Vec<f64>,
 }
 
 pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
@@ -81,7 +86,9 @@ async fn one(
         clients: cluster.clients(site.arguments.clients)?,
         nights: Nights::new(&listings, hot)?,
         etcd: None,
+        processes: cluster.local.process_ids(),
         rounds: Vec::new(),
+        cost_us: Vec::new(),
     }];
     cluster.found_groups(&sides[0].nights).await?;
     if let Some(etcd) = etcd {
@@ -89,7 +96,9 @@ async fn one(
             clients: Connection::spread(&etcd.endpoints, site.arguments.clients)?,
             nights: Nights::new(&listings, hot)?,
             etcd: Some(etcd),
+            processes: etcd.process_ids(),
             rounds: Vec::new(),
+            cost_us: Vec::new(),
         });
     }
     for side in &mut sides {
@@ -99,7 +108,10 @@ async fn one(
         // Turn and turn about: neither is always the one after the other.
         sides.reverse();
         for side in &mut sides {
+            let before = processor_time(&side.processes);
             let round = side.load(time).await;
+            let used = processor_time(&side.processes).saturating_sub(before);
+            side.cost_us.push(round.each_us(used));
             side.rounds.push(round);
         }
     }
@@ -124,7 +136,6 @@ impl Side<'_> {
     }
 
     fn tell(&self, system: &str, finding: Finding) -> Finding {
-        let failed: u64 = self.rounds.iter().map(|round| round.failed).sum();
         let told = finding
             .value(&format!("{system}_per_second"), self.median(Round::rate))
             .value(
@@ -134,18 +145,15 @@ impl Side<'_> {
             .value(
                 &format!("{system}_p99_ms"),
                 self.median(|round| round.latencies.quantile_ms(0.99)),
+            )
+            .value(
+                &format!("{system}_cpu_us_each"),
+                median(self.cost_us.iter().copied()),
             );
-        if failed == 0 {
-            return told;
+        match Round::failures(system, &self.rounds) {
+            Some(failures) => told.note(failures),
+            None => told,
         }
-        let mut first = self
-            .rounds
-            .iter()
-            .filter_map(|round| round.first_failure.clone());
-        told.note(format!(
-            "{system}: {failed} failed, the first: {}",
-            first.next().unwrap_or_default()
-        ))
     }
 }
 

@@ -25,6 +25,9 @@ pub(crate) struct Arguments {
     /// Hot listings of the booking measurement.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256, 4_096])]
     pub(crate) listings: Vec<usize>,
+    /// Groups that sleep, up to a million.
+    #[arg(long, default_value_t = 20_000)]
+    pub(crate) groups: usize,
     /// Write everything as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
@@ -44,12 +47,24 @@ pub(crate) struct Arguments {
 pub(crate) enum Suite {
     /// Bookings per second over ever more listings, beside etcd.
     Bookings,
+    /// A booking that wakes a group beside one that finds it awake.
+    Cold,
+    /// Memory and processor time of sleeping groups, and how fast they wake.
+    Sleeping,
+    /// Listing writes beside one fsync, and hot reads at one node.
+    Listings,
+    /// Bookings over links of 80, 160 and 220 ms beside the quorum's round trip.
+    Wan,
 }
 
 impl Suite {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Bookings => "bookings",
+            Self::Cold => "cold",
+            Self::Sleeping => "sleeping",
+            Self::Listings => "listings",
+            Self::Wan => "wan",
         }
     }
 }

@@ -10,7 +10,6 @@ use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::drive::drive;
 use crate::http::{Connection, Expect, Request};
 use crate::nights::Nights;
 use crate::run::Site;
@@ -21,12 +20,14 @@ const PREPARING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Attempts to prepare what was refused: a node may be busy waking groups.
 const ATTEMPTS_MAX: usize = 50;
+/// Groups awake on a node.
+const GROUPS_AWAKE: &str = "meridian_groups_awake";
 
 /// A running cluster of three regions with a node each.
 pub(crate) struct Cluster {
     pub(crate) local: LocalCluster,
     pub(crate) endpoints: Vec<String>,
-    regions: Vec<&'static str>,
+    pub(crate) regions: Vec<&'static str>,
 }
 
 impl Cluster {
@@ -127,14 +128,46 @@ impl Cluster {
         Ok(())
     }
 
-    /// Some seconds of load that nobody counts.
-    pub(crate) async fn warm_up(&self, nights: &Nights, clients: &[Connection], time: Duration) {
-        drive(clients, time, || Some(nights.next()?.hold())).await;
+    /// The node at which a listing is at home, by the listing's number.
+    pub(crate) fn home_of(&self, listing: usize) -> usize {
+        listing % self.endpoints.len()
+    }
+
+    /// Waits until no group is awake on any node.
+    pub(crate) async fn asleep(&self) -> anyhow::Result<()> {
+        until(PATIENCE, "every group asleep", async || {
+            for node in self.local.nodes() {
+                if gauge(&format!("http://{}", node.admin), GROUPS_AWAKE).await? != 0.0 {
+                    return None;
+                }
+            }
+            Some(())
+        })
+        .await?;
+        Ok(())
+    }
+
+    /// Restarts one node after the other.
+    pub(crate) async fn restart_all(&mut self) -> anyhow::Result<()> {
+        for id in self.local.ids() {
+            self.local.stop(id).await?;
+            self.local.restart(id).await?;
+            self.local.wait_connected().await?;
+        }
+        Ok(())
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         Ok(self.local.shutdown().await?)
     }
+}
+
+/// A metric without labels, as the operator API tells it.
+async fn gauge(admin: &str, name: &str) -> Option<f64> {
+    let text = reqwest::get(format!("{admin}/metrics")).await.ok()?;
+    let text = text.text().await.ok()?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(named, _)| *named == name)?.1.parse().ok()
 }
 
 fn draft(region: &str, endpoint: usize) -> Request {

@@ -29,6 +29,22 @@ impl Round {
         let done = self.done as f64;
         done / self.elapsed.as_secs_f64().max(1e-9)
     }
+
+    /// A cost of the whole round, in microseconds for each successful request.
+    pub(crate) fn each_us(&self, cost: Duration) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
+        let done = self.done.max(1) as f64;
+        cost.as_secs_f64() * 1e6 / done
+    }
+
+    /// What to say of requests that failed, if any did.
+    pub(crate) fn failures(system: &str, rounds: &[Self]) -> Option<String> {
+        let failed: u64 = rounds.iter().map(|round| round.failed).sum();
+        let first = rounds
+            .iter()
+            .find_map(|round| round.first_failure.as_ref())?;
+        Some(format!("{system}: {failed} failed, the first: {first}"))
+    }
 }
 
 /// Sends what `next` gives until it gives nothing or the time is over.

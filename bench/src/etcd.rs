@@ -69,6 +69,10 @@ impl Etcd {
         Ok(())
     }
 
+    pub(crate) fn process_ids(&self) -> Vec<u32> {
+        self.children.iter().filter_map(Child::id).collect()
+    }
+
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         for child in &mut self.children {
             child.kill().await?;

@@ -9,14 +9,20 @@
 mod bookings;
 mod cli;
 mod cluster;
+mod cold;
+mod disk;
 mod drive;
 mod etcd;
 mod http;
 mod latency;
+mod listings;
 mod machine;
 mod nights;
 mod report;
 mod run;
+mod sleeping;
+mod usage;
+mod wan;
 
 use std::process::ExitCode;
 

@@ -67,6 +67,11 @@ impl Nights {
             .filter_map(|listing| self.night(listing, 0))
     }
 
+    /// A night of one listing, by their numbers.
+    pub(crate) fn of_listing(&self, number: usize, day: usize) -> Option<Night> {
+        self.night(self.listings.get(number)?, day)
+    }
+
     fn night(&self, listing: &str, day: usize) -> Option<Night> {
         Some(Night {
             listing: listing.to_owned(),

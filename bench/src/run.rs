@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::ValueEnum;
 
-use crate::bookings;
 use crate::cli::{Arguments, Suite, say};
 use crate::machine::Machine;
 use crate::report::{Finding, Report};
+use crate::{bookings, cold, listings, sleeping, wan};
 
 /// Where a measurement finds the binary, and may put its files.
 pub(crate) struct Site<'a> {
@@ -56,6 +56,10 @@ pub(crate) async fn all(arguments: &Arguments) -> anyhow::Result<()> {
 async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
     match suite {
         Suite::Bookings => bookings::measure(site).await,
+        Suite::Cold => cold::measure(site).await,
+        Suite::Sleeping => sleeping::measure(site).await,
+        Suite::Listings => listings::measure(site).await,
+        Suite::Wan => wan::measure(site).await,
     }
 }
 

@@ -1,0 +1,120 @@
+//! What groups cost that are asleep, and how fast they wake.
+//!
+//! Memory is compared after a restart in both cases: before the groups were founded,
+//! and when all of them sleep. In between, the allocator keeps what waking took; that
+//! is told beside it.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use meridian_chaos::WanPlan;
+use tokio::time::sleep;
+
+use crate::cli::say;
+use crate::cluster::Cluster;
+use crate::nights::Nights;
+use crate::report::{Finding, Goal};
+use crate::run::Site;
+use crate::usage::processor_time;
+
+/// Groups that are woken at once.
+const WOKEN: usize = 1_000;
+/// Clients that wake them.
+const CLIENTS: usize = 64;
+/// How long an idle cluster is watched.
+const WATCHED: Duration = Duration::from_secs(10);
+/// Until what a start does behind the scenes is done.
+const SETTLING: Duration = Duration::from_secs(5);
+const SETTINGS: [&str; 1] = ["bookings.idle_ms=2000"];
+const GOAL_BYTES: f64 = 100.0;
+
+/// A cluster in which nobody asks for anything.
+struct Idle {
+    /// Of all nodes together.
+    resident_bytes: f64,
+    /// Share of one core that all nodes use together, in percent.
+    processor_percent: f64,
+}
+
+pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
+    let mut cluster = Cluster::start(site, "sleeping", WanPlan::loopback(), &SETTINGS).await?;
+    let finding = one(site.arguments.groups, &mut cluster).await;
+    cluster.stop().await?;
+    let finding = finding?;
+    say(&finding.line());
+    Ok(vec![finding])
+}
+
+async fn one(groups: usize, cluster: &mut Cluster) -> anyhow::Result<Finding> {
+    let listings = cluster.make_listings(groups).await?;
+    let nights = Nights::new(&listings, groups)?;
+    cluster.restart_all().await?;
+    let before = idle(cluster).await?;
+    let started = Instant::now();
+    cluster.found_groups(&nights).await?;
+    let founding = started.elapsed();
+    cluster.asleep().await?;
+    let fallen_asleep = idle(cluster).await?;
+    cluster.restart_all().await?;
+    let after = idle(cluster).await?;
+    let (woken, waking) = wake(cluster, &nights, groups).await?;
+    // Every node is a replica of every group.
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    let replicas = (groups * cluster.endpoints.len()) as f64;
+    #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+    let per_second = |count: usize, time: Duration| count as f64 / time.as_secs_f64().max(1e-9);
+    let bytes = (after.resident_bytes - before.resident_bytes) / replicas;
+    let kept = (fallen_asleep.resident_bytes - before.resident_bytes) / replicas;
+    Ok(Finding::new("sleeping", format!("{groups} groups"))
+        .value("bytes_each", bytes)
+        .value("bytes_each_unrestarted", kept)
+        .value("nodes_mib", after.resident_bytes / f64::from(1 << 20))
+        .value("cpu_percent_without", before.processor_percent)
+        .value("cpu_percent", after.processor_percent)
+        .value("founded_per_second", per_second(groups, founding))
+        .value("woken_per_second", per_second(woken, waking))
+        .goal(Goal::at_most("bytes_each", GOAL_BYTES, bytes)))
+}
+
+/// Watches until everybody sleeps, and a while longer.
+async fn idle(cluster: &Cluster) -> anyhow::Result<Idle> {
+    cluster.asleep().await?;
+    sleep(SETTLING).await;
+    let processes = cluster.local.process_ids();
+    let before = processor_time(&processes);
+    sleep(WATCHED).await;
+    let used = processor_time(&processes).saturating_sub(before);
+    #[expect(clippy::cast_precision_loss, reason = "far less than 2^52 bytes")]
+    let resident_bytes = cluster.local.memory_bytes().values().sum::<u64>() as f64;
+    Ok(Idle {
+        resident_bytes,
+        processor_percent: 100.0 * used.as_secs_f64() / WATCHED.as_secs_f64(),
+    })
+}
+
+/// Books a night of many different sleepers, and answers how many and how long it took.
+async fn wake(
+    cluster: &Cluster,
+    nights: &Nights,
+    groups: usize,
+) -> anyhow::Result<(usize, Duration)> {
+    let wanted = WOKEN.min(groups);
+    let clients = cluster.clients(CLIENTS)?;
+    let started = Instant::now();
+    let woken = join_all(clients.iter().enumerate().map(async |(first, client)| {
+        let mut woken = 0;
+        for number in (first..wanted).step_by(CLIENTS) {
+            let Some(night) = nights.of_listing(number, 1) else {
+                continue;
+            };
+            let mut hold = night.hold();
+            hold.endpoint = Some(cluster.home_of(number));
+            client.send(&hold).await?;
+            woken += 1;
+        }
+        anyhow::Ok(woken)
+    }))
+    .await;
+    let woken = woken.into_iter().sum::<anyhow::Result<usize>>()?;
+    Ok((woken, started.elapsed()))
+}
