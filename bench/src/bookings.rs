@@ -16,7 +16,7 @@ use crate::latency::median;
 use crate::nights::Nights;
 use crate::report::{Finding, Goal};
 use crate::run::Site;
-use crate::usage::processor_time;
+use crate::usage::{processor_time, written_bytes};
 
 /// Load before the first round that nobody counts.
 const WARM_UP: Duration = Duration::from_secs(2);
@@ -41,6 +41,8 @@ struct Side<'a> {
     rounds: Vec<Round>,
     /// Processor time of all its nodes for each booking.
     cost_us: Vec<f64>,
+    /// What all its nodes write for each booking.
+    written_kib: Vec<f64>,
 }
 
 pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
@@ -89,6 +91,7 @@ async fn one(
         processes: cluster.local.process_ids(),
         rounds: Vec::new(),
         cost_us: Vec::new(),
+        written_kib: Vec::new(),
     }];
     cluster.found_groups(&sides[0].nights).await?;
     if let Some(etcd) = etcd {
@@ -99,6 +102,7 @@ async fn one(
             processes: etcd.process_ids(),
             rounds: Vec::new(),
             cost_us: Vec::new(),
+            written_kib: Vec::new(),
         });
     }
     for side in &mut sides {
@@ -108,10 +112,7 @@ async fn one(
         // Turn and turn about: neither is always the one after the other.
         sides.reverse();
         for side in &mut sides {
-            let before = processor_time(&side.processes);
-            let round = side.load(time).await;
-            let used = processor_time(&side.processes).saturating_sub(before);
-            side.cost_us.push(round.each_us(used));
+            let round = side.measured(time).await;
             side.rounds.push(round);
         }
     }
@@ -129,6 +130,20 @@ impl Side<'_> {
             })
         })
         .await
+    }
+
+    /// A round that counts, and what it took.
+    async fn measured(&mut self, time: Duration) -> Round {
+        let (used, written) = (
+            processor_time(&self.processes),
+            written_bytes(&self.processes),
+        );
+        let round = self.load(time).await;
+        let used = processor_time(&self.processes).saturating_sub(used);
+        let written = written_bytes(&self.processes).saturating_sub(written);
+        self.cost_us.push(round.each_us(used));
+        self.written_kib.push(round.each(written) / 1_024.0);
+        round
     }
 
     fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
@@ -149,6 +164,10 @@ impl Side<'_> {
             .value(
                 &format!("{system}_cpu_us_each"),
                 median(self.cost_us.iter().copied()),
+            )
+            .value(
+                &format!("{system}_written_kib_each"),
+                median(self.written_kib.iter().copied()),
             );
         match Round::failures(system, &self.rounds) {
             Some(failures) => told.note(failures),

@@ -32,9 +32,14 @@ impl Round {
 
     /// A cost of the whole round, in microseconds for each successful request.
     pub(crate) fn each_us(&self, cost: Duration) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
-        let done = self.done.max(1) as f64;
-        cost.as_secs_f64() * 1e6 / done
+        self.each(u64::try_from(cost.as_micros()).unwrap_or(u64::MAX))
+    }
+
+    /// A total of the whole round for each successful request.
+    pub(crate) fn each(&self, total: u64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "far less than 2^52 of anything")]
+        let (total, done) = (total as f64, self.done.max(1) as f64);
+        total / done
     }
 
     /// What to say of requests that failed, if any did.

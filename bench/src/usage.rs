@@ -12,6 +12,22 @@ pub(crate) fn processor_time(processes: &[u32]) -> Duration {
     Duration::from_millis(ticks * 1_000 / TICKS_PER_SECOND)
 }
 
+/// Bytes that the processes together have sent to the disk.
+pub(crate) fn written_bytes(processes: &[u32]) -> u64 {
+    processes
+        .iter()
+        .filter_map(|pid| std::fs::read_to_string(format!("/proc/{pid}/io")).ok())
+        .filter_map(|io| {
+            let mut lines = io.lines().filter_map(|line| line.split_once(": "));
+            lines
+                .find(|(name, _)| *name == "write_bytes")?
+                .1
+                .parse::<u64>()
+                .ok()
+        })
+        .sum()
+}
+
 fn ticks_of(pid: u32) -> Option<u64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     parse(&stat)
