@@ -9,6 +9,7 @@ use futures::future::join_all;
 use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::http::{Connection, Expect, Request};
 use crate::nights::Nights;
@@ -20,6 +21,7 @@ const PREPARING: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Attempts to prepare what was refused: a node may be busy waking groups.
 const ATTEMPTS_MAX: usize = 50;
+const PAUSE: Duration = Duration::from_millis(200);
 /// Groups awake on a node.
 const GROUPS_AWAKE: &str = "meridian_groups_awake";
 
@@ -86,30 +88,37 @@ impl Cluster {
     /// Holds one night of every listing, so that its group is there and awake.
     pub(crate) async fn found_groups(&self, nights: &Nights) -> anyhow::Result<()> {
         let clients = self.clients(PREPARING)?;
-        let mut open: Vec<_> = nights.first_of_each().collect();
+        // Sent again with the same key: an answer that was lost is asked for, not a second
+        // hold of the same night.
+        let mut open: Vec<Request> = nights.first_of_each().map(|night| night.hold()).collect();
+        let all = open.len();
+        let mut cause = String::new();
         for _ in 0..ATTEMPTS_MAX {
             let queue = RefCell::new(open);
             let refused = RefCell::new((Vec::new(), String::new()));
             join_all(clients.iter().map(async |client| {
-                while let Some(night) = { queue.borrow_mut().pop() } {
-                    if let Err(cause) = client.send(&night.hold()).await {
+                while let Some(hold) = { queue.borrow_mut().pop() } {
+                    if let Err(cause) = client.send(&hold).await {
                         let mut refused = refused.borrow_mut();
-                        refused.0.push(night);
+                        refused.0.push(hold);
                         refused.1 = format!("{cause:#}");
                     }
                 }
             }))
             .await;
-            let (again, cause) = refused.into_inner();
-            if again.is_empty() {
+            (open, cause) = refused.into_inner();
+            if open.is_empty() {
                 return Ok(());
             }
-            open = again;
-            if open.len() == nights.first_of_each().count() {
-                bail!("no group can be founded: {cause}");
+            if open.len() == all {
+                break;
             }
+            sleep(PAUSE).await;
         }
-        bail!("{} groups could not be founded", open.len())
+        bail!(
+            "{} of {all} groups could not be founded: {cause}",
+            open.len()
+        )
     }
 
     /// Waits until every node holds the same documents.

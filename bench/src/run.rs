@@ -37,12 +37,20 @@ pub(crate) async fn all(arguments: &Arguments) -> anyhow::Result<()> {
         meridian: binary(arguments)?,
         folder: folder.path().to_path_buf(),
     };
+    let mut complete = true;
     let mut report = Report::new(Machine::look(folder.path()));
     say(&report.machine.to_string());
     for suite in chosen {
         say(&format!("\n== {} ==", suite.name()));
-        for finding in measure(suite, &site).await.context(suite.name())? {
-            report.findings.push(finding);
+        match measure(suite, &site).await {
+            Ok(findings) => report.findings.extend(findings),
+            // What the others can say is said.
+            Err(cause) => {
+                let failed = Finding::new(suite.name(), "FAILED").note(format!("{cause:#}"));
+                say(&failed.line());
+                report.findings.push(failed);
+                complete = false;
+            }
         }
         // Written after each: an interrupted run has measured something.
         if let Some(path) = &arguments.json {
@@ -50,7 +58,11 @@ pub(crate) async fn all(arguments: &Arguments) -> anyhow::Result<()> {
         }
     }
     say(&format!("\n{}", report.table()));
-    folder.close().context("cannot remove the folder")
+    folder.close().context("cannot remove the folder")?;
+    if !complete {
+        bail!("not everything could be measured: see above");
+    }
+    Ok(())
 }
 
 async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
