@@ -233,7 +233,7 @@ impl Default for LogSection {
         Self {
             format: LogFormat::Json,
             // openraft tells every heartbeat's story at `info`.
-            filter: "info,openraft=warn".to_owned(),
+            filter: "info,openraft=warn,automerge=warn".to_owned(),
         }
     }
 }
