@@ -7,8 +7,10 @@
 //! valid writes is a valid listing, and keeps invariants 4 and 11.
 
 mod batch;
+mod body;
 mod conflicts;
 mod contain;
+mod creation;
 mod genesis;
 mod history;
 mod intake;
@@ -27,7 +29,6 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use automerge::Automerge;
 use meridian_regions::{ListingId, NodeId, UnixNanos};
 
 pub use conflicts::{Conflict, ConflictingValue};
@@ -43,6 +44,7 @@ use crate::edit::EditOp;
 use crate::heads::Heads;
 use crate::patch::ListingPatch;
 use crate::view::ListingView;
+use body::Body;
 use history::History;
 use register::Register;
 use waiting::Waiting;
@@ -64,7 +66,7 @@ pub enum Lifecycle {
 #[derive(Clone)]
 pub struct ListingDocument {
     id: ListingId,
-    automerge: Automerge,
+    body: Body,
     waiting: Waiting,
     history: History,
     health: Health,
@@ -84,14 +86,13 @@ impl ListingDocument {
     /// changes, the same bytes on every replica.
     #[must_use]
     pub fn empty(id: &ListingId) -> Self {
-        let (automerge, genesis) = genesis::document(id);
+        let named = genesis::named(id);
         let mut history = History::default();
-        for change in &genesis {
-            history.add(change);
-        }
+        history.add(&genesis::containers().1);
+        history.add(&named);
         Self {
             id: id.clone(),
-            automerge,
+            body: Body::blank(named),
             waiting: Waiting::default(),
             history,
             health: Health::Sound,
@@ -110,13 +111,10 @@ impl ListingDocument {
         draft: &ValidDraft,
     ) -> (Self, EncodedChange) {
         let mut document = Self::empty(id);
-        let change = document
-            .write(actor, at, "create", |writer| {
-                reconcile::create(writer, at, draft.as_draft())
-            })
-            .expect("a valid draft fits a new document")
-            .expect("a valid draft has a title to write");
-        (document, change)
+        let change = creation::change(&document, actor, at, draft.as_draft());
+        let encoded = EncodedChange::of(&change);
+        document.found(change);
+        (document, encoded)
     }
 
     /// Writes what a merge patch wants changed. `None` if the listing is so already.
@@ -200,19 +198,19 @@ impl ListingDocument {
     /// Where the listing stands in its life.
     #[must_use]
     pub fn lifecycle(&self) -> Lifecycle {
-        read::lifecycle(&self.automerge)
+        read::lifecycle(self.body.get())
     }
 
     /// The listing as people read it. Before it is created, every field is empty.
     #[must_use]
     pub fn view(&self) -> ListingView {
-        read::view(&self.id, &self.automerge, self.history.updated_at())
+        read::view(&self.id, self.body.get(), self.history.updated_at())
     }
 
     /// The heads: the same wherever the same changes have been applied.
     #[must_use]
     pub fn heads(&self) -> Heads {
-        Heads::of(self.automerge.get_heads())
+        Heads::of(self.body.heads())
     }
 
     /// Concurrent writes to one field, field by field. Empty as long as nobody
@@ -222,7 +220,7 @@ impl ListingDocument {
     /// each other, and values that are equal.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
-        conflicts::find(&self.automerge)
+        conflicts::find(self.body.get())
     }
 
     /// How many changes are part of the document, the two of its genesis included.

@@ -63,13 +63,13 @@ impl ListingDocument {
         // Whatever unwinds through here leaves a document that must be reloaded.
         self.health = Health::Poisoned;
         let refused = match (
-            apply_faithfully(&mut self.automerge, &batch.changes),
+            apply_faithfully(self.body.get_mut(), &batch.changes),
             before,
         ) {
             (Ok(()), _) => Vec::new(),
             (Err(_), None) => return Err(ApplyError::Poisoned),
             (Err(_), Some(before)) => {
-                self.automerge = before;
+                self.body = before.into();
                 self.history = batch.history;
                 self.commit_one_by_one(batch.changes)
             }
@@ -96,14 +96,14 @@ impl ListingDocument {
             // It depends on one that was refused, and will wait for ever.
             return self.wait(change, missing);
         }
-        let before = self.automerge.clone();
-        match apply_faithfully(&mut self.automerge, std::slice::from_ref(&change)) {
+        let before = self.body.get().clone();
+        match apply_faithfully(self.body.get_mut(), std::slice::from_ref(&change)) {
             Ok(()) => {
                 self.history.add(&change);
                 Ok(())
             }
             Err(error) => {
-                self.automerge = before;
+                self.body = before.into();
                 Err(error)
             }
         }

@@ -11,9 +11,11 @@
 
 use std::sync::LazyLock;
 
+use automerge::legacy::{Key, ObjectId, Op, OpType, SortedVec};
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
 use automerge::{
-    Automerge, AutomergeError, Change, ObjId, ObjType, ROOT, ScalarValue, TextEncoding,
+    Automerge, AutomergeError, Change, ExpandedChange, ObjId, ObjType, ROOT, ScalarValue,
+    TextEncoding,
 };
 use meridian_regions::ListingId;
 
@@ -21,11 +23,24 @@ use crate::actor;
 
 /// Positions in texts are Unicode scalar values, whatever the library's default.
 pub(super) const TEXT_ENCODING: TextEncoding = TextEncoding::UnicodeCodePoint;
+/// The message of both changes.
+const MESSAGE: &str = "genesis";
 /// Format of documents; it will rise when the containers change.
 const FORMAT: u64 = 1;
 /// The counters of a listing. They are created here, because two counters of one
 /// name created concurrently would not add up.
 pub const COUNTERS: [&str; 2] = ["saves", "views"];
+
+/// Keys of the root that the genesis writes.
+pub(super) const ROOT_KEYS: [&str; 7] = [
+    "format",
+    "amenities",
+    "counters",
+    "description",
+    "location",
+    "photos",
+    "id",
+];
 
 /// A container of the document, by the number of the operation that creates it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,37 +65,51 @@ impl Container {
 }
 
 /// Containers and counters, the same for every listing: made once per process.
-static CONTAINERS: LazyLock<(Automerge, Change)> = LazyLock::new(|| {
-    let mut automerge = Automerge::new_with_encoding(TEXT_ENCODING);
-    let change = make(&mut automerge, fill).expect("an empty document takes any container");
-    (automerge, change)
-});
+static CONTAINERS: LazyLock<(Automerge, Change)> =
+    LazyLock::new(|| make().expect("an empty document takes any container"));
 
-/// The document of a listing of which nothing else is known, and the two changes
-/// that it consists of.
-pub(super) fn document(id: &ListingId) -> (Automerge, [Change; 2]) {
-    let (mut automerge, containers) = CONTAINERS.clone();
-    let named = make(&mut automerge, |document| {
-        document.put(ROOT, "id", id.to_string())
-    })
-    .expect("a map takes any value");
-    (automerge, [containers, named])
+/// The document that holds the first change, and this change.
+pub(super) fn containers() -> &'static (Automerge, Change) {
+    &CONTAINERS
 }
 
-fn make(
-    automerge: &mut Automerge,
-    work: impl FnOnce(&mut Transaction<'_>) -> Result<(), AutomergeError>,
-) -> Result<Change, AutomergeError> {
+/// The second change of a listing's genesis.
+pub(super) fn named(id: &ListingId) -> Change {
+    let (_, containers) = containers();
+    let name = Op {
+        action: OpType::Put(id.to_string().into()),
+        obj: ObjectId::Root,
+        key: Key::Map("id".into()),
+        pred: SortedVec::new(),
+        insert: false,
+    };
+    Change::from(ExpandedChange {
+        operations: vec![name],
+        actor_id: actor::genesis(),
+        author: None,
+        hash: None,
+        seq: containers.seq() + 1,
+        start_op: containers
+            .start_op()
+            .saturating_add(containers.len() as u64),
+        time: 0,
+        message: Some(MESSAGE.to_owned()),
+        deps: vec![containers.hash()],
+        extra_bytes: Vec::new(),
+    })
+}
+
+fn make() -> Result<(Automerge, Change), AutomergeError> {
+    let mut automerge = Automerge::new_with_encoding(TEXT_ENCODING);
     automerge.set_actor(actor::genesis());
     let mut transaction = automerge.transaction();
-    work(&mut transaction)?;
-    let options = CommitOptions::default()
-        .with_message("genesis")
-        .with_time(0);
+    fill(&mut transaction)?;
+    let options = CommitOptions::default().with_message(MESSAGE).with_time(0);
     transaction.commit_with(options);
-    Ok(automerge
+    let change = automerge
         .get_last_local_change()
-        .expect("the change that was just made"))
+        .expect("the change that was just made");
+    Ok((automerge, change))
 }
 
 fn fill(document: &mut Transaction<'_>) -> Result<(), AutomergeError> {

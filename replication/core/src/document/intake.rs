@@ -8,7 +8,7 @@ use automerge::{Change, ChangeHash, ReadDoc};
 use meridian_regions::NodeId;
 
 use super::batch::Batch;
-use super::{Health, ListingDocument};
+use super::{Health, ListingDocument, creation};
 use crate::actor;
 use crate::change::{self, ChangeError};
 use crate::heads::ChangeId;
@@ -138,11 +138,24 @@ impl ListingDocument {
     pub fn apply(&mut self, change: &[u8]) -> Result<Applied, ApplyError> {
         self.sound()?;
         let change = change::decode(change)?;
+        if self.waiting.len() == 0 && creation::is_plain(self, &change) {
+            self.found(change);
+            return Ok(Applied::Now {
+                released: 0,
+                refused: Vec::new(),
+            });
+        }
         let mut batch = Batch::new(&self.history);
         let applied = self.admit(change, &mut batch)?;
-        let before = batch.holds_many().then(|| self.automerge.clone());
+        let before = batch.holds_many().then(|| self.body.get().clone());
         let refused = self.commit(batch, before)?;
         Ok(applied.without(refused))
+    }
+
+    /// Takes a plain creation into the genesis, without making the document.
+    pub(super) fn found(&mut self, plain: Change) {
+        self.history.add(&plain);
+        self.body.create(plain);
     }
 
     /// Decides what becomes of a change: it joins the batch, with all that waited
@@ -250,7 +263,7 @@ impl ListingDocument {
             .into_iter()
             .filter(|change| !batch.contains(change))
             .collect();
-        self.automerge.get_missing_deps(&elsewhere)
+        self.body.get().get_missing_deps(&elsewhere)
     }
 }
 

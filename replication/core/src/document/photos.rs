@@ -68,6 +68,11 @@ pub(super) fn add(writer: &mut Writer<'_>, url: &str) -> Result<(), EditError> {
     writer.assert(Container::Photos, url, ScalarValue::Int(rank))
 }
 
+/// Ranks for a list of `count` photos, none of which has one yet.
+pub(super) fn fresh_ranks(count: usize) -> Vec<i64> {
+    arrange(&vec![None; count])
+}
+
 /// Ranks for a list whose elements have the given ranks, or none yet: strictly
 /// rising, and as many as possible unchanged.
 fn arrange(ranks: &[Option<i64>]) -> Vec<i64> {

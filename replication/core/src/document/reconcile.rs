@@ -8,24 +8,59 @@ use super::write::{EditError, Writer, instant};
 use super::{ops, photos, read, text};
 use crate::draft::{ListingDraft, UNITS_DEFAULT};
 
+/// What a draft is written to: a document, or a change of a document that is not
+/// there yet.
+pub(super) trait Sheet {
+    /// Why it is not written.
+    type Error;
+
+    /// Writes a register.
+    fn put(&mut self, register: Register, value: ScalarValue) -> Result<(), Self::Error>;
+    /// Makes the description `text`.
+    fn describe(&mut self, text: &str) -> Result<(), Self::Error>;
+    /// Makes the set of amenities `values`.
+    fn equip(&mut self, values: &[String]) -> Result<(), Self::Error>;
+    /// Makes the list of photos `urls`.
+    fn show(&mut self, urls: &[String]) -> Result<(), Self::Error>;
+}
+
+impl Sheet for Writer<'_> {
+    type Error = EditError;
+
+    fn put(&mut self, register: Register, value: ScalarValue) -> Result<(), EditError> {
+        Writer::put(self, register, value)
+    }
+
+    fn describe(&mut self, text: &str) -> Result<(), EditError> {
+        text::replace(self, text)
+    }
+
+    fn equip(&mut self, values: &[String]) -> Result<(), EditError> {
+        ops::replace_amenities(self, values)
+    }
+
+    fn show(&mut self, urls: &[String]) -> Result<(), EditError> {
+        photos::replace(self, urls)
+    }
+}
+
 /// Writes everything that a draft states, and what is fixed at creation.
-pub(super) fn create(
-    writer: &mut Writer<'_>,
+pub(super) fn create<S: Sheet>(
+    sheet: &mut S,
     at: UnixNanos,
     draft: &ListingDraft,
-) -> Result<(), EditError> {
-    writer.put(Register::CreatedAt, instant(at))?;
-    writer.put(
-        Register::Units,
-        u64::from(draft.units.unwrap_or(UNITS_DEFAULT)),
+) -> Result<(), S::Error> {
+    let survival = survival_to_register(draft.survival.unwrap_or_default());
+    let units = draft.units.unwrap_or(UNITS_DEFAULT);
+    sheet.put(Register::CreatedAt, instant(at))?;
+    sheet.put(Register::Units, number(units))?;
+    sheet.put(
+        Register::Slot,
+        draft.slot.unwrap_or_default().to_register().into(),
     )?;
-    writer.put(Register::Slot, draft.slot.unwrap_or_default().to_register())?;
-    writer.put(
-        Register::Survival,
-        survival_to_register(draft.survival.unwrap_or_default()),
-    )?;
-    writer.put(Register::Capacity, u64::from(draft.capacity))?;
-    state(writer, draft)
+    sheet.put(Register::Survival, survival.into())?;
+    sheet.put(Register::Capacity, number(draft.capacity))?;
+    state(sheet, draft)
 }
 
 /// Writes what a draft states and the document does not show. What is fixed at
@@ -48,11 +83,11 @@ pub(super) fn update(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<()
     }
 }
 
-fn state(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<(), EditError> {
-    writer.put(Register::Title, draft.title.as_str())?;
-    writer.put(Register::Point, draft.location.point().to_register())?;
+fn state<S: Sheet>(sheet: &mut S, draft: &ListingDraft) -> Result<(), S::Error> {
+    sheet.put(Register::Title, draft.title.as_str().into())?;
+    sheet.put(Register::Point, draft.location.point().to_register().into())?;
     if let Some(price) = &draft.nightly_price {
-        writer.put(Register::NightlyPrice, price.to_register())?;
+        sheet.put(Register::NightlyPrice, price.to_register().into())?;
     }
     for (register, value) in [
         (Register::City, &draft.location.city),
@@ -64,7 +99,7 @@ fn state(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<(), EditError>
         (Register::Owner, &draft.host_id),
     ] {
         if let Some(value) = value {
-            writer.put(register, value.as_str())?;
+            sheet.put(register, value.as_str().into())?;
         }
     }
     for (register, value) in [
@@ -72,22 +107,26 @@ fn state(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<(), EditError>
         (Register::MaxStay, draft.max_stay),
     ] {
         if let Some(value) = value {
-            writer.put(register, ScalarValue::Uint(u64::from(value)))?;
+            sheet.put(register, number(value))?;
         }
     }
     if let Some(external) = &draft.external {
-        writer.put(Register::External, external.to_register())?;
+        sheet.put(Register::External, external.to_register().into())?;
     }
     if let Some(description) = &draft.description {
-        text::replace(writer, description)?;
+        sheet.describe(description)?;
     }
     if let Some(amenities) = &draft.amenities {
-        ops::replace_amenities(writer, amenities)?;
+        sheet.equip(amenities)?;
     }
     if let Some(urls) = &draft.photos {
-        photos::replace(writer, urls)?;
+        sheet.show(urls)?;
     }
     Ok(())
+}
+
+fn number(number: u32) -> ScalarValue {
+    ScalarValue::Uint(u64::from(number))
 }
 
 pub(super) const fn survival_to_register(survival: Survival) -> &'static str {

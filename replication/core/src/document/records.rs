@@ -32,7 +32,7 @@ impl ListingDocument {
     /// Every change that is part of the document, parents first.
     #[must_use]
     pub fn records(&self) -> Vec<ChangeRecord> {
-        let mut changes = self.automerge.get_changes_meta(&[]);
+        let mut changes = self.body.get().get_changes_meta(&[]);
         changes.sort_by_key(|change| (change.start_op, change.hash));
         changes.into_iter().map(record).collect()
     }

@@ -102,7 +102,7 @@ impl ListingDocument {
         };
         let message = SnapshotMessage {
             listing: self.id.to_key(),
-            document: self.automerge.save_with_options(options),
+            document: self.body.get().save_with_options(options),
             change_bytes: self.history.bytes(),
             waiting: self
                 .waiting
@@ -126,7 +126,7 @@ impl ListingDocument {
     }
 
     fn settle(&mut self, batch: Batch) -> Result<(), LoadError> {
-        let before = Some(self.automerge.clone());
+        let before = Some(self.body.get().clone());
         self.commit(batch, before)
             .map(|_refused| ())
             .map_err(|error| LoadError::Library(error.to_string()))
@@ -160,7 +160,7 @@ fn read(id: &ListingId, bytes: &[u8]) -> Result<ListingDocument, LoadError> {
     let history = History::of(&automerge, message.change_bytes);
     let mut document = ListingDocument {
         id: found,
-        automerge,
+        body: automerge.into(),
         waiting: Waiting::default(),
         history,
         health: Health::Sound,

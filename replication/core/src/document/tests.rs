@@ -2,6 +2,7 @@
 //! and what broken input does.
 
 mod conflict;
+mod creation;
 mod hostile;
 mod merging;
 mod records;
@@ -108,7 +109,7 @@ fn exchange(
 /// it came together. (The bytes of a snapshot list independent changes in the order
 /// in which they came.)
 fn content(document: &ListingDocument) -> Vec<Vec<u8>> {
-    let changes = document.automerge.get_changes(&[]);
+    let changes = document.body.get().get_changes(&[]);
     let mut content: Vec<Vec<u8>> = changes
         .iter()
         .map(|change| change.raw_bytes().to_vec())

@@ -117,8 +117,9 @@ impl ListingDocument {
         }
         // Whatever unwinds through here leaves a document that must be reloaded.
         self.health = Health::Poisoned;
-        self.automerge.set_actor(actor::of_node(actor));
-        let mut writer = Writer(self.automerge.transaction());
+        let automerge = self.body.get_mut();
+        automerge.set_actor(actor::of_node(actor));
+        let mut writer = Writer(automerge.transaction());
         let worked = work(&mut writer).and_then(|()| within_bounds(&writer.0));
         let transaction = writer.end();
         if let Err(error) = worked {
@@ -130,7 +131,7 @@ impl ListingDocument {
             .with_message(message)
             .with_time(millis(at));
         let (hash, _patches) = transaction.commit_with(options);
-        let change = hash.map(|_| last_change(&self.automerge)).transpose()?;
+        let change = hash.map(|_| last_change(self.body.get())).transpose()?;
         self.health = Health::Sound;
         Ok(change.map(|change| {
             self.history.add(&change);

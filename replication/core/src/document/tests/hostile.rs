@@ -16,7 +16,7 @@ fn raw_change(
     author: ActorId,
     work: impl FnOnce(&mut Transaction<'_>),
 ) -> Change {
-    let mut automerge = document.automerge.clone();
+    let mut automerge = document.body.get().clone();
     automerge.set_actor(author);
     let mut transaction = automerge.transaction();
     work(&mut transaction);
@@ -53,7 +53,7 @@ fn unsigned(mut value: u64, out: &mut Vec<u8>) {
 /// A change chunk of node 2 with the given columns.
 fn chunk(document: &ListingDocument, columns: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let mut body = vec![1];
-    body.extend(document.automerge.get_heads()[0].0);
+    body.extend(document.body.get().get_heads()[0].0);
     body.push(9);
     body.extend(actor::of_node(node(2)).to_bytes());
     body.push(1); // sequence number
@@ -221,7 +221,7 @@ fn number_of_an_operation_beyond_what_the_document_can_have_is_refused() {
         document.put(ROOT, "title", "x").expect("a map takes it");
     });
     let mut bytes = change.raw_bytes().to_vec();
-    let heads = document.automerge.get_heads();
+    let heads = document.body.get().get_heads();
     let dependency = bytes
         .windows(32)
         .position(|window| window == change.deps()[0].0);
