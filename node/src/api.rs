@@ -15,6 +15,7 @@ mod holds;
 mod id;
 mod keyed;
 mod listings;
+mod me;
 mod offer;
 mod outcome;
 mod outcomes;
@@ -64,6 +65,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/bookings", post(bookings::book))
         .route("/v1/bookings/{id}", get(bookings::read))
         .route("/v1/bookings/{id}/cancel", post(bookings::cancel))
+        .route("/v1/me/bookings", get(me::bookings))
         .route("/v1/outcomes/{key}", get(outcomes::read))
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));

@@ -237,3 +237,15 @@ async fn operators_see_health_metrics_and_links() {
     }
     scenario.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bookings_of_a_caller_are_shown_to_nobody_without_credentials() {
+    let scenario = Scenario::start().await;
+    let node = scenario.cluster.node_in("eu-west").expect("a node");
+    let url = format!("http://{}/v1/me/bookings", node.api);
+    let answer = reqwest::get(&url).await.expect("sent");
+    assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(answer.headers()["www-authenticate"], "Bearer");
+    let problem: Value = answer.json().await.expect("JSON");
+    assert_eq!(problem["code"], "unauthenticated");
+}

@@ -6,7 +6,8 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_replication_core::FieldError;
 use serde_json::{Map, Value, json};
@@ -15,6 +16,7 @@ use serde_json::{Map, Value, json};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Slug {
     Validation,
+    Unauthenticated,
     NotFound,
     MethodNotAllowed,
     SlotTaken,
@@ -63,6 +65,11 @@ impl Slug {
                 "validation",
                 S::UNPROCESSABLE_ENTITY,
                 "The request is not valid",
+            ),
+            Self::Unauthenticated => (
+                "unauthenticated",
+                S::UNAUTHORIZED,
+                "Credentials are required",
             ),
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such thing here"),
             Self::MethodNotAllowed => (
@@ -209,6 +216,10 @@ impl IntoResponse for Problem {
     /// An empty response that carries the problem to the envelope.
     fn into_response(self) -> Response {
         let mut response = self.slug.status().into_response();
+        if self.slug == Slug::Unauthenticated {
+            let scheme = HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(WWW_AUTHENTICATE, scheme);
+        }
         response.extensions_mut().insert(self);
         response
     }
