@@ -23,7 +23,7 @@ pub struct Command {
     #[prost(uint64, tag = "3")]
     pub key_kept_ms: u64,
     /// What to do. Absent only in an entry of a later version: it is rejected.
-    #[prost(oneof = "Op", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20")]
+    #[prost(oneof = "Op", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21")]
     pub op: Option<Op>,
 }
 
@@ -104,6 +104,9 @@ pub enum Op {
     /// The payment provider has done a step, or an operator gives it up.
     #[prost(message, tag = "20")]
     Settle(Settle),
+    /// The listing is about to be deleted: from now on nothing of it is let.
+    #[prost(message, tag = "21")]
+    Close(Close),
 }
 
 /// A stay: the nights from check-in up to, not including, check-out.
@@ -294,6 +297,10 @@ pub struct Unblock {
     #[prost(uint64, tag = "1")]
     pub number: u64,
 }
+
+/// See [`Op::Close`]. Nothing undoes it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Close {}
 
 /// See [`Op::Expire`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]

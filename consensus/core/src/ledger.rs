@@ -1,6 +1,7 @@
 //! The state of one listing's bookings, and the one way it changes.
 
 mod answers;
+mod closing;
 mod events;
 mod invariants;
 mod keys;
@@ -19,10 +20,9 @@ mod tests;
 use jiff::civil::Date;
 
 use crate::command::Command;
-use crate::day;
 use crate::outcome::{Applied, Outcome, Replay};
 use crate::payment::OpenPayment;
-use crate::reservation::{Reservation, ReservationState};
+use crate::reservation::Reservation;
 
 pub use answers::Fate;
 pub use events::{Event, EventKind, OUTBOX_EVENTS_MAX};
@@ -55,6 +55,8 @@ pub struct Ledger {
     shelf: Shelf,
     keys: Keys,
     outbox: Outbox,
+    /// When the listing was closed for good, in milliseconds since 1970.
+    closed_ms: Option<u64>,
     /// How many units of each night are taken: a sum over the reservations.
     occupancy: Occupancy,
 }
@@ -109,10 +111,14 @@ impl Ledger {
     }
 
     /// Free units of every night from `from` up to, not including, `until`, for a
-    /// listing of `units`. What is due by `now_ms` counts as lapsed.
+    /// listing of `units`. What is due by `now_ms` counts as lapsed; of a closed listing
+    /// nothing is free.
     #[must_use]
     pub fn availability(&self, from: Date, until: Date, units: u32, now_ms: u64) -> Vec<Night> {
-        let units = if self.units == 0 { units } else { self.units };
+        let units = match self.closed_ms {
+            Some(_) => 0,
+            None => self.units_or(units),
+        };
         let mut occupancy = self.occupancy.clone();
         for due in self.shelf.due(now_ms) {
             occupancy.give_back(&due.stay, due.units);
@@ -148,20 +154,6 @@ impl Ledger {
     fn payment_due_ms(&self) -> Option<u64> {
         let due = |one: &Reservation| one.payment.as_ref().and_then(crate::Payment::due_ms);
         self.shelf.open().filter_map(due).min()
-    }
-
-    /// Whether a booking stands whose departure is after `today`. A payment that is
-    /// due by `now_ms` counts as lapsed.
-    #[must_use]
-    pub fn has_future_booking(&self, today: Date, now_ms: u64) -> bool {
-        let today = day::from_date(today);
-        self.shelf.iter().any(|one| {
-            let stands = matches!(
-                one.state_at(now_ms),
-                ReservationState::Confirmed | ReservationState::PendingPayment
-            );
-            stands && one.stay.check_out > today
-        })
     }
 
     /// Events that nobody has taken yet, oldest first.

@@ -24,8 +24,8 @@ mod reservation;
 mod settle;
 
 pub use command::{
-    Block, Book, Cancel, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay, Price,
-    Release, Stay, Terms, Unblock,
+    Block, Book, Cancel, Close, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay,
+    Price, Release, Stay, Terms, Unblock,
 };
 pub use ledger::{
     BOOKING_HORIZON_DAYS, ENCODED_BYTES_MAX, Event, EventKind, Fate, HOLD_TTL_MS,

@@ -36,7 +36,7 @@ pub enum Replay {
 /// The answer to one log entry.
 #[derive(Clone, PartialEq, Message)]
 pub struct Applied {
-    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     outcome: Option<Outcome>,
     #[prost(bool, tag = "20")]
     replayed: bool,
@@ -186,6 +186,9 @@ pub enum Outcome {
     /// The step of the payment is journalled.
     #[prost(uint64, tag = "11")]
     Settled(u64),
+    /// The listing is closed, since this instant in milliseconds since 1970.
+    #[prost(uint64, tag = "12")]
+    Closed(u64),
 }
 
 impl Outcome {
@@ -203,7 +206,7 @@ impl Outcome {
             | Self::Blocked(number)
             | Self::Unblocked(number)
             | Self::Settled(number) => Some(*number),
-            Self::Expired(_) | Self::Rejected(_) => None,
+            Self::Expired(_) | Self::Closed(_) | Self::Rejected(_) => None,
         }
     }
 

@@ -5,6 +5,7 @@ use prost::Message;
 
 use crate::day;
 use crate::outcome::Outcome;
+use crate::reservation::ReservationState;
 
 /// Why nothing was done. Each has a problem of the client contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +39,17 @@ pub enum Rejection {
     },
     /// A payment under another key is under way for the same hold.
     InFlight,
+    /// The listing is closed for good: nothing of it is let any more.
+    Closed,
+    /// The listing cannot be closed: somebody has, or may yet have, nights of it.
+    HasBookings {
+        /// Number of the reservation that stands longest.
+        number: u64,
+        /// How it stands: held, pending or confirmed.
+        state: ReservationState,
+        /// Day of its departure.
+        until: Date,
+    },
 }
 
 /// A rejection as it is stored.
@@ -55,6 +67,10 @@ pub struct RejectedWire {
     detail: String,
     #[prost(string, tag = "6")]
     quote: String,
+    #[prost(uint64, tag = "7")]
+    number: u64,
+    #[prost(enumeration = "ReservationState", tag = "8")]
+    state: i32,
 }
 
 const SLOT_TAKEN: i32 = 1;
@@ -65,6 +81,8 @@ const VALIDATION: i32 = 5;
 const OVERLOADED: i32 = 6;
 const QUOTE_STALE: i32 = 7;
 const IN_FLIGHT: i32 = 8;
+const CLOSED: i32 = 9;
+const HAS_BOOKINGS: i32 = 10;
 
 impl RejectedWire {
     pub(crate) fn read(&self) -> Rejection {
@@ -78,6 +96,12 @@ impl RejectedWire {
             IDEMPOTENCY_MISMATCH => Rejection::IdempotencyMismatch,
             OVERLOADED => Rejection::Overloaded,
             IN_FLIGHT => Rejection::InFlight,
+            CLOSED => Rejection::Closed,
+            HAS_BOOKINGS => Rejection::HasBookings {
+                number: self.number,
+                state: self.state(),
+                until: day::to_date(self.until),
+            },
             QUOTE_STALE => Rejection::QuoteStale {
                 quote: self.quote.clone(),
             },
@@ -113,6 +137,21 @@ impl From<Rejection> for Outcome {
                 // For a reader of an earlier version.
                 "/hold_id".clone_into(&mut wire.pointer);
                 "another payment for this hold is under way".clone_into(&mut wire.detail);
+            }
+            Rejection::Closed => {
+                wire.kind = CLOSED;
+                // For a reader of an earlier version.
+                "the listing is closed".clone_into(&mut wire.detail);
+            }
+            Rejection::HasBookings {
+                number,
+                state,
+                until,
+            } => {
+                wire.kind = HAS_BOOKINGS;
+                wire.number = number;
+                wire.state = state.into();
+                wire.until = day::from_date(until);
             }
             Rejection::QuoteStale { quote } => {
                 wire.kind = QUOTE_STALE;

@@ -7,7 +7,8 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use meridian_regions::{Genesis, ListingId, RegionId, Topology, place_voters};
+use meridian_consensus_core::{Close, Op, Rejection};
+use meridian_regions::{BookingId, Genesis, ListingId, RegionId, Topology, place_voters};
 use meridian_replication::{Precondition, ReadError, ReadListing, WriteError};
 use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, ValidDraft};
 use serde_json::{Value, json};
@@ -15,7 +16,8 @@ use serde_json::{Value, json};
 use super::body::JsonBody;
 use super::consistency::Achieved;
 use super::id::Id;
-use super::outcome::unanswered;
+use super::keyed::repeatable;
+use super::outcome::rejected;
 use super::problem::{Problem, Slug};
 use super::session::{Session, SessionHeaders};
 use crate::clock;
@@ -101,7 +103,12 @@ pub(crate) async fn edit(
     Ok(answer(&written.listing, StatusCode::OK))
 }
 
-/// `DELETE /v1/listings/{id}`: refused while a future booking stands.
+/// `DELETE /v1/listings/{id}`: refused while somebody has, or may yet have, nights of it.
+///
+/// First its ledger is closed, which is final: no booking comes in between. Then the
+/// document is marked. Whoever dies in between leaves a listing that is shown and not
+/// let; deleting it again finds it closed, and goes on. So everything that may refuse
+/// comes before the first step.
 pub(crate) async fn remove(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -109,24 +116,36 @@ pub(crate) async fn remove(
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let precondition = precondition(&headers)?;
+    let listing = find(&node, &id).await?;
+    if let Precondition::IfMatch(tag) = &precondition
+        && tag != listing.etag()
+    {
+        return Err(changed(listing.etag()));
+    }
     let genesis = founded(&node, &id)?;
-    let ledger = node
-        .bookings
-        .read(session.errand(&genesis))
-        .await
-        .map_err(unanswered)?;
-    let now = clock::now();
-    if ledger.has_future_booking(clock::date_utc(now), now.as_millis()) {
-        return Err(Problem::new(
-            Slug::HasBookings,
-            "cancel the bookings that stand, or wait until they have passed",
-        ));
+    let close = Op::Close(Close {});
+    let closed = repeatable(&node, session.errand(&genesis), close).await?;
+    if let Some(refusal) = closed.outcome().rejection() {
+        return Err(not_closed(&id, refusal));
     }
     node.replica
-        .delete(&id, precondition)
+        .delete(&id, Precondition::None)
         .await
         .map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Why a listing cannot be closed, with what stands in the way.
+fn not_closed(id: &ListingId, refusal: Rejection) -> Problem {
+    let standing = match &refusal {
+        Rejection::HasBookings { number, .. } => Some(BookingId::new(id.clone(), *number)),
+        _ => None,
+    };
+    let problem = rejected(refusal);
+    match standing {
+        Some(booking) => problem.with("booking_id", booking.to_string()),
+        None => problem,
+    }
 }
 
 /// `GET /v1/listings/{id}/conflicts`
@@ -246,6 +265,15 @@ fn tagged(mut response: Response, listing: &ReadListing) -> Response {
     response
 }
 
+/// The document is not the one that the client named.
+fn changed(current: &str) -> Problem {
+    Problem::new(
+        Slug::PreconditionFailed,
+        "read the listing again and repeat the change on what it says now",
+    )
+    .with("current_etag", current)
+}
+
 /// A write that was not done, as a problem.
 fn refused(error: WriteError) -> Problem {
     match error {
@@ -253,11 +281,7 @@ fn refused(error: WriteError) -> Problem {
             Slug::NotFound,
             "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
         ),
-        WriteError::PreconditionFailed { current } => Problem::new(
-            Slug::PreconditionFailed,
-            "read the listing again and repeat the change on what it says now",
-        )
-        .with("current_etag", current),
+        WriteError::PreconditionFailed { current } => changed(&current),
         WriteError::Invalid(errors) => Problem::fields(errors),
         WriteError::Overloaded | WriteError::Read(ReadError::Unsettled { .. }) => {
             Problem::new(Slug::Overloaded, error.to_string())

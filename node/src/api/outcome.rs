@@ -140,6 +140,7 @@ fn told(listing: &ListingId, applied: &Applied) -> Result<Told, Problem> {
         Outcome::Released(_)
         | Outcome::Unblocked(_)
         | Outcome::Expired(_)
+        | Outcome::Closed(_)
         | Outcome::Settled(_) => Told {
             status: StatusCode::NO_CONTENT,
             location: None,
@@ -218,6 +219,16 @@ pub(crate) fn rejected(rejection: Rejection) -> Problem {
             "another payment for this hold is under way: wait for its outcome",
         )
         .retry_after(UNKNOWN_RETRY),
+        Rejection::Closed => Problem::new(Slug::NotFound, "this listing has been deleted"),
+        Rejection::HasBookings { state, until, .. } => Problem::new(
+            Slug::HasBookings,
+            format!(
+                "a stay until {until} is {}: cancel the bookings that stand, or wait until they have passed",
+                state_name(state)
+            ),
+        )
+        .with("state", state_name(state))
+        .with("until", until.to_string()),
         Rejection::QuoteStale { quote } => Problem::new(
             Slug::QuoteStale,
             "read the listing again and show the guest the new price and terms",

@@ -1,5 +1,8 @@
 //! The envelope around every handler, on a node of its own.
 
+mod caller;
+mod deletion;
+
 use std::sync::Arc;
 
 use axum::Router;

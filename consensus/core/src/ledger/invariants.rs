@@ -16,6 +16,9 @@ impl Ledger {
             if one.state().takes_nights() {
                 counted.take(&one.stay, one.units);
             }
+            if self.closed_ms.is_some() && one.lapses() {
+                return Err(format!("{} may yet be sold, and it is closed", one.number));
+            }
             if one.fencing_token > self.last_number {
                 return Err(format!("token {} was never given", one.fencing_token));
             }

@@ -245,7 +245,7 @@ struct StoredRecord {
 
 #[derive(Clone, PartialEq, Message)]
 struct Answer {
-    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     outcome: Option<Outcome>,
 }
 

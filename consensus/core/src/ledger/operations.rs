@@ -21,7 +21,9 @@ impl Ledger {
     pub(super) fn perform(&mut self, command: &Command, lapsed: u64) -> Result<Outcome, Rejection> {
         let request = command.idempotency.as_ref();
         let caller = request.map_or("", |request| request.caller.as_str());
-        match command.op.as_ref() {
+        let op = command.op.as_ref();
+        self.admits(op)?;
+        match op {
             Some(Op::Hold(hold)) => self.hold(hold, caller),
             Some(Op::Book(book)) => {
                 let number = self.reserve_for(book, caller)?;
@@ -35,6 +37,7 @@ impl Ledger {
             Some(Op::Cancel(cancel)) => self.cancel(cancel.number),
             Some(Op::Block(block)) => self.block(block, caller),
             Some(Op::Unblock(unblock)) => self.unblock(unblock.number),
+            Some(Op::Close(_)) => self.close(),
             Some(Op::Expire(_)) => Ok(Outcome::Expired(lapsed)),
             None => Err(rules::invalid(
                 "",
@@ -100,7 +103,7 @@ impl Ledger {
     }
 
     /// Units are fixed by the first command that takes nights.
-    const fn units_or(&self, named: u32) -> u32 {
+    pub(super) const fn units_or(&self, named: u32) -> u32 {
         if self.units == 0 { named } else { self.units }
     }
 

@@ -61,7 +61,9 @@ pub(super) fn worth(outcome: &Outcome, has_changed: bool) -> Option<Worth> {
             | Rejection::Validation { .. }
             | Rejection::IdempotencyMismatch
             | Rejection::Overloaded
-            | Rejection::InFlight,
+            | Rejection::InFlight
+            | Rejection::Closed
+            | Rejection::HasBookings { .. },
         ) => None,
     }
 }

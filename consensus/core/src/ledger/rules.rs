@@ -20,7 +20,7 @@ const QUOTE_BYTES_MAX: usize = 64;
 /// Longest currency, in bytes; ISO 4217 has three.
 const CURRENCY_BYTES_MAX: usize = 8;
 /// Somewhere on Earth it is still yesterday by UTC.
-const TIME_ZONE_DAYS: i32 = 1;
+pub(super) const TIME_ZONE_DAYS: i32 = 1;
 
 /// Checks that the guest saw what holds now. Here and not before: a repeated request
 /// is answered by its key, whatever the price has become.

@@ -26,6 +26,8 @@ struct Wire {
     keys: StoredKeys,
     #[prost(message, required, tag = "7")]
     outbox: Outbox,
+    #[prost(uint64, optional, tag = "8")]
+    closed_ms: Option<u64>,
 }
 
 impl Ledger {
@@ -41,6 +43,7 @@ impl Ledger {
             reservations: self.shelf.iter().cloned().collect(),
             keys: self.keys.stored(),
             outbox: self.outbox.clone(),
+            closed_ms: self.closed_ms,
         }
         .encode_to_vec()
     }
@@ -58,6 +61,7 @@ impl Ledger {
             last_number: wire.last_number,
             keys: Keys::read(wire.keys)?,
             outbox: wire.outbox,
+            closed_ms: wire.closed_ms,
             ..Self::default()
         };
         for one in wire.reservations {

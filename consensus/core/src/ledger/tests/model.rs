@@ -5,7 +5,9 @@ use proptest::proptest;
 
 use super::{NOW_MS, TTL_MS, at, confirm, keyed, night, pay, price, stay, terms};
 use crate::command::Stay;
-use crate::command::{Block, Book, Cancel, Command, Decline, Hold, Op, Release, Terms, Unblock};
+use crate::command::{
+    Block, Book, Cancel, Close, Command, Decline, Hold, Op, Release, Terms, Unblock,
+};
 use crate::day;
 use crate::ledger::{Ledger, PAYMENT_TTL_MS};
 use crate::outcome::{Applied, Replay};
@@ -33,6 +35,7 @@ struct Modelled {
 struct Model {
     all: Vec<Modelled>,
     now_ms: u64,
+    closed: bool,
 }
 
 /// Units in the model's listing.
@@ -76,8 +79,29 @@ impl Model {
                 let now_ms = self.now_ms;
                 let index = usize::try_from(number).expect("small") - 1;
                 let one = self.all.get_mut(index);
-                one.is_some_and(|one| one.advance(to, now_ms))
+                let pays = matches!(to, Move::Pay);
+                one.is_some_and(|one| !(pays && self.closed) && one.advance(to, now_ms))
             }
+            Action::Close => self.close(),
+        }
+    }
+
+    fn close(&mut self) -> bool {
+        let today = i32::try_from(self.now_ms / day::DAY_MS).expect("small") - 20_605;
+        let stands = |one: &Modelled| match one.state {
+            S::Held | S::PendingPayment => true,
+            S::Confirmed => one.until >= today,
+            _ => false,
+        };
+        self.closed |= !self.all.iter().any(stands);
+        self.closed
+    }
+
+    fn free(&self, night: i32) -> u32 {
+        if self.closed {
+            0
+        } else {
+            UNITS - self.taken(night)
         }
     }
 
@@ -87,7 +111,7 @@ impl Model {
             Take::Book => (1, PAYMENT_TTL_MS, S::PendingPayment),
             Take::Block => (UNITS, 0, S::Blocked),
         };
-        let free = (from..until).all(|night| self.taken(night) + units <= UNITS);
+        let free = !self.closed && (from..until).all(|night| self.taken(night) + units <= UNITS);
         if free {
             self.all.push(Modelled {
                 state,
@@ -217,6 +241,7 @@ enum Move {
 enum Action {
     Take { from: i32, nights: i32, kind: Take },
     Move { number: u64, to: Move },
+    Close,
 }
 
 impl Action {
@@ -260,6 +285,7 @@ impl Action {
                 Move::Unblock => Op::Unblock(Unblock { number }),
                 Move::Settle(settled) => Op::Settle(Settle::new(number, settled, "by the test")),
             },
+            Self::Close => Op::Close(Close {}),
         }
     }
 }
@@ -288,9 +314,13 @@ fn actions() -> impl Strategy<Value = Vec<(Action, u64)>> {
         kind,
     });
     let step = (1..8_u64, to).prop_map(|(number, to)| Action::Move { number, to });
+    let close = Just(Action::Close);
     // Mostly small steps of time, now and then past a hold's or a payment's end.
     let passed = prop_oneof![8 => 0..1_000_u64, 1 => Just(TTL_MS), 1 => Just(PAYMENT_TTL_MS)];
-    prop::collection::vec((prop_oneof![1 => take, 3 => step], passed), 1..80)
+    prop::collection::vec(
+        (prop_oneof![6 => take, 18 => step, 1 => close], passed),
+        1..80,
+    )
 }
 
 proptest! {
@@ -313,9 +343,10 @@ proptest! {
                 let money = (payment.captured, payment.refunded);
                 prop_assert_eq!(money, (one.captured, one.refunded));
             }
+            prop_assert_eq!(ledger.closed_ms().is_some(), model.closed);
             for offset in 0..16 {
                 let free = ledger.availability(night(offset), night(offset + 1), UNITS, now_ms);
-                prop_assert_eq!(free[0].free, UNITS - model.taken(offset));
+                prop_assert_eq!(free[0].free, model.free(offset));
             }
             prop_assert_eq!(Ledger::decode(&ledger.encode()).expect("its own bytes"), ledger.clone());
         }

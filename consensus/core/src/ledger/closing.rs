@@ -1,0 +1,67 @@
+//! The end of a listing: closed for good, so that it can be deleted.
+//!
+//! Whether somebody has nights of it, and that nobody will ever have, is one entry: a
+//! booking is before it in the log and refuses it, or after it and is refused.
+
+use crate::command::Op;
+use crate::day;
+use crate::outcome::Outcome;
+use crate::rejection::Rejection;
+use crate::reservation::{Reservation, ReservationState};
+
+use super::rules::TIME_ZONE_DAYS;
+use super::{EventKind, Ledger};
+
+impl Ledger {
+    /// When the listing was closed for good, in milliseconds since 1970.
+    #[must_use]
+    pub const fn closed_ms(&self) -> Option<u64> {
+        self.closed_ms
+    }
+
+    /// Refuses what would take nights of a closed listing, or sell them.
+    pub(super) const fn admits(&self, op: Option<&Op>) -> Result<(), Rejection> {
+        let takes = matches!(
+            op,
+            Some(Op::Hold(_) | Op::Book(_) | Op::Pay(_) | Op::Block(_))
+        );
+        if takes && self.closed_ms.is_some() {
+            return Err(Rejection::Closed);
+        }
+        Ok(())
+    }
+
+    /// Closes the listing unless somebody has, or may yet have, nights of it. Again it
+    /// changes nothing. Blocks do not stand in its way, nor does money that is still to
+    /// go back.
+    pub(super) fn close(&mut self) -> Result<Outcome, Rejection> {
+        if let Some(closed_ms) = self.closed_ms {
+            return Ok(Outcome::Closed(closed_ms));
+        }
+        if let Some(one) = self.longest_standing() {
+            return Err(Rejection::HasBookings {
+                number: one.number,
+                state: one.state(),
+                until: one.stay.check_out(),
+            });
+        }
+        let closed_ms = self.time_ms;
+        self.closed_ms = Some(closed_ms);
+        // Of no reservation: every night is gone.
+        self.changed(0, EventKind::AvailabilityChanged);
+        Ok(Outcome::Closed(closed_ms))
+    }
+
+    /// What departs last of all that is sold and not over, or may yet be sold. What has
+    /// lapsed has been ended before.
+    fn longest_standing(&self) -> Option<&Reservation> {
+        let today = day::of_instant(self.time_ms).saturating_sub(TIME_ZONE_DAYS);
+        let stands = |one: &&Reservation| match one.state() {
+            ReservationState::Held | ReservationState::PendingPayment => true,
+            ReservationState::Confirmed => one.stay.check_out > today,
+            _ => false,
+        };
+        let departure = |one: &&Reservation| one.stay.check_out;
+        self.shelf.iter().filter(stands).max_by_key(departure)
+    }
+}

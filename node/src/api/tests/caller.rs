@@ -1,0 +1,122 @@
+//! A node that is a whole cluster, and a client of its API.
+
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use meridian_regions::ListingId;
+use meridian_replication_core::ListingDraft;
+use reqwest::{Client, Method, RequestBuilder};
+use serde_json::{Value, json};
+
+use crate::clock;
+use crate::solo::Solo;
+
+/// What a request was answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// Null where there is none.
+    pub(super) body: Value,
+}
+
+/// See the module.
+pub(super) struct Caller {
+    pub(super) solo: Solo,
+    url: String,
+    http: Client,
+}
+
+impl Caller {
+    pub(super) async fn start() -> Self {
+        let solo = Solo::start();
+        let url = solo.serve(crate::api::router(Arc::clone(&solo.node))).await;
+        let http = Client::builder().no_proxy().build().expect("a client");
+        Self { solo, url, http }
+    }
+
+    /// Sends a request; every one has a key of its own, unless it is named.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        key: Option<&str>,
+    ) -> Answer {
+        let fresh = format!("{:032x}", rand::random::<u128>());
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.url))
+            .header("Idempotency-Key", key.unwrap_or(&fresh));
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        read(request).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, None, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send(Method::POST, path, Some(body), None).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> Answer {
+        self.send(Method::DELETE, path, None, None).await
+    }
+
+    /// Deletes what has this entity tag.
+    pub(super) async fn delete_matching(&self, path: &str, tag: &str) -> Answer {
+        let request = self.http.delete(format!("{}{path}", self.url));
+        read(request.header("If-Match", tag)).await
+    }
+
+    /// A listing with these fields beside the required ones. Not by the API, whose
+    /// listings survive more than a node.
+    pub(super) async fn listing(&self, fields: Value) -> ListingId {
+        let mut draft = json!({
+            "title": "Loft",
+            "location": {"lat": 59.91, "lon": 10.75},
+            "capacity": 4,
+            "nightly_price": {"amount": 12_900, "currency": "EUR"},
+        });
+        if let (Value::Object(draft), Value::Object(fields)) = (&mut draft, fields) {
+            draft.extend(fields);
+        }
+        let draft = ListingDraft::from_json(draft).and_then(|draft| draft.validate());
+        let genesis = self.solo.genesis();
+        let id = genesis.listing.clone();
+        let replica = &self.solo.node.replica;
+        let made = replica.create(&id, &draft.expect("valid"), genesis).await;
+        made.expect("created");
+        id
+    }
+
+    pub(super) async fn stop(self) {
+        drop(self.http);
+        self.solo.stop().await;
+    }
+}
+
+async fn read(request: RequestBuilder) -> Answer {
+    let answer = request.send().await.expect("sent");
+    let status = answer.status().as_u16();
+    let bytes = answer.bytes().await.expect("a body");
+    let body = serde_json::from_slice(&bytes).unwrap_or_default();
+    Answer { status, body }
+}
+
+/// One night, `days` from now, for two.
+pub(super) fn night(days: i64) -> Value {
+    let check_in = clock::date_utc(clock::now()).saturating_add(days.days());
+    let check_out = check_in.saturating_add(1.day());
+    json!({"check_in": check_in, "check_out": check_out, "guests": 2})
+}
+
+/// The same, to be booked at once.
+pub(super) fn booking(listing: &ListingId, days: i64) -> Value {
+    let mut body = night(days);
+    body["listing_id"] = json!(listing);
+    body["payment_method"] = json!("card_ok");
+    body
+}
