@@ -8,6 +8,7 @@ mod blocks;
 mod body;
 mod body_deadline;
 mod bookings;
+mod calendar;
 mod consistency;
 mod envelope;
 mod history;

@@ -146,6 +146,7 @@ async fn paths_and_bodies_that_were_passed_over_get_precise_problems() {
     refused(broken_block, 404, "not-found").await;
     let mut hourly = draft("By the hour");
     hourly["slot"] = json!("hour");
+    hourly["location"]["time_zone"] = json!("Europe/Nowhere");
     let hourly = http.post(format!("{url}/v1/listings")).json(&hourly);
     refused(hourly, 422, "validation").await;
     let hold = format!("{}_1", listing.replace("lst_", "hld_"));

@@ -7,6 +7,7 @@ use crate::day;
 use crate::outcome::DecodeError;
 use crate::policy::CancelPolicy;
 use crate::settle::Settle;
+use crate::slots::{self, Edge, Hours};
 
 /// One entry of the log.
 #[derive(Clone, PartialEq, Message)]
@@ -109,7 +110,8 @@ pub enum Op {
     Close(Close),
 }
 
-/// A stay: the nights from check-in up to, not including, check-out.
+/// A stay: the slots from check-in up to, not including, check-out. Slots are nights,
+/// or hours.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub struct Stay {
     #[prost(sint32, tag = "1")]
@@ -119,56 +121,94 @@ pub struct Stay {
     /// How many come.
     #[prost(uint32, tag = "3")]
     pub guests: u32,
+    /// Absent where the slots are nights.
+    #[prost(message, optional, tag = "4")]
+    pub(crate) hours: Option<Hours>,
 }
 
 impl Stay {
-    /// A stay of `guests` people.
+    /// A stay of `guests` people by the night.
     #[must_use]
     pub fn new(check_in: Date, check_out: Date, guests: u32) -> Self {
         Self {
             check_in: day::from_date(check_in),
             check_out: day::from_date(check_out),
             guests,
+            hours: None,
         }
     }
 
-    /// Day of arrival.
+    /// A stay of `guests` people by the hour, from one hour to another, both counted from
+    /// 1970 ([`Hours::beginning_at`]).
     #[must_use]
-    pub fn check_in(&self) -> Date {
-        day::to_date(self.check_in)
+    pub const fn of_hours(hours: Hours, check_in: i32, check_out: i32, guests: u32) -> Self {
+        Self {
+            check_in,
+            check_out,
+            guests,
+            hours: Some(hours),
+        }
     }
 
-    /// Day of departure.
+    /// Where it begins.
     #[must_use]
-    pub fn check_out(&self) -> Date {
-        day::to_date(self.check_out)
+    pub fn check_in(&self) -> Edge {
+        Edge::of(self.check_in, self.hours)
     }
 
-    /// How many nights; negative if the dates are the wrong way round.
+    /// Where it ends: the first slot that is not its own.
     #[must_use]
-    pub fn nights(&self) -> i64 {
+    pub fn check_out(&self) -> Edge {
+        Edge::of(self.check_out, self.hours)
+    }
+
+    /// How many slots; negative if its ends are the wrong way round.
+    #[must_use]
+    pub fn slots(&self) -> i64 {
         i64::from(self.check_out) - i64::from(self.check_in)
+    }
+
+    /// The same with so many slots after it.
+    pub(crate) fn and_then(mut self, slots: u32) -> Self {
+        let slots = i32::try_from(slots).unwrap_or(i32::MAX);
+        self.check_out = self.check_out.saturating_add(slots);
+        self
+    }
+
+    /// When it begins, in milliseconds since 1970; a night with its day of UTC.
+    pub(crate) fn starts_ms(&self) -> u64 {
+        slots::starts_ms(self.check_in, self.hours)
+    }
+
+    /// When it ends, in milliseconds since 1970.
+    pub(crate) fn ends_ms(&self) -> u64 {
+        slots::starts_ms(self.check_out, self.hours)
     }
 }
 
 /// The listing's rules as the guest saw them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub struct Terms {
-    /// Units of the listing. Fixed for the ledger by its first command.
+    /// Units of the listing. Fixed for the ledger by its first command, as is whether it
+    /// is let by the night or by which hours.
     #[prost(uint32, tag = "1")]
     pub units: u32,
     /// Most guests of one stay.
     #[prost(uint32, tag = "2")]
     pub capacity: u32,
-    /// Least nights of one stay.
+    /// Least slots of one stay.
     #[prost(uint32, tag = "3")]
     pub min_stay: u32,
-    /// Most nights of one stay.
+    /// Most slots of one stay.
     #[prost(uint32, tag = "4")]
     pub max_stay: u32,
     /// What a guest gets back who cancels; [`CancelPolicy::FLEXIBLE`] if absent.
     #[prost(message, optional, tag = "5")]
     pub policy: Option<CancelPolicy>,
+    /// Slots that nobody may have after the stay, to make its unit ready again; zero lets
+    /// the next stay begin where this one ends.
+    #[prost(uint32, tag = "6")]
+    pub turnover: u32,
 }
 
 /// What the whole stay costs.
@@ -204,6 +244,9 @@ pub struct Hold {
     /// is done.
     #[prost(string, optional, tag = "6")]
     pub quote_seen: Option<String>,
+    /// Stands for the heads of the document that terms, price and quote are of.
+    #[prost(string, tag = "7")]
+    pub heads: String,
 }
 
 /// See [`Op::Book`].
@@ -228,6 +271,9 @@ pub struct Book {
     /// What the guest pays with, in the provider's terms: a token, never a card.
     #[prost(string, tag = "6")]
     pub payment_method: String,
+    /// Stands for the heads of the document that terms, price and quote are of.
+    #[prost(string, tag = "7")]
+    pub heads: String,
 }
 
 /// See [`Op::Pay`].
@@ -282,7 +328,7 @@ pub struct Cancel {
 /// See [`Op::Block`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub struct Block {
-    /// The nights; guests do not count here.
+    /// The slots; guests do not count here.
     #[prost(message, required, tag = "1")]
     pub nights: Stay,
     /// Units of the listing: a block closes all of them.

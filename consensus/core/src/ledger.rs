@@ -6,7 +6,7 @@ mod events;
 mod invariants;
 mod keys;
 mod lapse;
-mod nights;
+mod occupancy;
 mod operations;
 mod payments;
 mod room;
@@ -17,12 +17,11 @@ mod stored;
 #[cfg(test)]
 mod tests;
 
-use jiff::civil::Date;
-
-use crate::command::Command;
+use crate::command::{Command, Stay};
 use crate::outcome::{Applied, Outcome, Replay};
 use crate::payment::OpenPayment;
 use crate::reservation::Reservation;
+use crate::slots::Hours;
 
 pub use answers::Fate;
 pub use events::{Event, EventKind, OUTBOX_EVENTS_MAX};
@@ -30,13 +29,15 @@ pub use keys::{
     IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, LASTING_RECORDS_MAX,
     LASTING_RECORDS_OF_CALLER_MAX, PASSING_RECORDS_MAX,
 };
-pub use nights::Night;
+pub use occupancy::Slot;
 pub use room::{ENCODED_BYTES_MAX, HOLDS_OF_CALLER_MAX, RESERVATION_BYTES_MAX};
-pub use rules::{BOOKING_HORIZON_DAYS, HOLD_TTL_MS, STAY_NIGHTS_MAX};
+pub use rules::{
+    BOOKING_HORIZON_DAYS, BOOKING_HORIZON_HOURS, HOLD_TTL_MS, STAY_SLOTS_MAX, TURNOVER_SLOTS_MAX,
+};
 
 use events::Outbox;
 use keys::Keys;
-use nights::Occupancy;
+use occupancy::Occupancy;
 use shelf::Shelf;
 
 /// How long a payment may be under way before its nights are free again, in
@@ -48,6 +49,8 @@ pub const PAYMENT_TTL_MS: u64 = 15 * 60 * 1_000;
 pub struct Ledger {
     /// Units of the listing; zero before the first command.
     units: u32,
+    /// By which hours it is let; absent where by the night. Fixed together with the units.
+    hours: Option<Hours>,
     time_ms: u64,
     revision: u64,
     /// Number of the latest reservation; its fencing token too.
@@ -57,7 +60,7 @@ pub struct Ledger {
     outbox: Outbox,
     /// When the listing was closed for good, in milliseconds since 1970.
     closed_ms: Option<u64>,
-    /// How many units of each night are taken: a sum over the reservations.
+    /// How many units of each slot are taken: a sum over the reservations.
     occupancy: Occupancy,
 }
 
@@ -110,20 +113,26 @@ impl Ledger {
         self.shelf.iter()
     }
 
-    /// Free units of every night from `from` up to, not including, `until`, for a
-    /// listing of `units`. What is due by `now_ms` counts as lapsed; of a closed listing
-    /// nothing is free.
+    /// By which hours the listing is let; `None` before its first command, and where it is
+    /// let by the night.
     #[must_use]
-    pub fn availability(&self, from: Date, until: Date, units: u32, now_ms: u64) -> Vec<Night> {
+    pub const fn hours(&self) -> Option<Hours> {
+        self.hours
+    }
+
+    /// Free units of every slot of an interval, for a listing of `units`. What is due by
+    /// `now_ms` counts as lapsed; of a closed listing nothing is free.
+    #[must_use]
+    pub fn availability(&self, span: &Stay, units: u32, now_ms: u64) -> Vec<Slot> {
         let units = match self.closed_ms {
             Some(_) => 0,
             None => self.units_or(units),
         };
         let mut occupancy = self.occupancy.clone();
         for due in self.shelf.due(now_ms) {
-            occupancy.give_back(&due.stay, due.units);
+            occupancy.give_back(&due.taken(), due.units);
         }
-        occupancy.nights(from, until, units)
+        occupancy.free(span, units)
     }
 
     /// The earliest instant, in milliseconds since 1970, at which something must be done

@@ -1,4 +1,5 @@
-//! The slot ledger: which nights of a listing are whose, decided deterministically.
+//! The slot ledger: which nights, or hours, of a listing are whose, decided
+//! deterministically.
 //!
 //! One ledger is the state of one listing's Raft group. It applies [`Command`]s in
 //! log order and answers [`Outcome`]s; the same commands give the same bytes on
@@ -22,16 +23,18 @@ mod policy;
 mod rejection;
 mod reservation;
 mod settle;
+mod slots;
 
 pub use command::{
     Block, Book, Cancel, Close, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay,
     Price, Release, Stay, Terms, Unblock,
 };
 pub use ledger::{
-    BOOKING_HORIZON_DAYS, ENCODED_BYTES_MAX, Event, EventKind, Fate, HOLD_TTL_MS,
-    HOLDS_OF_CALLER_MAX, IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN,
-    LASTING_RECORDS_MAX, LASTING_RECORDS_OF_CALLER_MAX, Ledger, Night, OUTBOX_EVENTS_MAX,
-    PASSING_RECORDS_MAX, PAYMENT_TTL_MS, RESERVATION_BYTES_MAX, STAY_NIGHTS_MAX,
+    BOOKING_HORIZON_DAYS, BOOKING_HORIZON_HOURS, ENCODED_BYTES_MAX, Event, EventKind, Fate,
+    HOLD_TTL_MS, HOLDS_OF_CALLER_MAX, IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN,
+    LASTING_RECORDS_MAX, LASTING_RECORDS_OF_CALLER_MAX, Ledger, OUTBOX_EVENTS_MAX,
+    PASSING_RECORDS_MAX, PAYMENT_TTL_MS, RESERVATION_BYTES_MAX, STAY_SLOTS_MAX, Slot,
+    TURNOVER_SLOTS_MAX,
 };
 pub use outcome::{
     Applied, Confirmed, Declined, DecodeError, Held, Outcome, Pending, Replay, Reserved,
@@ -43,3 +46,4 @@ pub use policy::CancelPolicy;
 pub use rejection::Rejection;
 pub use reservation::{Reservation, ReservationState, Step, StepKind};
 pub use settle::{Settle, Settled};
+pub use slots::{Edge, Hours};

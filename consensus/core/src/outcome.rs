@@ -60,7 +60,7 @@ pub struct Applied {
 /// What a reservation is for. Fixed once it is made.
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
 pub struct Reserved {
-    /// Its nights and guests.
+    /// Its slots and guests.
     #[prost(message, required, tag = "1")]
     pub stay: Stay,
     /// What it costs.

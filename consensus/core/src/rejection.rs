@@ -1,21 +1,20 @@
 //! Why a command was refused, and how that is stored beside the other outcomes.
 
-use jiff::civil::Date;
 use prost::Message;
 
-use crate::day;
 use crate::outcome::Outcome;
 use crate::reservation::ReservationState;
+use crate::slots::{Edge, Hours};
 
 /// Why nothing was done. Each has a problem of the client contract.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rejection {
-    /// A night of the stay is taken; the interval is the part that clashes.
+    /// A slot of the stay is taken; the interval is the part that clashes.
     SlotTaken {
-        /// First night that is taken.
-        from: Date,
-        /// Day after the last of the clashing run.
-        until: Date,
+        /// First slot that is taken.
+        from: Edge,
+        /// Where the clashing run ends.
+        until: Edge,
     },
     /// The hold has lapsed, was given back, or its payment was refused.
     HoldExpired,
@@ -47,8 +46,8 @@ pub enum Rejection {
         number: u64,
         /// How it stands: held, pending or confirmed.
         state: ReservationState,
-        /// Day of its departure.
-        until: Date,
+        /// Its departure.
+        until: Edge,
     },
 }
 
@@ -71,6 +70,9 @@ pub struct RejectedWire {
     number: u64,
     #[prost(enumeration = "ReservationState", tag = "8")]
     state: i32,
+    /// Absent where `from` and `until` are nights.
+    #[prost(message, optional, tag = "9")]
+    hours: Option<Hours>,
 }
 
 const SLOT_TAKEN: i32 = 1;
@@ -88,8 +90,8 @@ impl RejectedWire {
     pub(crate) fn read(&self) -> Rejection {
         match self.kind {
             SLOT_TAKEN => Rejection::SlotTaken {
-                from: day::to_date(self.from),
-                until: day::to_date(self.until),
+                from: Edge::of(self.from, self.hours),
+                until: Edge::of(self.until, self.hours),
             },
             HOLD_EXPIRED => Rejection::HoldExpired,
             NOT_FOUND => Rejection::NotFound,
@@ -100,7 +102,7 @@ impl RejectedWire {
             HAS_BOOKINGS => Rejection::HasBookings {
                 number: self.number,
                 state: self.state(),
-                until: day::to_date(self.until),
+                until: Edge::of(self.until, self.hours),
             },
             QUOTE_STALE => Rejection::QuoteStale {
                 quote: self.quote.clone(),
@@ -120,8 +122,8 @@ impl From<Rejection> for Outcome {
         match rejection {
             Rejection::SlotTaken { from, until } => {
                 wire.kind = SLOT_TAKEN;
-                wire.from = day::from_date(from);
-                wire.until = day::from_date(until);
+                (wire.from, wire.hours) = from.to_slot();
+                wire.until = until.to_slot().0;
             }
             Rejection::HoldExpired => wire.kind = HOLD_EXPIRED,
             Rejection::NotFound => wire.kind = NOT_FOUND,
@@ -151,7 +153,7 @@ impl From<Rejection> for Outcome {
                 wire.kind = HAS_BOOKINGS;
                 wire.number = number;
                 wire.state = state.into();
-                wire.until = day::from_date(until);
+                (wire.until, wire.hours) = until.to_slot();
             }
             Rejection::QuoteStale { quote } => {
                 wire.kind = QUOTE_STALE;

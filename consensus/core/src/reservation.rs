@@ -120,7 +120,7 @@ pub struct Step {
     pub at_ms: u64,
 }
 
-/// Nights of one stay, and whose they are.
+/// Slots of one stay, and whose they are.
 #[derive(Clone, PartialEq, Message)]
 pub struct Reservation {
     /// Its number in the ledger.
@@ -128,7 +128,7 @@ pub struct Reservation {
     pub number: u64,
     #[prost(enumeration = "ReservationState", tag = "2")]
     pub(crate) state: i32,
-    /// Its nights and guests.
+    /// Its slots and guests.
     #[prost(message, required, tag = "3")]
     pub stay: Stay,
     /// Who asked for it.
@@ -155,7 +155,7 @@ pub struct Reservation {
     /// Every step, in order; of more than ten, the last but one gives way.
     #[prost(message, repeated, tag = "11")]
     pub steps: Vec<Step>,
-    /// Units that it takes of each night.
+    /// Units that it takes of each slot.
     #[prost(uint32, tag = "12")]
     pub(crate) units: u32,
     /// Its money; absent before somebody pays, and where nothing is to be paid.
@@ -164,9 +164,22 @@ pub struct Reservation {
     /// What the guest gets back by cancelling; absent for a block.
     #[prost(message, optional, tag = "14")]
     pub policy: Option<CancelPolicy>,
+    /// Slots after it that nobody may have.
+    #[prost(uint32, tag = "15")]
+    pub(crate) turnover: u32,
+    /// Stands for the heads of the document that the guest's quote was of; empty where a
+    /// node of an earlier version wrote it.
+    #[prost(string, tag = "16")]
+    pub heads: String,
 }
 
 impl Reservation {
+    /// The slots that nobody else may have: its stay, and what it takes to make the unit
+    /// ready again.
+    pub(crate) fn taken(&self) -> Stay {
+        self.stay.and_then(self.turnover)
+    }
+
     /// Moves it to `state` by a step of `kind`.
     pub(crate) fn advance(&mut self, state: ReservationState, kind: StepKind, at_ms: u64) {
         self.set_state(state);

@@ -1,17 +1,17 @@
-//! `GET /v1/listings/{id}/availability`: night by night, fresh or from here.
+//! `GET /v1/listings/{id}/availability`: slot by slot, fresh or from here.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use jiff::civil::Date;
-use meridian_consensus_core::Ledger;
+use meridian_consensus_core::{Ledger, Slot, Stay};
 use meridian_regions::ListingId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::Params;
+use super::calendar::{Calendar, When};
 use super::consistency::{Achieved, Consistency};
 use super::id::Id;
 use super::listings::{find, founded};
@@ -23,13 +23,15 @@ use crate::clock;
 use crate::node::Node;
 
 /// Nights in one answer.
-const NIGHTS_MAX: i32 = 366;
+const NIGHTS_MAX: i64 = 366;
+/// Hours in one answer: a month of days, of which one may have 25.
+const HOURS_MAX: i64 = 31 * 24 + 1;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Interval {
-    from: Date,
-    to: Date,
+    from: When,
+    to: When,
     #[serde(default)]
     fresh: bool,
 }
@@ -43,14 +45,10 @@ pub(crate) async fn read(
     session: Session,
     Params(asked): Params<Interval>,
 ) -> Result<Response, Problem> {
-    let nights = (asked.to - asked.from).get_days();
-    if !(1..=NIGHTS_MAX).contains(&nights) {
-        return Err(Problem::field(
-            "/to",
-            format!("from 1 to {NIGHTS_MAX} nights after `from`"),
-        ));
-    }
     let listing = find(&node, &id).await?;
+    let calendar = Calendar::of(listing.view());
+    // Refused before a group is asked; what it says of its hours makes the answer.
+    span(&calendar, &asked)?;
     let genesis = founded(&node, &id)?;
     // Who does not vote has no copy to look at: it asks the group.
     let votes = genesis.voters.contains(&node.identity.node);
@@ -68,19 +66,34 @@ pub(crate) async fn read(
         let ledger = node.bookings.read(session.errand(&genesis)).await;
         (ledger.map_err(unanswered)?, Achieved::LINEARIZABLE, now_ms)
     };
-    let free: Vec<Value> = ledger
-        .availability(asked.from, asked.to, listing.view().units, now_ms)
-        .into_iter()
-        .map(|night| json!({"date": night.date, "free": night.free}))
-        .collect();
-    let body = json!({
+    let calendar = calendar.by(ledger.hours());
+    let free = ledger.availability(&span(&calendar, &asked)?, listing.view().units, now_ms);
+    let mut body = json!({
         "listing_id": id,
-        "nights": free,
         "as_of": clock::rfc3339(as_of_ms),
         "revision": ledger.revision(),
         "quote": quote(listing.view()),
     });
+    let (slots, begins) = match calendar.hours() {
+        None => ("nights", "date"),
+        Some(_) => ("hours", "from"),
+    };
+    let shown = |slot: &Slot| json!({begins: slot.from.to_string(), "free": slot.free});
+    body[slots] = free.iter().map(shown).collect::<Vec<Value>>().into();
     let mut response = Json(body).into_response();
     achieved.state(response.headers_mut());
     Ok(response)
+}
+
+fn span(calendar: &Calendar, asked: &Interval) -> Result<Stay, Problem> {
+    let span = calendar.span(("/from", asked.from), ("/to", asked.to))?;
+    let (most, unit) = match calendar.hours() {
+        None => (NIGHTS_MAX, "nights"),
+        Some(_) => (HOURS_MAX, "hours"),
+    };
+    if (1..=most).contains(&span.slots()) {
+        return Ok(span);
+    }
+    let detail = format!("from 1 to {most} {unit} after `from`");
+    Err(Problem::field("/to", detail))
 }

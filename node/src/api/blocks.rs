@@ -1,15 +1,15 @@
-//! Blocks: nights that the host closes and opens again.
+//! Blocks: nights or hours that the host closes and opens again.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::civil::Date;
-use meridian_consensus_core::{Block, Op, Stay, Unblock};
+use meridian_consensus_core::{Block, Op, Unblock};
 use meridian_regions::{BlockId, ListingId};
 use serde::Deserialize;
 
 use super::body::{IdempotencyKey, JsonBody};
+use super::calendar::{Calendar, When};
 use super::id::Id;
 use super::keyed::{Keyed, repeatable};
 use super::listings::{find, founded};
@@ -21,11 +21,11 @@ use crate::node::Node;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BlockBody {
-    from: Date,
-    until: Date,
+    from: When,
+    until: When,
 }
 
-/// `POST /v1/listings/{id}/blocks`: the host closes nights.
+/// `POST /v1/listings/{id}/blocks`: the host closes nights or hours.
 pub(crate) async fn block(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -36,11 +36,12 @@ pub(crate) async fn block(
     let request = Keyed::new("block", &id, &body.bytes, key)?;
     let genesis = founded(&node, &id)?;
     let BlockBody { from, until } = body.value;
-    let op = find(&node, &id).await.map(|listing| {
-        Op::Block(Block {
-            nights: Stay::new(from, until, 0),
+    let op = find(&node, &id).await.and_then(|listing| {
+        let calendar = Calendar::of(listing.view());
+        Ok(Op::Block(Block {
+            nights: calendar.stay(("/from", from), ("/until", until), 0)?,
             units: listing.view().units,
-        })
+        }))
     });
     let applied = request.propose(&node, session.errand(&genesis), op).await?;
     Ok(answer(&id, &applied))

@@ -1,22 +1,22 @@
-//! Bookings: nights sold, and given back. Every one of them is decided by the
+//! Bookings: nights or hours sold, and given back. Every one of them is decided by the
 //! listing's group.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::civil::Date;
-use meridian_consensus_core::{Cancel, Op, Pay, Reservation, ReservationState, Stay};
+use meridian_consensus_core::{Cancel, Op, Pay, Reservation, ReservationState};
 use meridian_regions::{BookingId, HoldId, ListingId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::{IdempotencyKey, JsonBody, Params, page_limit};
+use super::calendar::When;
 use super::consistency::linearizable;
 use super::id::Id;
 use super::keyed::Keyed;
 use super::listings::founded;
-use super::offer::Offer;
+use super::offer::{Offer, Wish};
 use super::outcome::{answer, booking, unanswered};
 use super::problem::{Problem, Slug};
 use super::session::Session;
@@ -29,8 +29,8 @@ use crate::node::Node;
 pub(crate) struct BookingBody {
     hold_id: Option<HoldId>,
     listing_id: Option<ListingId>,
-    check_in: Option<Date>,
-    check_out: Option<Date>,
+    check_in: Option<When>,
+    check_out: Option<When>,
     guests: Option<u32>,
     quote: Option<String>,
     payment_method: String,
@@ -67,10 +67,15 @@ pub(crate) async fn book(
             (hold.listing().clone(), Ok(Op::Pay(pay)))
         }
         (None, Some(id), Some(check_in), Some(check_out), Some(guests)) => {
-            let stay = Stay::new(check_in, check_out, guests);
             let offer = Offer::of(&node, &id).await;
-            let book = |offer: Offer| offer.book(stay, quote, payment_method);
-            (id, offer.map(book))
+            let wish = Wish {
+                check_in,
+                check_out,
+                guests,
+                quote_seen: quote,
+            };
+            let book = |offer: Offer| offer.book(wish, payment_method);
+            (id, offer.and_then(book))
         }
         _ => {
             return Err(Problem::new(

@@ -1,19 +1,19 @@
-//! Holds: nights kept for a guest who decides.
+//! Holds: nights or hours kept for a guest who decides.
 
 use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use jiff::civil::Date;
-use meridian_consensus_core::{Op, Release, Stay};
+use meridian_consensus_core::{Op, Release};
 use meridian_regions::{HoldId, ListingId};
 use serde::Deserialize;
 
 use super::body::{IdempotencyKey, JsonBody};
+use super::calendar::When;
 use super::id::Id;
 use super::keyed::{Keyed, repeatable};
 use super::listings::founded;
-use super::offer::Offer;
+use super::offer::{Offer, Wish};
 use super::outcome::answer;
 use super::problem::Problem;
 use super::session::Session;
@@ -25,8 +25,8 @@ const TTL_SECONDS_DEFAULT: u64 = 600;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HoldBody {
-    check_in: Date,
-    check_out: Date,
+    check_in: When,
+    check_out: When,
     guests: u32,
     ttl_seconds: Option<u64>,
     quote: Option<String>,
@@ -41,7 +41,6 @@ pub(crate) async fn hold(
     body: JsonBody<HoldBody>,
 ) -> Result<Response, Problem> {
     let asked = body.value;
-    let stay = Stay::new(asked.check_in, asked.check_out, asked.guests);
     let ttl_ms = asked
         .ttl_seconds
         .unwrap_or(TTL_SECONDS_DEFAULT)
@@ -49,7 +48,13 @@ pub(crate) async fn hold(
     let request = Keyed::new("hold", &id, &body.bytes, key)?;
     let genesis = founded(&node, &id)?;
     let offer = Offer::of(&node, &id).await;
-    let op = offer.map(|offer| offer.hold(stay, ttl_ms, asked.quote));
+    let wish = Wish {
+        check_in: asked.check_in,
+        check_out: asked.check_out,
+        guests: asked.guests,
+        quote_seen: asked.quote,
+    };
+    let op = offer.and_then(|offer| offer.hold(wish, ttl_ms));
     let applied = request.propose(&node, session.errand(&genesis), op).await?;
     Ok(answer(&id, &applied))
 }

@@ -10,10 +10,11 @@ use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{Close, Op, Rejection};
 use meridian_regions::{BookingId, Genesis, ListingId, RegionId, Topology, place_voters};
 use meridian_replication::{Precondition, ReadError, ReadListing, WriteError};
-use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, ValidDraft};
+use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, Slot, ValidDraft};
 use serde_json::{Value, json};
 
 use super::body::JsonBody;
+use super::calendar::zone;
 use super::consistency::Achieved;
 use super::id::Id;
 use super::keyed::repeatable;
@@ -32,6 +33,7 @@ pub(crate) async fn create(
     let draft = ListingDraft::from_json(body.value)
         .and_then(|draft| draft.validate())
         .map_err(Problem::fields)?;
+    known_zone(&draft)?;
     let home = home_region(&node.topology, &draft)?;
     let id = ListingId::generate(clock::now(), rand::random(), home);
     let genesis = genesis(&node, &id, &draft)?;
@@ -205,6 +207,19 @@ pub(crate) fn genesis(node: &Node, id: &ListingId, draft: &ValidDraft) -> Result
         map_epoch: node.topology.epoch(),
         created_by: node.identity.node,
     })
+}
+
+/// Hours begin by the clocks of a place: a time zone that nobody knows has none.
+fn known_zone(draft: &ValidDraft) -> Result<(), Problem> {
+    let draft = draft.as_draft();
+    let name = draft.location.time_zone.as_deref();
+    match name.filter(|_| draft.slot == Some(Slot::Hour)) {
+        Some(name) if zone(name).is_none() => Err(Problem::field(
+            "/location/time_zone",
+            "no such time zone: use its IANA name, as in `Europe/Oslo`",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The region that the draft names, or the one nearest to its location.

@@ -162,8 +162,8 @@ fn kept(listing: &ListingId, applied: &Applied, number: u64, standing: Value) ->
         "hold_id": HoldId::new(listing.clone(), number),
     });
     if let Some(reserved) = &applied.reserved {
-        body["check_in"] = json!(reserved.stay.check_in());
-        body["check_out"] = json!(reserved.stay.check_out());
+        body["check_in"] = json!(reserved.stay.check_in().to_string());
+        body["check_out"] = json!(reserved.stay.check_out().to_string());
         body["guests"] = json!(reserved.stay.guests);
         body["price"] = price(&reserved.price);
         body["quote"] = json!(reserved.quote);
@@ -181,8 +181,8 @@ fn blocked(listing: &ListingId, applied: &Applied, number: u64) -> Told {
     let body = json!({
         "block_id": id,
         "listing_id": listing,
-        "from": nights.map(|nights| nights.check_in()),
-        "until": nights.map(|nights| nights.check_out()),
+        "from": nights.map(|nights| nights.check_in().to_string()),
+        "until": nights.map(|nights| nights.check_out().to_string()),
     });
     Told::created(format!("/v1/listings/{listing}/blocks/{id}"), body)
 }
@@ -196,9 +196,12 @@ pub(crate) fn rejected(rejection: Rejection) -> Problem {
     match rejection {
         Rejection::SlotTaken { from, until } => Problem::new(
             Slug::SlotTaken,
-            format!("the nights from {from} up to {until} are taken"),
+            format!("it is taken from {from} up to {until}"),
         )
-        .with("conflict", json!({"from": from, "until": until})),
+        .with(
+            "conflict",
+            json!({"from": from.to_string(), "until": until.to_string()}),
+        ),
         Rejection::HoldExpired => Problem::new(
             Slug::HoldExpired,
             "it has lapsed or was given up: make a new hold",
@@ -251,13 +254,17 @@ pub(crate) fn booking(listing: &ListingId, reservation: &Reservation, now: UnixN
         "hold_id": HoldId::new(listing.clone(), reservation.number),
         "listing_id": listing,
         "state": state_name(state),
-        "check_in": reservation.stay.check_in(),
-        "check_out": reservation.stay.check_out(),
+        "check_in": reservation.stay.check_in().to_string(),
+        "check_out": reservation.stay.check_out().to_string(),
         "guests": reservation.stay.guests,
         "price": price(&reservation.price),
+        "quote": reservation.quote,
         "fencing_token": reservation.fencing_token,
         "steps": steps,
     });
+    if !reservation.heads.is_empty() {
+        shown["listing_etag"] = json!(format!("\"{}\"", reservation.heads));
+    }
     if state == ReservationState::Held {
         shown["expires_at"] = json!(rfc3339(reservation.expires_at_ms));
     }
@@ -308,11 +315,13 @@ mod tests {
                 min_stay: 1,
                 max_stay: 28,
                 policy: None,
+                turnover: 0,
             },
             price: Price::default(),
             ttl_ms: 60_000,
             quote: String::new(),
             quote_seen: None,
+            heads: String::new(),
         };
         ledger.apply(&Command {
             at_ms: at.as_millis(),

@@ -77,7 +77,7 @@ impl Slug {
                 S::METHOD_NOT_ALLOWED,
                 "This resource has no such method",
             ),
-            Self::SlotTaken => ("slot-taken", S::CONFLICT, "A night of the stay is taken"),
+            Self::SlotTaken => ("slot-taken", S::CONFLICT, "A part of the stay is taken"),
             Self::QuoteStale => ("quote-stale", S::CONFLICT, "Price or terms have changed"),
             Self::HoldExpired => ("hold-expired", S::GONE, "The hold has expired"),
             Self::IdempotencyKeyMissing => (

@@ -2,6 +2,8 @@
 
 mod caller;
 mod deletion;
+mod hours;
+mod quotes;
 
 use std::sync::Arc;
 

@@ -142,6 +142,7 @@ fn booking(method: &str) -> Command {
             min_stay: 1,
             max_stay: 28,
             policy: None,
+            turnover: 0,
         },
         price: Price {
             amount: 12_900,
@@ -149,6 +150,7 @@ fn booking(method: &str) -> Command {
         },
         quote: String::new(),
         quote_seen: None,
+        heads: String::new(),
         payment_method: method.to_owned(),
     });
     let idempotency = Idempotency {

@@ -65,6 +65,10 @@ pub struct ListingDraft {
     /// Longest stay in slots, `min_stay` to 365 (the default).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_stay: Option<u32>,
+    /// Slots that nobody may have after a stay, to make its unit ready again: 0 (the
+    /// default) to 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turnover: Option<u32>,
     /// What its bookings survive: a region (the default) or a zone. Fixed at creation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub survival: Option<Survival>,
@@ -108,6 +112,7 @@ impl ListingDraft {
             slot: None,
             min_stay: None,
             max_stay: None,
+            turnover: None,
             survival: None,
             home_region: None,
             room_type: None,
@@ -154,6 +159,7 @@ impl ListingDraft {
             slot: body.optional("slot"),
             min_stay: body.optional("min_stay"),
             max_stay: body.optional("max_stay"),
+            turnover: body.optional("turnover"),
             survival: body.optional("survival"),
             home_region: body.optional("home_region"),
             room_type: body.optional("room_type"),

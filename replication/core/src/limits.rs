@@ -27,6 +27,8 @@ pub const UNITS_MAX: u32 = 1_000;
 /// Longest stay, in slots (nights, or hours where slots are hours): one year of
 /// nights.
 pub const STAY_SLOTS_MAX: u32 = 365;
+/// Most slots after a stay that make its unit ready again: a month of days.
+pub const TURNOVER_SLOTS_MAX: u32 = 30;
 /// Highest price of a slot, in minor units: it stays exact in a JSON number.
 pub const PRICE_AMOUNT_MAX: u64 = 1_000_000_000_000;
 /// Longest name of a city, neighbourhood or kind of room, in characters.

@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use crate::field_error::{FieldError, Findings};
-use crate::limits::{CAPACITY_MAX, STAY_SLOTS_MAX};
+use crate::limits::{CAPACITY_MAX, STAY_SLOTS_MAX, TURNOVER_SLOTS_MAX};
 use crate::object_reader::{FieldPatch, ObjectReader};
 use crate::rules;
 use crate::values::Currency;
@@ -55,6 +55,7 @@ pub struct ListingPatch {
     pub(crate) house_rules: FieldPatch<String>,
     pub(crate) min_stay: FieldPatch<u32>,
     pub(crate) max_stay: FieldPatch<u32>,
+    pub(crate) turnover: FieldPatch<u32>,
     pub(crate) room_type: FieldPatch<String>,
     pub(crate) neighbourhood: FieldPatch<String>,
 }
@@ -81,7 +82,7 @@ impl ListingPatch {
     /// Reads an `application/merge-patch+json` body.
     ///
     /// `null` removes an optional field, empties the description or a list, and
-    /// returns `min_stay` and `max_stay` to their defaults.
+    /// returns `min_stay`, `max_stay` and `turnover` to their defaults.
     ///
     /// # Errors
     /// Every field that is unknown, immutable, of a wrong type or out of range.
@@ -116,6 +117,7 @@ impl ListingPatch {
             house_rules: body.patch("house_rules"),
             min_stay: body.patch("min_stay"),
             max_stay: body.patch("max_stay"),
+            turnover: body.patch("turnover"),
             room_type: body.patch("room_type"),
             neighbourhood: body.patch("neighbourhood"),
         };
@@ -150,6 +152,9 @@ impl ListingPatch {
             if let Some(&stay) = stay.value() {
                 rules::range(findings, pointer, stay, 1..=STAY_SLOTS_MAX);
             }
+        }
+        if let Some(&turnover) = self.turnover.value() {
+            rules::range(findings, "/turnover", turnover, 0..=TURNOVER_SLOTS_MAX);
         }
         for (pointer, name) in [
             ("/room_type", &self.room_type),

@@ -42,6 +42,8 @@ pub struct ListingView {
     /// Longest stay, in slots; never below `min_stay`: where a merge would make it
     /// so, the shortest stay counts.
     pub max_stay: u32,
+    /// Slots that nobody may have after a stay, to make its unit ready again.
+    pub turnover: u32,
     /// What its bookings survive.
     pub survival: Survival,
     /// Where it is at home.

@@ -4,13 +4,11 @@
 //! booking is before it in the log and refuses it, or after it and is refused.
 
 use crate::command::Op;
-use crate::day;
 use crate::outcome::Outcome;
 use crate::rejection::Rejection;
 use crate::reservation::{Reservation, ReservationState};
 
-use super::rules::TIME_ZONE_DAYS;
-use super::{EventKind, Ledger};
+use super::{EventKind, Ledger, rules};
 
 impl Ledger {
     /// When the listing was closed for good, in milliseconds since 1970.
@@ -47,7 +45,7 @@ impl Ledger {
         }
         let closed_ms = self.time_ms;
         self.closed_ms = Some(closed_ms);
-        // Of no reservation: every night is gone.
+        // Of no reservation: every slot is gone.
         self.changed(0, EventKind::AvailabilityChanged);
         Ok(Outcome::Closed(closed_ms))
     }
@@ -55,10 +53,10 @@ impl Ledger {
     /// What departs last of all that is sold and not over, or may yet be sold. What has
     /// lapsed has been ended before.
     fn longest_standing(&self) -> Option<&Reservation> {
-        let today = day::of_instant(self.time_ms).saturating_sub(TIME_ZONE_DAYS);
+        let now = rules::earliest(self.time_ms, self.hours);
         let stands = |one: &&Reservation| match one.state() {
             ReservationState::Held | ReservationState::PendingPayment => true,
-            ReservationState::Confirmed => one.stay.check_out > today,
+            ReservationState::Confirmed => one.stay.check_out > now,
             _ => false,
         };
         let departure = |one: &&Reservation| one.stay.check_out;

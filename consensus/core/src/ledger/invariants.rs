@@ -1,11 +1,11 @@
 //! What is always true of a ledger, counted afresh.
 
 use super::Ledger;
-use super::nights::Occupancy;
+use super::occupancy::Occupancy;
 use super::room::RESERVATION_BYTES_MAX;
 
 impl Ledger {
-    /// Checks that no night is sold twice, that money is conserved, that the ledger is
+    /// Checks that no slot is sold twice, that money is conserved, that the ledger is
     /// within its bounds, and that sums match their parts.
     ///
     /// # Errors
@@ -14,7 +14,10 @@ impl Ledger {
         let mut counted = Occupancy::default();
         for one in self.shelf.iter() {
             if one.state().takes_nights() {
-                counted.take(&one.stay, one.units);
+                counted.take(&one.taken(), one.units);
+            }
+            if one.stay.hours != self.hours {
+                return Err(format!("{} counts in other slots", one.number));
             }
             if self.closed_ms.is_some() && one.lapses() {
                 return Err(format!("{} may yet be sold, and it is closed", one.number));
@@ -37,8 +40,8 @@ impl Ledger {
             ));
         }
         match self.occupancy.most_taken() {
-            Some((night, taken)) if taken > self.units => Err(format!(
-                "night {night} is taken {taken} times, of {} units",
+            Some((slot, taken)) if taken > self.units => Err(format!(
+                "slot {slot} is taken {taken} times, of {} units",
                 self.units
             )),
             _ => Ok(()),

@@ -48,7 +48,7 @@ impl Ledger {
     pub(super) fn drop_reservation(&mut self, number: u64) {
         let dropped = self.shelf.remove(number);
         if let Some(one) = dropped.filter(|one| one.state().takes_nights()) {
-            self.occupancy.give_back(&one.stay, one.units);
+            self.occupancy.give_back(&one.taken(), one.units);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Every operation on nights: checked first, then done whole.
+//! Every operation on slots: checked first, then done whole.
 
 use crate::command::{Block, Book, Command, Hold, Op, Price, Stay, Terms};
 use crate::outcome::{Held, Outcome};
@@ -14,6 +14,7 @@ struct Wanted<'a> {
     terms: &'a Terms,
     price: &'a Price,
     quote: &'a str,
+    heads: &'a str,
     expires_at_ms: u64,
 }
 
@@ -56,6 +57,7 @@ impl Ledger {
                 terms: &hold.terms,
                 price: &hold.price,
                 quote: &hold.quote,
+                heads: &hold.heads,
                 expires_at_ms,
             },
             caller,
@@ -76,6 +78,7 @@ impl Ledger {
             terms: &book.terms,
             price: &book.price,
             quote: &book.quote,
+            heads: &book.heads,
             expires_at_ms: self.time_ms.saturating_add(PAYMENT_TTL_MS),
         };
         self.reserve(wanted, caller)
@@ -83,7 +86,8 @@ impl Ledger {
 
     fn reserve(&mut self, wanted: Wanted<'_>, caller: &str) -> Result<u64, Rejection> {
         let stay = wanted.stay;
-        rules::sizes(caller, wanted.price, wanted.quote)?;
+        rules::sizes(caller, wanted.price, wanted.quote, wanted.heads)?;
+        self.same_slots(stay)?;
         rules::stay(stay, wanted.terms, self.time_ms)?;
         let policy = wanted.terms.policy.unwrap_or(CancelPolicy::FLEXIBLE);
         let mut reservation = Reservation {
@@ -91,6 +95,8 @@ impl Ledger {
             price: wanted.price.clone(),
             caller: caller.to_owned(),
             quote: wanted.quote.to_owned(),
+            heads: wanted.heads.to_owned(),
+            turnover: wanted.terms.turnover,
             expires_at_ms: wanted.expires_at_ms,
             units: 1,
             policy: Some(policy),
@@ -98,13 +104,26 @@ impl Ledger {
         };
         reservation.advance(ReservationState::Held, StepKind::Hold, self.time_ms);
         let units = self.units_or(wanted.terms.units);
-        self.occupancy.check_free(stay, 1, units)?;
+        self.occupancy.check_free(&reservation.taken(), 1, units)?;
         self.admit(reservation, units, EventKind::BookingHeld)
     }
 
     /// Units are fixed by the first command that takes nights.
     pub(super) const fn units_or(&self, named: u32) -> u32 {
         if self.units == 0 { named } else { self.units }
+    }
+
+    /// Refuses a stay in other slots than the ledger's: they cannot be compared.
+    fn same_slots(&self, stay: &Stay) -> Result<(), Rejection> {
+        if self.units == 0 || self.hours == stay.hours {
+            return Ok(());
+        }
+        let slots = match self.hours {
+            None => "nights".to_owned(),
+            Some(hours) => format!("hours that begin at minute {} in UTC", hours.minute),
+        };
+        let detail = format!("this listing is let by {slots}");
+        Err(rules::invalid("/check_in", detail))
     }
 
     /// Takes a reservation in, under the next number: the last of all checks, then the
@@ -120,8 +139,9 @@ impl Ledger {
         reservation.fencing_token = number;
         self.make_room(&reservation)?;
         self.units = units;
+        self.hours = reservation.stay.hours;
         self.last_number = number;
-        self.occupancy.take(&reservation.stay, reservation.units);
+        self.occupancy.take(&reservation.taken(), reservation.units);
         self.shelf.insert(reservation);
         self.changed(number, kind);
         Ok(number)
@@ -155,6 +175,7 @@ impl Ledger {
 
     fn block(&mut self, block: &Block, caller: &str) -> Result<Outcome, Rejection> {
         rules::caller_size(caller)?;
+        self.same_slots(&block.nights)?;
         rules::interval(&block.nights, self.time_ms)?;
         let units = self.units_or(block.units);
         let mut reservation = Reservation {
@@ -164,7 +185,7 @@ impl Ledger {
             ..Reservation::default()
         };
         reservation.advance(ReservationState::Blocked, StepKind::Block, self.time_ms);
-        // A block closes every unit: no night of it may be taken even once.
+        // A block closes every unit: no slot of it may be taken even once.
         self.occupancy.check_free(&block.nights, units, units)?;
         let number = self.admit(reservation, units, EventKind::AvailabilityChanged)?;
         Ok(Outcome::Blocked(number))
@@ -192,7 +213,7 @@ impl Ledger {
     /// Gives the nights of a reservation back, after its state has said so.
     pub(super) fn free(&mut self, number: u64, kind: EventKind) {
         if let Some(one) = self.shelf.get(number) {
-            self.occupancy.give_back(&one.stay, one.units);
+            self.occupancy.give_back(&one.taken(), one.units);
         }
         self.changed(number, kind);
     }

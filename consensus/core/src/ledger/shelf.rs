@@ -195,8 +195,8 @@ fn fades_at_ms(one: &Reservation) -> Option<u64> {
     }
     Some(match one.state() {
         ReservationState::Confirmed | ReservationState::Blocked => {
-            let end_ms = u64::try_from(one.stay.check_out).unwrap_or(0) * day::DAY_MS;
-            end_ms.saturating_add(BOOKING_KEPT_MS)
+            let ends_ms = one.taken().ends_ms();
+            ends_ms.saturating_add(BOOKING_KEPT_MS)
         }
         ReservationState::Cancelled => one.changed_at_ms().saturating_add(BOOKING_KEPT_MS),
         _ => one.changed_at_ms().saturating_add(ENDED_KEPT_MS),

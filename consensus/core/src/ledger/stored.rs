@@ -4,11 +4,12 @@ use prost::Message;
 
 use crate::outcome::DecodeError;
 use crate::reservation::Reservation;
+use crate::slots::Hours;
 
 use super::Ledger;
 use super::events::Outbox;
 use super::keys::{Keys, StoredKeys};
-use super::rules::STAY_NIGHTS_MAX;
+use super::rules::{STAY_SLOTS_MAX, TURNOVER_SLOTS_MAX};
 
 #[derive(Clone, PartialEq, Message)]
 struct Wire {
@@ -28,6 +29,8 @@ struct Wire {
     outbox: Outbox,
     #[prost(uint64, optional, tag = "8")]
     closed_ms: Option<u64>,
+    #[prost(message, optional, tag = "9")]
+    hours: Option<Hours>,
 }
 
 impl Ledger {
@@ -44,6 +47,7 @@ impl Ledger {
             keys: self.keys.stored(),
             outbox: self.outbox.clone(),
             closed_ms: self.closed_ms,
+            hours: self.hours,
         }
         .encode_to_vec()
     }
@@ -62,17 +66,19 @@ impl Ledger {
             keys: Keys::read(wire.keys)?,
             outbox: wire.outbox,
             closed_ms: wire.closed_ms,
+            hours: wire.hours,
             ..Self::default()
         };
         for one in wire.reservations {
-            if !(0..=i64::from(STAY_NIGHTS_MAX)).contains(&one.stay.nights()) {
+            let fits = (0..=i64::from(STAY_SLOTS_MAX)).contains(&one.stay.slots());
+            if !fits || one.turnover > TURNOVER_SLOTS_MAX {
                 return Err(DecodeError::new("a stay that is too long"));
             }
             if ledger.shelf.get(one.number).is_some() {
                 return Err(DecodeError::new("two reservations of one number"));
             }
             if one.state().takes_nights() {
-                ledger.occupancy.take(&one.stay, one.units);
+                ledger.occupancy.take(&one.taken(), one.units);
             }
             ledger.shelf.insert(one);
         }

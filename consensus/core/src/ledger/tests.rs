@@ -3,8 +3,10 @@
 
 mod bounds;
 mod closing;
+mod hours;
 mod model;
 mod money;
+mod turnover;
 
 use jiff::civil::Date;
 
@@ -17,6 +19,7 @@ use crate::day;
 use crate::outcome::{Outcome, Replay};
 use crate::rejection::Rejection;
 use crate::reservation::ReservationState;
+use crate::slots::Edge;
 
 /// 2026-06-01, noon.
 const NOW_MS: u64 = 20_605 * day::DAY_MS + day::DAY_MS / 2;
@@ -37,6 +40,7 @@ const fn terms(units: u32) -> Terms {
         min_stay: 1,
         max_stay: 28,
         policy: None,
+        turnover: 0,
     }
 }
 
@@ -55,6 +59,7 @@ fn hold(from: i32, until: i32) -> Op {
         ttl_ms: TTL_MS,
         quote: String::new(),
         quote_seen: None,
+        heads: String::new(),
     })
 }
 
@@ -65,6 +70,7 @@ fn book(from: i32, until: i32) -> Op {
         price: price(),
         quote: String::new(),
         quote_seen: None,
+        heads: String::new(),
         payment_method: "card_ok".to_owned(),
     })
 }
@@ -122,7 +128,7 @@ fn rejected(outcome: &Outcome) -> Rejection {
 }
 
 fn free(ledger: &Ledger, offset: i32) -> u32 {
-    ledger.availability(night(offset), night(offset + 1), 1, ledger.time_ms())[0].free
+    ledger.availability(&stay(offset, offset + 1), 1, ledger.time_ms())[0].free
 }
 
 #[test]
@@ -133,8 +139,8 @@ fn taken_night_is_refused_with_the_interval_that_clashes() {
     assert_eq!(
         rejected(&outcome),
         Rejection::SlotTaken {
-            from: night(3),
-            until: night(5)
+            from: Edge::Date(night(3)),
+            until: Edge::Date(night(5))
         }
     );
 }
@@ -157,6 +163,7 @@ fn units_are_sold_one_by_one() {
             ttl_ms: TTL_MS,
             quote: String::new(),
             quote_seen: None,
+            heads: String::new(),
         })
     };
     assert!(matches!(run(&mut ledger, two(1, 3)), Outcome::Held(_)));
@@ -181,7 +188,7 @@ fn expired_hold_cannot_be_paid_and_its_nights_are_free() {
 fn availability_counts_a_due_hold_as_lapsed_before_the_log_says_so() {
     let mut ledger = Ledger::default();
     run(&mut ledger, hold(1, 3));
-    let nights = ledger.availability(night(1), night(2), 1, NOW_MS + TTL_MS);
+    let nights = ledger.availability(&stay(1, 2), 1, NOW_MS + TTL_MS);
     assert_eq!(nights[0].free, 1);
     assert_eq!(free(&ledger, 1), 0);
 }
@@ -377,6 +384,7 @@ fn broken_rules_name_their_place() {
                 ttl_ms: TTL_MS,
                 quote: String::new(),
                 quote_seen: None,
+                heads: String::new(),
             }),
             "/guests",
         ),

@@ -42,6 +42,7 @@ pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> 
         slot: Slot::from_register(&parsed(Register::Slot)).unwrap_or_default(),
         min_stay,
         max_stay: max_stay.max(min_stay),
+        turnover: number(document, Register::Turnover).unwrap_or_default(),
         survival: survival_from_register(&parsed(Register::Survival)).unwrap_or_default(),
         home_region: id.home().clone(),
         room_type: text(document, Register::RoomType),

@@ -105,6 +105,7 @@ fn state<S: Sheet>(sheet: &mut S, draft: &ListingDraft) -> Result<(), S::Error> 
     for (register, value) in [
         (Register::MinStay, draft.min_stay),
         (Register::MaxStay, draft.max_stay),
+        (Register::Turnover, draft.turnover),
     ] {
         if let Some(value) = value {
             sheet.put(register, number(value))?;

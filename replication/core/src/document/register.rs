@@ -21,6 +21,7 @@ pub(super) enum Register {
     Slot,
     MinStay,
     MaxStay,
+    Turnover,
     Survival,
     RoomType,
     Neighbourhood,
@@ -36,7 +37,7 @@ pub(super) enum Register {
 
 impl Register {
     /// The registers in which people can disagree.
-    pub(super) const DISPUTABLE: [Self; 17] = [
+    pub(super) const DISPUTABLE: [Self; 18] = [
         Self::Title,
         Self::Point,
         Self::City,
@@ -49,6 +50,7 @@ impl Register {
         Self::Slot,
         Self::MinStay,
         Self::MaxStay,
+        Self::Turnover,
         Self::Survival,
         Self::RoomType,
         Self::Neighbourhood,
@@ -74,6 +76,7 @@ impl Register {
             Self::Slot => "slot",
             Self::MinStay => "min_stay",
             Self::MaxStay => "max_stay",
+            Self::Turnover => "turnover",
             Self::Survival => "survival",
             Self::RoomType => "room_type",
             Self::Neighbourhood => "neighbourhood",

@@ -45,6 +45,7 @@ pub(super) fn patch(writer: &mut Writer<'_>, patch: &ListingPatch) -> Result<(),
     )?;
     register(writer, Register::MinStay, &patch.min_stay, number)?;
     register(writer, Register::MaxStay, &patch.max_stay, number)?;
+    register(writer, Register::Turnover, &patch.turnover, number)?;
     check_stays(writer, patch)
 }
 

@@ -2,9 +2,9 @@
 
 use super::{ListingDraft, MIN_STAY_DEFAULT};
 use crate::field_error::Findings;
-use crate::limits::{CAPACITY_MAX, OWNER_CHARS_MAX, STAY_SLOTS_MAX, UNITS_MAX};
+use crate::limits::{CAPACITY_MAX, OWNER_CHARS_MAX, STAY_SLOTS_MAX, TURNOVER_SLOTS_MAX, UNITS_MAX};
 use crate::rules::{self, Lines};
-use crate::values::{Location, Slot};
+use crate::values::Location;
 
 pub(super) fn draft(draft: &ListingDraft, findings: &mut Findings) {
     rules::title(findings, &draft.title);
@@ -27,13 +27,6 @@ pub(super) fn draft(draft: &ListingDraft, findings: &mut Findings) {
     }
     if let Some(units) = draft.units {
         rules::range(findings, "/units", units, 1..=UNITS_MAX);
-    }
-    // The document can say it; what cannot be booked yet is not taken on.
-    if draft.slot == Some(Slot::Hour) {
-        findings.add(
-            "/slot",
-            "bookings by the hour are not built yet: leave it out, or say `night`",
-        );
     }
     stays(draft, findings);
     for (pointer, value) in [
@@ -62,6 +55,9 @@ fn stays(draft: &ListingDraft, findings: &mut Findings) {
     rules::range(findings, "/min_stay", min_stay, 1..=STAY_SLOTS_MAX);
     rules::range(findings, "/max_stay", max_stay, 1..=STAY_SLOTS_MAX);
     rules::stays(findings, min_stay, max_stay);
+    if let Some(turnover) = draft.turnover {
+        rules::range(findings, "/turnover", turnover, 0..=TURNOVER_SLOTS_MAX);
+    }
 }
 
 fn location(location: &Location, findings: &mut Findings) {
@@ -177,13 +173,18 @@ mod tests {
     }
 
     #[test]
-    fn slot_that_cannot_be_booked_yet_is_refused() {
-        let errors = errors_of(|body| body["slot"] = json!("hour"));
+    fn listing_is_let_by_nights_or_hours_with_a_bounded_turnover() {
+        for slot in ["night", "hour"] {
+            let mut whole = body();
+            whole["slot"] = json!(slot);
+            whole["turnover"] = json!(30);
+            let draft = ListingDraft::from_json(whole).expect("its types are right");
+            assert!(draft.validate().is_ok(), "{slot}");
+        }
+        let errors = errors_of(|body| body["turnover"] = json!(31));
+        assert_eq!(pointers(&errors), ["/turnover"]);
+        let errors = errors_of(|body| body["slot"] = json!("week"));
         assert_eq!(pointers(&errors), ["/slot"]);
-        let mut by_night = body();
-        by_night["slot"] = json!("night");
-        let draft = ListingDraft::from_json(by_night).expect("a slot");
-        assert!(draft.validate().is_ok());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::ledger::{EventKind, Ledger, PAYMENT_TTL_MS};
 use crate::outcome::{Outcome, Replay};
 use crate::rejection::Rejection;
 use crate::reservation::ReservationState;
+use crate::slots::Edge;
 
 fn close() -> Op {
     Op::Close(Close {})
@@ -25,7 +26,7 @@ fn standing(number: u64, state: ReservationState, until: i32) -> Rejection {
     Rejection::HasBookings {
         number,
         state,
-        until: night(until),
+        until: Edge::Date(night(until)),
     }
 }
 

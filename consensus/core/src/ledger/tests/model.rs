@@ -3,7 +3,7 @@
 use proptest::prelude::{Just, Strategy, any, prop, prop_assert, prop_assert_eq, prop_oneof};
 use proptest::proptest;
 
-use super::{NOW_MS, TTL_MS, at, confirm, keyed, night, pay, price, stay, terms};
+use super::{NOW_MS, TTL_MS, at, confirm, keyed, pay, price, stay, terms};
 use crate::command::Stay;
 use crate::command::{
     Block, Book, Cancel, Close, Command, Decline, Hold, Op, Release, Terms, Unblock,
@@ -15,6 +15,7 @@ use crate::payment::PaymentState as P;
 use crate::policy::CancelPolicy;
 use crate::reservation::ReservationState as S;
 use crate::settle::{Settle, Settled};
+use crate::slots::Hours;
 
 /// One reservation of the model.
 #[derive(Debug, Clone)]
@@ -23,6 +24,8 @@ struct Modelled {
     payment: Option<P>,
     from: i32,
     until: i32,
+    /// Slots after it that nobody may have.
+    turnover: i32,
     units: u32,
     expires_at_ms: u64,
     captured: u64,
@@ -30,13 +33,47 @@ struct Modelled {
     refunded: u64,
 }
 
+/// What the model's listing is let by. Offset 0 is today, or the hour that runs at first.
+#[derive(Debug, Clone, Copy)]
+enum By {
+    Nights,
+    Hours,
+}
+
+impl By {
+    fn span(self, from: i32, until: i32) -> Stay {
+        match self {
+            Self::Nights => stay(from, until),
+            Self::Hours => {
+                let first = HALF_PAST.running_at(NOW_MS);
+                Stay::of_hours(HALF_PAST, first + from, first + until, 2)
+            }
+        }
+    }
+
+    /// The offset of the day, or the hour, that runs.
+    fn running(self, now_ms: u64) -> i32 {
+        let passed_ms = now_ms - NOW_MS;
+        let running = match self {
+            Self::Nights => (passed_ms + day::DAY_MS / 2) / day::DAY_MS,
+            Self::Hours => (passed_ms + HOUR_MS / 2) / HOUR_MS,
+        };
+        i32::try_from(running).expect("small")
+    }
+}
+
 /// The ledger without any cleverness: a list, searched from end to end each time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Model {
+    by: By,
     all: Vec<Modelled>,
     now_ms: u64,
     closed: bool,
 }
+
+const HOUR_MS: u64 = 3_600_000;
+/// As in India.
+const HALF_PAST: Hours = Hours { minute: 30 };
 
 /// Units in the model's listing.
 const UNITS: u32 = 2;
@@ -55,6 +92,15 @@ fn flexible() -> Terms {
 }
 
 impl Model {
+    const fn of(by: By) -> Self {
+        Self {
+            by,
+            all: Vec::new(),
+            now_ms: NOW_MS,
+            closed: false,
+        }
+    }
+
     fn advance(&mut self, at_ms: u64) {
         self.now_ms = self.now_ms.max(at_ms);
         for one in &mut self.all {
@@ -65,59 +111,78 @@ impl Model {
         }
     }
 
-    fn taken(&self, night: i32) -> u32 {
-        let covers =
-            |one: &&Modelled| one.state.takes_nights() && (one.from..one.until).contains(&night);
+    fn taken(&self, slot: i32) -> u32 {
+        let covers = |one: &&Modelled| {
+            let taken = one.from..one.until + one.turnover;
+            one.state.takes_nights() && taken.contains(&slot)
+        };
         self.all.iter().filter(covers).map(|one| one.units).sum()
     }
 
     /// Whether the model lets the operation through; if so, it does it.
     fn accepts(&mut self, action: &Action) -> bool {
         match *action {
-            Action::Take { from, nights, kind } => self.take(from, from + nights, kind),
+            Action::Take { .. } => self.take(action),
             Action::Move { number, to } => {
-                let now_ms = self.now_ms;
+                let (by, now_ms) = (self.by, self.now_ms);
                 let index = usize::try_from(number).expect("small") - 1;
                 let one = self.all.get_mut(index);
                 let pays = matches!(to, Move::Pay);
-                one.is_some_and(|one| !(pays && self.closed) && one.advance(to, now_ms))
+                one.is_some_and(|one| !(pays && self.closed) && one.advance(to, by, now_ms))
             }
             Action::Close => self.close(),
         }
     }
 
     fn close(&mut self) -> bool {
-        let today = i32::try_from(self.now_ms / day::DAY_MS).expect("small") - 20_605;
+        let running = self.by.running(self.now_ms);
         let stands = |one: &Modelled| match one.state {
             S::Held | S::PendingPayment => true,
-            S::Confirmed => one.until >= today,
+            S::Confirmed => match self.by {
+                By::Nights => one.until >= running,
+                By::Hours => one.until > running,
+            },
             _ => false,
         };
         self.closed |= !self.all.iter().any(stands);
         self.closed
     }
 
-    fn free(&self, night: i32) -> u32 {
+    fn free(&self, slot: i32) -> u32 {
         if self.closed {
             0
         } else {
-            UNITS - self.taken(night)
+            UNITS - self.taken(slot)
         }
     }
 
-    fn take(&mut self, from: i32, until: i32, kind: Take) -> bool {
+    fn take(&mut self, action: &Action) -> bool {
+        let Action::Take {
+            from,
+            slots,
+            turnover,
+            kind,
+        } = *action
+        else {
+            return false;
+        };
+        let until = from + slots;
         let (units, ttl_ms, state) = match kind {
             Take::Hold => (1, TTL_MS, S::Held),
             Take::Book => (1, PAYMENT_TTL_MS, S::PendingPayment),
             Take::Block => (UNITS, 0, S::Blocked),
         };
-        let free = !self.closed && (from..until).all(|night| self.taken(night) + units <= UNITS);
+        let turnover = if state == S::Blocked { 0 } else { turnover };
+        let is_past = matches!(self.by, By::Hours) && from < self.by.running(self.now_ms);
+        let fits = |slot| self.taken(slot) + units <= UNITS;
+        let free = !self.closed && !is_past && (from..until + turnover).all(fits);
         if free {
             self.all.push(Modelled {
                 state,
                 payment: (state == S::PendingPayment).then_some(P::Authorizing),
                 from,
                 until,
+                turnover,
                 units,
                 expires_at_ms: self.now_ms + ttl_ms,
                 captured: 0,
@@ -135,7 +200,7 @@ impl Modelled {
         self.payment = self.payment.map(|_| P::Voiding);
     }
 
-    fn advance(&mut self, to: Move, now_ms: u64) -> bool {
+    fn advance(&mut self, to: Move, by: By, now_ms: u64) -> bool {
         match (to, self.state, self.payment) {
             (Move::Pay, S::Held, _) => {
                 self.state = S::PendingPayment;
@@ -160,7 +225,7 @@ impl Modelled {
                 return false;
             }
             (Move::Release, S::Held, _) => self.state = S::Released,
-            (Move::Cancel, S::Confirmed, payment) => self.cancel(payment, now_ms),
+            (Move::Cancel, S::Confirmed, payment) => self.cancel(payment, by, now_ms),
             (Move::Unblock, S::Blocked, _) => self.state = S::Reopened,
             (Move::Settle(settled), _, Some(payment)) => return self.settle(settled, payment),
             (Move::Pay | Move::Confirm, S::Confirmed, _)
@@ -173,10 +238,10 @@ impl Modelled {
         true
     }
 
-    fn cancel(&mut self, payment: Option<P>, now_ms: u64) {
+    fn cancel(&mut self, payment: Option<P>, by: By, now_ms: u64) {
         self.state = S::Cancelled;
-        let today = i32::try_from(now_ms / day::DAY_MS).expect("small") - 20_605;
-        let all = self.from - today >= 2;
+        // No hour of the model is two days ahead.
+        let all = matches!(by, By::Nights) && self.from - by.running(now_ms) >= 2;
         self.refund = if all { PRICE } else { LATE };
         self.payment = match payment {
             Some(P::Authorized) if all => Some(P::Voiding),
@@ -239,17 +304,35 @@ enum Move {
 
 #[derive(Debug, Clone)]
 enum Action {
-    Take { from: i32, nights: i32, kind: Take },
-    Move { number: u64, to: Move },
+    Take {
+        from: i32,
+        slots: i32,
+        turnover: i32,
+        kind: Take,
+    },
+    Move {
+        number: u64,
+        to: Move,
+    },
     Close,
 }
 
 impl Action {
-    fn op(&self) -> Op {
+    fn op(&self, by: By) -> Op {
         match *self {
-            Self::Take { from, nights, kind } => {
-                let stay = stay(from, from + nights);
-                let (terms, price, quote) = (flexible(), price(), String::new());
+            Self::Take {
+                from,
+                slots,
+                turnover,
+                kind,
+            } => {
+                let stay = by.span(from, from + slots);
+                let turnover = u32::try_from(turnover).expect("small");
+                let terms = Terms {
+                    turnover,
+                    ..flexible()
+                };
+                let (price, quote) = (price(), String::new());
                 match kind {
                     Take::Hold => Op::Hold(Hold {
                         stay,
@@ -258,6 +341,7 @@ impl Action {
                         ttl_ms: TTL_MS,
                         quote,
                         quote_seen: None,
+                        heads: String::new(),
                     }),
                     Take::Book => Op::Book(Book {
                         stay,
@@ -265,6 +349,7 @@ impl Action {
                         price,
                         quote,
                         quote_seen: None,
+                        heads: String::new(),
                         payment_method: "card_ok".to_owned(),
                     }),
                     Take::Block => Op::Block(Block {
@@ -308,10 +393,13 @@ fn actions() -> impl Strategy<Value = Vec<(Action, u64)>> {
         2 => Just(Move::Settle(Settled::Refunded)),
         1 => Just(Move::Settle(Settled::GivenUp)),
     ];
-    let take = (1..12_i32, 1..5_i32, kind).prop_map(|(from, nights, kind)| Action::Take {
-        from,
-        nights,
-        kind,
+    let take = (1..12_i32, 1..5_i32, 0..3_i32, kind).prop_map(|(from, slots, turnover, kind)| {
+        Action::Take {
+            from,
+            slots,
+            turnover,
+            kind,
+        }
     });
     let step = (1..8_u64, to).prop_map(|(number, to)| Action::Move { number, to });
     let close = Just(Action::Close);
@@ -323,16 +411,20 @@ fn actions() -> impl Strategy<Value = Vec<(Action, u64)>> {
     )
 }
 
+fn by() -> impl Strategy<Value = By> {
+    prop_oneof![Just(By::Nights), Just(By::Hours)]
+}
+
 proptest! {
     #[test]
-    fn every_transition_agrees_with_the_model(actions in actions()) {
-        let (mut ledger, mut model) = (Ledger::default(), Model::default());
+    fn every_transition_agrees_with_the_model(actions in actions(), by in by()) {
+        let (mut ledger, mut model) = (Ledger::default(), Model::of(by));
         let mut now_ms = NOW_MS;
         for (action, passed) in actions {
             now_ms += passed;
             model.advance(now_ms);
             let expected = model.accepts(&action);
-            let applied = ledger.apply(&at(action.op(), now_ms));
+            let applied = ledger.apply(&at(action.op(by), now_ms));
             prop_assert_eq!(applied.outcome().rejection().is_none(), expected, "{:?}", action);
             prop_assert_eq!(ledger.check_invariants(), Ok(()));
             for (index, one) in model.all.iter().enumerate() {
@@ -345,7 +437,8 @@ proptest! {
             }
             prop_assert_eq!(ledger.closed_ms().is_some(), model.closed);
             for offset in 0..16 {
-                let free = ledger.availability(night(offset), night(offset + 1), UNITS, now_ms);
+                let span = by.span(offset, offset + 1);
+                let free = ledger.availability(&span, UNITS, now_ms);
                 prop_assert_eq!(free[0].free, model.free(offset));
             }
             prop_assert_eq!(Ledger::decode(&ledger.encode()).expect("its own bytes"), ledger.clone());
@@ -355,12 +448,12 @@ proptest! {
     /// Whatever has happened, a driver that does what it is told comes to an end, and
     /// then nobody owes anybody anything.
     #[test]
-    fn driver_that_does_what_it_is_told_settles_everything(actions in actions()) {
+    fn driver_that_does_what_it_is_told_settles_everything(actions in actions(), by in by()) {
         let mut ledger = Ledger::default();
         let mut now_ms = NOW_MS;
         for (action, passed) in actions {
             now_ms += passed;
-            ledger.apply(&at(action.op(), now_ms));
+            ledger.apply(&at(action.op(by), now_ms));
         }
         for _ in 0..3 {
             let open: Vec<_> = ledger.open_payments().collect();
@@ -389,10 +482,10 @@ proptest! {
     }
 
     #[test]
-    fn same_log_gives_the_same_bytes_and_replays_change_nothing(actions in actions()) {
+    fn same_log_gives_the_same_bytes_and_replays_change_nothing(actions in actions(), by in by()) {
         let (mut one, mut other) = (Ledger::default(), Ledger::default());
         for (index, (action, _)) in actions.iter().enumerate() {
-            let command = keyed(action.op(), &index.to_string(), 0);
+            let command = keyed(action.op(by), &index.to_string(), 0);
             let first = one.apply(&command);
             other.apply(&command);
             prop_assert_eq!(one.encode(), other.encode());
@@ -408,11 +501,13 @@ proptest! {
     fn any_interval_is_applied_or_rejected(
         check_in in any::<i32>(), check_out in any::<i32>(), guests in any::<u32>(),
         at_ms in any::<u64>(), ttl_ms in any::<u64>(), units in any::<u32>(),
+        minute in any::<Option<u32>>(), turnover in any::<u32>(),
     ) {
         let mut ledger = Ledger::default();
-        let stay = Stay { check_in, check_out, guests };
-        let terms = Terms { units, capacity: 4, min_stay: 0, max_stay: 0, policy: None };
-        let hold = Hold { stay, terms, price: price(), ttl_ms, quote: String::new(), quote_seen: None };
+        let hours = minute.map(|minute| Hours { minute });
+        let stay = Stay { check_in, check_out, guests, hours };
+        let terms = Terms { units, capacity: 4, min_stay: 0, max_stay: 0, policy: None, turnover };
+        let hold = Hold { stay, terms, price: price(), ttl_ms, quote: String::new(), quote_seen: None, heads: String::new() };
         ledger.apply(&at(Op::Hold(hold), at_ms));
         ledger.apply(&at(Op::Block(Block { nights: stay, units }), at_ms));
         prop_assert_eq!(ledger.check_invariants(), Ok(()));

@@ -63,6 +63,7 @@ fn view_is_the_json_of_the_contract() {
             "slot": "night",
             "min_stay": 1,
             "max_stay": 365,
+            "turnover": 0,
             "survival": "region",
             "home_region": "eu-west",
             "room_type": "Entire home/apt",
@@ -286,6 +287,10 @@ fn stays_are_checked_against_what_is_there() {
     assert_eq!(error, Err(expected));
     patched(&mut document, 1, json!({ "max_stay": null }));
     assert_eq!(document.view().max_stay, 365);
+    patched(&mut document, 1, json!({ "turnover": 2 }));
+    assert_eq!(document.view().turnover, 2);
+    patched(&mut document, 1, json!({ "turnover": null }));
+    assert_eq!(document.view().turnover, 0);
 }
 
 #[test]
