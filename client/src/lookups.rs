@@ -18,6 +18,22 @@ impl Client {
         self.send(Call::new(Method::GET, path)).await
     }
 
+    /// `GET /v1/events`, one page: of one listing, or of all that the region knows. The
+    /// body's `next_cursor` is where to go on from, at any endpoint of the same region.
+    ///
+    /// # Errors
+    /// [`CallError`]; `events-gone` and `cursor-elsewhere` say where to go on.
+    pub async fn events(
+        &self,
+        listing: Option<&str>,
+        cursor: Option<&str>,
+    ) -> Result<Answer, CallError> {
+        let listing = listing.map_or_else(String::new, |listing| format!("&listing_id={listing}"));
+        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        let path = format!("/v1/events?limit=100{listing}{cursor}");
+        self.send(Call::new(Method::GET, path)).await
+    }
+
     /// `GET /v1/listings/{id}/history`, one page.
     ///
     /// # Errors

@@ -59,6 +59,10 @@ pub(crate) struct Herald {
 }
 
 impl Herald {
+    pub(crate) const fn listing(&self) -> &ListingId {
+        &self.listing
+    }
+
     pub(crate) fn announce(&self) {
         // Nobody watching is no fault.
         let _ = self.announcer.0.send(self.listing.clone());

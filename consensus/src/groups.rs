@@ -20,6 +20,7 @@ use crate::awake::Awake;
 use crate::changes::{Announcer, Changes};
 use crate::clocks::Clocks;
 use crate::envelope::{Answer, Reply, Request};
+use crate::events::{Feed, keeper};
 use crate::fence::FencedWriter;
 use crate::group::GroupDescription;
 use crate::keys::{GroupKey, STATE, StateKind};
@@ -84,6 +85,7 @@ impl Groups {
             options.raft(Leadership::Resumed)?,
         );
         let rate = options.wakes_per_second_max;
+        let feed = Feed::open(&store, options.wall_clock.clone())?;
         let groups = Self {
             inner: Arc::new(Inner {
                 shared: Arc::new(Shared {
@@ -94,6 +96,7 @@ impl Groups {
                     writer,
                     transport,
                     announcer: Announcer::new(),
+                    feed: Arc::new(feed),
                     lease: options.lease,
                     counts: Counts::default(),
                     loads: Loads::default(),
@@ -108,6 +111,7 @@ impl Groups {
             }),
         };
         sleeper::start(&groups, options.idle, tracker, cancel);
+        keeper::start(&groups, options.events, tracker, cancel);
         Ok(groups)
     }
 
@@ -230,6 +234,10 @@ impl Groups {
 
     pub(crate) fn store(&self) -> &Store {
         &self.inner.shared.store
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.inner.shared
     }
 
     fn log(&self, listing: &ListingId) -> GroupLog {

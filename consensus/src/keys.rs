@@ -9,8 +9,12 @@ pub(crate) const LOG: &str = "raft_log";
 pub(crate) const STATE: &str = "raft_state";
 /// Groups in which something is to be done, by when: `instant ‖ group`, without values.
 pub(crate) const TODO: &str = "raft_todo";
+/// The node's feed of events: see `events.rs`.
+pub(crate) const FEED: &str = "event_feed";
+/// Groups of which a voter may not have everything: `voter ‖ group`, without values.
+pub(crate) const UNSETTLED: &str = "raft_unsettled";
 /// Column families of the database.
-pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO];
+pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO, FEED, UNSETTLED];
 
 /// Kinds of record in [`STATE`].
 #[derive(Debug, Clone, Copy)]
@@ -78,6 +82,19 @@ impl GroupKey {
     pub(crate) fn of_todo(key: &[u8]) -> Option<(u64, Self)> {
         let (due_ms, group) = key.split_first_chunk()?;
         Some((u64::from_be_bytes(*due_ms), Self(group.to_vec())))
+    }
+
+    /// Where the group stands in [`UNSETTLED`] if `voter` may not have everything.
+    pub(crate) fn unsettled(&self, voter: u64) -> Vec<u8> {
+        let mut key = voter.to_be_bytes().to_vec();
+        key.extend_from_slice(&self.0);
+        key
+    }
+
+    /// The voter and the group in a key of [`UNSETTLED`].
+    pub(crate) fn of_unsettled(key: &[u8]) -> Option<(u64, Self)> {
+        let (voter, group) = key.split_first_chunk()?;
+        Some((u64::from_be_bytes(*voter), Self(group.to_vec())))
     }
 
     /// The index in a key of the log.

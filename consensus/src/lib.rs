@@ -14,6 +14,7 @@
 //! - A leader that has not heard from a quorum lately appends nothing before it has
 //!   (invariant 7): [`ProposeError::NoQuorum`] means that nothing was done.
 //! - Reads go through ReadIndex; leases are never used.
+//! - An event is in the feed of every voter that has applied it, once (`events.rs`).
 //! - A group is founded by its genesis record alone, and refuses any other.
 
 mod applied_state;
@@ -23,6 +24,7 @@ mod clocks;
 mod codec;
 mod envelope;
 mod error;
+mod events;
 mod fence;
 mod group;
 mod groups;
@@ -44,10 +46,13 @@ mod tests;
 mod todo;
 mod transport;
 mod types;
+mod unsettled;
 mod waking;
 
 pub use changes::Changes;
 pub use error::{OpenError, ProposeError, ReadError};
+pub use events::keeper::Retention;
+pub use events::{FEED_PAGE_MAX, FeedError, FeedPage, FeedPosition, FeedRecord, Told};
 pub use group::GroupDescription;
 pub use groups::Groups;
 pub use options::{GroupOptions, WallClock};
@@ -55,3 +60,4 @@ pub use propose::LedgerView;
 pub use stats::GroupStats;
 pub use todo::{Due, DueCursor};
 pub use transport::{GroupTransport, TransportError};
+pub use unsettled::{Unsettled, UnsettledCursor};

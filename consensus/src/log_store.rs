@@ -8,8 +8,10 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, RangeBounds};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use meridian_regions::NodeId;
 use meridian_storage::{Batch, Durability, StorageError, Store};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
@@ -17,7 +19,7 @@ use prost::Message;
 
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
 use crate::fence::FencedWriter;
-use crate::keys::{GroupKey, LOG, STATE, StateKind};
+use crate::keys::{GroupKey, LOG, STATE, StateKind, UNSETTLED};
 #[cfg(test)]
 use crate::planted::{Bug, is_planted};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
@@ -42,6 +44,14 @@ pub(crate) struct GroupLog {
     store: Store,
     writer: FencedWriter,
     tail: Arc<Mutex<Tail>>,
+    mark: Option<Arc<Mark>>,
+}
+
+/// The first append of a wake says that the group is not settled: see `unsettled.rs`.
+#[derive(Debug)]
+struct Mark {
+    key: Vec<u8>,
+    written: AtomicBool,
 }
 
 impl GroupLog {
@@ -51,7 +61,17 @@ impl GroupLog {
             store,
             writer,
             tail: Arc::default(),
+            mark: None,
         }
+    }
+
+    /// The log of a group that is awake on `node`.
+    pub(crate) fn awake_on(mut self, node: NodeId) -> Self {
+        self.mark = Some(Arc::new(Mark {
+            key: self.key.unsettled(node.get()),
+            written: AtomicBool::new(false),
+        }));
+        self
     }
 
     fn tail(&self) -> MutexGuard<'_, Tail> {
@@ -226,6 +246,11 @@ impl RaftLogStorage<Types> for GroupLog {
         let permit = self.writer.reserve().await?;
         let mut batch = Batch::new();
         let mut appended = Vec::new();
+        if let Some(mark) = self.mark.as_ref()
+            && !mark.written.swap(true, Ordering::Relaxed)
+        {
+            batch.put(UNSETTLED, mark.key.clone(), Vec::new());
+        }
         {
             let mut tail = self.tail();
             for entry in entries {

@@ -9,6 +9,7 @@ use meridian_storage::StoreOptions;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::OpenError;
+use crate::events::keeper::Retention;
 use crate::keys::FAMILIES;
 
 /// Entries between two snapshots of a ledger. A ledger is small: what costs is
@@ -83,6 +84,8 @@ pub struct GroupOptions {
     pub wakes_per_second_max: u32,
     /// Proposals and reads under way at once, over all groups.
     pub requests_max: usize,
+    /// How much of the feed of events is kept.
+    pub events: Retention,
     /// Memory for blocks read from disk, in bytes.
     pub block_cache_bytes: usize,
     /// Memory for writes not yet flushed, in bytes.
@@ -92,7 +95,7 @@ pub struct GroupOptions {
 impl GroupOptions {
     /// The defaults, for a node whose database stands in `path`.
     #[must_use]
-    pub const fn new(path: PathBuf, node: NodeId) -> Self {
+    pub fn new(path: PathBuf, node: NodeId) -> Self {
         Self {
             path,
             node,
@@ -104,6 +107,7 @@ impl GroupOptions {
             groups_awake_max: 4_096,
             wakes_per_second_max: 10_000,
             requests_max: 4_096,
+            events: Retention::default(),
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,
         }

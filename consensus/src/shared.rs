@@ -11,6 +11,7 @@ use openraft::Config;
 
 use crate::changes::Announcer;
 use crate::clocks::Clocks;
+use crate::events::Feed;
 use crate::transport::GroupTransport;
 
 /// Shared by every group.
@@ -26,6 +27,7 @@ pub(crate) struct Shared {
     /// For how long a leader that a quorum has answered may go on.
     pub(crate) lease: Duration,
     pub(crate) announcer: Announcer,
+    pub(crate) feed: Arc<Feed>,
     pub(crate) counts: Counts,
     pub(crate) loads: Loads,
     pub(crate) clocks: Clocks,

@@ -11,13 +11,14 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use meridian_consensus_core::{Command, Ledger};
-use meridian_storage::{Batch, Durability, Store};
+use meridian_storage::{Batch, Committed, Durability, Store, WritePermit};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, SnapshotMeta, StoredMembership};
 
 use crate::applied_state::AppliedState;
 use crate::changes::Herald;
+use crate::events::{Feed, News, Told, latest, news};
 use crate::fence::FencedWriter;
 use crate::keys::{GroupKey, STATE, StateKind, TODO};
 use crate::log_store::io_error;
@@ -60,10 +61,43 @@ pub(crate) struct LedgerMachine {
     key: GroupKey,
     writer: FencedWriter,
     state: SharedState,
-    herald: Option<Herald>,
+    voice: Option<Voice>,
     gaps: Gaps,
-    /// Where the group stands in the to-do index on disk.
-    todo: Arc<Mutex<Option<u64>>>,
+    saved: Arc<Mutex<Saved>>,
+}
+
+/// What is on disk about the ledger, beside it, and what is to be told with its next
+/// write.
+#[derive(Debug)]
+struct Saved {
+    /// Where the group stands in the to-do index.
+    todo: Option<u64>,
+    /// Number of the last event that has been taken from the ledger.
+    event: u64,
+    /// Events taken and not yet in the feed: the ledger forgets the oldest of many.
+    untold: Vec<Told>,
+}
+
+impl Saved {
+    fn of(ledger: &Ledger) -> Self {
+        Self {
+            todo: ledger.todo_ms(),
+            event: latest(ledger),
+            untold: Vec::new(),
+        }
+    }
+
+    fn take_news(&mut self, ledger: &Ledger) {
+        self.untold.extend(news(ledger, self.event));
+        self.event = latest(ledger);
+    }
+}
+
+/// Whom a group tells what has happened.
+#[derive(Debug, Clone)]
+struct Voice {
+    herald: Herald,
+    feed: Arc<Feed>,
 }
 
 impl LedgerMachine {
@@ -79,16 +113,17 @@ impl LedgerMachine {
         Ok(Self {
             key,
             writer,
-            todo: Arc::new(Mutex::new(state.ledger.todo_ms())),
+            saved: Arc::new(Mutex::new(Saved::of(&state.ledger))),
             state: SharedState(Arc::new(RwLock::new(state))),
-            herald: None,
+            voice: None,
             gaps: Gaps::Refused,
         })
     }
 
-    /// Lets watchers hear of every change.
-    pub(crate) fn heard_by(mut self, herald: Herald) -> Self {
-        self.herald = Some(herald);
+    /// Lets watchers hear of every change, and the feed have every event.
+    pub(crate) fn heard_by(mut self, herald: Herald, feed: &Arc<Feed>) -> Self {
+        let feed = Arc::clone(feed);
+        self.voice = Some(Voice { herald, feed });
         self
     }
 
@@ -99,14 +134,19 @@ impl LedgerMachine {
         self
     }
 
+    fn take_news(&self) {
+        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        self.state.read(|state| saved.take_news(&state.ledger));
+    }
+
     fn revision(&self) -> u64 {
         self.state.read(|state| state.ledger.revision())
     }
 
     /// Tells watchers if the ledger is not at `before` any more.
     fn announce_since(&self, before: u64) {
-        if let Some(herald) = self.herald.as_ref().filter(|_| self.revision() != before) {
-            herald.announce();
+        if let Some(voice) = self.voice.as_ref().filter(|_| self.revision() != before) {
+            voice.herald.announce();
         }
     }
 
@@ -114,32 +154,52 @@ impl LedgerMachine {
         self.state.clone()
     }
 
-    /// Writes the applied state, and with it where the group stands in the to-do index:
-    /// neither can be newer than the other.
+    /// Writes the applied state, and with it where the group stands in the to-do index
+    /// and what the feed has not been told: none can be newer than the others.
     async fn save(&self, durability: Durability) -> io::Result<()> {
         let permit = self.writer.reserve().await?;
+        // Held until the batch is queued: what is written later is as new as this.
         let committed = {
-            // Encoded and submitted under one lock: a snapshot's state never overwrites
-            // one that was applied after it.
-            let mut todo = self.todo.lock().unwrap_or_else(PoisonError::into_inner);
-            let (record, due) = self
-                .state
-                .read(|state| (state.encode(), state.ledger.todo_ms()));
+            let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+            let (record, due) = self.state.read(|state| {
+                saved.take_news(&state.ledger);
+                (state.encode(), state.ledger.todo_ms())
+            });
             let mut batch = Batch::new();
             batch.put(STATE, self.key.state(StateKind::Applied), record);
-            if *todo != due {
-                if let Some(done) = *todo {
+            if saved.todo != due {
+                if let Some(done) = saved.todo {
                     batch.delete(TODO, self.key.todo(done));
                 }
                 if let Some(due) = due {
                     batch.put(TODO, self.key.todo(due), Vec::new());
                 }
             }
-            let committed = self.writer.submit(permit, batch, durability)?;
-            *todo = due;
+            let told = std::mem::take(&mut saved.untold);
+            let committed = self.submit(permit, batch, durability, told)?;
+            saved.todo = due;
             committed
         };
         committed.await.map_err(io_error)
+    }
+
+    fn submit(
+        &self,
+        permit: WritePermit,
+        batch: Batch,
+        durability: Durability,
+        told: Vec<Told>,
+    ) -> io::Result<Committed> {
+        let Some(voice) = &self.voice else {
+            return self.writer.submit(permit, batch, durability);
+        };
+        let news = News {
+            listing: voice.herald.listing(),
+            told,
+        };
+        voice
+            .feed
+            .submit(&self.writer, permit, (batch, durability), &news)
     }
 
     fn snapshot(&self) -> SnapshotOf<Types, Vec<u8>> {
@@ -236,6 +296,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
             let answer = self
                 .state
                 .change(|state| apply_entry(state, entry.log_id, &entry.payload))?;
+            self.take_news();
             answers.extend(responder.map(|responder| (responder, answer)));
         }
         self.save(Durability::Buffered).await?;

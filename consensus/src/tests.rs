@@ -34,6 +34,7 @@ use crate::{
     GroupOptions, GroupTransport, Groups, LedgerView, ProposeError, ReadError, TransportError,
 };
 
+mod events;
 pub(crate) mod sim;
 mod sleeping;
 
@@ -217,6 +218,11 @@ impl Cluster {
     fn elections(&self) -> u64 {
         let nodes = self.switchboard.nodes.lock().expect("not poisoned");
         nodes.values().map(|groups| groups.stats().stood).sum()
+    }
+
+    fn heal_silently(&self) {
+        let mut cut = self.switchboard.silently_cut.lock().expect("not poisoned");
+        cut.clear();
     }
 
     fn heal(&self) {

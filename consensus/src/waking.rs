@@ -29,7 +29,7 @@ use crate::error::WakeError;
 use crate::fence::FencedWriter;
 use crate::group::Group;
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
-use crate::log_store::GroupLog;
+use crate::log_store::{GroupLog, io_error};
 use crate::network::GroupNetwork;
 #[cfg(test)]
 use crate::planted::{Bug, is_planted};
@@ -58,10 +58,11 @@ impl Group {
         let key = GroupKey::new(&genesis.listing);
         found(shared, &key, genesis).await?;
         let fence = FencedWriter::new(shared.writer.clone());
-        let mut log = GroupLog::new(key.clone(), shared.store.clone(), fence.clone());
+        let mut log =
+            GroupLog::new(key.clone(), shared.store.clone(), fence.clone()).awake_on(shared.node);
         let mut machine =
             LedgerMachine::open(key.clone(), &shared.store, fence.clone()).map_err(storage)?;
-        machine = machine.heard_by(shared.announcer.herald(&genesis.listing));
+        machine = machine.heard_by(shared.announcer.herald(&genesis.listing), &shared.feed);
         let resumes = take_note(shared, &key, &mut log, &mut machine).await?;
         let config = if resumes {
             shared.counts.resumed.fetch_add(1, Ordering::Relaxed);
@@ -105,18 +106,26 @@ impl Group {
         }
     }
 
+    /// Leaves a note, if this node leads on, and how the group stands.
     async fn leave_note(&self) -> io::Result<()> {
         let shared = &self.shared;
         let fence = FencedWriter::new(shared.writer.clone());
         let mut log = GroupLog::new(self.key.clone(), shared.store.clone(), fence.clone());
         let mut machine = LedgerMachine::open(self.key.clone(), &shared.store, fence.clone())?;
-        let Some(note) = note(shared, &mut log, &mut machine).await? else {
+        let (mut batch, mut durability) = (Batch::new(), Durability::Buffered);
+        if let Some(note) = note(shared, &mut log, &mut machine).await? {
+            let place = self.key.state(StateKind::SleepNote);
+            batch.put(STATE, place, note.encode_to_vec());
+            durability = Durability::Synced;
+        }
+        let last = log.get_log_state().await?.last_log_id;
+        let (applied, _) = machine.applied_state().await?;
+        self.write_marks(&mut batch, last, applied)
+            .map_err(io_error)?;
+        if batch.is_empty() {
             return Ok(());
-        };
-        let mut batch = Batch::new();
-        let place = self.key.state(StateKind::SleepNote);
-        batch.put(STATE, place, note.encode_to_vec());
-        fence.write(batch, Durability::Synced).await
+        }
+        fence.write(batch, durability).await
     }
 }
 

@@ -11,6 +11,7 @@ mod bookings;
 mod calendar;
 mod consistency;
 mod envelope;
+mod events;
 mod history;
 mod holds;
 mod id;
@@ -68,6 +69,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/bookings/{id}/cancel", post(bookings::cancel))
         .route("/v1/me/bookings", get(me::bookings))
         .route("/v1/outcomes/{key}", get(outcomes::read))
+        .route("/v1/events", get(events::read))
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));
     enveloped(routes, node, body_bytes_max, Door::Clients)

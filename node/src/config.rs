@@ -7,6 +7,7 @@
 //! Not here: the cluster's topology, which is a file of its own because all nodes
 //! share it.
 
+mod events;
 mod layers;
 mod payments;
 
@@ -18,6 +19,7 @@ use std::time::Duration;
 use meridian_regions::{NodeId, RegionId, ZoneId};
 use serde::{Deserialize, Serialize};
 
+pub use events::EventsSection;
 pub use layers::{ConfigError, Layers};
 pub use payments::{PaymentsProvider, PaymentsSection};
 
@@ -40,6 +42,9 @@ pub struct Config {
     /// The booking plane.
     #[serde(default)]
     pub bookings: BookingsSection,
+    /// The feed of events.
+    #[serde(default)]
+    pub events: EventsSection,
     /// Who takes the money.
     #[serde(default)]
     pub payments: PaymentsSection,
@@ -264,6 +269,7 @@ impl Config {
             },
             listings: ListingsSection::default(),
             bookings: BookingsSection::default(),
+            events: EventsSection::default(),
             payments: PaymentsSection::default(),
             storage: StorageSection::default(),
             limits: LimitsSection::default(),

@@ -15,12 +15,14 @@ mod commands;
 mod config;
 mod data_folder;
 mod demo;
+mod events;
 mod import;
 mod mesh_service;
 mod metrics;
 mod node;
 mod payments;
 mod request_id;
+mod settling;
 #[cfg(test)]
 mod solo;
 mod supervisor;
@@ -30,9 +32,9 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    BookingsSection, ClusterSection, Config, ConfigError, Layers, LimitsSection, ListenSection,
-    ListingsSection, LogFormat, LogSection, NodeSection, PaymentsProvider, PaymentsSection,
-    StorageSection, TlsSection,
+    BookingsSection, ClusterSection, Config, ConfigError, EventsSection, Layers, LimitsSection,
+    ListenSection, ListingsSection, LogFormat, LogSection, NodeSection, PaymentsProvider,
+    PaymentsSection, StorageSection, TlsSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

@@ -15,6 +15,7 @@ use meridian_transport::{
 };
 
 use crate::booking::BookingDesk;
+use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 
 type Reply = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;
@@ -25,6 +26,7 @@ pub(crate) struct Components {
     pub(crate) replica: Replica,
     pub(crate) bookings: BookingDesk,
     pub(crate) imports: ImportDesk,
+    pub(crate) events: EventsDesk,
 }
 
 /// Dispatches requests of other nodes by channel.
@@ -61,6 +63,10 @@ impl MeshService for Dispatcher {
             Channel::Control => {
                 let imports = components.imports.clone();
                 Box::pin(async move { Ok(imports.serve(request).await) })
+            }
+            Channel::Events => {
+                let events = components.events.clone();
+                Box::pin(async move { Ok(events.serve(&request)) })
             }
             Channel::Pull => Box::pin(std::future::ready(Err(Refusal::Unsupported))),
         }

@@ -23,6 +23,7 @@ const ENTRIES_LOGGED: &str = "meridian_replication_entries_logged";
 const QUARANTINED: &str = "meridian_replication_quarantined_changes";
 const DOCUMENTS_HOT: &str = "meridian_documents_hot";
 const SAGAS: &str = "meridian_payment_sagas";
+const EVENTS_BYTES: &str = "meridian_events_feed_bytes";
 const GROUPS_AWAKE: &str = "meridian_groups_awake";
 const GROUP_EVENTS: &str = "meridian_group_events";
 
@@ -45,6 +46,7 @@ pub(crate) struct Metrics {
     quarantined: IntGauge,
     documents_hot: IntGauge,
     groups_awake: IntGauge,
+    events_bytes: IntGauge,
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
 }
@@ -73,6 +75,7 @@ impl Metrics {
         )?;
         let documents_hot = gauge(DOCUMENTS_HOT, "Listing documents open in memory")?;
         let groups_awake = gauge(GROUPS_AWAKE, "Raft groups awake on this node")?;
+        let events_bytes = gauge(EVENTS_BYTES, "Feed of events on this node's disk, in bytes")?;
         let requests = IntCounterVec::new(
             Opts::new(REQUESTS, "Requests answered, by route, method and status"),
             &["route", "method", "status"],
@@ -121,6 +124,7 @@ impl Metrics {
             quarantined,
             documents_hot,
             groups_awake,
+            events_bytes,
             group_events,
             sagas,
         })
@@ -162,6 +166,9 @@ impl Metrics {
         set(&self.documents_hot, stats.documents_hot as u64);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
+        if let Ok(bytes) = node.groups.events_bytes() {
+            set(&self.events_bytes, bytes);
+        }
         for (event, count) in [
             ("woken", groups.woken),
             ("resumed", groups.resumed),

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::booking::BookingDesk;
 use crate::config::Config;
+use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::metrics::Metrics;
 
@@ -27,6 +28,8 @@ pub(crate) struct Node {
     /// The booking plane of the whole cluster.
     pub(crate) bookings: BookingDesk,
     pub(crate) imports: ImportDesk,
+    /// What has happened to bookings, in this region.
+    pub(crate) events: EventsDesk,
     pub(crate) mesh: Mesh,
     pub(crate) metrics: Metrics,
     /// Requests worked on at once.

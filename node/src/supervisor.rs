@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use meridian_consensus::{GroupOptions, Groups};
+use meridian_consensus::{GroupOptions, Groups, Retention};
 use meridian_regions::{NodeState, Topology};
 use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
 use meridian_storage::{StorageError, Writer};
@@ -27,11 +27,12 @@ use crate::admission::Admission;
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::config::Config;
 use crate::data_folder::DataFolder;
+use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::{admin, api, payments};
+use crate::{admin, api, payments, settling};
 
 /// Databases, in the data folder.
 const LISTINGS_FOLDER: &str = "listings";
@@ -266,14 +267,17 @@ pub(crate) fn assemble(
         replica.clone(),
         mesh.clone(),
     );
+    let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
     dispatcher.connect(Components {
         groups: groups.clone(),
         replica: replica.clone(),
         bookings: bookings.clone(),
         imports: imports.clone(),
+        events: events.clone(),
     });
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
+    settling::start(&bookings, &groups, tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -286,6 +290,7 @@ pub(crate) fn assemble(
         groups,
         bookings,
         imports,
+        events,
         mesh,
     }))
 }
@@ -320,6 +325,10 @@ fn group_options(config: &Config) -> GroupOptions {
         groups_awake_max: config.bookings.groups_awake_max.get(),
         idle: Duration::from_millis(config.bookings.idle_ms.get()),
         wakes_per_second_max: config.bookings.wakes_per_second_max.get(),
+        events: Retention {
+            age_max: config.events.kept(),
+            bytes_max: config.events.bytes_max.get(),
+        },
         block_cache_bytes: config.storage.block_cache_bytes.get(),
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)

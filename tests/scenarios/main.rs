@@ -5,6 +5,7 @@ mod bookings;
 mod command_line;
 mod contract;
 mod durability;
+mod events;
 mod harness;
 mod listings;
 mod payments;

@@ -27,6 +27,8 @@ pub(crate) enum Slug {
     IdempotencyInFlight,
     PreconditionFailed,
     HasBookings,
+    EventsGone,
+    CursorElsewhere,
     PaymentDeclined,
     SessionBehind,
     NoQuorum,
@@ -101,6 +103,12 @@ impl Slug {
                 "The document has changed",
             ),
             Self::HasBookings => ("has-bookings", S::CONFLICT, "A future booking stands"),
+            Self::EventsGone => ("events-gone", S::GONE, "These events are not kept any more"),
+            Self::CursorElsewhere => (
+                "cursor-elsewhere",
+                S::MISDIRECTED_REQUEST,
+                "These events are told in another region",
+            ),
             Self::PaymentDeclined => (
                 "payment-declined",
                 S::PAYMENT_REQUIRED,

@@ -34,7 +34,9 @@ pub(crate) const fn outgoing(channel: Channel) -> Limits {
         // At 220 ms a booking, 2,300 bookings a second from this node to that one.
         Channel::Forward => (512, 8 * MIB),
         // Batches of an import.
-        Channel::Control => (64, 8 * MIB),
+        Channel::Control => (64, 7 * MIB),
+        // Questions of a few bytes; the answers are pages.
+        Channel::Events => (64, MIB),
         // One long stream, and those that are being replaced.
         Channel::Pull => (8, 8 * MIB),
     };
@@ -51,6 +53,7 @@ pub(crate) const fn served(channel: Channel) -> Limits {
         Channel::Raft => (4_096, 64 * MIB),
         Channel::Forward => (1_024, 16 * MIB),
         Channel::Control => (128, 32 * MIB),
+        Channel::Events => (128, MIB),
         // A long stream to each peer of a large cluster, and some being replaced.
         Channel::Pull => (256, 16 * MIB),
     };

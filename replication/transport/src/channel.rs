@@ -12,12 +12,20 @@ pub enum Channel {
     Forward,
     /// Operations between nodes that no guest waits for.
     Control,
+    /// Events on their way to a consumer at another node.
+    Events,
     /// The change log, in bulk.
     Pull,
 }
 
 impl Channel {
-    pub(crate) const ALL: [Self; 4] = [Self::Raft, Self::Forward, Self::Control, Self::Pull];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Raft,
+        Self::Forward,
+        Self::Control,
+        Self::Events,
+        Self::Pull,
+    ];
 
     /// Streams of a higher priority are sent first; QUIC shares the link evenly
     /// among streams of one priority.
@@ -26,6 +34,7 @@ impl Channel {
             Self::Raft => 30,
             Self::Forward => 20,
             Self::Control => 10,
+            Self::Events => 5,
             Self::Pull => 0,
         }
     }
@@ -38,6 +47,7 @@ impl Channel {
             Self::Forward => 2,
             Self::Control => 3,
             Self::Pull => 4,
+            Self::Events => 5,
         }
     }
 
@@ -51,6 +61,7 @@ impl Channel {
             Self::Raft => "raft",
             Self::Forward => "forward",
             Self::Control => "control",
+            Self::Events => "events",
             Self::Pull => "pull",
         }
     }

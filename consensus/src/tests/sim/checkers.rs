@@ -2,6 +2,7 @@
 
 mod clock;
 mod contiguous;
+mod events;
 mod leaders;
 mod lost;
 mod reads;
@@ -28,7 +29,7 @@ impl fmt::Display for Violation {
 
 type Checker = fn(&History) -> Result<(), String>;
 
-const CHECKERS: [(&str, Checker); 9] = [
+const CHECKERS: [(&str, Checker); 10] = [
     ("single sale", single_sale::check),
     ("same key, same outcome", same_key::check),
     ("acknowledged is kept", lost::check),
@@ -37,6 +38,7 @@ const CHECKERS: [(&str, Checker); 9] = [
     ("one leader per term", leaders::check),
     ("logs are contiguous", contiguous::check),
     ("clocks ahead decide nothing", clock::check),
+    ("every event is told", events::check),
     ("everything ends well", ends_well),
 ];
 

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use meridian_consensus_core::{Applied, Ledger};
 
+use crate::FeedPosition;
+
 /// Whose keys the simulated requests are.
 pub(super) const CALLER: &str = "guest";
 
@@ -89,6 +91,12 @@ pub(super) struct History {
     pub(super) samples: BTreeSet<Sample>,
     /// Of every listing and node, once all is quiet.
     pub(super) finals: BTreeMap<(u64, u64), Arc<Ledger>>,
+    /// Numbers of events as a consumer has read them, by listing and node.
+    pub(super) told: BTreeMap<(u64, u64), Vec<u64>>,
+    /// How far that consumer has come, on each node.
+    pub(super) heard: BTreeMap<u64, FeedPosition>,
+    /// Numbers of events as they stand in the feeds at last, by listing and node.
+    pub(super) feeds: BTreeMap<(u64, u64), Vec<u64>>,
     /// By how much a ledger's time was ahead of the true one, at the most.
     pub(super) ahead_ms: i64,
     /// What never ended, or ended as it must not.

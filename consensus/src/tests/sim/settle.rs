@@ -34,6 +34,7 @@ pub(super) async fn settle(world: &Arc<World>) {
     for id in 1..=3 {
         if let Some((groups, _)) = world.reach(id) {
             world.look(id, &groups);
+            world.look_at_feed(id, &groups);
         }
         if let Some(store) = world.store_of(id) {
             world.look_at_logs(id, &store);

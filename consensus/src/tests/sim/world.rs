@@ -16,8 +16,8 @@ use super::links::Links;
 use super::node::{Node, Running};
 use super::plan::Plan;
 use super::rng::Rng;
-use crate::Groups;
 use crate::tests::genesis;
+use crate::{FEED_PAGE_MAX, FeedPosition, Groups, Told};
 
 /// What the clocks show when the world begins: 2027-01-15.
 pub(super) const EPOCH_MS: u64 = 1_800_000_000_000;
@@ -182,6 +182,7 @@ impl World {
     }
 
     pub(super) fn look(&self, id: u64, groups: &Groups) {
+        self.listen(id, groups);
         for (listing, genesis) in (0..).zip(&self.listings) {
             let view = match groups.local(&genesis.listing) {
                 Ok(view) => view,
@@ -203,6 +204,57 @@ impl World {
                 digest: digest(&view.ledger.encode()),
                 node: id,
             });
+        }
+    }
+
+    /// A consumer that goes on from where it was, whatever became of the node meanwhile.
+    fn listen(&self, id: u64, groups: &Groups) {
+        let after = self.history().heard.get(&id).copied();
+        let (last, numbers) = self.events_of(groups, after);
+        let mut history = self.history();
+        history.heard.extend(last.map(|last| (id, last)));
+        for (listing, number) in numbers {
+            history.told.entry((listing, id)).or_default().push(number);
+        }
+    }
+
+    /// What stands in a node's feed once all is over.
+    pub(super) fn look_at_feed(&self, id: u64, groups: &Groups) {
+        let (_, numbers) = self.events_of(groups, None);
+        let mut history = self.history();
+        for (listing, number) in numbers {
+            history.feeds.entry((listing, id)).or_default().push(number);
+        }
+    }
+
+    fn events_of(
+        &self,
+        groups: &Groups,
+        mut after: Option<FeedPosition>,
+    ) -> (Option<FeedPosition>, Vec<(u64, u64)>) {
+        let mut numbers = Vec::new();
+        loop {
+            let page = match groups.events(after, FEED_PAGE_MAX) {
+                Ok(page) => page,
+                Err(cause) => {
+                    self.stuck(format!("a feed cannot be read: {cause}"));
+                    return (after, numbers);
+                }
+            };
+            after = Some(page.next);
+            if page.records.is_empty() {
+                return (after, numbers);
+            }
+            for record in page.records {
+                let mut listings = (0..).zip(&self.listings);
+                let listing = listings.find(|(_, genesis)| genesis.listing == record.listing);
+                match (listing, record.told) {
+                    (Some((listing, _)), Told::Event(event)) => {
+                        numbers.push((listing, event.number));
+                    }
+                    _ => self.stuck(format!("in a feed: {record:?}")),
+                }
+            }
         }
     }
 

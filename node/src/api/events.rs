@@ -1,0 +1,224 @@
+//! `GET /v1/events`: what has happened to bookings, to be read on from where a consumer
+//! was. At least once, in order for each listing, each with an id that never changes.
+//!
+//! Without `listing_id`, what the region knows of all listings; a cursor is good at every
+//! node of its region. With it, what the listing's own ledger still remembers; a cursor is
+//! a number there, and good wherever the listing has a voter. An answer always has a
+//! cursor to go on from, also where it has no events.
+
+mod cloud_event;
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use meridian_consensus::{FeedRecord, Told};
+use meridian_consensus_core::EventKind;
+use meridian_regions::{ListingId, NodeId, NodeState, RegionId};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use cloud_event::{missed, shown};
+
+use super::body::Params;
+use super::consistency::Achieved;
+use super::listings::founded;
+use super::problem::{Problem, Slug};
+use crate::events::{Cursor, PAGE_MAX, RegionCursor, Unread};
+use crate::node::Node;
+
+/// Records in an answer if the client does not say.
+const PAGE_DEFAULT: usize = 100;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    cursor: Option<String>,
+    types: Option<String>,
+    listing_id: Option<ListingId>,
+    limit: Option<usize>,
+}
+
+/// `GET /v1/events?cursor=&types=&listing_id=&limit=`
+pub(crate) async fn read(
+    State(node): State<Arc<Node>>,
+    Params(page): Params<Page>,
+) -> Result<Response, Problem> {
+    let wanted = Wanted::parse(page.types.as_deref())?;
+    let limit = page.limit.unwrap_or(PAGE_DEFAULT);
+    if !(1..=PAGE_MAX).contains(&limit) {
+        return Err(Problem::field("/limit", format!("1 to {PAGE_MAX}")));
+    }
+    let cursor = match page.cursor.as_deref() {
+        None => None,
+        Some(text) => Some(Cursor::parse(text).ok_or_else(not_ours)?),
+    };
+    let body = match (page.listing_id, cursor) {
+        (None, None) => {
+            let start = RegionCursor::start(node.identity.region.clone());
+            of_region(&node, start, &wanted, limit).await?
+        }
+        (None, Some(Cursor::Region(cursor))) => of_region(&node, cursor, &wanted, limit).await?,
+        (Some(id), None) => of_listing(&node, &id, 0, &wanted, limit)?,
+        (Some(id), Some(Cursor::Listing(number))) => {
+            of_listing(&node, &id, number, &wanted, limit)?
+        }
+        (None, Some(Cursor::Listing(_))) | (Some(_), Some(Cursor::Region(_))) => {
+            return Err(Problem::field(
+                "/cursor",
+                "a cursor goes with what it was given for: the same listing_id, or none",
+            ));
+        }
+    };
+    let mut response = Json(body).into_response();
+    Achieved::EVENTUAL.state(response.headers_mut());
+    Ok(response)
+}
+
+async fn of_region(
+    node: &Node,
+    mut cursor: RegionCursor,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Value, Problem> {
+    if cursor.region != node.identity.region {
+        return Err(elsewhere(node, [cursor.region].as_slice()));
+    }
+    let mut nodes: Vec<NodeId> = node
+        .topology
+        .nodes_in(&cursor.region)
+        .filter(|member| member.state != NodeState::Removed)
+        .map(|member| member.id)
+        .collect();
+    nodes.sort_unstable();
+    // What a removed node had and nobody has read is told by those that took its place.
+    cursor.places.retain(|place, _| nodes.contains(place));
+    let passage = match node.events.read(&cursor, &nodes, limit).await {
+        Ok(passage) => passage,
+        Err(Unread::Gone { node, oldest }) => {
+            cursor.places.insert(node, oldest);
+            return Err(gone(&Cursor::Region(cursor)));
+        }
+        Err(Unread::Failed(cause)) => return Err(Problem::new(Slug::Internal, cause)),
+    };
+    let mut data = Vec::new();
+    for told in passage.told {
+        cursor.places.insert(told.node, told.page.next);
+        if !told.page.records.is_empty() {
+            cursor.turn = Some(told.node);
+        }
+        data.extend(
+            told.page
+                .records
+                .iter()
+                .filter_map(|record| wanted.show(record)),
+        );
+    }
+    Ok(json!({
+        "data": data,
+        "next_cursor": Cursor::Region(cursor).to_string(),
+        "has_more": passage.has_more,
+        "waiting_for": passage.waiting_for,
+    }))
+}
+
+/// From the listing's ledger as this node has applied it: nothing is woken.
+fn of_listing(
+    node: &Node,
+    id: &ListingId,
+    after: u64,
+    wanted: &Wanted,
+    limit: usize,
+) -> Result<Value, Problem> {
+    let genesis = founded(node, id)?;
+    let view = node
+        .groups
+        .local(id)
+        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+    if view.applied_index.is_none() && !genesis.voters.contains(&node.identity.node) {
+        let voters = genesis.voters.iter();
+        let regions = voters.filter_map(|voter| Some(node.topology.node(*voter)?.region.clone()));
+        return Err(elsewhere(node, &regions.collect::<Vec<_>>()));
+    }
+    let first = view.ledger.events().next().map_or(1, |event| event.number);
+    // Who comes without a cursor takes what there is.
+    if after != 0 && after + 1 < first {
+        return Err(gone(&Cursor::Listing(first - 1)));
+    }
+    let mut events = view.ledger.events().filter(|event| event.number > after);
+    let page: Vec<_> = events.by_ref().take(limit).collect();
+    let last = page.last().map_or(after, |event| event.number);
+    let wanted_ones = page.into_iter().filter(|event| wanted.has(event.kind()));
+    let data: Vec<Value> = wanted_ones.map(|event| shown(id, event)).collect();
+    Ok(json!({
+        "data": data,
+        "next_cursor": Cursor::Listing(last).to_string(),
+        "has_more": events.next().is_some(),
+        "waiting_for": [],
+    }))
+}
+
+/// The types that a consumer wants.
+#[derive(Debug)]
+struct Wanted(Option<Vec<EventKind>>);
+
+impl Wanted {
+    fn parse(types: Option<&str>) -> Result<Self, Problem> {
+        let Some(types) = types else {
+            return Ok(Self(None));
+        };
+        let kinds = types.split(',').map(|name| {
+            cloud_event::KINDS
+                .into_iter()
+                .find(|kind| kind.name() == name)
+                .ok_or_else(|| {
+                    let known = cloud_event::KINDS.map(EventKind::name).join(", ");
+                    Problem::field("/types", format!("`{name}` is no type of event: {known}"))
+                })
+        });
+        Ok(Self(Some(kinds.collect::<Result<_, _>>()?)))
+    }
+
+    fn has(&self, kind: EventKind) -> bool {
+        self.0.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    }
+
+    /// What is missing is told to everybody: it may have been wanted.
+    fn show(&self, record: &FeedRecord) -> Option<Value> {
+        match record.told {
+            Told::Event(event) => self
+                .has(event.kind())
+                .then(|| shown(&record.listing, &event)),
+            Told::Missed { first, last } => Some(missed(&record.listing, first, last)),
+        }
+    }
+}
+
+fn not_ours() -> Problem {
+    Problem::field(
+        "/cursor",
+        "no cursor of ours: send back the next_cursor of an earlier answer, unchanged",
+    )
+}
+
+fn gone(oldest: &Cursor) -> Problem {
+    Problem::new(
+        Slug::EventsGone,
+        "events after this cursor are not kept any more: read the bookings that you follow, then go on from oldest_cursor",
+    )
+    .with("oldest_cursor", oldest.to_string())
+}
+
+fn elsewhere(node: &Node, regions: &[RegionId]) -> Problem {
+    let members = node.topology.nodes().iter();
+    let there: Vec<Value> = members
+        .filter(|member| regions.contains(&member.region) && member.state != NodeState::Removed)
+        .map(|member| json!({"region": member.region, "endpoint": member.api}))
+        .collect();
+    Problem::new(
+        Slug::CursorElsewhere,
+        "these events are told in another region: go on there, or begin here without a cursor and pass over the ids that you have seen",
+    )
+    .with("told_at", there)
+}
