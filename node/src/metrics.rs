@@ -75,7 +75,6 @@ impl Metrics {
         )?;
         let documents_hot = gauge(DOCUMENTS_HOT, "Listing documents open in memory")?;
         let groups_awake = gauge(GROUPS_AWAKE, "Raft groups awake on this node")?;
-        let events_bytes = gauge(EVENTS_BYTES, "Feed of events on this node's disk, in bytes")?;
         let requests = IntCounterVec::new(
             Opts::new(REQUESTS, "Requests answered, by route, method and status"),
             &["route", "method", "status"],
@@ -114,6 +113,7 @@ impl Metrics {
         )?;
         registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
+            events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             registry,
             requests,
             request_seconds,
@@ -124,7 +124,6 @@ impl Metrics {
             quarantined,
             documents_hot,
             groups_awake,
-            events_bytes,
             group_events,
             sagas,
         })

@@ -227,16 +227,7 @@ pub(crate) fn assemble(
         tls,
     } = prepared;
     let dispatcher = Arc::new(Dispatcher::default());
-    let peers: Vec<PeerAddress> = topology
-        .nodes()
-        .iter()
-        .filter(|member| member.id != identity.node && member.state != NodeState::Removed)
-        .map(|member| PeerAddress {
-            node: member.id,
-            region: member.region.clone(),
-            address: member.peer.clone(),
-        })
-        .collect();
+    let peers = peers_of(&topology, &identity);
     let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
     let replica = Replica::open(replica_options(&config, &topology, &peers))
@@ -293,6 +284,20 @@ pub(crate) fn assemble(
         events,
         mesh,
     }))
+}
+
+/// Every other node that is still there.
+fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<PeerAddress> {
+    topology
+        .nodes()
+        .iter()
+        .filter(|member| member.id != identity.node && member.state != NodeState::Removed)
+        .map(|member| PeerAddress {
+            node: member.id,
+            region: member.region.clone(),
+            address: member.peer.clone(),
+        })
+        .collect()
 }
 
 fn replica_options(config: &Config, topology: &Topology, peers: &[PeerAddress]) -> ReplicaOptions {

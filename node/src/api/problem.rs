@@ -7,10 +7,13 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderValue, StatusCode, StatusCode as S};
 use axum::response::{IntoResponse, Response};
 use meridian_replication_core::FieldError;
 use serde_json::{Map, Value, json};
+
+/// The same question has an answer at another node.
+const ELSEWHERE: StatusCode = StatusCode::MISDIRECTED_REQUEST;
 
 /// The kinds of problem, as the client contract names them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +64,6 @@ impl Slug {
     }
 
     const fn row(self) -> (&'static str, StatusCode, &'static str) {
-        use StatusCode as S;
         match self {
             Self::Validation => (
                 "validation",
@@ -103,12 +105,8 @@ impl Slug {
                 "The document has changed",
             ),
             Self::HasBookings => ("has-bookings", S::CONFLICT, "A future booking stands"),
-            Self::EventsGone => ("events-gone", S::GONE, "These events are not kept any more"),
-            Self::CursorElsewhere => (
-                "cursor-elsewhere",
-                S::MISDIRECTED_REQUEST,
-                "These events are told in another region",
-            ),
+            Self::EventsGone => ("events-gone", S::GONE, "Events are not kept any more"),
+            Self::CursorElsewhere => ("cursor-elsewhere", ELSEWHERE, "Told in another region"),
             Self::PaymentDeclined => (
                 "payment-declined",
                 S::PAYMENT_REQUIRED,
