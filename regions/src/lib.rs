@@ -30,7 +30,7 @@ pub use ids::{
     BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,
 };
 pub use listing_id::ListingId;
-pub use placement::{PlacementError, Survival, owner_in_home, place_voters};
+pub use placement::{PlacementError, Survival, owner_in_home, place_voters, replace_voters};
 pub use shard::{SHARD_COUNT, ShardId};
 pub use time::{Hlc, UnixNanos};
 pub use topology::{Node, NodeState, Region, Topology, TopologyError};

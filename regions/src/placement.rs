@@ -4,10 +4,14 @@
 //! weight from its own name and the listing's, the heaviest wins. A node that
 //! comes or goes changes only the choices that it wins or had won.
 
+mod replace;
+
 use serde::{Deserialize, Serialize};
 
 use crate::hashing::Digest;
 use crate::{ListingId, Node, NodeId, RegionId, Topology, ZoneId};
+
+pub use replace::replace_voters;
 
 /// Failure domains that vote: three survive the loss of one.
 const DOMAINS: usize = 3;

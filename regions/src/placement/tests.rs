@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use super::{PlacementError, Survival, owner_in_home, place_voters};
+use super::{PlacementError, Survival, owner_in_home, place_voters, replace_voters};
 use crate::{ListingId, NodeId, Topology, UnixNanos};
 
 const REGIONS: [&str; 4] = ["ap-south", "eu-west", "sa-east", "us-east"];
@@ -100,6 +100,50 @@ fn removed_node_moves_only_the_listings_that_it_voted_on() {
         }
     }
     assert!(moved > 0, "the test removes a node that votes");
+}
+
+fn leaving(ids: &[u64]) -> BTreeSet<NodeId> {
+    let ids = ids.iter().map(|id| NodeId::new(*id).expect("not zero"));
+    ids.collect()
+}
+
+#[test]
+fn voter_that_leaves_is_replaced_in_its_own_domain_and_the_others_stay() {
+    let topology = topology(4, 2, &[]);
+    for number in 0..300 {
+        let (id, goal) = (listing(number, 0), Survival::Region);
+        let before = place_voters(&topology, &id, goal).expect("placed");
+        let gone = before[1];
+        let after = replace_voters(&topology, &id, goal, &before, &leaving(&[gone.get()]));
+        let after = after.expect("placed");
+        assert_eq!(after[..2], [before[0], before[2]]);
+        let region = |node: NodeId| &topology.node(node).expect("known").region;
+        assert_eq!(region(after[2]), region(gone));
+        let none = replace_voters(&topology, &id, goal, &before, &leaving(&[]));
+        assert_eq!(none, Ok(before));
+    }
+}
+
+#[test]
+fn voter_without_another_domain_to_go_to_is_not_given_up() {
+    let topology = topology(3, 1, &[]);
+    // Region by region, the nodes are 1 to 3, 4 to 6, 7 to 9.
+    let current: Vec<NodeId> = leaving(&[1, 4, 7]).into_iter().collect();
+    let all = leaving(&[7, 8, 9]);
+    let refused = replace_voters(&topology, &listing(1, 0), Survival::Region, &current, &all);
+    assert_eq!(refused, Err(PlacementError::Regions { found: 2 }));
+    let zones: Vec<NodeId> = leaving(&[1, 2, 3]).into_iter().collect();
+    let refused = replace_voters(
+        &topology,
+        &listing(1, 0),
+        Survival::Zone,
+        &zones,
+        &leaving(&[2]),
+    );
+    assert!(matches!(
+        refused,
+        Err(PlacementError::Zones { found: 2, .. })
+    ));
 }
 
 proptest! {
