@@ -1,4 +1,4 @@
-//! What a group has applied: log id, membership and ledger in one record, so that
+//! What a group has applied: log id, membership, epoch and ledger in one record, so that
 //! none can be newer than the others.
 
 use meridian_consensus_core::Ledger;
@@ -13,6 +13,8 @@ pub(crate) struct AppliedState {
     pub(crate) log_id: Option<LogIdOf>,
     pub(crate) membership: StoredMembershipOf,
     pub(crate) ledger: Ledger,
+    /// No plan of an earlier epoch of the topology moves the group any more.
+    pub(crate) move_epoch: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -23,6 +25,8 @@ struct Record {
     membership: Option<StoredMembershipRecord>,
     #[prost(bytes = "vec", tag = "3")]
     ledger: Vec<u8>,
+    #[prost(uint64, tag = "4")]
+    move_epoch: u64,
 }
 
 impl AppliedState {
@@ -31,6 +35,7 @@ impl AppliedState {
             log_id: self.log_id.as_ref().map(LogIdRecord::from),
             membership: Some((&self.membership).into()),
             ledger: self.ledger.encode(),
+            move_epoch: self.move_epoch,
         }
         .encode_to_vec()
     }
@@ -45,6 +50,13 @@ impl AppliedState {
                 .unwrap_or_default(),
             ledger: Ledger::decode(&record.ledger)
                 .map_err(|cause| CodecError(cause.to_string()))?,
+            move_epoch: record.move_epoch,
         })
+    }
+
+    /// The membership alone, for who does not care for the ledger.
+    pub(crate) fn membership_in(bytes: &[u8]) -> Result<StoredMembershipOf, CodecError> {
+        let membership = Record::decode(bytes)?.membership;
+        Ok(membership.map(StoredMembershipOf::from).unwrap_or_default())
     }
 }

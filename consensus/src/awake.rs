@@ -155,6 +155,20 @@ impl Awake {
         Some(self.close_entry(&mut entries, listing))
     }
 
+    /// Begins to close the place of a group, in use or not, whether it is taken or not:
+    /// nobody wakes the group before that is done. What comes first if somebody else has
+    /// begun to.
+    pub(crate) fn close(
+        self: &Arc<Self>,
+        listing: &ListingId,
+    ) -> Result<Closing, CancellationToken> {
+        let mut entries = self.entries();
+        match entries.closing.get(listing) {
+            Some(closing) => Err(closing.clone()),
+            None => Ok(self.close_entry(&mut entries, listing)),
+        }
+    }
+
     /// Begins to close every place, in use or not: the node stops.
     pub(crate) fn close_all(self: &Arc<Self>) -> Vec<Closing> {
         let mut entries = self.entries();

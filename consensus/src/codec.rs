@@ -6,7 +6,7 @@ use bytes::Bytes;
 use openraft::{EntryPayload, LogId};
 use prost::Message;
 
-use crate::types::{CommandBytes, EntryOf, LogIdOf, MembershipOf, StoredMembershipOf, VoteOf};
+use crate::types::{EntryOf, LogIdOf, MembershipOf, Proposal, StoredMembershipOf, VoteOf};
 
 /// Bytes that are no record of ours: damage, or a later version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -148,7 +148,7 @@ impl From<StoredMembershipRecord> for StoredMembershipOf {
 pub(crate) struct EntryRecord {
     #[prost(message, required, tag = "1")]
     log_id: LogIdRecord,
-    #[prost(oneof = "PayloadRecord", tags = "2, 3, 4")]
+    #[prost(oneof = "PayloadRecord", tags = "2, 3, 4, 5")]
     payload: Option<PayloadRecord>,
 }
 
@@ -160,6 +160,8 @@ enum PayloadRecord {
     Command(Bytes),
     #[prost(message, tag = "4")]
     Membership(MembershipRecord),
+    #[prost(uint64, tag = "5")]
+    MoveEpoch(u64),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
@@ -169,7 +171,10 @@ impl From<&EntryOf> for EntryRecord {
     fn from(entry: &EntryOf) -> Self {
         let payload = match &entry.payload {
             EntryPayload::Blank => PayloadRecord::Blank(BlankRecord {}),
-            EntryPayload::Normal(command) => PayloadRecord::Command(command.0.clone()),
+            EntryPayload::Normal(Proposal::Command(command)) => {
+                PayloadRecord::Command(command.clone())
+            }
+            EntryPayload::Normal(Proposal::MoveEpoch(epoch)) => PayloadRecord::MoveEpoch(*epoch),
             EntryPayload::Membership(membership) => PayloadRecord::Membership(membership.into()),
         };
         Self {
@@ -185,7 +190,10 @@ impl TryFrom<EntryRecord> for EntryOf {
     fn try_from(record: EntryRecord) -> Result<Self, CodecError> {
         let payload = match record.payload {
             Some(PayloadRecord::Blank(_)) => EntryPayload::Blank,
-            Some(PayloadRecord::Command(bytes)) => EntryPayload::Normal(CommandBytes(bytes)),
+            Some(PayloadRecord::Command(bytes)) => EntryPayload::Normal(Proposal::Command(bytes)),
+            Some(PayloadRecord::MoveEpoch(epoch)) => {
+                EntryPayload::Normal(Proposal::MoveEpoch(epoch))
+            }
             Some(PayloadRecord::Membership(record)) => EntryPayload::Membership(record.into()),
             // To guess would make replicas differ.
             None => return Err(CodecError("an entry of a later version".to_owned())),

@@ -11,6 +11,8 @@ use openraft::raft::{
 use prost::Message;
 
 use crate::codec::{CodecError, EntryRecord, LogIdRecord, VoteRecord};
+use crate::electorate::{Electorate, ElectorateRecord, Entrance};
+use crate::moves::{MoveAnswer, MoveCall};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 
 #[derive(Clone, PartialEq, Message)]
@@ -18,7 +20,7 @@ pub(crate) struct Request {
     /// The group's genesis record, encoded.
     #[prost(bytes = "bytes", tag = "1")]
     pub(crate) genesis: Bytes,
-    #[prost(oneof = "Call", tags = "2, 3, 4, 5, 6")]
+    #[prost(oneof = "Call", tags = "2, 3, 4, 5, 6, 7, 8")]
     pub(crate) call: Option<Call>,
 }
 
@@ -34,11 +36,38 @@ pub(crate) enum Call {
     Snapshot(SnapshotCall),
     #[prost(message, tag = "6")]
     TransferLeader(TransferLeader),
+    /// To the leader: bring the group one step nearer to other voters.
+    #[prost(message, tag = "7")]
+    Move(MoveCall),
+    /// Who votes on the group from now on, committed.
+    #[prost(message, tag = "8")]
+    Settled(ElectorateRecord),
+}
+
+impl Call {
+    /// By which right the receiver takes part in the group.
+    pub(crate) fn entrance(&self) -> Result<Entrance, CodecError> {
+        Ok(match self {
+            Self::Append(append) => Entrance::Led(log_id(append.committed)),
+            Self::Snapshot(snapshot) => {
+                Entrance::Led(crate::applied_state::AppliedState::decode(&snapshot.state)?.log_id)
+            }
+            _ => Entrance::Asked,
+        })
+    }
+
+    /// The end of the log of who asks for a vote.
+    pub(crate) fn candidate(&self) -> Option<Option<LogIdOf>> {
+        match self {
+            Self::Vote(ballot) | Self::PreVote(ballot) => Some(log_id(ballot.last)),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5, 8, 9")]
     pub(crate) answer: Option<Answer>,
     /// Groups awake on the answering node: who looks for a leader takes the node that
     /// has the least to do.
@@ -47,6 +76,35 @@ pub(crate) struct Reply {
     /// Wall clock of the answering node, in milliseconds since 1970.
     #[prost(uint64, tag = "7")]
     pub(crate) wall_ms: u64,
+    /// Who votes on the group, for an asker that does not any more.
+    #[prost(message, optional, tag = "10")]
+    pub(crate) moved: Option<ElectorateRecord>,
+}
+
+/// What is said to a message: the answer, and perhaps who else to ask.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) answer: Answer,
+    pub(crate) moved: Option<Electorate>,
+}
+
+impl Said {
+    /// To a candidate, by a node that has left: no vote, and who votes.
+    pub(crate) fn not_for(electorate: Electorate) -> Self {
+        Self {
+            answer: Answer::Vote(BallotAnswer::default()),
+            moved: Some(electorate),
+        }
+    }
+}
+
+impl<T: Into<Answer>> From<T> for Said {
+    fn from(answer: T) -> Self {
+        Self {
+            answer: answer.into(),
+            moved: None,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -64,6 +122,12 @@ pub(crate) enum Answer {
     /// Why the node did not do it.
     #[prost(string, tag = "5")]
     Refused(String),
+    /// How far a move has come.
+    #[prost(message, tag = "8")]
+    Move(MoveAnswer),
+    /// Taken note of, durably.
+    #[prost(bool, tag = "9")]
+    Settled(bool),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -240,6 +304,17 @@ impl From<&VoteResponse<Types>> for BallotAnswer {
             vote: (&response.vote).into(),
             granted: response.vote_granted,
             last: record(response.last_log_id.as_ref()),
+        }
+    }
+}
+
+impl BallotAnswer {
+    /// A vote that is not given, by a node whose own is `vote`.
+    pub(crate) fn refusing(vote: &VoteOf) -> Self {
+        Self {
+            vote: vote.into(),
+            granted: false,
+            last: None,
         }
     }
 }

@@ -3,6 +3,8 @@
 use meridian_regions::NodeId;
 use meridian_storage::StorageError;
 
+use crate::Electorate;
+
 /// Why the booking plane could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -26,6 +28,9 @@ pub enum ProposeError {
     /// This node does not vote on the listing. Nothing was done.
     #[error("this node does not vote on the listing")]
     NotVoter,
+    /// Others vote on the listing. Nothing was done.
+    #[error("other nodes vote on the listing")]
+    Moved(Electorate),
     /// No quorum answers. Nothing was done.
     #[error("no quorum of the group's voters answers")]
     NoQuorum,
@@ -59,6 +64,9 @@ pub enum ReadError {
     /// This node does not vote on the listing.
     #[error("this node does not vote on the listing")]
     NotVoter,
+    /// Others vote on the listing.
+    #[error("other nodes vote on the listing")]
+    Moved(Electorate),
     /// No quorum answers.
     #[error("no quorum of the group's voters answers")]
     NoQuorum,
@@ -77,6 +85,7 @@ pub enum ReadError {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WakeError {
     NotVoter,
+    Moved(Electorate),
     Overloaded,
     GenesisMismatch,
     Storage(StorageError),
@@ -86,6 +95,7 @@ impl From<WakeError> for ProposeError {
     fn from(error: WakeError) -> Self {
         match error {
             WakeError::NotVoter => Self::NotVoter,
+            WakeError::Moved(electorate) => Self::Moved(electorate),
             WakeError::Overloaded => Self::Overloaded,
             WakeError::GenesisMismatch => Self::GenesisMismatch,
             WakeError::Storage(cause) => Self::Storage(cause),
@@ -97,6 +107,7 @@ impl From<WakeError> for ReadError {
     fn from(error: WakeError) -> Self {
         match error {
             WakeError::NotVoter => Self::NotVoter,
+            WakeError::Moved(electorate) => Self::Moved(electorate),
             WakeError::Overloaded => Self::Overloaded,
             WakeError::GenesisMismatch => Self::GenesisMismatch,
             WakeError::Storage(cause) => Self::Storage(cause),

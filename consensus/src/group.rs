@@ -1,7 +1,7 @@
 //! One group that is awake: its Raft instance and its ledger.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use meridian_consensus_core::Ledger;
 use meridian_regions::{Genesis, NodeId};
@@ -11,18 +11,20 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{RaftMetrics, ServerState, SnapshotMeta};
 
 use crate::applied_state::AppliedState;
+use crate::electorate::{Electorate, Hint};
 use crate::envelope::{Answer, AppendAnswer, BallotAnswer, Call, SnapshotCall};
 use crate::fence::FencedWriter;
 use crate::keys::GroupKey;
+use crate::leadership::has_left;
 use crate::shared::Shared;
 use crate::state_machine::SharedState;
-use crate::types::{Raft, Types, VoteOf};
+use crate::types::{LogIdOf, Raft, Types, VoteOf};
 
 /// How a group stands, for operators.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupDescription {
-    /// `leader`, `follower`, `candidate`, `learner` or `asleep`: not in memory, and
-    /// woken by its next use.
+    /// `leader`, `follower`, `candidate`, `learner`; `asleep`: not in memory, and woken by
+    /// its next use; or `elsewhere`: other nodes vote on it.
     pub role: &'static str,
     /// Raft's term.
     pub term: u64,
@@ -36,6 +38,20 @@ pub struct GroupDescription {
     pub voters: Vec<NodeId>,
 }
 
+impl GroupDescription {
+    /// A group that has no log here.
+    pub(crate) fn elsewhere(electorate: Electorate) -> Self {
+        Self {
+            role: "elsewhere",
+            term: electorate.term,
+            leader: None,
+            last_log_index: None,
+            applied_index: None,
+            voters: electorate.voters,
+        }
+    }
+}
+
 /// One awake group.
 pub(crate) struct Group {
     pub(crate) genesis: Genesis,
@@ -44,19 +60,40 @@ pub(crate) struct Group {
     pub(crate) state: SharedState,
     pub(crate) fence: FencedWriter,
     pub(crate) shared: Arc<Shared>,
+    /// One move at a time, as far as this leader is asked for them.
+    pub(crate) moving: tokio::sync::Mutex<()>,
+    /// Whether it takes no commands, because it is handing over.
+    pub(crate) hands_over: AtomicBool,
+    /// Whether it has handed over to one who did not take it, and can only be woken afresh.
+    pub(crate) is_stuck: AtomicBool,
+    /// Whether anybody but another node has wanted it since it woke.
+    pub(crate) wanted: AtomicBool,
+    /// The end of the log that this node once had of the group and has forgotten.
+    forgotten: Option<LogIdOf>,
+    hint: Hint,
     /// The last term whose leader has asked for votes: it leads no longer, whatever its
     /// followers remember.
     disowned_term: AtomicU64,
 }
 
+/// What a group wakes with.
+pub(crate) struct Instance {
+    pub(crate) raft: Raft,
+    pub(crate) state: SharedState,
+    pub(crate) fence: FencedWriter,
+    pub(crate) forgotten: Option<LogIdOf>,
+    pub(crate) hint: Hint,
+}
+
 impl Group {
-    pub(crate) fn new(
-        shared: &Arc<Shared>,
-        genesis: &Genesis,
-        raft: Raft,
-        state: SharedState,
-        fence: FencedWriter,
-    ) -> Self {
+    pub(crate) fn new(shared: &Arc<Shared>, genesis: &Genesis, instance: Instance) -> Self {
+        let Instance {
+            raft,
+            state,
+            fence,
+            forgotten,
+            hint,
+        } = instance;
         Self {
             genesis: genesis.clone(),
             key: GroupKey::new(&genesis.listing),
@@ -64,12 +101,45 @@ impl Group {
             state,
             fence,
             shared: Arc::clone(shared),
+            moving: tokio::sync::Mutex::default(),
+            hands_over: AtomicBool::new(false),
+            is_stuck: AtomicBool::new(false),
+            wanted: AtomicBool::new(false),
+            forgotten,
+            hint,
             disowned_term: AtomicU64::new(0),
         }
     }
 
     pub(crate) fn metrics(&self) -> RaftMetrics<Types> {
         self.raft.metrics().borrow_watched().clone()
+    }
+
+    /// Whether this node may give its vote to anybody, itself included: not with less of
+    /// the log than it once had.
+    pub(crate) fn may_vote(&self, metrics: &RaftMetrics<Types>) -> bool {
+        self.forgotten.is_none() || metrics.last_applied >= self.forgotten
+    }
+
+    /// Who votes on the group, if somebody has said that this node does not any more, and
+    /// its log does not know better.
+    pub(crate) fn moved_to(&self) -> Option<Electorate> {
+        let told = self.hint.read()?;
+        let known = self.metrics().membership_config;
+        let later = Some(told.at()) > *known.log_id();
+        (later && !told.voters.contains(&self.shared.node)).then_some(told)
+    }
+
+    /// Who votes on the group, for a candidate that does not, and whose log ends before
+    /// that was decided.
+    pub(crate) fn moved_from(
+        &self,
+        candidate: NodeId,
+        last: Option<LogIdOf>,
+    ) -> Option<Electorate> {
+        let electorate = Electorate::of(&self.state.membership())?;
+        let outdated = last < Some(electorate.at());
+        (outdated && !electorate.voters.contains(&candidate)).then_some(electorate)
     }
 
     /// Who leads, unless it has said itself that it does not.
@@ -83,7 +153,9 @@ impl Group {
 
     /// Who leads, as far as this node knows.
     pub(crate) fn known_leader(&self) -> Option<NodeId> {
-        self.leader_by(&self.metrics())
+        let metrics = self.metrics();
+        self.leader_by(&metrics)
+            .filter(|leader| !has_left(&metrics, *leader))
     }
 
     /// The ledger as it is applied here, and the log index that it has reached.
@@ -117,6 +189,16 @@ impl Group {
     /// Answers a message of another voter.
     pub(crate) async fn answer(&self, from: NodeId, call: Call) -> Answer {
         self.heed(from, &call);
+        let metrics = self.metrics();
+        if !self.may_vote(&metrics) {
+            match call {
+                Call::Vote(_) | Call::PreVote(_) => {
+                    return Answer::Vote(BallotAnswer::refusing(&metrics.vote));
+                }
+                Call::TransferLeader(_) => return Answer::TransferLeader(false),
+                _ => {}
+            }
+        }
         let answered = match call {
             Call::Append(append) => match append.try_into() {
                 Ok(request) => self
@@ -146,6 +228,7 @@ impl Group {
                 .await
                 .map(|response| Answer::TransferLeader(response.is_ok()))
                 .map_err(|cause| cause.to_string()),
+            Call::Move(_) | Call::Settled(_) => Err("not a message of a voter".to_owned()),
         };
         answered.unwrap_or_else(Answer::Refused)
     }

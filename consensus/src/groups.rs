@@ -2,6 +2,8 @@
 
 mod admission;
 
+pub(crate) use admission::InUse;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +21,9 @@ use crate::applied_state::AppliedState;
 use crate::awake::Awake;
 use crate::changes::{Announcer, Changes};
 use crate::clocks::Clocks;
-use crate::envelope::{Answer, Reply, Request};
+use crate::electorate::{ElectorateRecord, Elsewhere};
+use crate::envelope::{Answer, Call, Reply, Request, Said};
+use crate::error::WakeError;
 use crate::events::{Feed, keeper};
 use crate::fence::FencedWriter;
 use crate::group::GroupDescription;
@@ -116,32 +120,47 @@ impl Groups {
     }
 
     /// Answers a message that the groups of another node sent. `from` has been
-    /// proven by the transport; it must vote on the listing.
+    /// proven by the transport; it must be a node of the cluster. Who votes is not asked
+    /// here: a voter that is behind must hear those who are ahead.
     pub async fn handle(&self, from: NodeId, request: Bytes) -> Bytes {
-        let answer = self
-            .try_handle(from, request)
-            .await
-            .unwrap_or_else(Answer::Refused);
+        let said = self.try_handle(from, request).await;
+        let said = said.unwrap_or_else(|cause| Answer::Refused(cause).into());
         let reply = Reply {
-            answer: Some(answer),
+            answer: Some(said.answer),
+            moved: said.moved.as_ref().map(ElectorateRecord::from),
             awake: u32::try_from(self.awake()).unwrap_or(u32::MAX),
             wall_ms: self.inner.shared.clocks.read().wall_ms,
         };
         reply.encode_to_vec().into()
     }
 
-    async fn try_handle(&self, from: NodeId, request: Bytes) -> Result<Answer, String> {
+    async fn try_handle(&self, from: NodeId, request: Bytes) -> Result<Said, String> {
         let request = Request::decode(request).map_err(|cause| cause.to_string())?;
         let genesis = Genesis::decode(&request.genesis).map_err(|cause| cause.to_string())?;
-        if !genesis.voters.contains(&from) {
-            return Err(format!("node {from} does not vote on {}", genesis.listing));
+        if self.inner.shared.transport.region(from).is_none() {
+            return Err(format!("node {from} is no node of this cluster"));
         }
-        let call = request.call.ok_or("a message of a later version")?;
-        let group = self
-            .group(&genesis)
-            .await
-            .map_err(|cause| format!("{cause:?}"))?;
-        Ok(group.answer(from, call).await)
+        let call = match request.call.ok_or("a message of a later version")? {
+            Call::Move(call) => return Ok(self.take_step(&genesis, &call).await.into()),
+            Call::Settled(electorate) => {
+                return Ok(self.hear(&genesis, electorate.into()).await.into());
+            }
+            call => call,
+        };
+        let candidate = call.candidate();
+        let entrance = call.entrance().map_err(|cause| cause.to_string())?;
+        let group = match self.enter(&genesis, entrance).await {
+            Ok(group) => group,
+            Err(WakeError::Moved(electorate)) if candidate.is_some() => {
+                return Ok(Said::not_for(electorate));
+            }
+            Err(cause) => return Err(format!("{cause:?}")),
+        };
+        let moved = candidate.and_then(|last| group.moved_from(from, last));
+        Ok(Said {
+            answer: group.answer(from, call).await,
+            moved,
+        })
     }
 
     /// Who leads a group as far as this node knows: from memory, or from the vote that a
@@ -172,6 +191,11 @@ impl Groups {
         let last = log.get_log_state().await.map_err(unreadable)?.last_log_id;
         let vote = log.read_vote().await.map_err(unreadable)?;
         let applied = self.stored_state(listing)?;
+        if last.is_none()
+            && let Some(elsewhere) = Elsewhere::read(self.store(), &GroupKey::new(listing))?
+        {
+            return Ok(Some(GroupDescription::elsewhere(elsewhere.electorate)));
+        }
         if vote.is_none() && last.is_none() {
             return Ok(None);
         }
@@ -232,15 +256,15 @@ impl Groups {
         self.inner.shared.is_alive(node)
     }
 
-    pub(crate) fn store(&self) -> &Store {
-        &self.inner.shared.store
-    }
-
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.inner.shared
     }
 
-    fn log(&self, listing: &ListingId) -> GroupLog {
+    pub(crate) fn store(&self) -> &Store {
+        &self.inner.shared.store
+    }
+
+    pub(crate) fn log(&self, listing: &ListingId) -> GroupLog {
         let shared = &self.inner.shared;
         let reader = FencedWriter::new(shared.writer.clone());
         GroupLog::new(GroupKey::new(listing), shared.store.clone(), reader)

@@ -29,6 +29,8 @@ pub(crate) enum StateKind {
     Applied,
     /// What a leader that went to sleep in good order left.
     SleepNote,
+    /// Who votes on a group that has no log here.
+    Elsewhere,
 }
 
 /// What every key of a group begins with: its length, then the listing's key. The
@@ -67,6 +69,7 @@ impl GroupKey {
             StateKind::Purged => 3,
             StateKind::Applied => 4,
             StateKind::SleepNote => 5,
+            StateKind::Elsewhere => 16,
         });
         key
     }
@@ -107,4 +110,21 @@ impl GroupKey {
 /// A key of [`TODO`] before everything that is due at `due_ms` or later.
 pub(crate) fn todo_from(due_ms: u64) -> Vec<u8> {
     due_ms.to_be_bytes().to_vec()
+}
+
+/// What keys in [`STATE`] begin with that belong to no group: no listing's key is empty.
+const NO_GROUP: u8 = 0;
+/// Kind of a record without a group: a node that is to be freed of groups.
+const DRAIN: u8 = 1;
+
+/// Where it is kept in [`STATE`] that a node is to be freed of groups.
+pub(crate) fn drain(node: u64) -> Vec<u8> {
+    let mut key = vec![NO_GROUP, DRAIN];
+    key.extend_from_slice(&node.to_be_bytes());
+    key
+}
+
+/// A key of [`STATE`] after every [`drain`].
+pub(crate) fn drains_until() -> Vec<u8> {
+    vec![NO_GROUP, DRAIN + 1]
 }

@@ -35,7 +35,7 @@ impl Group {
                 return Some(leader);
             }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || !self.reaches_quorum(&metrics) {
+            if left.is_zero() || !self.may_stand(&metrics) || !self.reaches_quorum(&metrics) {
                 return None;
             }
             self.stand().await;
@@ -46,7 +46,7 @@ impl Group {
                 .wait(Some(pause.min(left)))
                 .metrics(|metrics| self.living_leader(metrics).is_some(), "a leader")
                 .await;
-            if !self.is_running() {
+            if !self.is_running() || self.moved_to().is_some() {
                 return None;
             }
         }
@@ -55,6 +55,14 @@ impl Group {
     fn living_leader(&self, metrics: &RaftMetrics<Types>) -> Option<NodeId> {
         self.leader_by(metrics)
             .filter(|leader| self.shared.is_alive(*leader))
+            .filter(|leader| !has_left(metrics, *leader))
+    }
+
+    /// Whether this node may lead: it votes, and has what it once had.
+    fn may_stand(&self, metrics: &RaftMetrics<Types>) -> bool {
+        let membership = metrics.membership_config.membership();
+        let votes = membership.voter_ids().any(|voter| voter == metrics.id);
+        votes && self.may_vote(metrics)
     }
 
     /// Whether enough voters are alive to commit anything.
@@ -78,8 +86,9 @@ impl Group {
     /// Different for every voter and term, and known beforehand: no randomness is needed
     /// to part two candidates.
     fn spread_ms(&self, metrics: &RaftMetrics<Types>) -> u64 {
-        let voters = &self.genesis.voters;
-        let place = voters.iter().position(|voter| voter.get() == metrics.id);
+        let voters = metrics.membership_config.membership().voter_ids();
+        let voters: Vec<u64> = voters.collect();
+        let place = voters.iter().position(|voter| *voter == metrics.id);
         let turn = (place.unwrap_or(voters.len()) as u64 + metrics.current_term)
             % (voters.len() as u64 + 1);
         turn * STAND_AGAIN_SPREAD_MS / (voters.len() as u64 + 1)
@@ -155,7 +164,8 @@ impl Group {
             .flatten()
             .find(|(node, matched)| {
                 let alive = NodeId::new(**node).is_some_and(|node| self.shared.is_alive(node));
-                alive && **node != metrics.id && matched.as_ref().map(|id| id.index) == applied
+                let fit = alive && **node != metrics.id && votes(&metrics, **node);
+                fit && matched.as_ref().map(|id| id.index) == applied
             });
         if let Some((successor, _)) = successor
             && let Err(cause) = self.raft.trigger().transfer_leader(*successor).await
@@ -179,6 +189,7 @@ impl Group {
         replication
             .iter()
             .filter(|(_, matched)| matched.as_ref().map(|id| id.index) == applied)
+            .filter(|(node, _)| votes(metrics, **node))
             .filter_map(|(node, _)| NodeId::new(*node))
             .filter(|node| transport.region(*node).as_ref() == Some(home))
             .filter(|node| !self.shared.clocks.is_ahead(*node))
@@ -188,4 +199,17 @@ impl Group {
             })
             .min_by_key(|node| (self.shared.loads.of(*node), *node))
     }
+}
+
+/// Whether a node votes, by the latest membership that is known here.
+pub(crate) fn votes(metrics: &RaftMetrics<Types>, node: u64) -> bool {
+    let membership = metrics.membership_config.membership();
+    membership.voter_ids().any(|voter| voter == node)
+}
+
+/// Whether a leader has itself written that it votes no more: it is about to go.
+pub(crate) fn has_left(metrics: &RaftMetrics<Types>, leader: NodeId) -> bool {
+    let written = metrics.membership_config.log_id().as_ref();
+    let by_it = written.is_some_and(|at| at.leader_id.term == metrics.current_term);
+    by_it && !votes(metrics, leader.get())
 }

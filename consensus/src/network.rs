@@ -18,6 +18,7 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{EmptyNode, OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use prost::Message;
 
+use crate::electorate::Hint;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request, SnapshotCall, TransferLeader};
 use crate::shared::Shared;
 use crate::transport::TransportError;
@@ -35,13 +36,15 @@ const APPENDS_UNDER_WAY_MAX: usize = 8;
 pub(crate) struct GroupNetwork {
     genesis: Bytes,
     shared: Arc<Shared>,
+    hint: Hint,
 }
 
 impl GroupNetwork {
-    pub(crate) fn new(genesis: &Genesis, shared: &Arc<Shared>) -> Self {
+    pub(crate) fn new(genesis: &Genesis, shared: &Arc<Shared>, hint: Hint) -> Self {
         Self {
             genesis: genesis.encode().into(),
             shared: Arc::clone(shared),
+            hint,
         }
     }
 }
@@ -54,6 +57,7 @@ impl RaftNetworkFactory<Types> for GroupNetwork {
             target: NodeId::new(target),
             genesis: self.genesis.clone(),
             shared: Arc::clone(&self.shared),
+            hint: self.hint.clone(),
         }
     }
 }
@@ -63,6 +67,7 @@ pub(crate) struct PeerNetwork {
     target: Option<NodeId>,
     genesis: Bytes,
     shared: Arc<Shared>,
+    hint: Hint,
 }
 
 impl PeerNetwork {
@@ -88,6 +93,9 @@ impl PeerNetwork {
         self.shared.loads.note(target, reply.awake);
         let clocks = &self.shared.clocks;
         clocks.note(target, asked, clocks.read(), reply.wall_ms);
+        if let Some(moved) = reply.moved {
+            self.hint.note(moved.into());
+        }
         match reply.answer {
             Some(Answer::Refused(cause)) => Err(unreachable(cause)),
             Some(answer) => Ok(answer),

@@ -1,6 +1,7 @@
 //! Proposals and linearizable reads, with an honest word on what became of them.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use crate::clocks::Agreement;
 use crate::group::Group;
 #[cfg(test)]
 use crate::planted::{Bug, is_planted, known_before_log};
-use crate::types::CommandBytes;
+use crate::types::Proposal;
 use crate::{Groups, ProposeError, ReadError};
 
 /// Part of a deadline that may pass before there is a leader, in quarters.
@@ -57,7 +58,13 @@ impl Groups {
                     leader: Some(leader),
                 });
             }
-            None => return Err(ProposeError::NoQuorum),
+            None => {
+                self.settle_hint(genesis, group).await?;
+                return Err(ProposeError::NoQuorum);
+            }
+        }
+        if group.hands_over.load(Ordering::Relaxed) {
+            return Err(ProposeError::NotLeader { leader: None });
         }
         // A leader that is cut off appends nothing: what it says is that nothing was done.
         if !group.reaches_quorum(&group.metrics()) {
@@ -74,7 +81,7 @@ impl Groups {
         if let Some(known) = known_before_log(&group, &command) {
             return Ok(known);
         }
-        let bytes = CommandBytes(Bytes::from(command.encode()));
+        let bytes = Proposal::Command(Bytes::from(command.encode()));
         // Given up or not, an appended entry may be committed: hence `Unknown`.
         match timeout_at(until, group.raft.client_write(bytes)).await {
             Ok(Ok(response)) => Applied::decode(&response.data)
@@ -112,7 +119,10 @@ impl Groups {
                     leader: Some(leader),
                 });
             }
-            None => return Err(ReadError::NoQuorum),
+            None => {
+                self.settle_hint(genesis, group).await?;
+                return Err(ReadError::NoQuorum);
+            }
         }
         #[cfg(test)]
         if is_planted(Bug::ReadIndexSkipped) && !group.lease_holds() {

@@ -22,7 +22,7 @@ use crate::events::{Feed, News, Told, latest, news};
 use crate::fence::FencedWriter;
 use crate::keys::{GroupKey, STATE, StateKind, TODO};
 use crate::log_store::io_error;
-use crate::types::{LogIdOf, StoredMembershipOf, Types};
+use crate::types::{LogIdOf, Proposal, StoredMembershipOf, Types};
 
 /// The applied state as readers see it.
 #[derive(Debug, Clone, Default)]
@@ -35,6 +35,16 @@ impl SharedState {
             let index = state.log_id.as_ref().map(|id| id.index);
             (state.ledger.clone(), index)
         })
+    }
+
+    /// The membership that is applied.
+    pub(crate) fn membership(&self) -> StoredMembershipOf {
+        self.read(|state| state.membership.clone())
+    }
+
+    /// No plan of an earlier epoch of the topology moves the group.
+    pub(crate) fn move_epoch(&self) -> u64 {
+        self.read(|state| state.move_epoch)
     }
 
     fn read<T>(&self, look: impl FnOnce(&AppliedState) -> T) -> T {
@@ -238,8 +248,12 @@ fn apply_entry(
             state.membership = StoredMembership::new(Some(log_id), membership.clone());
             Bytes::new()
         }
-        EntryPayload::Normal(command) => {
-            let command = readable(&command.0)?;
+        EntryPayload::Normal(Proposal::MoveEpoch(epoch)) => {
+            state.move_epoch = state.move_epoch.max(*epoch);
+            Bytes::new()
+        }
+        EntryPayload::Normal(Proposal::Command(command)) => {
+            let command = readable(command)?;
             #[cfg(test)]
             let command = crate::planted::without_known_key(&state.ledger, command);
             state.ledger.apply(&command).encode().into()

@@ -35,6 +35,7 @@ use crate::{
 };
 
 mod events;
+mod moving;
 pub(crate) mod sim;
 mod sleeping;
 
@@ -78,6 +79,8 @@ impl Switchboard {
 struct Line {
     from: NodeId,
     switchboard: Arc<Switchboard>,
+    /// Comes with the death of the node: it says nothing any more.
+    dead: CancellationToken,
 }
 
 impl GroupTransport for Line {
@@ -88,8 +91,10 @@ impl GroupTransport for Line {
         deadline: Duration,
     ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
         let (from, switchboard) = (self.from, Arc::clone(&self.switchboard));
+        let dead = self.dead.is_cancelled();
         Box::pin(async move {
-            let Some(target) = switchboard.deliver(from, to) else {
+            let reached = switchboard.deliver(from, to).filter(|_| !dead);
+            let Some(target) = reached else {
                 return Err(TransportError::NotSent("cut".to_owned()));
             };
             timeout(deadline, target.handle(from, request))
@@ -104,7 +109,7 @@ impl GroupTransport for Line {
     }
 
     fn region(&self, node: NodeId) -> Option<RegionId> {
-        let regions = ["eu-west", "us-east", "ap-southeast"];
+        let regions = ["eu-west", "us-east", "ap-southeast", "sa-east", "ap-south"];
         let place = usize::try_from(node.get()).ok()?.checked_sub(1)?;
         regions.get(place)?.parse().ok()
     }
@@ -116,6 +121,9 @@ struct Cluster {
     folders: Vec<TempDir>,
     switchboard: Arc<Switchboard>,
     running: BTreeMap<NodeId, (TaskTracker, CancellationToken)>,
+    deaths: BTreeMap<NodeId, CancellationToken>,
+    /// Folders of nodes that were killed: their old instances end by and by.
+    graves: Vec<TempDir>,
 }
 
 impl Cluster {
@@ -124,13 +132,20 @@ impl Cluster {
     }
 
     fn that_sleeps_after(idle: Duration) -> Self {
+        Self::of(3, idle)
+    }
+
+    fn of(nodes: u64, idle: Duration) -> Self {
+        let folder = |_| TempDir::new().expect("a folder");
         let mut cluster = Self {
             idle,
-            folders: (0..3).map(|_| TempDir::new().expect("a folder")).collect(),
+            folders: (0..nodes).map(folder).collect(),
             switchboard: Arc::default(),
             running: BTreeMap::new(),
+            deaths: BTreeMap::new(),
+            graves: Vec::new(),
         };
-        for id in 1..=3 {
+        for id in 1..=nodes {
             cluster.start_node(id);
         }
         cluster
@@ -144,9 +159,12 @@ impl Cluster {
         options.lease = Duration::from_millis(500);
         options.idle = self.idle;
         options.groups_awake_max = AWAKE_MAX;
+        let dead = CancellationToken::new();
+        self.deaths.insert(node(id), dead.clone());
         let line = Line {
             from: node(id),
             switchboard: Arc::clone(&self.switchboard),
+            dead,
         };
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let groups = Groups::open(options, Arc::new(line), &tracker, &cancel).expect("opened");

@@ -70,7 +70,7 @@ impl Groups {
         let leader = self.known_leader(genesis).await;
         let leader = leader.filter(|leader| self.is_alive(*leader));
         let first_alive = || {
-            let mut voters = genesis.voters.iter().copied();
+            let mut voters = self.voters(genesis).into_iter();
             voters.find(|voter| self.is_alive(*voter))
         };
         let steward: Option<NodeId> = leader.or_else(first_alive);

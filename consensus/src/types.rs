@@ -8,13 +8,21 @@ use openraft::{EmptyNode, Entry, EntryPayload, LogId, Membership, StoredMembersh
 
 use crate::state_machine::LedgerMachine;
 
-/// A command of the ledger, encoded: what a log entry carries.
+/// What a log entry carries.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct CommandBytes(pub(crate) Bytes);
+pub(crate) enum Proposal {
+    /// A command of the ledger, encoded.
+    Command(Bytes),
+    /// No plan of an earlier epoch of the topology moves the group any more.
+    MoveEpoch(u64),
+}
 
-impl fmt::Display for CommandBytes {
+impl fmt::Display for Proposal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "a command of {} bytes", self.0.len())
+        match self {
+            Self::Command(bytes) => write!(formatter, "a command of {} bytes", bytes.len()),
+            Self::MoveEpoch(epoch) => write!(formatter, "moves of epoch {epoch}"),
+        }
     }
 }
 
@@ -25,9 +33,9 @@ type Runtime = openraft::impls::TokioRuntime;
 type Runtime = crate::tests::sim::runtime::FairRuntime;
 
 openraft::declare_raft_types!(
-    /// Commands in, encoded answers out; one leader per term, as in the Raft paper.
+    /// Proposals in, encoded answers out; one leader per term, as in the Raft paper.
     pub(crate) Types:
-        D = CommandBytes,
+        D = Proposal,
         R = Bytes,
         Node = EmptyNode,
         LeaderId = leader_id_std::LeaderId<Self::Term, Self::NodeId>,
@@ -38,7 +46,7 @@ pub(crate) type Committed =
     <leader_id_std::LeaderId<u64, u64> as openraft::vote::RaftLeaderId>::Committed;
 pub(crate) type LogIdOf = LogId<Committed>;
 pub(crate) type VoteOf = Vote<leader_id_std::LeaderId<u64, u64>>;
-pub(crate) type PayloadOf = EntryPayload<CommandBytes, u64, EmptyNode>;
+pub(crate) type PayloadOf = EntryPayload<Proposal, u64, EmptyNode>;
 pub(crate) type EntryOf = Entry<Committed, PayloadOf>;
 pub(crate) type MembershipOf = Membership<u64, EmptyNode>;
 pub(crate) type StoredMembershipOf = StoredMembership<Committed, u64, EmptyNode>;

@@ -25,9 +25,10 @@ use openraft::{EntryPayload, RaftLogReader};
 use prost::Message;
 
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord};
+use crate::electorate::{Elsewhere, Entrance, Hint, Standing};
 use crate::error::WakeError;
 use crate::fence::FencedWriter;
-use crate::group::Group;
+use crate::group::{Group, Instance};
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
 use crate::log_store::{GroupLog, io_error};
 use crate::network::GroupNetwork;
@@ -51,15 +52,27 @@ struct SleepNote {
 
 impl Group {
     /// Wakes the group from its records, or founds it from its genesis record.
-    pub(crate) async fn wake(shared: &Arc<Shared>, genesis: &Genesis) -> Result<Self, WakeError> {
-        if !genesis.voters.contains(&shared.node) {
-            return Err(WakeError::NotVoter);
-        }
+    pub(crate) async fn wake(
+        shared: &Arc<Shared>,
+        genesis: &Genesis,
+        entrance: Entrance,
+    ) -> Result<Self, WakeError> {
         let key = GroupKey::new(&genesis.listing);
-        found(shared, &key, genesis).await?;
         let fence = FencedWriter::new(shared.writer.clone());
         let mut log =
             GroupLog::new(key.clone(), shared.store.clone(), fence.clone()).awake_on(shared.node);
+        let last = log.get_log_state().await.map_err(storage)?.last_log_id;
+        let standing = Standing::read(shared, genesis, &key, last.is_some());
+        let standing = standing.map_err(WakeError::Storage)?;
+        if !standing.admits(entrance) {
+            return Err(match standing {
+                Standing::Elsewhere(elsewhere) => WakeError::Moved(elsewhere.electorate),
+                _ => WakeError::NotVoter,
+            });
+        }
+        found(shared, &key, genesis, standing == Standing::Founder).await?;
+        let has_log = last.is_some() || standing == Standing::Founder;
+        let elsewhere = Elsewhere::read(&shared.store, &key).map_err(WakeError::Storage)?;
         let mut machine =
             LedgerMachine::open(key.clone(), &shared.store, fence.clone()).map_err(storage)?;
         machine = machine.heard_by(shared.announcer.herald(&genesis.listing), &shared.feed);
@@ -71,17 +84,21 @@ impl Group {
             &shared.config
         };
         let state = machine.state();
-        let network = GroupNetwork::new(genesis, shared);
+        let hint = Hint::default();
+        let network = GroupNetwork::new(genesis, shared, hint.clone());
         let raft = Raft::new(shared.node.get(), Arc::clone(config), network, log, machine)
             .await
             .map_err(|cause| storage(io::Error::other(cause)))?;
-        // Until its task has begun, it says nothing true about itself.
-        raft.wait(Some(BEGIN_DEADLINE))
-            .metrics(|metrics| metrics.last_log_index.is_some(), "begun")
-            .await
-            .map_err(|cause| storage(io::Error::other(cause)))?;
+        begun(&raft, has_log).await.map_err(storage)?;
         shared.counts.woken.fetch_add(1, Ordering::Relaxed);
-        Ok(Self::new(shared, genesis, raft, state, fence))
+        let instance = Instance {
+            raft,
+            state,
+            fence,
+            forgotten: elsewhere.and_then(|elsewhere| elsewhere.forgotten),
+            hint,
+        };
+        Ok(Self::new(shared, genesis, instance))
     }
 
     /// Drops the instance; the group can be woken again once this has returned. A leader
@@ -127,6 +144,20 @@ impl Group {
         }
         fence.write(batch, durability).await
     }
+}
+
+/// Waits until the instance's task has begun: before that it says nothing true about
+/// itself.
+async fn begun(raft: &Raft, has_log: bool) -> io::Result<()> {
+    if !has_log {
+        let asked = tokio::time::timeout(BEGIN_DEADLINE, raft.with_raft_state(|_| ())).await;
+        return asked.map_err(io::Error::other)?.map_err(io::Error::other);
+    }
+    raft.wait(Some(BEGIN_DEADLINE))
+        .metrics(|metrics| metrics.last_log_index.is_some(), "begun")
+        .await
+        .map(drop)
+        .map_err(io::Error::other)
 }
 
 /// The note that fits the records as they are: only a leader has one, and only if it has
@@ -188,8 +219,14 @@ async fn take_note(
 
 /// Writes the genesis record and the first entry of the log, the same on every voter, or
 /// checks that it is the record that is there. Every voter knows who votes from the first
-/// message on: whoever dies, the others can elect.
-async fn found(shared: &Shared, key: &GroupKey, genesis: &Genesis) -> Result<(), WakeError> {
+/// message on: whoever dies, the others can elect. Who comes later writes the record only:
+/// a leader sends it the log.
+async fn found(
+    shared: &Shared,
+    key: &GroupKey,
+    genesis: &Genesis,
+    founds: bool,
+) -> Result<(), WakeError> {
     let place = key.state(StateKind::Genesis);
     let encoded = genesis.encode();
     let stored = shared
@@ -203,9 +240,11 @@ async fn found(shared: &Shared, key: &GroupKey, genesis: &Genesis) -> Result<(),
             let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
             let mut batch = Batch::new();
             batch.put(STATE, place, encoded);
-            let first = first_entry(genesis);
-            let record = EntryRecord::from(&first).encode_to_vec();
-            batch.put(LOG, key.entry(first.log_id.index), record);
+            if founds {
+                let first = first_entry(genesis);
+                let record = EntryRecord::from(&first).encode_to_vec();
+                batch.put(LOG, key.entry(first.log_id.index), record);
+            }
             // Older in the write-ahead log than everything that the group will write.
             permit
                 .submit(batch, Durability::Buffered)

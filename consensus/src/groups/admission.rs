@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Groups;
 use crate::awake::{Closing, Found, Place};
+use crate::electorate::Entrance;
 use crate::error::WakeError;
 use crate::group::Group;
 
@@ -30,11 +31,23 @@ impl std::ops::Deref for InUse {
 impl Groups {
     /// The group of a listing, woken if need be, for use.
     pub(crate) async fn group(&self, genesis: &Genesis) -> Result<InUse, WakeError> {
+        let group = self.enter(genesis, Entrance::Asked).await?;
+        group.wanted.store(true, Ordering::Relaxed);
+        Ok(group)
+    }
+
+    /// The group of a listing, woken if need be, for whoever comes by `entrance`.
+    pub(crate) async fn enter(
+        &self,
+        genesis: &Genesis,
+        entrance: Entrance,
+    ) -> Result<InUse, WakeError> {
         let place = self.place(&genesis.listing).await?;
         let woken = place
             .get_or_try_init(async || {
                 let _turn = self.turn_to_wake().await?;
-                Group::wake(&self.inner.shared, genesis).await.map(Arc::new)
+                let woken = Group::wake(&self.inner.shared, genesis, entrance).await;
+                woken.map(Arc::new)
             })
             .await
             .map(Arc::clone);

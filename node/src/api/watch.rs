@@ -57,7 +57,8 @@ pub(crate) async fn watch(
     // Subscribed before the first read: a change in between is seen twice, not never.
     let (documents, ledgers) = (node.replica.subscribe(), node.groups.changes());
     find(&node, &id).await?;
-    let votes = founded(&node, &id)?.voters.contains(&node.identity.node);
+    let voters = node.groups.voters(&founded(&node, &id)?);
+    let votes = voters.contains(&node.identity.node);
     let seen = headers
         .get(LAST_EVENT_ID)
         .and_then(|value| value.to_str().ok());

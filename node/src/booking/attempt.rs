@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use meridian_consensus::{ProposeError, ReadError};
+use meridian_consensus::{Electorate, ProposeError, ReadError};
 use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::NodeId;
 use prost::Message;
@@ -33,6 +33,8 @@ pub(crate) enum DeskError {
 pub(super) enum Attempt {
     /// Another node leads, perhaps this one.
     Elsewhere(Option<NodeId>),
+    /// Not executed: other nodes vote on the listing.
+    Moved(Electorate),
     /// Not executed, and another node may do it.
     NotExecuted,
     /// Perhaps executed.
@@ -58,6 +60,7 @@ pub(super) enum Answer {
 pub(super) fn proposal_attempt(error: ProposeError) -> Attempt {
     match error {
         ProposeError::NotLeader { leader } => Attempt::Elsewhere(leader),
+        ProposeError::Moved(electorate) => Attempt::Moved(electorate),
         ProposeError::NotVoter | ProposeError::NoQuorum | ProposeError::ClockAhead => {
             Attempt::NotExecuted
         }
@@ -71,6 +74,7 @@ pub(super) fn proposal_attempt(error: ProposeError) -> Attempt {
 pub(super) fn read_attempt(error: ReadError) -> Attempt {
     match error {
         ReadError::NotLeader { leader } => Attempt::Elsewhere(leader),
+        ReadError::Moved(electorate) => Attempt::Moved(electorate),
         ReadError::NotVoter | ReadError::NoQuorum | ReadError::Storage(_) => Attempt::NotExecuted,
         ReadError::Overloaded => Attempt::Final(DeskError::Overloaded),
         ReadError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),
@@ -96,6 +100,9 @@ pub(super) fn from_wire(reply: &Bytes) -> Result<Answer, Attempt> {
             .map(|ledger| Answer::Ledger(Arc::new(ledger)))
             .map_err(|_malformed| Attempt::NotExecuted),
         Answered::NotLeader(hint) => Err(Attempt::Elsewhere(hint.leader())),
+        Answered::Moved(told) => {
+            Err(Electorate::decode(&told).map_or(Attempt::NotExecuted, Attempt::Moved))
+        }
         Answered::Failed(code) => Err(match Failure::try_from(code) {
             Ok(Failure::NoQuorum | Failure::Malformed) => Attempt::NotExecuted,
             Ok(Failure::Overloaded) => Attempt::Final(DeskError::Overloaded),

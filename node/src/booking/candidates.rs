@@ -1,6 +1,6 @@
 //! Which voter to ask next.
 
-use meridian_regions::{Genesis, NodeId};
+use meridian_regions::NodeId;
 
 /// The voters in the order in which they are tried.
 pub(super) struct Candidates {
@@ -9,12 +9,12 @@ pub(super) struct Candidates {
 }
 
 impl Candidates {
-    /// The known leader first, then this node if it votes, then the others; the
-    /// genesis names the preferred leader first.
-    pub(super) fn new(this: NodeId, genesis: &Genesis, leader: Option<NodeId>) -> Self {
-        let mut order = genesis.voters.clone();
+    /// The known leader first, then this node if it votes, then the others; of `voters`
+    /// the first is the preferred leader.
+    pub(super) fn new(this: NodeId, voters: &[NodeId], leader: Option<NodeId>) -> Self {
+        let mut order = voters.to_vec();
         if leader.is_none() {
-            order.sort_by_key(|voter| *voter != this && genesis.voters.first() != Some(voter));
+            order.sort_by_key(|voter| *voter != this && voters.first() != Some(voter));
         }
         let mut candidates = Self { order, next: 0 };
         candidates.new_round(leader);
@@ -27,16 +27,27 @@ impl Candidates {
         candidate
     }
 
-    /// Moves `leader` to the front of what is left, unless it is who said so.
+    /// Moves `leader` to the front of what is left, unless it is who said so. One that
+    /// was no candidate becomes one: the group has moved.
     pub(super) fn prefer(&mut self, leader: Option<NodeId>, said_by: NodeId) {
         let Some(leader) = leader.filter(|leader| *leader != said_by) else {
             return;
         };
+        self.widen(std::iter::once(leader));
         if let Some(place) = self.order[self.next.min(self.order.len())..]
             .iter()
             .position(|candidate| *candidate == leader)
         {
             self.order[self.next..=self.next + place].rotate_right(1);
+        }
+    }
+
+    /// Adds those that are no candidates yet, as the last.
+    pub(super) fn widen(&mut self, others: impl Iterator<Item = NodeId>) {
+        for other in others {
+            if !self.order.contains(&other) {
+                self.order.push(other);
+            }
         }
     }
 
@@ -54,7 +65,7 @@ impl Candidates {
 
 #[cfg(test)]
 mod tests {
-    use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
+    use meridian_regions::NodeId;
 
     use super::Candidates;
 
@@ -62,20 +73,13 @@ mod tests {
         NodeId::new(id).expect("not zero")
     }
 
-    fn genesis() -> Genesis {
-        let home = "eu-west".parse().expect("a region");
-        Genesis {
-            listing: ListingId::generate(UnixNanos::from_millis(1), 1, home),
-            survival: Survival::Region,
-            voters: vec![node(2), node(1), node(3)],
-            map_epoch: 1,
-            created_by: node(2),
-        }
+    fn voters() -> [NodeId; 3] {
+        [2, 1, 3].map(node)
     }
 
     #[test]
     fn known_leader_comes_first_and_everybody_is_asked_once() {
-        let mut candidates = Candidates::new(node(1), &genesis(), Some(node(3)));
+        let mut candidates = Candidates::new(node(1), &voters(), Some(node(3)));
         let mut asked: Vec<u64> = (0..3).map(|_| candidates.next().get()).collect();
         assert_eq!(asked[0], 3);
         asked.sort_unstable();
@@ -85,16 +89,28 @@ mod tests {
 
     #[test]
     fn without_a_leader_the_preferred_one_is_asked_before_others() {
-        let mut candidates = Candidates::new(node(3), &genesis(), None);
+        let mut candidates = Candidates::new(node(3), &voters(), None);
         assert_eq!(candidates.next(), node(2));
     }
 
     #[test]
     fn hint_is_followed_unless_it_names_who_gave_it() {
-        let mut candidates = Candidates::new(node(1), &genesis(), None);
+        let mut candidates = Candidates::new(node(1), &voters(), None);
         let first = candidates.next();
         candidates.prefer(Some(first), first);
         candidates.prefer(Some(node(3)), first);
         assert_eq!(candidates.next(), node(3));
+    }
+
+    #[test]
+    fn leader_that_was_no_candidate_is_asked_next() {
+        let mut candidates = Candidates::new(node(1), &voters(), None);
+        let first = candidates.next();
+        candidates.prefer(Some(node(4)), first);
+        assert_eq!(candidates.next(), node(4));
+        candidates.widen([node(1), node(5)].into_iter());
+        let rest: Vec<NodeId> = (0..3).map(|_| candidates.next()).collect();
+        assert_eq!(rest, [node(1), node(3), node(5)]);
+        assert!(candidates.round_is_over());
     }
 }

@@ -120,11 +120,12 @@ impl BookingDesk {
     async fn ask(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, DeskError> {
         let (genesis, deadline) = (errand.genesis, errand.deadline);
         let leader = self.groups.known_leader(genesis).await;
-        let mut candidates = Candidates::new(self.node, genesis, leader);
+        let mut voters = self.groups.voters(genesis);
+        let mut candidates = Candidates::new(self.node, &voters, leader);
         let mut perhaps_executed = false;
         let mut pause = RETRY_PAUSE_MIN;
         loop {
-            if !perhaps_executed && self.is_cut_off(genesis) {
+            if !perhaps_executed && self.is_cut_off(&voters) {
                 return Err(DeskError::NoQuorum);
             }
             let target = candidates.next();
@@ -140,6 +141,12 @@ impl BookingDesk {
                 Err(Attempt::Final(_)) if perhaps_executed => return Err(DeskError::Unknown),
                 Err(Attempt::Final(error)) => return Err(error),
                 Err(Attempt::Elsewhere(leader)) => candidates.prefer(leader, target),
+                Err(Attempt::Moved(electorate)) => {
+                    for voter in electorate.voters.iter().rev() {
+                        candidates.prefer(Some(*voter), target);
+                    }
+                    self.groups.note_electorate(genesis, electorate).await;
+                }
                 Err(Attempt::NotExecuted) => {}
                 Err(Attempt::Unknown) => perhaps_executed |= !matches!(ask, Ask::Read),
             }
@@ -153,6 +160,14 @@ impl BookingDesk {
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_PAUSE_MAX);
+                voters = self.groups.voters(genesis);
+                let peers = self.mesh.peers();
+                candidates.widen(
+                    voters
+                        .iter()
+                        .copied()
+                        .chain(peers.iter().map(|peer| peer.node)),
+                );
                 candidates.new_round(self.groups.known_leader(genesis).await);
             }
         }
@@ -160,15 +175,15 @@ impl BookingDesk {
 
     /// Whether this node votes for the listing and reaches no other voter: then no
     /// quorum can be reached through it, and waiting would not help the client.
-    fn is_cut_off(&self, genesis: &Genesis) -> bool {
-        if genesis.voters.len() < 2 || !genesis.voters.contains(&self.node) {
+    fn is_cut_off(&self, voters: &[NodeId]) -> bool {
+        if voters.len() < 2 || !voters.contains(&self.node) {
             return false;
         }
         !self
             .mesh
             .peers()
             .iter()
-            .any(|peer| peer.alive_for.is_some() && genesis.voters.contains(&peer.node))
+            .any(|peer| peer.alive_for.is_some() && voters.contains(&peer.node))
     }
 
     async fn forward(
@@ -209,6 +224,7 @@ impl BookingDesk {
             Err(Attempt::Elsewhere(leader)) => Answered::NotLeader(NotLeader {
                 leader: leader.map_or(0, NodeId::get),
             }),
+            Err(Attempt::Moved(electorate)) => Answered::Moved(electorate.encode()),
             Err(Attempt::NotExecuted) => Answered::Failed(Failure::Malformed.into()),
             Err(Attempt::Unknown) => Answered::Failed(Failure::Unknown.into()),
             Err(Attempt::Final(error)) => Answered::Failed(failure_of(&error).into()),

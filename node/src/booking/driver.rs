@@ -120,7 +120,9 @@ impl BookingDesk {
     pub(crate) async fn drive_open(&self, genesis: &Genesis) -> Result<Option<u64>, DeskError> {
         match self.groups().read(genesis, ENTRY_DEADLINE).await {
             Ok(_) => {}
-            Err(ReadError::NotLeader { .. } | ReadError::NotVoter) => return Ok(None),
+            Err(ReadError::NotLeader { .. } | ReadError::NotVoter | ReadError::Moved(_)) => {
+                return Ok(None);
+            }
             Err(ReadError::Overloaded) => return Err(DeskError::Overloaded),
             Err(ReadError::GenesisMismatch) => return Err(DeskError::Misplaced),
             Err(ReadError::NoQuorum | ReadError::Storage(_)) => return Err(DeskError::NoQuorum),

@@ -42,7 +42,7 @@ pub(crate) struct Read {}
 /// What the asked node answers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "Answered", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "Answered", tags = "1, 2, 3, 4, 5")]
     pub(crate) answered: Option<Answered>,
 }
 
@@ -60,6 +60,9 @@ pub(crate) enum Answered {
     /// Nothing was done, or it is not known whether it was.
     #[prost(enumeration = "Failure", tag = "4")]
     Failed(i32),
+    /// Other nodes vote on the listing: who, encoded.
+    #[prost(bytes, tag = "5")]
+    Moved(Vec<u8>),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]

@@ -1,0 +1,240 @@
+//! Who votes on a group, as of an entry of its log, and what a node that is not among
+//! them keeps of it.
+//!
+//! A group's first voters stand in its genesis record; later ones only in its log. A node
+//! that has no log of a group keeps what it was told last, so that it can send whoever
+//! asks to those who vote. A hint that is old costs a detour, never an answer: only
+//! voters answer.
+//!
+//! A voter that has left forgets the group's log and ledger, and keeps its vote and how
+//! far its log had come. It answers nothing from then on. Should the group come back, it
+//! begins with an empty log, in which it votes no more than a stranger would until it has
+//! applied everything that it had before: else a candidate of long ago, to whom this
+//! node's old log would have been an obstacle, could win with its help.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use meridian_regions::{Genesis, NodeId};
+use meridian_storage::{Batch, Durability, StorageError, Store};
+use prost::Message;
+
+use crate::codec::{CodecError, LogIdRecord};
+use crate::keys::{GroupKey, STATE, StateKind};
+use crate::shared::Shared;
+use crate::types::{LogIdOf, StoredMembershipOf};
+
+/// Who votes on a group as of one entry of its log. A later entry may say otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Electorate {
+    /// Term of the entry.
+    pub term: u64,
+    /// Index of the entry.
+    pub index: u64,
+    /// The voters, in ascending order.
+    pub voters: Vec<NodeId>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ElectorateRecord {
+    #[prost(message, required, tag = "1")]
+    pub(crate) at: LogIdRecord,
+    #[prost(uint64, repeated, tag = "2")]
+    pub(crate) voters: Vec<u64>,
+}
+
+/// What a node that has no log of a group keeps of it.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ElsewhereRecord {
+    #[prost(message, required, tag = "1")]
+    pub(crate) electorate: ElectorateRecord,
+    /// The end of the log that this node had and has forgotten.
+    #[prost(message, optional, tag = "2")]
+    pub(crate) forgotten: Option<LogIdRecord>,
+}
+
+impl Electorate {
+    /// Its bytes, for nodes that forward requests.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        ElectorateRecord::from(self).encode_to_vec()
+    }
+
+    /// Reads what [`Electorate::encode`] wrote; `None` for anything else.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        ElectorateRecord::decode(bytes).ok().map(Self::from)
+    }
+
+    /// What a membership that is committed says; `None` before the first.
+    pub(crate) fn of(stored: &StoredMembershipOf) -> Option<Self> {
+        let at = stored.log_id().as_ref()?;
+        let voters = stored.membership().voter_ids();
+        Some(Self {
+            term: at.leader_id.term,
+            index: at.index,
+            voters: voters.filter_map(NodeId::new).collect(),
+        })
+    }
+
+    pub(crate) fn at(&self) -> LogIdOf {
+        LogIdOf::new_term_index(self.term, self.index)
+    }
+}
+
+impl From<&Electorate> for ElectorateRecord {
+    fn from(electorate: &Electorate) -> Self {
+        Self {
+            at: (&electorate.at()).into(),
+            voters: electorate.voters.iter().map(|voter| voter.get()).collect(),
+        }
+    }
+}
+
+impl From<ElectorateRecord> for Electorate {
+    fn from(record: ElectorateRecord) -> Self {
+        let at = LogIdOf::from(record.at);
+        let voters = record.voters.into_iter();
+        Self {
+            term: at.leader_id.term,
+            index: at.index,
+            voters: voters.filter_map(NodeId::new).collect(),
+        }
+    }
+}
+
+/// What a node that has no log of a group knows of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Elsewhere {
+    pub(crate) electorate: Electorate,
+    /// The end of the log that this node had and has forgotten.
+    pub(crate) forgotten: Option<LogIdOf>,
+}
+
+impl Elsewhere {
+    /// Reads a group's record, if there is one.
+    pub(crate) fn read(store: &Store, key: &GroupKey) -> Result<Option<Self>, StorageError> {
+        let record = store.get(STATE, &key.state(StateKind::Elsewhere))?;
+        let unreadable = |cause: CodecError| StorageError::Read(cause.to_string());
+        let decoded = record.map(|bytes| ElsewhereRecord::decode(bytes.as_slice()));
+        let decoded = decoded
+            .transpose()
+            .map_err(|cause| unreadable(cause.into()))?;
+        Ok(decoded.map(|record| Self {
+            electorate: record.electorate.into(),
+            forgotten: record.forgotten.map(LogIdOf::from),
+        }))
+    }
+
+    pub(crate) fn put(&self, batch: &mut Batch, genesis: &Genesis, key: &GroupKey) {
+        let record = ElsewhereRecord {
+            electorate: (&self.electorate).into(),
+            forgotten: self.forgotten.as_ref().map(LogIdRecord::from),
+        };
+        let place = key.state(StateKind::Elsewhere);
+        batch.put(STATE, place, record.encode_to_vec());
+        batch.put(STATE, key.state(StateKind::Genesis), genesis.encode());
+    }
+}
+
+/// How a node comes to use a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// It wants to, or a voter asks it for its vote.
+    Asked,
+    /// A leader sends it entries or a ledger, up to what it has committed: that makes it
+    /// a member, whether it knows or not.
+    Led(Option<LogIdOf>),
+}
+
+/// How a node stands to a group, by its records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// It has a log.
+    Member,
+    /// It votes by the genesis record, and the group has never been used here.
+    Founder,
+    /// It has no log, and knows who has.
+    Elsewhere(Elsewhere),
+    /// It has no log, and knows nothing.
+    Stranger,
+}
+
+impl Standing {
+    pub(crate) fn read(
+        shared: &Shared,
+        genesis: &Genesis,
+        key: &GroupKey,
+        has_log: bool,
+    ) -> Result<Self, StorageError> {
+        let store = &shared.store;
+        if has_log || store.get(STATE, &key.state(StateKind::Applied))?.is_some() {
+            return Ok(Self::Member);
+        }
+        if let Some(elsewhere) = Elsewhere::read(store, key)? {
+            return Ok(Self::Elsewhere(elsewhere));
+        }
+        // Founding writes the genesis record and the first entry together.
+        let is_known = store.get(STATE, &key.state(StateKind::Genesis))?.is_some();
+        Ok(if genesis.voters.contains(&shared.node) && !is_known {
+            Self::Founder
+        } else {
+            Self::Stranger
+        })
+    }
+
+    /// Whether a node that stands so may take part, coming by this entrance.
+    pub(crate) fn admits(&self, entrance: Entrance) -> bool {
+        match (self, entrance) {
+            (Self::Member | Self::Founder, _) => true,
+            (Self::Elsewhere(_) | Self::Stranger, Entrance::Asked) => false,
+            (Self::Stranger, Entrance::Led(_)) => true,
+            // A message that was under way when this node left does not bring it back.
+            (Self::Elsewhere(elsewhere), Entrance::Led(committed)) => {
+                committed >= Some(elsewhere.electorate.at())
+            }
+        }
+    }
+}
+
+/// Writes down who votes on a group that has no log here, unless something later is known.
+pub(crate) async fn note(
+    shared: &Shared,
+    genesis: &Genesis,
+    told: Elsewhere,
+) -> Result<(), StorageError> {
+    let key = GroupKey::new(&genesis.listing);
+    let known = Elsewhere::read(&shared.store, &key)?;
+    if known
+        .as_ref()
+        .is_some_and(|known| known.electorate.at() >= told.electorate.at())
+    {
+        return Ok(());
+    }
+    let told = Elsewhere {
+        forgotten: told.forgotten.max(known.and_then(|known| known.forgotten)),
+        ..told
+    };
+    let mut batch = Batch::new();
+    told.put(&mut batch, genesis, &key);
+    let permit = shared.writer.reserve().await?;
+    permit.submit(batch, Durability::Synced).await
+}
+
+/// What another node has told this instance of a group about who votes on it, if this
+/// node does not any more.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Hint(Arc<Mutex<Option<Electorate>>>);
+
+impl Hint {
+    pub(crate) fn note(&self, told: Electorate) {
+        let mut hint = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if hint.as_ref().is_none_or(|known| known.at() < told.at()) {
+            *hint = Some(told);
+        }
+    }
+
+    pub(crate) fn read(&self) -> Option<Electorate> {
+        let hint = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hint.clone()
+    }
+}

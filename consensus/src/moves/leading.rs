@@ -1,0 +1,268 @@
+//! The leader's part in a move: one step, guarded so that nobody else's comes between.
+//!
+//! What the step is based on is confirmed by a quorum first. The entry is appended only
+//! if this is still the same leader's term and the membership still the one that was
+//! looked at; openraft checks both where it appends.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use meridian_regions::NodeId;
+use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
+use openraft::raft::Precondition;
+use openraft::{EntryPayload, RaftMetrics, ReadPolicy, ServerState};
+use tokio::time::{Instant, timeout_at};
+
+use super::step::{Step, Voters, next};
+use super::{Move, MoveError, Moving};
+use crate::electorate::Electorate;
+use crate::group::Group;
+use crate::leadership::votes;
+use crate::types::{LogIdOf, MembershipOf, Proposal, StoredMembershipOf, Types};
+
+/// Entries by which a learner may be behind to be called caught up: under load it always
+/// is by some, which a round trip brings.
+const BEHIND_MAX: u64 = 16;
+/// How long a voter to whom the leadership is offered may take it: an election.
+const HAND_OVER: Duration = Duration::from_secs(2);
+
+/// What openraft says to a proposal.
+type Refusal = RaftError<Types, ClientWriteError<Types>>;
+
+impl Group {
+    /// Takes one step of a move, if this node leads.
+    pub(super) async fn step(&self, order: &Move, until: Instant) -> Result<Moving, MoveError> {
+        let late = |_| MoveError::NoQuorum;
+        let _turn = timeout_at(until, self.moving.lock()).await.map_err(late)?;
+        let leader = self.raft.as_leader();
+        let leader = leader.map_err(|elsewhere| MoveError::NotLeader {
+            leader: elsewhere.leader_id.and_then(NodeId::new),
+        })?;
+        let term = Precondition::CommittedLeaderId {
+            committed_leader_id: leader.to_committed_leader_id(),
+        };
+        self.confirm(until).await?;
+        self.fence_older(order.epoch, until).await?;
+        loop {
+            let now = self.committed_membership(until).await?;
+            let [from, to] = [&order.from, &order.to].map(|nodes| numbers(nodes));
+            let metrics = self.metrics();
+            let step = next(now.membership(), &from, &to, |node| {
+                is_caught_up(&metrics, node)
+            });
+            let (then, stage) = match step {
+                Step::Done => return Ok(Moving::Settled(electorate(&now)?)),
+                Step::Changed => return Err(MoveError::Changed(electorate(&now)?)),
+                Step::Wait => match self.learn(&to, until).await? {
+                    Learned::All => continue,
+                    Learned::NotYet => return Ok(Moving::Learning),
+                },
+                Step::Admit(then) => (then, Moving::Admitted),
+                Step::Join(then) => (then, Moving::Joined),
+                Step::Leave(then) => {
+                    if !then.voter_ids().any(|voter| voter == metrics.id) {
+                        return self.offer_to(&then, until).await;
+                    }
+                    (then, Moving::Joined)
+                }
+            };
+            let settles = then.nodes().count() == to.len() && then.voter_ids().eq(to);
+            let same = Precondition::LastMembershipLogId {
+                last_membership_log_id: *now.log_id(),
+            };
+            self.append(then, [term.clone(), same], until).await?;
+            if !settles {
+                return Ok(stage);
+            }
+        }
+    }
+
+    /// Makes sure that a quorum follows this leader, and that it has applied what it had
+    /// to know.
+    async fn confirm(&self, until: Instant) -> Result<(), MoveError> {
+        let confirmed = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        match timeout_at(until, confirmed).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(elsewhere)))) => {
+                Err(MoveError::NotLeader {
+                    leader: elsewhere.leader_id.and_then(NodeId::new),
+                })
+            }
+            Ok(Err(_)) | Err(_) => Err(MoveError::NoQuorum),
+        }
+    }
+
+    /// Refuses a plan that was made by an earlier topology than one that has moved this
+    /// group already, and sees to it that earlier ones are refused from now on.
+    async fn fence_older(&self, epoch: u64, until: Instant) -> Result<(), MoveError> {
+        let known = |group: &Self| group.state.move_epoch().max(group.genesis.map_epoch);
+        if epoch > known(self) {
+            let proposal = Proposal::MoveEpoch(epoch);
+            let written = timeout_at(until, self.raft.client_write(proposal)).await;
+            written.map_err(|_late| late())?.map_err(refused)?;
+        }
+        match known(self) {
+            latest if latest > epoch => Err(MoveError::Fenced { epoch: latest }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The latest membership of the log, once it is committed and applied here.
+    async fn committed_membership(&self, until: Instant) -> Result<StoredMembershipOf, MoveError> {
+        loop {
+            let applied = self.state.membership();
+            let metrics = self.metrics();
+            if metrics.state != ServerState::Leader {
+                return Err(not_leader(&metrics));
+            }
+            if metrics.membership_config.log_id() <= applied.log_id() {
+                return Ok(applied);
+            }
+            let latest = metrics.membership_config.log_id().map(|at| at.index);
+            let left = until.saturating_duration_since(Instant::now());
+            let wait = self.raft.wait(Some(left));
+            let applied = wait.applied_index_at_least(latest, "a membership").await;
+            applied.map_err(|_late| late())?;
+        }
+    }
+
+    /// Waits until everybody of `to` has caught up, as long as there is time.
+    async fn learn(&self, to: &Voters, until: Instant) -> Result<Learned, MoveError> {
+        let all = |metrics: &RaftMetrics<Types>| to.iter().all(|node| is_caught_up(metrics, *node));
+        let left = until.saturating_duration_since(Instant::now());
+        // Late or in time: the metrics say how it stands.
+        let _ = self
+            .raft
+            .wait(Some(left))
+            .metrics(
+                |metrics| metrics.state != ServerState::Leader || all(metrics),
+                "learners that have caught up",
+            )
+            .await;
+        let metrics = self.metrics();
+        if metrics.state != ServerState::Leader {
+            return Err(not_leader(&metrics));
+        }
+        Ok(if all(&metrics) {
+            Learned::All
+        } else {
+            Learned::NotYet
+        })
+    }
+
+    /// Offers the leadership to a living voter of the membership that is next, in which
+    /// this node does not vote: the last step is for one who stays. Takes no commands
+    /// meanwhile, so that somebody has everything.
+    async fn offer_to(&self, then: &MembershipOf, until: Instant) -> Result<Moving, MoveError> {
+        self.hands_over.store(true, Ordering::Relaxed);
+        let offered = self.offer(then, until).await;
+        self.hands_over.store(false, Ordering::Relaxed);
+        offered
+    }
+
+    async fn offer(&self, then: &MembershipOf, until: Instant) -> Result<Moving, MoveError> {
+        let patience = HAND_OVER.min(until.saturating_duration_since(Instant::now()));
+        let stays = |metrics: &RaftMetrics<Types>| self.successor(metrics, then);
+        let wait = self.raft.wait(Some(patience));
+        // Late or in time: the metrics say how it stands.
+        let _ = wait
+            .metrics(
+                |metrics| stays(metrics).is_some(),
+                "somebody to have everything",
+            )
+            .await;
+        let Some(successor) = stays(&self.metrics()) else {
+            return Ok(Moving::Learning);
+        };
+        let offered = self.raft.trigger().transfer_leader(successor.get()).await;
+        offered.map_err(|cause| MoveError::Unknown(cause.to_string()))?;
+        let wait = self.raft.wait(Some(patience));
+        let taken = wait.metrics(
+            |metrics| metrics.state != ServerState::Leader,
+            "the leadership to be taken",
+        );
+        if taken.await.is_ok() {
+            return Ok(Moving::HandedOver);
+        }
+        // It proposes nothing any more, whoever did not take it.
+        self.is_stuck.store(true, Ordering::Relaxed);
+        Err(MoveError::NotLeader {
+            leader: Some(successor),
+        })
+    }
+
+    /// A living voter, now and next, that has everything; one at home if possible.
+    fn successor(&self, metrics: &RaftMetrics<Types>, then: &MembershipOf) -> Option<NodeId> {
+        let home = self.genesis.listing.home();
+        let is_home = |node: NodeId| self.shared.transport.region(node).as_ref() == Some(home);
+        then.voter_ids()
+            .filter(|voter| votes(metrics, *voter) && has_everything(metrics, *voter))
+            .filter_map(NodeId::new)
+            .filter(|voter| self.shared.is_alive(*voter) && !self.shared.clocks.is_ahead(*voter))
+            .min_by_key(|voter| (!is_home(*voter), *voter))
+    }
+
+    async fn append(
+        &self,
+        then: MembershipOf,
+        only_if: [Precondition<Types>; 2],
+        until: Instant,
+    ) -> Result<(), MoveError> {
+        let listing = &self.genesis.listing;
+        tracing::info!(%listing, membership = %then, "a group is being moved");
+        let appended = self
+            .raft
+            .append_membership(then, EntryPayload::Blank, only_if);
+        let appended = timeout_at(until, appended).await;
+        appended.map_err(|_late| late())?.map_err(refused)?;
+        Ok(())
+    }
+}
+
+/// Whether learners have caught up.
+enum Learned {
+    All,
+    NotYet,
+}
+
+fn numbers(nodes: &[NodeId]) -> Voters {
+    nodes.iter().map(|node| node.get()).collect()
+}
+
+fn electorate(now: &StoredMembershipOf) -> Result<Electorate, MoveError> {
+    Electorate::of(now).ok_or_else(|| MoveError::Unknown("no membership is known".to_owned()))
+}
+
+fn matched(metrics: &RaftMetrics<Types>, node: u64) -> Option<LogIdOf> {
+    metrics.replication.as_ref()?.get(&node).copied().flatten()
+}
+
+fn is_caught_up(metrics: &RaftMetrics<Types>, node: u64) -> bool {
+    let last = metrics.last_log_index.unwrap_or(0);
+    node == metrics.id
+        || matched(metrics, node).is_some_and(|at| at.index.saturating_add(BEHIND_MAX) >= last)
+}
+
+fn has_everything(metrics: &RaftMetrics<Types>, node: u64) -> bool {
+    matched(metrics, node).map(|at| at.index) == metrics.last_log_index
+}
+
+fn late() -> MoveError {
+    MoveError::Unknown("no answer in time".to_owned())
+}
+
+fn not_leader(metrics: &RaftMetrics<Types>) -> MoveError {
+    MoveError::NotLeader {
+        leader: metrics.current_leader.and_then(NodeId::new),
+    }
+}
+
+/// Nothing was appended, or it is not known: either way the next step begins with a look.
+fn refused(refusal: Refusal) -> MoveError {
+    match refusal {
+        RaftError::APIError(ClientWriteError::ForwardToLeader(elsewhere)) => MoveError::NotLeader {
+            leader: elsewhere.leader_id.and_then(NodeId::new),
+        },
+        other => MoveError::Unknown(other.to_string()),
+    }
+}

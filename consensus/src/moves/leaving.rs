@@ -1,0 +1,151 @@
+//! After a move: who votes no more forgets the group, and everybody hears who votes.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use meridian_regions::Genesis;
+use meridian_storage::{Batch, Durability, StorageError};
+use openraft::storage::RaftLogStorage;
+
+use crate::Groups;
+use crate::electorate::{self, Electorate, Elsewhere};
+use crate::envelope::Answer;
+use crate::error::WakeError;
+use crate::groups::InUse;
+use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO};
+use crate::types::LogIdOf;
+
+/// How long a leader whose move is over waits for its followers before it sleeps.
+const SEE_THROUGH: Duration = Duration::from_secs(1);
+
+/// What a node answers who was told of an electorate.
+pub(crate) struct Heard(bool);
+
+impl From<Heard> for Answer {
+    fn from(heard: Heard) -> Self {
+        Self::Settled(heard.0)
+    }
+}
+
+impl Groups {
+    /// Takes note of who votes on a group, committed: forgets it if this node does not,
+    /// and lets it sleep if it was woken for the move only.
+    pub(crate) async fn hear(&self, genesis: &Genesis, told: Electorate) -> Heard {
+        if told.voters.contains(&self.node()) {
+            self.rest(genesis).await;
+            return Heard(true);
+        }
+        let left = self.leave(genesis, told).await;
+        if let Err(cause) = &left {
+            tracing::warn!(listing = %genesis.listing, %cause, "cannot forget a group");
+        }
+        Heard(left.is_ok())
+    }
+
+    /// Lets a group sleep that nobody has wanted but for its move.
+    pub(crate) async fn rest(&self, genesis: &Genesis) {
+        let places = self.places();
+        let Some(group) = places.peek(&genesis.listing) else {
+            return;
+        };
+        if group.leads() {
+            // A leader sees its followers through, as ever. Late or in time: if it is
+            // not done, it sleeps when its time comes.
+            let wait = group.raft.wait(Some(SEE_THROUGH));
+            let _ = wait
+                .metrics(|_| group.work_is_done(), "its work to be done")
+                .await;
+            if !group.work_is_done() {
+                return;
+            }
+        }
+        if !group.wanted.load(Ordering::Relaxed)
+            && let Some(closing) = places.close_idle(&genesis.listing)
+        {
+            self.put_to_sleep(closing);
+        }
+    }
+
+    /// Forgets a group of which another node has said that others vote on it.
+    pub(crate) async fn settle_hint(
+        &self,
+        genesis: &Genesis,
+        group: InUse,
+    ) -> Result<(), WakeError> {
+        let Some(told) = group.moved_to() else {
+            return Ok(());
+        };
+        drop(group);
+        let left = self.leave(genesis, told.clone()).await;
+        left.map_err(WakeError::Storage)?;
+        Err(WakeError::Moved(told))
+    }
+
+    /// Forgets a group on which others vote, unless its log knows better.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails.
+    pub(crate) async fn leave(
+        &self,
+        genesis: &Genesis,
+        told: Electorate,
+    ) -> Result<(), StorageError> {
+        // Until this is dropped nobody wakes it.
+        let closing = loop {
+            match self.places().close(&genesis.listing) {
+                Ok(closing) => break closing,
+                Err(given_up) => given_up.cancelled().await,
+            }
+        };
+        if let Some(group) = &closing.group {
+            group.sleep().await;
+        }
+        let mut log = self.log(&genesis.listing);
+        let unreadable = |cause: std::io::Error| StorageError::Read(cause.to_string());
+        let last = log.get_log_state().await.map_err(unreadable)?.last_log_id;
+        // Nothing later than the entry that shuts a voter out reaches its log, unless it
+        // has been taken in again.
+        if last >= Some(told.at()) {
+            return Ok(());
+        }
+        let listing = &genesis.listing;
+        match last {
+            None => electorate::note(self.shared(), genesis, outside(told, None)).await,
+            Some(last) => {
+                tracing::info!(%listing, voters = ?told.voters, "this node votes on it no more");
+                self.forget(genesis, outside(told, Some(last))).await
+            }
+        }
+    }
+
+    /// Removes log and ledger, and leaves the vote and where the group is, in one batch.
+    async fn forget(&self, genesis: &Genesis, left: Elsewhere) -> Result<(), StorageError> {
+        let key = GroupKey::new(&genesis.listing);
+        let before = Elsewhere::read(self.store(), &key)?;
+        let state = self.stored_state(&genesis.listing)?;
+        let left = Elsewhere {
+            forgotten: left
+                .forgotten
+                .max(before.and_then(|before| before.forgotten)),
+            ..left
+        };
+        let mut batch = Batch::new();
+        left.put(&mut batch, genesis, &key);
+        batch.delete_range(LOG, key.entry(0), key.end());
+        for kind in [StateKind::Applied, StateKind::Purged, StateKind::SleepNote] {
+            batch.delete(STATE, key.state(kind));
+        }
+        if let Some(due) = state.ledger.todo_ms() {
+            batch.delete(TODO, key.todo(due));
+        }
+        let permit = self.shared().writer.reserve().await?;
+        permit.submit(batch, Durability::Synced).await
+    }
+}
+
+fn outside(electorate: Electorate, forgotten: Option<LogIdOf>) -> Elsewhere {
+    Elsewhere {
+        electorate,
+        forgotten,
+    }
+}

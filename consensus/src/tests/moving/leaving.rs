@@ -1,0 +1,129 @@
+//! Who has left a group: it answers nothing, finds out late if it was not told, and votes
+//! with nothing less than it once had.
+
+use prost::Message;
+use tokio::time::timeout;
+
+use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
+use super::{nodes, order};
+use crate::electorate::Entrance;
+use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
+use crate::types::{LogIdOf, Types, VoteOf};
+use crate::{Electorate, ProposeError};
+use openraft::raft::{AppendEntriesRequest, VoteRequest};
+
+async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
+    let request = Request {
+        genesis: genesis(number).encode().into(),
+        call: Some(call),
+    };
+    let request = request.encode_to_vec().into();
+    let reply = cluster.node(to).handle(node(2), request).await;
+    Reply::decode(reply).expect("a reply")
+}
+
+/// A candidate that knows the group as it was in the beginning.
+fn candidate_of_long_ago() -> Ballot {
+    let request: VoteRequest<Types> =
+        VoteRequest::new(VoteOf::new(1_000, 2), Some(LogIdOf::new_term_index(0, 0)));
+    Ballot::from(&request)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_left_votes_for_nobody_and_says_who_votes() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(20);
+    cluster.propose(&genesis, &block(1)).await;
+    let settled = cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
+        .await;
+    let reply = say(&cluster, 3, 20, Call::Vote(candidate_of_long_ago())).await;
+    let answer = Answer::Vote(crate::envelope::BallotAnswer::default());
+    assert_eq!(reply.answer, Some(answer), "a vote that is not given");
+    assert_eq!(reply.moved.map(Electorate::from), Some(settled));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn message_that_was_under_way_does_not_bring_a_group_back() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(21);
+    cluster.propose(&genesis, &block(1)).await;
+    let settled = cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
+        .await;
+    let append = AppendEntriesRequest::<Types> {
+        vote: VoteOf::new_committed(1, 1),
+        prev_log_id: None,
+        entries: Vec::new(),
+        leader_commit: Some(LogIdOf::new_term_index(settled.term, settled.index - 1)),
+    };
+    let reply = say(&cluster, 3, 21, Call::Append(Append::from(&append))).await;
+    assert!(
+        matches!(reply.answer, Some(Answer::Refused(_))),
+        "{reply:?}"
+    );
+    assert_eq!(cluster.role(3, &genesis).await, "elsewhere");
+}
+
+/// With its old log it was an obstacle to such a candidate, who could win with it and be
+/// a second quorum beside that of those who have gone on.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_back_with_less_than_it_had_votes_for_nobody_until_it_has_caught_up() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(22);
+    cluster.propose(&genesis, &block(1)).await;
+    let settled = cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
+        .await;
+    // A leader has begun to send it the log, and has died over it.
+    let back = cluster.node(3);
+    let led = Entrance::Led(Some(settled.at()));
+    drop(back.enter(&genesis, led).await.expect("taken in again"));
+    let ballot = candidate_of_long_ago();
+    let reply = say(&cluster, 3, 22, Call::PreVote(ballot)).await;
+    assert!(!granted(&reply), "{reply:?}");
+    let reply = say(&cluster, 3, 22, Call::Vote(ballot)).await;
+    assert!(!granted(&reply), "{reply:?}");
+    // Brought back by a real leader it votes as anybody.
+    cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 4], &[1, 2, 3]))
+        .await;
+    cluster.propose(&genesis, &block(2)).await;
+    cluster.cut(2);
+    cluster.propose(&genesis, &block(3)).await;
+}
+
+fn granted(reply: &Reply) -> bool {
+    match &reply.answer {
+        Some(Answer::Vote(answer)) => {
+            openraft::raft::VoteResponse::<Types>::from(*answer).vote_granted
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voter_that_was_away_finds_out_by_use_that_it_has_left() {
+    let mut cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(23);
+    cluster.propose(&genesis, &block(1)).await;
+    cluster.stop_node(3).await;
+    cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
+        .await;
+    // Nobody of those whom it knows as leaders lives when it comes back.
+    cluster.stop_node(1).await;
+    cluster.start_node(3);
+    assert_eq!(cluster.role(3, &genesis).await, "asleep");
+    let moved = timeout(DEADLINE, async {
+        loop {
+            let told = cluster.node(3).propose(&genesis, block(2), DEADLINE).await;
+            if let Err(ProposeError::Moved(electorate)) = told {
+                return electorate;
+            }
+        }
+    });
+    assert_eq!(moved.await.expect("it is told").voters, nodes(&[1, 2, 4]));
+    assert_eq!(cluster.role(3, &genesis).await, "elsewhere");
+    assert_eq!(cluster.entries(3, &genesis), 0);
+}
