@@ -113,6 +113,51 @@ impl AdminClient {
             .map_err(|cause| CallError::Decode(cause.to_string()))
     }
 
+    /// `GET /admin/v1/groups/{id}`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn group(&self, listing: &str) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/groups/{listing}")).await
+    }
+
+    /// `GET /admin/v1/drains`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn drains(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/drains").await
+    }
+
+    /// `POST /admin/v1/drains`: has this node free another of groups. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn drain(&self, node: u64) -> Result<Value, CallError> {
+        let response = self
+            .http
+            .post(format!("{}/admin/v1/drains", self.url))
+            .json(&json!({"node": node}))
+            .send()
+            .await
+            .map_err(|cause| failed(&cause))?;
+        Ok(read(response).await?.body)
+    }
+
+    /// `DELETE /admin/v1/drains/{node}`. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn give_up_drain(&self, node: u64) -> Result<(), CallError> {
+        let response = self
+            .http
+            .delete(format!("{}/admin/v1/drains/{node}", self.url))
+            .send()
+            .await
+            .map_err(|cause| failed(&cause))?;
+        read(response).await.map(drop)
+    }
+
     async fn get(&self, path: &str) -> Result<Value, CallError> {
         let response = self
             .http

@@ -1,6 +1,7 @@
 //! The operator API: health, metrics, status, replication, import. Its port is
 //! bound to loopback unless the configuration says otherwise.
 
+mod drains;
 mod health;
 mod import;
 mod sagas;
@@ -9,7 +10,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 
 use crate::admission::Door;
 use crate::api;
@@ -37,6 +38,8 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/admin/v1/sagas", get(sagas::list))
         .route("/admin/v1/sagas/{booking}/retry", post(sagas::retry))
         .route("/admin/v1/sagas/{booking}/give-up", post(sagas::give_up))
+        .route("/admin/v1/drains", get(drains::list).post(drains::begin))
+        .route("/admin/v1/drains/{node}", delete(drains::give_up))
         .route("/admin/v1/import", post(import::import));
     api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

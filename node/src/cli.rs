@@ -38,6 +38,8 @@ pub(crate) enum Command {
     Booking(BookingCommand),
     /// Ask a node how it and its links are.
     Status(StatusArgs),
+    /// Move every listing's bookings away from a node, and wait until it votes on none.
+    Drain(DrainArgs),
     /// Serve a payment provider that moves no money and misbehaves on request.
     SandboxPayments(SandboxPaymentsArgs),
     /// Make the cluster's authority and the nodes' certificates.
@@ -203,6 +205,24 @@ pub(crate) struct SandboxPaymentsArgs {
     /// The book: one line of JSON for each thing done, made if it is not there.
     #[arg(long, value_name = "FILE")]
     pub(crate) book: PathBuf,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The node that is asked does it, in the background, and goes on after a restart: ask the one that is to be freed, or any other if it is dead. Mark it `draining` in the topology of all nodes first, or new listings are given to it meanwhile."
+)]
+pub(crate) struct DrainArgs {
+    /// The node that is to be freed.
+    pub(crate) node: NodeId,
+    /// Do not wait until it is done.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
+    /// Give it up; what has been moved stays where it is.
+    #[arg(long, conflicts_with = "no_wait")]
+    pub(crate) cancel: bool,
+    /// Operator API of the node that does it.
+    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
+    pub(crate) admin: String,
 }
 
 #[derive(Debug, Args)]

@@ -2,6 +2,7 @@
 
 mod booking;
 mod cert;
+mod drain;
 mod listing;
 mod sandbox_payments;
 mod start;
@@ -56,6 +57,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
+        Command::Drain(arguments) => block_on(drain::run(arguments, out))?.map(|()| Done::Well),
         Command::SandboxPayments(arguments) => {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)
         }

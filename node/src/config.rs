@@ -156,6 +156,9 @@ pub struct BookingsSection {
     /// Raft groups that wake in a second, in the long run; beyond it requests wait a
     /// little, then get 503 `overloaded`.
     pub wakes_per_second_max: NonZeroU32,
+    /// Groups that this node moves from one node to others in a second, while it frees a
+    /// node of them.
+    pub moves_per_second_max: NonZeroU32,
 }
 
 impl Default for BookingsSection {
@@ -165,6 +168,7 @@ impl Default for BookingsSection {
             idle_ms: NonZeroU64::new(10_000).expect("not zero"),
             groups_awake_max: NonZeroUsize::new(4_096).expect("not zero"),
             wakes_per_second_max: NonZeroU32::new(10_000).expect("not zero"),
+            moves_per_second_max: NonZeroU32::new(20).expect("not zero"),
         }
     }
 }

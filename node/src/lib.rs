@@ -19,6 +19,7 @@ mod events;
 mod import;
 mod mesh_service;
 mod metrics;
+mod moves;
 mod node;
 mod payments;
 mod request_id;

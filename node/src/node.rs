@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::metrics::Metrics;
+use crate::moves::Mover;
 
 /// What every request handler sees. Handles only: no request keeps a node alive.
 pub(crate) struct Node {
@@ -30,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) imports: ImportDesk,
     /// What has happened to bookings, in this region.
     pub(crate) events: EventsDesk,
+    /// What this node moves.
+    pub(crate) mover: Mover,
     pub(crate) mesh: Mesh,
     pub(crate) metrics: Metrics,
     /// Requests worked on at once.

@@ -31,6 +31,7 @@ use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
+use crate::moves::Mover;
 use crate::node::Node;
 use crate::{admin, api, payments, settling};
 
@@ -269,6 +270,13 @@ pub(crate) fn assemble(
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
     settling::start(&bookings, &groups, tracker, background);
+    let mover = Mover::new(
+        groups.clone(),
+        replica.clone(),
+        Arc::clone(&topology),
+        config.bookings.moves_per_second_max,
+    );
+    mover.start(tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -282,6 +290,7 @@ pub(crate) fn assemble(
         bookings,
         imports,
         events,
+        mover,
         mesh,
     }))
 }

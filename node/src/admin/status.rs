@@ -12,7 +12,7 @@ use crate::api::problem::{Problem, Slug};
 use crate::node::Node;
 
 /// `GET /admin/v1/status`
-pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
+pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
     let stats = node.replica.stats();
     let peers: Vec<Value> = node
         .mesh
@@ -29,7 +29,7 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
         })
         .collect();
     let (payments_open, payments_stuck) = super::saga_counts(&node.bookings.sagas());
-    Json(json!({
+    Ok(Json(json!({
         "node": node.identity.node,
         "region": node.identity.region,
         "cluster": node.identity.cluster,
@@ -42,7 +42,9 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Json<Value> {
         "writes_queued": stats.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
         "peers": peers,
-    }))
+        "moves_under_way": node.mover.under_way(),
+        "drains": super::drains::all(&node)?,
+    })))
 }
 
 /// `GET /admin/v1/groups/{id}`: how the group of a listing stands on this node.

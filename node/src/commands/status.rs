@@ -57,6 +57,17 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
             millis(lag)
         )?;
     }
+    for drain in status["drains"].as_array().into_iter().flatten() {
+        let state = match drain["done_at"].as_str() {
+            Some(at) => format!("done at {at}"),
+            None => format!("{} left", drain["left"]),
+        };
+        writeln!(
+            out,
+            "\ndraining node {}: {} groups moved, {state}",
+            drain["node"], drain["moved"]
+        )?;
+    }
     Ok(())
 }
 

@@ -1,0 +1,89 @@
+//! One listing, moved away from a node.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use meridian_consensus::{Electorate, Move, MoveError, Moving};
+use meridian_regions::{Genesis, NodeId, NodeState, replace_voters};
+use tokio::time::{Instant, sleep};
+
+use super::Mover;
+
+/// Time for one step, an election and a snapshot included.
+const STEP_DEADLINE: Duration = Duration::from_secs(8);
+/// Time for a listing in one walk; what is not done by then is left to the next.
+const LISTING_DEADLINE: Duration = Duration::from_secs(60);
+/// Pause after a step that was not taken.
+const PAUSE: Duration = Duration::from_millis(100);
+/// Time for others to take note of who votes.
+const TELL_DEADLINE: Duration = Duration::from_secs(2);
+/// How often those that live are told.
+const TELLS_MAX: usize = 3;
+
+impl Mover {
+    /// Moves a listing away from `node`, and from no other of `leaving` to any of them.
+    ///
+    /// # Errors
+    /// Why it was not moved, for the operator. The next walk tries again.
+    pub(super) async fn move_away(
+        &self,
+        genesis: &Genesis,
+        node: NodeId,
+        leaving: &BTreeSet<NodeId>,
+    ) -> Result<(), String> {
+        let inner = &self.inner;
+        let until = Instant::now() + LISTING_DEADLINE;
+        let mut from = inner.groups.voters(genesis);
+        let mut last = "no step was taken in time".to_owned();
+        while Instant::now() < until && from.contains(&node) {
+            let (listing, survival) = (&genesis.listing, genesis.survival);
+            let to = replace_voters(&inner.topology, listing, survival, &from, leaving);
+            let order = Move {
+                to: to.map_err(|cause| cause.to_string())?,
+                from: from.clone(),
+                epoch: inner.topology.epoch(),
+            };
+            match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
+                Ok(Moving::Settled(electorate)) => {
+                    self.tell(genesis, &electorate, &from).await;
+                    return Ok(());
+                }
+                Ok(Moving::Learning) => "the new voters have not caught up".clone_into(&mut last),
+                Ok(_) => {}
+                Err(MoveError::Changed(electorate)) => from = electorate.voters,
+                Err(fenced @ MoveError::Fenced { .. }) => return Err(fenced.to_string()),
+                Err(other) => {
+                    last = other.to_string();
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+        if from.contains(&node) {
+            Err(last)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Tells the whole cluster who votes. Those who have left and live are told again, for
+    /// a while: who was not told finds out by use.
+    async fn tell(&self, genesis: &Genesis, electorate: &Electorate, from: &[NodeId]) {
+        let inner = &self.inner;
+        let nodes = inner.topology.nodes().iter();
+        let mut untold: Vec<NodeId> = nodes
+            .filter(|node| node.state != NodeState::Removed)
+            .map(|node| node.id)
+            .collect();
+        for _ in 0..TELLS_MAX {
+            let told = inner
+                .groups
+                .tell(genesis, electorate, &untold, TELL_DEADLINE)
+                .await;
+            untold.retain(|node| from.contains(node) && !told.contains(node));
+            if untold.is_empty() {
+                return;
+            }
+        }
+        tracing::info!(listing = %genesis.listing, ?untold, "who has left was not told yet");
+    }
+}
