@@ -55,6 +55,13 @@ impl WanPlan {
         Self::three_regions(|_millis| Duration::ZERO)
     }
 
+    /// The same with one more node, in a region of the plan.
+    #[must_use]
+    pub fn with_node(mut self, id: u64, region: &'static str) -> Self {
+        self.nodes.push(NodePlan { id, region });
+        self
+    }
+
     fn three_regions(distance: impl Fn(u64) -> Duration) -> Self {
         let region = |id, latitude, longitude| RegionPlan {
             id,

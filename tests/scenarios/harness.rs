@@ -28,11 +28,21 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// Three regions of one node each: 1 in us-east, 2 in eu-west, 3 in ap-southeast.
     pub(crate) async fn start() -> Self {
+        Self::of(WanPlan::scaled_down(LINK_DIVISOR)).await
+    }
+
+    /// The same and node 4, a second one in ap-southeast.
+    pub(crate) async fn with_a_second_node() -> Self {
+        let plan = WanPlan::scaled_down(LINK_DIVISOR);
+        Self::of(plan.with_node(4, "ap-southeast")).await
+    }
+
+    async fn of(plan: WanPlan) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = ClusterOptions {
             binary: binary(),
             folder: folder.path().to_path_buf(),
-            plan: WanPlan::scaled_down(LINK_DIVISOR),
+            plan,
             first_port: None,
             settings: Vec::new(),
         };

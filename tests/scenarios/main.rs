@@ -8,6 +8,7 @@ mod durability;
 mod events;
 mod harness;
 mod listings;
+mod moves;
 mod payments;
 mod repeats;
 mod sessions;
