@@ -16,6 +16,8 @@
 //! - Reads go through ReadIndex; leases are never used.
 //! - An event is in the feed of every voter that has applied it, once (`events.rs`).
 //! - A group is founded by its genesis record alone, and refuses any other.
+//! - It goes to other voters by its own log alone: never two disjoint quorums
+//!   (invariant 14).
 
 mod applied_state;
 mod awake;

@@ -60,6 +60,8 @@ struct Inner {
     per_second: NonZeroU32,
     under_way: AtomicU64,
     progress: Mutex<BTreeMap<NodeId, Progress>>,
+    /// Held while a wish is looked at and written: one that is given up does not come back.
+    wishes: tokio::sync::Mutex<()>,
     wished: Notify,
 }
 
@@ -86,6 +88,7 @@ impl Mover {
                 per_second,
                 under_way: AtomicU64::new(0),
                 progress: Mutex::default(),
+                wishes: tokio::sync::Mutex::default(),
                 wished: Notify::new(),
             }),
         }
@@ -102,6 +105,7 @@ impl Mover {
     /// Wishes that a node votes on nothing any more. Wishing again changes nothing.
     pub(crate) async fn drain(&self, node: NodeId) -> Result<Drain, StorageError> {
         let groups = &self.inner.groups;
+        let _alone = self.inner.wishes.lock().await;
         let known = groups.drains()?.into_iter().find(|one| one.node == node);
         let wish = known.unwrap_or(Drain {
             node,
@@ -116,6 +120,7 @@ impl Mover {
 
     /// Gives a wish up; moves under way come to their end.
     pub(crate) async fn give_up(&self, node: NodeId) -> Result<(), StorageError> {
+        let _alone = self.inner.wishes.lock().await;
         self.inner.groups.drop_drain(node).await?;
         self.progress().remove(&node);
         Ok(())
@@ -190,13 +195,12 @@ impl Mover {
         let mut walked = Walked::default();
         let drains = self.inner.groups.drains()?.into_iter();
         let leaving: BTreeSet<NodeId> = drains.map(|wish| wish.node).collect();
-        if !leaving.contains(&wish.node) {
-            // Given up meanwhile.
-            return Ok(walked);
-        }
         let mut pace = interval(Duration::from_secs(1) / self.inner.per_second.get());
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for shard in ShardId::all() {
+            if !self.stands(wish.node)? {
+                break;
+            }
             let found = self.voted_on(shard, wish.node).await?;
             let (node, leaving) = (wish.node, &leaving);
             let pace = tokio::sync::Mutex::new(&mut pace);
@@ -231,8 +235,8 @@ impl Mover {
     /// Writes down what has been done, unless the wish has been given up.
     async fn keep(&self, wish: &Drain) {
         let groups = &self.inner.groups;
-        let stands = |drains: Vec<Drain>| drains.iter().any(|one| one.node == wish.node);
-        match groups.drains().map(stands) {
+        let _alone = self.inner.wishes.lock().await;
+        match self.stands(wish.node) {
             Ok(true) => {
                 if let Err(cause) = groups.keep_drain(wish).await {
                     tracing::error!(%cause, "cannot keep what has been moved");
@@ -241,6 +245,12 @@ impl Mover {
             Ok(false) => {}
             Err(cause) => tracing::error!(%cause, "cannot read which nodes to free"),
         }
+    }
+
+    /// Whether a node is still to be freed.
+    fn stands(&self, node: NodeId) -> Result<bool, StorageError> {
+        let drains = self.inner.groups.drains()?;
+        Ok(drains.iter().any(|one| one.node == node))
     }
 
     /// The listings of a shard on which a node votes, as far as is known here.

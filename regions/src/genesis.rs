@@ -1,9 +1,9 @@
-//! The genesis record: who may vote on a listing, decided once and for all.
+//! The genesis record: who votes on a listing at first, decided once and for all.
 //!
 //! The node that creates a listing writes it, and it travels with the listing and
 //! with every message of its group. A replica founds the group from this record,
 //! never from its own idea of the map, so that two disjoint quorums cannot come
-//! to be.
+//! to be. Who votes later stands in the group's own log.
 
 use prost::Message;
 

@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use meridian_chaos::until;
 use meridian_client::Client;
 use tokio::process::Command;
-use tokio::task::JoinSet;
 
 use crate::harness::{PATIENCE, Scenario, binary, book_surely, sold, stay};
 
@@ -17,41 +15,29 @@ const LISTINGS: usize = 6;
 /// Bookings that must have been made in the midst of it.
 const BOOKED_MEANWHILE: i64 = 12;
 
-/// Guests of every region who book night after night until they are told to end.
+/// Guests of every region who book night after night until there is enough.
+#[derive(Default)]
 struct Guests {
-    enough: Arc<AtomicBool>,
-    booked: Arc<AtomicI64>,
-    tasks: JoinSet<Vec<(String, String)>>,
+    enough: AtomicBool,
+    booked: AtomicI64,
 }
 
 impl Guests {
-    fn start(clients: Vec<Client>, listings: &[String]) -> Self {
-        let (enough, booked) = (Arc::<AtomicBool>::default(), Arc::<AtomicI64>::default());
-        let mut tasks = JoinSet::new();
-        for (client, turn) in clients.into_iter().zip(0_i64..) {
-            let (enough, booked) = (Arc::clone(&enough), Arc::clone(&booked));
-            let listings = listings.to_vec();
-            tasks.spawn(async move {
-                let mut sold = Vec::new();
-                for (listing, number) in listings.iter().cycle().zip(0..) {
-                    if enough.load(Ordering::Relaxed) {
-                        break;
-                    }
-                    // Two guests want each night, so that some are refused.
-                    let night = stay(2 + (number / 6 + turn) % 300);
-                    if book_surely(&client, listing, &night).await.is_ok() {
-                        sold.push((listing.clone(), night.check_in));
-                        booked.fetch_add(1, Ordering::Relaxed);
-                    }
-                }
-                sold
-            });
+    /// One guest; answers which nights of which listings were sold to it.
+    async fn book(&self, client: Client, turn: i64, listings: &[String]) -> Vec<(String, String)> {
+        let mut sold = Vec::new();
+        for (listing, number) in listings.iter().cycle().zip(0..) {
+            if self.enough.load(Ordering::Relaxed) {
+                break;
+            }
+            // Guests want the same nights, so that some are refused.
+            let night = stay(2 + (number / 6 + turn) % 300);
+            if book_surely(&client, listing, &night).await.is_ok() {
+                sold.push((listing.clone(), night.check_in));
+                self.booked.fetch_add(1, Ordering::Relaxed);
+            }
         }
-        Self {
-            enough,
-            booked,
-            tasks,
-        }
+        sold
     }
 
     /// Waits until they have booked so many more times.
@@ -63,18 +49,28 @@ impl Guests {
         .await
         .expect("they book");
     }
+}
 
-    /// Ends them; answers which night of which listing was sold how often.
-    async fn stop(mut self) -> BTreeMap<(String, String), usize> {
-        self.enough.store(true, Ordering::Relaxed);
-        let mut told = BTreeMap::new();
-        while let Some(sold) = self.tasks.join_next().await {
-            for night in sold.expect("no panic") {
-                *told.entry(night).or_default() += 1;
-            }
-        }
-        told
-    }
+/// Begins to free a node of groups, kills it over that, and waits until it is done.
+async fn drain(scenario: &mut Scenario, guests: &Guests, leaving: u64) {
+    guests.go_on(BOOKED_MEANWHILE).await;
+    let mover = scenario.cluster.admin(leaving).expect("a node");
+    mover.drain(leaving).await.expect("accepted");
+    scenario.cluster.kill(leaving).await.expect("it ran");
+    mark_draining(&scenario.folder_of(leaving), leaving);
+    let restarted = scenario.cluster.restart(leaving).await;
+    restarted.expect("it starts again");
+    let admin = scenario.cluster.nodes().find(|node| node.id == leaving);
+    let admin = format!("http://{}", admin.expect("a node").admin);
+    let told = Command::new(binary())
+        .args(["drain", &leaving.to_string(), "--admin", &admin])
+        .output()
+        .await
+        .expect("the binary starts");
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("votes on nothing"), "{told}");
+    guests.go_on(BOOKED_MEANWHILE).await;
+    guests.enough.store(true, Ordering::Relaxed);
 }
 
 /// The topology of every node says from its next start on that one of them is draining.
@@ -121,30 +117,16 @@ async fn drained_node_votes_nowhere_and_every_night_is_sold_once() {
         (4, 3)
     };
     assert!(votes[&leaving] > 0, "there is something to be moved");
-    let clients = [1, 2, stays].map(|node| scenario.client(node)).to_vec();
-    let guests = Guests::start(clients, &listings);
-    guests.go_on(BOOKED_MEANWHILE).await;
-    // The mover begins, dies, and takes its wish up again.
-    let mover = scenario.cluster.admin(leaving).expect("a node");
-    mover.drain(leaving).await.expect("accepted");
-    scenario.cluster.kill(leaving).await.expect("it ran");
-    mark_draining(&scenario.folder_of(leaving), leaving);
-    scenario
-        .cluster
-        .restart(leaving)
-        .await
-        .expect("it starts again");
-    let admin = scenario.cluster.nodes().find(|node| node.id == leaving);
-    let admin = format!("http://{}", admin.expect("a node").admin);
-    let told = Command::new(binary())
-        .args(["drain", &leaving.to_string(), "--admin", &admin])
-        .output()
-        .await
-        .expect("the binary starts");
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
-    assert!(told.contains("votes on nothing"), "{told}");
-    guests.go_on(BOOKED_MEANWHILE).await;
-    let acknowledged = guests.stop().await;
+    let guests = Guests::default();
+    let booking = [1, 2, stays].map(|node| scenario.client(node));
+    let booking = booking.into_iter().zip(0..);
+    let booking = booking.map(|(client, turn)| guests.book(client, turn, &listings));
+    let booking = futures::future::join_all(booking);
+    let (told, ()) = tokio::join!(booking, drain(&mut scenario, &guests, leaving));
+    let mut acknowledged: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for night in told.into_iter().flatten() {
+        *acknowledged.entry(night).or_default() += 1;
+    }
 
     for listing in &listings {
         for node in scenario.cluster.ids() {

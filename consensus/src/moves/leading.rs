@@ -70,7 +70,9 @@ impl Group {
             let same = Precondition::LastMembershipLogId {
                 last_membership_log_id: *now.log_id(),
             };
+            let new: Vec<u64> = then.nodes().map(|(node, _)| *node).collect();
             self.append(then, [term.clone(), same], until).await?;
+            self.welcome(&now, &new).await;
             if !settles {
                 return Ok(stage);
             }
@@ -200,6 +202,18 @@ impl Group {
             .filter_map(NodeId::new)
             .filter(|voter| self.shared.is_alive(*voter) && !self.shared.clocks.is_ahead(*voter))
             .min_by_key(|voter| (!is_home(*voter), *voter))
+    }
+
+    /// A node that is taken in again may forget its old log only now, for want of having
+    /// been told before: then the leader sends it everything from the beginning.
+    async fn welcome(&self, before: &StoredMembershipOf, members: &[u64]) {
+        let known = |node: &u64| before.membership().get_node(node).is_some();
+        for node in members.iter().filter(|node| !known(node)) {
+            let allowed = self.raft.trigger().allow_next_revert(node, true).await;
+            if !matches!(allowed, Ok(Ok(()))) {
+                tracing::debug!(listing = %self.genesis.listing, node, "it leads no more");
+            }
+        }
     }
 
     async fn append(

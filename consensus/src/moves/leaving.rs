@@ -6,6 +6,7 @@ use std::time::Duration;
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability, StorageError};
 use openraft::storage::RaftLogStorage;
+use openraft::{EntryPayload, RaftLogReader};
 
 use crate::Groups;
 use crate::electorate::{self, Electorate, Elsewhere};
@@ -13,6 +14,7 @@ use crate::envelope::Answer;
 use crate::error::WakeError;
 use crate::groups::InUse;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO};
+use crate::log_store::GroupLog;
 use crate::types::LogIdOf;
 
 /// How long a leader whose move is over waits for its followers before it sleeps.
@@ -103,9 +105,7 @@ impl Groups {
         let mut log = self.log(&genesis.listing);
         let unreadable = |cause: std::io::Error| StorageError::Read(cause.to_string());
         let last = log.get_log_state().await.map_err(unreadable)?.last_log_id;
-        // Nothing later than the entry that shuts a voter out reaches its log, unless it
-        // has been taken in again.
-        if last >= Some(told.at()) {
+        if self.knows_better(genesis, &mut log, &told).await? {
             return Ok(());
         }
         let listing = &genesis.listing;
@@ -116,6 +116,27 @@ impl Groups {
                 self.forget(genesis, outside(told, Some(last))).await
             }
         }
+    }
+
+    /// Whether the log here has a membership that is later than what was told: then this
+    /// node has been taken in again.
+    async fn knows_better(
+        &self,
+        genesis: &Genesis,
+        log: &mut GroupLog,
+        told: &Electorate,
+    ) -> Result<bool, StorageError> {
+        let applied = self.stored_state(&genesis.listing)?.membership;
+        if *applied.log_id() > Some(told.at()) {
+            return Ok(true);
+        }
+        let from = told.index.saturating_add(1);
+        let entries = log.try_get_log_entries(from..u64::MAX).await;
+        let entries = entries.map_err(|cause| StorageError::Read(cause.to_string()))?;
+        Ok(entries.iter().any(|entry| {
+            let is_membership = matches!(entry.payload, EntryPayload::Membership(_));
+            is_membership && entry.log_id > told.at()
+        }))
     }
 
     /// Removes log and ledger, and leaves the vote and where the group is, in one batch.

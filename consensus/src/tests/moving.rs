@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use crate::keys::{GroupKey, LOG};
-use crate::{Electorate, Move, MoveError, Moving};
+use crate::{Drain, Electorate, Move, MoveError, Moving};
 
 /// Time for one step.
 const STEP: Duration = Duration::from_secs(4);
@@ -188,4 +188,24 @@ async fn second_move_of_a_group_waits_for_the_first_and_finds_it_changed() {
     });
     let changed = changed.await.expect("it is told");
     assert_eq!(changed.voters, nodes(&[1, 2, 4]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wish_to_free_a_node_outlives_a_restart_until_it_is_given_up() {
+    let mut cluster = Cluster::of(1, NEVER_IDLE);
+    let wish = Drain {
+        node: node(3),
+        began_ms: 7,
+        moved: 5,
+        done_ms: None,
+    };
+    let groups = cluster.node(1);
+    groups.keep_drain(&wish).await.expect("written");
+    drop(groups);
+    cluster.stop_node(1).await;
+    cluster.start_node(1);
+    let groups = cluster.node(1);
+    assert_eq!(groups.drains().expect("readable"), [wish]);
+    groups.drop_drain(node(3)).await.expect("written");
+    assert_eq!(groups.drains().expect("readable"), []);
 }

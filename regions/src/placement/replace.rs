@@ -33,7 +33,9 @@ pub fn replace_voters(
     for id in current {
         match topology.node(*id) {
             Some(node) if may_vote(node) && taken.insert(domain(node)) => voters.push(*id),
-            Some(node) => drop(left.insert(domain(node))),
+            Some(node) => {
+                left.insert(domain(node));
+            }
             None => {}
         }
     }
