@@ -11,6 +11,7 @@ mod node;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use meridian_client::{AdminClient, Client, ClientOptions};
@@ -158,6 +159,24 @@ impl LocalCluster {
             .kill()
             .await
             .map_err(|cause| io(&format!("killing node {id}"), cause))
+    }
+
+    /// How a node's process has ended by itself; `None` while it runs. It counts as not
+    /// running from then on.
+    ///
+    /// # Errors
+    /// [`ClusterError`] if it was not running before.
+    pub fn take_ended(&mut self, id: u64) -> Result<Option<ExitStatus>, ClusterError> {
+        let node = self.nodes.get_mut(&id);
+        let node = node.ok_or(ClusterError::NotRunning(id))?;
+        let child = node.child.as_mut().ok_or(ClusterError::NotRunning(id))?;
+        let ended = child
+            .try_wait()
+            .map_err(|cause| io(&format!("looking after node {id}"), cause))?;
+        if ended.is_some() {
+            node.child = None;
+        }
+        Ok(ended)
     }
 
     /// Asks a node to stop, and waits until it has.

@@ -113,7 +113,24 @@ impl AdminClient {
             .map_err(|cause| CallError::Decode(cause.to_string()))
     }
 
-    /// `GET /admin/v1/groups/{id}`
+    /// `PUT /admin/v1/failpoints/{name}`: the `hits`-th time from now on that the node
+    /// comes to this point, it kills itself; 0 disarms the point.
+    ///
+    /// # Errors
+    /// [`CallError`]: the node was not started with `chaos.enabled`, or there is no such
+    /// point.
+    pub async fn arm_failpoint(&self, name: &str, hits: u32) -> Result<(), CallError> {
+        let response = self
+            .http
+            .put(format!("{}/admin/v1/failpoints/{name}", self.url))
+            .json(&json!({"hits": hits}))
+            .send()
+            .await
+            .map_err(|cause| failed(&cause))?;
+        read(response).await.map(|_armed| ())
+    }
+
+    /// `GET /admin/v1/groups/{id}`: how a listing's group stands on this node.
     ///
     /// # Errors
     /// [`CallError`].

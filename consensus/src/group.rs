@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use meridian_consensus_core::Ledger;
+use meridian_failpoints::Failpoint;
 use meridian_regions::{Genesis, NodeId};
 use openraft::async_runtime::WatchReceiver;
 use openraft::raft::SnapshotResponse;
@@ -222,12 +223,14 @@ impl Group {
                 .map(|response| Answer::Vote(BallotAnswer::from(&response)))
                 .map_err(|cause| cause.to_string()),
             Call::Snapshot(snapshot) => self.install(snapshot).await,
-            Call::TransferLeader(transfer) => self
-                .raft
-                .handle_transfer_leader(transfer.into())
-                .await
-                .map(|response| Answer::TransferLeader(response.is_ok()))
-                .map_err(|cause| cause.to_string()),
+            Call::TransferLeader(transfer) => {
+                Failpoint::TransferTakeBefore.hit();
+                let taken = self.raft.handle_transfer_leader(transfer.into()).await;
+                Failpoint::TransferTakeAfter.hit();
+                taken
+                    .map(|response| Answer::TransferLeader(response.is_ok()))
+                    .map_err(|cause| cause.to_string())
+            }
             Call::Move(_) | Call::Settled(_) => Err("not a message of a voter".to_owned()),
         };
         answered.unwrap_or_else(Answer::Refused)

@@ -11,6 +11,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use meridian_failpoints::Failpoint;
 use meridian_regions::NodeId;
 use meridian_storage::{Batch, Durability, StorageError, Store};
 use openraft::storage::{IOFlushed, RaftLogStorage};
@@ -235,7 +236,10 @@ impl RaftLogStorage<Types> for GroupLog {
         if is_planted(Bug::VoteBeforePersist) {
             return self.writer.write(batch, Durability::Buffered).await;
         }
-        self.write(batch).await
+        Failpoint::VoteBefore.hit();
+        self.write(batch).await?;
+        Failpoint::VoteAfter.hit();
+        Ok(())
     }
 
     async fn append<I>(&mut self, entries: I, callback: IOFlushed<Types>) -> Result<(), io::Error>
@@ -243,6 +247,7 @@ impl RaftLogStorage<Types> for GroupLog {
         I: IntoIterator<Item = EntryOf> + OptionalSend,
         I::IntoIter: OptionalSend,
     {
+        Failpoint::LogAppendBefore.hit();
         let permit = self.writer.reserve().await?;
         let mut batch = Batch::new();
         let mut appended = Vec::new();
@@ -275,6 +280,9 @@ impl RaftLogStorage<Types> for GroupLog {
                 }
             }
             drop(tail);
+            if result.is_ok() {
+                Failpoint::LogAppendAfter.hit();
+            }
             callback.io_completed(result.map_err(io_error));
         });
         Ok(())
@@ -285,7 +293,10 @@ impl RaftLogStorage<Types> for GroupLog {
         self.tail().entries.split_off(&from);
         let mut batch = Batch::new();
         batch.delete_range(LOG, self.key.entry(from), self.key.end());
-        self.write(batch).await
+        Failpoint::TruncateBefore.hit();
+        self.write(batch).await?;
+        Failpoint::TruncateAfter.hit();
+        Ok(())
     }
 
     async fn purge(&mut self, upto: LogIdOf) -> Result<(), io::Error> {
@@ -294,7 +305,10 @@ impl RaftLogStorage<Types> for GroupLog {
         batch.put(STATE, self.key.state(StateKind::Purged), record);
         let until = self.key.entry(upto.index.saturating_add(1));
         batch.delete_range(LOG, self.key.entry(0), until);
-        self.write(batch).await
+        Failpoint::PurgeBefore.hit();
+        self.write(batch).await?;
+        Failpoint::PurgeAfter.hit();
+        Ok(())
     }
 }
 

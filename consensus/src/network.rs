@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
+use meridian_failpoints::Failpoint;
 use meridian_regions::{Genesis, NodeId};
 use openraft::base::{BoxFuture, BoxStream};
 use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Unreachable};
@@ -246,7 +247,10 @@ impl RaftNetworkV2<Types> for PeerNetwork {
         option: RPCOption,
     ) -> Result<TransferLeaderResponse<Types>, RPCError<Types>> {
         let call = Call::TransferLeader(TransferLeader::from(&request));
-        match self.call(call, option.soft_ttl()).await? {
+        Failpoint::TransferSendBefore.hit();
+        let answer = self.call(call, option.soft_ttl()).await?;
+        Failpoint::TransferSendAfter.hit();
+        match answer {
             Answer::TransferLeader(true) => Ok(Ok(())),
             // The leader keeps leading and may try again.
             Answer::TransferLeader(false) => Err(network("the peer does not stand".to_owned())),

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use meridian_consensus_core::{Command, Ledger};
+use meridian_failpoints::Failpoint;
 use meridian_storage::{Batch, Committed, Durability, Store, WritePermit};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
@@ -169,7 +170,7 @@ impl LedgerMachine {
     async fn save(&self, durability: Durability) -> io::Result<()> {
         let permit = self.writer.reserve().await?;
         // Held until the batch is queued: what is written later is as new as this.
-        let committed = {
+        let (committed, todo_moves) = {
             let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
             let (record, due) = self.state.read(|state| {
                 saved.take_news(&state.ledger);
@@ -177,7 +178,9 @@ impl LedgerMachine {
             });
             let mut batch = Batch::new();
             batch.put(STATE, self.key.state(StateKind::Applied), record);
-            if saved.todo != due {
+            let todo_moves = saved.todo != due;
+            if todo_moves {
+                Failpoint::TodoBefore.hit();
                 if let Some(done) = saved.todo {
                     batch.delete(TODO, self.key.todo(done));
                 }
@@ -188,9 +191,13 @@ impl LedgerMachine {
             let told = std::mem::take(&mut saved.untold);
             let committed = self.submit(permit, batch, durability, told)?;
             saved.todo = due;
-            committed
+            (committed, todo_moves)
         };
-        committed.await.map_err(io_error)
+        committed.await.map_err(io_error)?;
+        if todo_moves {
+            Failpoint::TodoAfter.hit();
+        }
+        Ok(())
     }
 
     fn submit(
@@ -281,7 +288,9 @@ impl RaftSnapshotBuilder<Types> for LedgerMachine {
     async fn build_snapshot(&mut self) -> Result<SnapshotOf<Types, Vec<u8>>, io::Error> {
         let snapshot = self.snapshot();
         // At least as new as what the snapshot says, and fsynced before a purge.
+        Failpoint::SnapshotBuildBefore.hit();
         self.save(Durability::Synced).await?;
+        Failpoint::SnapshotBuildAfter.hit();
         Ok(snapshot)
     }
 }
@@ -313,7 +322,9 @@ impl RaftStateMachine<Types> for LedgerMachine {
             self.take_news();
             answers.extend(responder.map(|responder| (responder, answer)));
         }
+        Failpoint::ApplyBefore.hit();
         self.save(Durability::Buffered).await?;
+        Failpoint::ApplyAfter.hit();
         self.announce_since(before);
         for (responder, answer) in answers {
             responder.send(answer);
@@ -333,7 +344,9 @@ impl RaftStateMachine<Types> for LedgerMachine {
         let installed = AppliedState::decode(&snapshot)?;
         let before = self.revision();
         self.state.change(|state| *state = installed);
+        Failpoint::SnapshotInstallBefore.hit();
         self.save(Durability::Synced).await?;
+        Failpoint::SnapshotInstallAfter.hit();
         self.announce_since(before);
         Ok(())
     }

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use meridian_failpoints::Failpoint;
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability, StorageError};
 use openraft::entry::RaftEntry;
@@ -71,6 +72,7 @@ impl Group {
             });
         }
         found(shared, &key, genesis, standing == Standing::Founder).await?;
+        Failpoint::WakeBefore.hit();
         let has_log = last.is_some() || standing == Standing::Founder;
         let elsewhere = Elsewhere::read(&shared.store, &key).map_err(WakeError::Storage)?;
         let mut machine =
@@ -91,6 +93,7 @@ impl Group {
             .map_err(|cause| storage(io::Error::other(cause)))?;
         begun(&raft, has_log).await.map_err(storage)?;
         shared.counts.woken.fetch_add(1, Ordering::Relaxed);
+        Failpoint::WakeAfter.hit();
         let instance = Instance {
             raft,
             state,
@@ -142,7 +145,15 @@ impl Group {
         if batch.is_empty() {
             return Ok(());
         }
-        fence.write(batch, durability).await
+        let is_note = durability == Durability::Synced;
+        if is_note {
+            Failpoint::NoteWriteBefore.hit();
+        }
+        fence.write(batch, durability).await?;
+        if is_note {
+            Failpoint::NoteWriteAfter.hit();
+        }
+        Ok(())
     }
 }
 
@@ -207,6 +218,7 @@ async fn take_note(
     if is_planted(Bug::NoteKept) {
         return Ok(fits);
     }
+    Failpoint::NoteRemoveBefore.hit();
     let mut batch = Batch::new();
     batch.delete(STATE, place);
     let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
@@ -214,6 +226,7 @@ async fn take_note(
         .submit(batch, Durability::Synced)
         .await
         .map_err(WakeError::Storage)?;
+    Failpoint::NoteRemoveAfter.hit();
     Ok(fits)
 }
 
@@ -237,6 +250,7 @@ async fn found(
         Some(stored) if stored == encoded => Ok(()),
         Some(_) => Err(WakeError::GenesisMismatch),
         None => {
+            Failpoint::FoundBefore.hit();
             let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
             let mut batch = Batch::new();
             batch.put(STATE, place, encoded);
@@ -249,7 +263,9 @@ async fn found(
             permit
                 .submit(batch, Durability::Buffered)
                 .await
-                .map_err(WakeError::Storage)
+                .map_err(WakeError::Storage)?;
+            Failpoint::FoundAfter.hit();
+            Ok(())
         }
     }
 }

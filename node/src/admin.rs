@@ -1,7 +1,8 @@
-//! The operator API: health, metrics, status, replication, import. Its port is
+//! The operator API: health, metrics, status, replication, import, failpoints. Its port is
 //! bound to loopback unless the configuration says otherwise.
 
 mod drains;
+mod failpoints;
 mod health;
 mod import;
 mod sagas;
@@ -10,7 +11,7 @@ mod status;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, get, post};
+use axum::routing::{delete, get, post, put};
 
 use crate::admission::Door;
 use crate::api;
@@ -40,6 +41,8 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/admin/v1/sagas/{booking}/give-up", post(sagas::give_up))
         .route("/admin/v1/drains", get(drains::list).post(drains::begin))
         .route("/admin/v1/drains/{node}", delete(drains::give_up))
+        .route("/admin/v1/failpoints", get(failpoints::list))
+        .route("/admin/v1/failpoints/{name}", put(failpoints::arm))
         .route("/admin/v1/import", post(import::import));
     api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

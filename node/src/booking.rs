@@ -7,6 +7,7 @@ mod desk;
 mod driver;
 mod errand;
 mod here;
+mod moment;
 mod operator;
 mod saga;
 pub(crate) mod steward;

@@ -7,6 +7,7 @@
 //! Not here: the cluster's topology, which is a file of its own because all nodes
 //! share it.
 
+mod chaos;
 mod events;
 mod layers;
 mod payments;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use meridian_regions::{NodeId, RegionId, ZoneId};
 use serde::{Deserialize, Serialize};
 
+pub use chaos::ChaosSection;
 pub use events::EventsSection;
 pub use layers::{ConfigError, Layers};
 pub use payments::{PaymentsProvider, PaymentsSection};
@@ -57,6 +59,9 @@ pub struct Config {
     /// What it writes to standard error.
     #[serde(default)]
     pub log: LogSection,
+    /// Whether it may be made to kill itself.
+    #[serde(default)]
+    pub chaos: ChaosSection,
 }
 
 /// Who this node is. The certificate and the topology must say the same.
@@ -278,6 +283,7 @@ impl Config {
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),
+            chaos: ChaosSection::default(),
         }
     }
 

@@ -33,9 +33,9 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    BookingsSection, ClusterSection, Config, ConfigError, EventsSection, Layers, LimitsSection,
-    ListenSection, ListingsSection, LogFormat, LogSection, NodeSection, PaymentsProvider,
-    PaymentsSection, StorageSection, TlsSection,
+    BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, EventsSection, Layers,
+    LimitsSection, ListenSection, ListingsSection, LogFormat, LogSection, NodeSection,
+    PaymentsProvider, PaymentsSection, StorageSection, TlsSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

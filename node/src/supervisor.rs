@@ -132,6 +132,9 @@ pub(crate) async fn run(
         admin = %node.config.listen.admin,
         "started"
     );
+    if node.config.chaos.enabled {
+        tracing::warn!("chaos.enabled: this node can be made to kill itself");
+    }
 
     let [listings_failure, bookings_failure] = failures;
     let failure = tokio::select! {

@@ -12,7 +12,7 @@ use tempfile::TempDir;
 /// Ample time for anything that should happen.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// How much shorter the links are than in the demo.
-const LINK_DIVISOR: u32 = 8;
+pub(crate) const LINK_DIVISOR: u32 = 8;
 
 /// The binary under test.
 pub(crate) fn binary() -> PathBuf {
@@ -28,23 +28,24 @@ pub(crate) struct Scenario {
 impl Scenario {
     /// Three regions of one node each: 1 in us-east, 2 in eu-west, 3 in ap-southeast.
     pub(crate) async fn start() -> Self {
-        Self::of(WanPlan::scaled_down(LINK_DIVISOR)).await
+        Self::start_with(WanPlan::scaled_down(LINK_DIVISOR), Vec::new()).await
     }
 
     /// The same and node 4, a second one in ap-southeast.
     pub(crate) async fn with_a_second_node() -> Self {
-        let plan = WanPlan::scaled_down(LINK_DIVISOR);
-        Self::of(plan.with_node(4, "ap-southeast")).await
+        let plan = WanPlan::scaled_down(LINK_DIVISOR).with_node(4, "ap-southeast");
+        Self::start_with(plan, Vec::new()).await
     }
 
-    async fn of(plan: WanPlan) -> Self {
+    /// The same, with links and settings of one's own.
+    pub(crate) async fn start_with(plan: WanPlan, settings: Vec<String>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = ClusterOptions {
             binary: binary(),
             folder: folder.path().to_path_buf(),
             plan,
             first_port: None,
-            settings: Vec::new(),
+            settings,
         };
         let cluster = LocalCluster::start(options).await.expect("it starts");
         Self { cluster, folder }
@@ -74,6 +75,19 @@ impl Scenario {
             .await
             .expect("created");
         let id = text(&answer.body["id"]);
+        self.everywhere(&id).await;
+        id
+    }
+
+    /// Creates a listing that is at home where a node stands, and waits until every node
+    /// has it.
+    pub(crate) async fn listing_at_home(&self, node: u64) -> String {
+        let mut nodes = self.cluster.nodes();
+        let region = nodes.find(|known| known.id == node).map(|node| node.region);
+        let mut draft = draft("At home");
+        draft["home_region"] = json!(region.expect("a node of the cluster"));
+        let created = self.client(node).create_listing(draft).await;
+        let id = text(&created.expect("created").body["id"]);
         self.everywhere(&id).await;
         id
     }

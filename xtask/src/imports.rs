@@ -7,6 +7,7 @@ use crate::workspace::{Package, Workspace};
 const ALLOWED: &[(&str, &[&str])] = &[
     ("meridian-regions", &[]),
     ("meridian-storage", &[]),
+    ("meridian-failpoints", &[]),
     ("meridian-replication-core", &["meridian-regions"]),
     ("meridian-consensus-core", &[]),
     ("meridian-transport", &["meridian-regions"]),
@@ -23,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "meridian-consensus",
         &[
             "meridian-consensus-core",
+            "meridian-failpoints",
             "meridian-regions",
             "meridian-storage",
         ],
@@ -36,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-client",
             "meridian-consensus",
             "meridian-consensus-core",
+            "meridian-failpoints",
             "meridian-regions",
             "meridian-replication",
             "meridian-replication-core",

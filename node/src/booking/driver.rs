@@ -21,6 +21,7 @@ use tracing::Instrument;
 use super::attempts::{Attempts, Begin, Settling, Urgency};
 use super::desk::Tasks;
 use super::errand::Errand;
+use super::moment::Moment;
 use super::saga::{self, Done, Next};
 use super::{BookingDesk, DeskError};
 use crate::clock;
@@ -248,12 +249,16 @@ impl BookingDesk {
     /// Does one step: the provider first, then its entry.
     async fn advance(&self, genesis: &Genesis, open: &OpenPayment) -> Result<Applied, String> {
         let charge = saga::charge(&genesis.listing, open);
+        Moment::CallBefore.of(open.step).hit();
         let answer = self.driver.call(&charge, open.step).await;
         match saga::next(open, answer) {
-            Next::Journal(op) => self
-                .enter(genesis, Command::new(op, None))
-                .await
-                .map_err(|error| error.to_string()),
+            Next::Journal(op) => {
+                Moment::CallAfter.of(open.step).hit();
+                let entered = self.enter(genesis, Command::new(op, None)).await;
+                let applied = entered.map_err(|error| error.to_string())?;
+                Moment::EntryAfter.of(open.step).hit();
+                Ok(applied)
+            }
             Next::Later(error) => Err(error),
         }
     }

@@ -52,7 +52,7 @@ impl Writers {
             };
             acknowledged.insert(node, Arc::clone(&writer.acknowledged));
             // At home with the next node: whoever dies leads what another one books.
-            let listing = listing_at_home(scenario, node % 3 + 1).await;
+            let listing = scenario.listing_at_home(node % 3 + 1).await;
             let (one, other) = (cancel.clone(), cancel.clone());
             let lister = writer.clone();
             tracker.spawn(async move {
@@ -94,17 +94,6 @@ impl Writers {
         let all = self.acknowledged.values();
         all.map(|acknowledged| lock(acknowledged).clone()).collect()
     }
-}
-
-async fn listing_at_home(scenario: &Scenario, node: u64) -> String {
-    let mut nodes = scenario.cluster.nodes();
-    let region = nodes.find(|known| known.id == node).map(|node| node.region);
-    let mut draft = draft("Booked");
-    draft["home_region"] = json!(region.expect("a node of the cluster"));
-    let created = scenario.client(node).create_listing(draft).await;
-    let id = text(&created.expect("created").body["id"]);
-    scenario.everywhere(&id).await;
-    id
 }
 
 #[derive(Clone)]

@@ -1,0 +1,248 @@
+//! A cluster under load whose nodes are made to die at failpoints, one after the other.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use meridian_chaos::{ClusterError, WanPlan, until};
+use meridian_failpoints::Failpoint;
+
+use crate::guests::Guests;
+use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario};
+use crate::provider::Provider;
+
+/// What `kill -9` sends.
+const SIGKILL: i32 = 9;
+/// Guests at each node.
+const GUESTS_EACH: usize = 2;
+/// Entries that a group appends until a follower which has none of them needs a snapshot:
+/// more than between two snapshots and behind the last one.
+const BEHIND_BY: u64 = 2 * 256 + 64;
+
+/// See the module.
+pub(super) struct Trial {
+    pub(super) guests: Guests,
+    scenario: Scenario,
+    provider: Provider,
+}
+
+impl Trial {
+    pub(super) async fn start(pace: Duration, settings: &[&str]) -> Self {
+        let provider = Provider::start().await;
+        let mut all = provider.settings();
+        all.push("chaos.enabled=true".to_owned());
+        all.extend(settings.iter().map(|setting| (*setting).to_owned()));
+        let plan = WanPlan::scaled_down(LINK_DIVISOR);
+        let scenario = Scenario::start_with(plan, all).await;
+        let guests = Guests::start(&scenario, GUESTS_EACH, pace).await;
+        guests.go_on(1).await;
+        Self {
+            guests,
+            scenario,
+            provider,
+        }
+    }
+
+    /// Ends the load, and compares the three accounts.
+    pub(super) async fn end(self) {
+        let Self {
+            guests,
+            scenario,
+            provider,
+        } = self;
+        scenario.cluster.wait_connected().await.expect("connected");
+        guests.stop_and_audit(&scenario, &provider).await;
+        scenario.stop().await;
+    }
+
+    /// A node dies at a point that it comes to under any load.
+    pub(super) async fn die_at(&mut self, point: Failpoint, node: u64, hits: u32) {
+        self.arm(point, node, hits).await;
+        self.await_death(point, node).await;
+        self.restart(node).await;
+    }
+
+    /// A node dies as a listing's group is founded there.
+    pub(super) async fn die_founding(&mut self, point: Failpoint, node: u64) {
+        self.arm(point, node, 1).await;
+        self.guests.open_another(&self.scenario, node).await;
+        self.await_death(point, node).await;
+        self.restart(node).await;
+    }
+
+    /// A node dies over a vote: its neighbour, which leads a listing, has died before.
+    pub(super) async fn die_voting(&mut self, point: Failpoint, node: u64) {
+        let neighbour = node % 3 + 1;
+        self.arm(point, node, 1).await;
+        self.scenario.cluster.kill(neighbour).await.expect("it ran");
+        self.await_death(point, node).await;
+        self.restart(node).await;
+        self.restart(neighbour).await;
+    }
+
+    /// Whoever leads a listing dies at a point that only a leader comes to.
+    pub(super) async fn die_leading(&mut self, point: Failpoint) {
+        let listing = self.guests.listings().remove(0);
+        let mut armed = BTreeSet::new();
+        let died = until(PATIENCE, format!("a death at {point}"), async || {
+            // It may change, by itself.
+            if let Some(leader) = self.leader(&listing).await
+                && !armed.contains(&leader)
+            {
+                self.arm(point, leader, 1).await;
+                armed.insert(leader);
+            }
+            for node in &armed {
+                if let Some(how) = self.ended(*node) {
+                    return Some((*node, how));
+                }
+            }
+            None
+        })
+        .await;
+        let (died, how) = died.expect("the point is reached");
+        assert_eq!(how.signal(), Some(SIGKILL), "node {died} at {point}: {how}");
+        armed.remove(&died);
+        for node in armed {
+            let admin = self.scenario.cluster.admin(node).expect("a node");
+            // It may have died there too.
+            let disarmed = admin.arm_failpoint(point.name(), 0).await;
+            if disarmed.is_err() {
+                self.await_death(point, node).await;
+                self.restart(node).await;
+            }
+        }
+        self.restart(died).await;
+    }
+
+    /// A node misses so much that it needs a snapshot; it is left dead.
+    pub(super) async fn fall_behind(&mut self, node: u64) {
+        self.scenario.cluster.kill(node).await.expect("it ran");
+        let witness = node % 3 + 1;
+        for listing in self.guests.listings() {
+            let before = self.last_index(witness, &listing).await;
+            until(PATIENCE, format!("a longer log of {listing}"), async || {
+                let now = self.last_index(witness, &listing).await;
+                (now >= before + BEHIND_BY).then_some(())
+            })
+            .await
+            .expect("guests book");
+        }
+    }
+
+    /// A node that has fallen behind dies as it catches up.
+    pub(super) async fn die_catching_up(&mut self, point: Failpoint, node: u64) {
+        // Nobody wakes a group on it before the point is armed.
+        self.guests.pause();
+        self.restart(node).await;
+        self.arm(point, node, 1).await;
+        self.guests.resume();
+        self.await_death(point, node).await;
+        self.restart(node).await;
+    }
+
+    /// A node dies on the way of a leadership to its home, where `home` is a node: the
+    /// one who offers it, or the one who takes it.
+    pub(super) async fn die_transferring(&mut self, point: Failpoint, home: u64) {
+        // Another one leads, and home is only just back.
+        self.scenario.cluster.kill(home).await.expect("it ran");
+        let listing = self.listing_of(home);
+        let witness = home % 3 + 1;
+        let leader = until(PATIENCE, "another leader", async || {
+            let leader = self.leader_by(witness, &listing).await;
+            leader.filter(|leader| *leader != home)
+        });
+        let leader = leader.await.expect("elected");
+        self.restart(home).await;
+        let takes = [Failpoint::TransferTakeBefore, Failpoint::TransferTakeAfter];
+        let victim = if takes.contains(&point) { home } else { leader };
+        self.arm(point, victim, 1).await;
+        self.await_death(point, victim).await;
+        self.restart(victim).await;
+    }
+
+    /// A leader is cut off with entries that nobody else has, and dies as the next leader
+    /// overrules them.
+    pub(super) async fn die_overruled(&mut self, point: Failpoint, node: u64) {
+        self.scenario
+            .cluster
+            .wait_connected()
+            .await
+            .expect("connected");
+        let listing = self.listing_of(node);
+        let (region, witness) = {
+            let mut nodes = self.scenario.cluster.nodes();
+            let cut_off = nodes.find(|known| known.id == node).expect("a node");
+            (cut_off.region, node % 3 + 1)
+        };
+        until(PATIENCE, "its leader is at home", async || {
+            (self.leader(&listing).await == Some(node)).then_some(())
+        })
+        .await
+        .expect("it comes home");
+        self.scenario.cluster.wan().isolate(region);
+        until(PATIENCE, "another leader", async || {
+            let leader = self.leader_by(witness, &listing).await;
+            leader.filter(|leader| *leader != node)
+        })
+        .await
+        .expect("elected");
+        self.arm(point, node, 1).await;
+        self.scenario.cluster.wan().heal();
+        self.await_death(point, node).await;
+        self.restart(node).await;
+    }
+
+    /// The listing that is at home with a node.
+    fn listing_of(&self, node: u64) -> String {
+        let place = usize::try_from(node - 1).expect("small");
+        self.guests.listings().remove(place)
+    }
+
+    async fn arm(&self, point: Failpoint, node: u64, hits: u32) {
+        let admin = self.scenario.cluster.admin(node).expect("a node");
+        let armed = admin.arm_failpoint(point.name(), hits).await;
+        armed.unwrap_or_else(|error| panic!("arming {point} at node {node}: {error}"));
+    }
+
+    async fn await_death(&mut self, point: Failpoint, node: u64) {
+        let what = format!("the death of node {node} at {point}");
+        let how = until(PATIENCE, what, async || self.ended(node)).await;
+        let how = how.expect("the point is reached");
+        assert_eq!(how.signal(), Some(SIGKILL), "node {node} at {point}: {how}");
+    }
+
+    fn ended(&mut self, node: u64) -> Option<ExitStatus> {
+        let ended: Result<_, ClusterError> = self.scenario.cluster.take_ended(node);
+        ended.expect("it ran")
+    }
+
+    async fn restart(&mut self, node: u64) {
+        let restarted = self.scenario.cluster.restart(node).await;
+        restarted.expect("it starts again");
+    }
+
+    /// Who leads a listing, by the first node that says so.
+    async fn leader(&self, listing: &str) -> Option<u64> {
+        for node in self.scenario.cluster.ids() {
+            if let Some(leader) = self.leader_by(node, listing).await {
+                return Some(leader);
+            }
+        }
+        None
+    }
+
+    async fn leader_by(&self, node: u64, listing: &str) -> Option<u64> {
+        let admin = self.scenario.cluster.admin(node).expect("a node");
+        admin.group(listing).await.ok()?["leader"].as_u64()
+    }
+
+    async fn last_index(&self, node: u64, listing: &str) -> u64 {
+        let admin = self.scenario.cluster.admin(node).expect("a node");
+        let group = admin.group(listing).await.ok();
+        group
+            .and_then(|group| group["last_log_index"].as_u64())
+            .unwrap_or(0)
+    }
+}
