@@ -6,6 +6,7 @@ mod command_line;
 mod contract;
 mod durability;
 mod events;
+mod failover;
 mod failpoints;
 mod guests;
 mod harness;
