@@ -9,19 +9,19 @@ use crate::group::Group;
 /// One for each thing that must not be left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Bug {
-    /// A vote is answered before it is on disk. No seed of the first dozen finds it.
+    /// A vote is answered before it is on disk.
     VoteBeforePersist,
-    /// A leader's note outlives its sleep. No seed of the first dozen finds it.
+    /// A leader's note outlives its sleep.
     NoteKept,
     /// A leader that has just woken reads without asking a quorum.
     ReadIndexSkipped,
     /// A key is looked up before its command is proposed, and not when it is applied.
     KeyBeforeLog,
     /// The log is read from disk first, then from the tail, and holes are passed over. No
-    /// seed of the first dozen finds it.
+    /// seed that was tried finds it.
     DiskFirst,
-    /// A group is woken again while its last instance may still write. No seed of the
-    /// first dozen finds it.
+    /// A group is woken again while its last instance may still write. No seed that was
+    /// tried finds it.
     NoFence,
 }
 

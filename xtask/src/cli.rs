@@ -37,6 +37,9 @@ pub(crate) struct SimArgs {
     /// Many: `A..B`, without B.
     #[arg(long)]
     pub(crate) seeds: Option<String>,
+    /// The kind of world; without it, seeds are those of `everything`.
+    #[arg(long)]
+    pub(crate) focus: Option<String>,
 }
 
 #[derive(Debug, Args)]

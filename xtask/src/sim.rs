@@ -9,6 +9,10 @@ use crate::steps;
 
 /// The test that reads its seeds from this variable.
 const SEEDS: &str = "MERIDIAN_SIM_SEED";
+/// And the kind of world from this one.
+const FOCUS: &str = "MERIDIAN_SIM_FOCUS";
+/// The world that seeds are for unless another is named.
+const FOCUS_OF_SEEDS: &str = "everything";
 const TEST: &str = "package(meridian-consensus) & test(=tests::sim::seeds_keep_every_promise)";
 
 /// Runs the seeds; answers whether every promise was kept.
@@ -16,9 +20,18 @@ pub(crate) fn run(arguments: &SimArgs) -> anyhow::Result<bool> {
     let seeds = match (arguments.seed, &arguments.seeds) {
         (Some(seed), _) => seed.to_string(),
         (None, Some(seeds)) => range(seeds)?,
-        (None, None) => return verdict(&mut nextest()),
+        (None, None) => return verdict(&mut focused(arguments.focus.as_deref())),
     };
-    verdict(nextest().env(SEEDS, seeds))
+    let focus = arguments.focus.as_deref().unwrap_or(FOCUS_OF_SEEDS);
+    verdict(focused(Some(focus)).env(SEEDS, seeds))
+}
+
+fn focused(focus: Option<&str>) -> Command {
+    let mut nextest = nextest();
+    if let Some(focus) = focus {
+        nextest.env(FOCUS, focus);
+    }
+    nextest
 }
 
 fn nextest() -> Command {

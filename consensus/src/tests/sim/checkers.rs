@@ -6,6 +6,7 @@ mod events;
 mod leaders;
 mod lost;
 mod reads;
+mod records;
 mod replicas;
 mod same_key;
 mod single_sale;
@@ -29,7 +30,7 @@ impl fmt::Display for Violation {
 
 type Checker = fn(&History) -> Result<(), String>;
 
-const CHECKERS: [(&str, Checker); 10] = [
+const CHECKERS: [(&str, Checker); 11] = [
     ("single sale", single_sale::check),
     ("same key, same outcome", same_key::check),
     ("acknowledged is kept", lost::check),
@@ -37,6 +38,7 @@ const CHECKERS: [(&str, Checker); 10] = [
     ("replicas are equal", replicas::check),
     ("one leader per term", leaders::check),
     ("logs are contiguous", contiguous::check),
+    ("records agree", records::check),
     ("clocks ahead decide nothing", clock::check),
     ("every event is told", events::check),
     ("everything ends well", ends_well),

@@ -67,6 +67,20 @@ pub(super) struct Piece {
     pub(super) indexes: Vec<u64>,
 }
 
+/// What a disk says of one group, read at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Records {
+    pub(super) place: String,
+    pub(super) purged: Option<u64>,
+    pub(super) applied: Option<u64>,
+    /// Terms of the entries in the log, in its order.
+    pub(super) terms: Vec<u64>,
+    /// When the applied ledger wants something done.
+    pub(super) due_ms: Option<u64>,
+    /// Where the group stands in the to-do index.
+    pub(super) todo_ms: Vec<u64>,
+}
+
 /// A ledger as a node has applied it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Sample {
@@ -88,6 +102,7 @@ pub(super) struct History {
     pub(super) leaders: BTreeSet<Led>,
     pub(super) entries: BTreeSet<Sent>,
     pub(super) pieces: Vec<Piece>,
+    pub(super) records: Vec<Records>,
     pub(super) samples: BTreeSet<Sample>,
     /// Of every listing and node, once all is quiet.
     pub(super) finals: BTreeMap<(u64, u64), Arc<Ledger>>,

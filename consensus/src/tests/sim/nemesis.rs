@@ -7,12 +7,18 @@ use tokio::time::sleep;
 
 use super::links::Cut;
 use super::node::Crash;
+use super::plan::Focus;
 use super::rng::Rng;
 use super::world::World;
 
 /// How far an ill clock may jump, in milliseconds: past what a quorum accepts, past a
 /// hold, past the life of a key.
 const JUMPS_MS: [u64; 4] = [300, 5_000, 3_600_000, 26 * 3_600_000];
+
+/// How often a turncoat changes sides.
+const SIDES: u32 = 6;
+/// How often it is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 /// Breaks things until there is enough, and leaves nothing broken behind but nodes that
 /// are about to start again.
@@ -25,6 +31,18 @@ pub(super) async fn run(world: Arc<World>) {
             return;
         }
         let (id, lasts) = (rng.within(1, 4), rng.millis(200, 6_000));
+        match world.plan.focus {
+            Focus::Everything => {}
+            Focus::Ballots => {
+                turncoat(&world, id, &mut rng).await;
+                continue;
+            }
+            // What this world suffers from is in its plan.
+            Focus::Naps => {
+                world.enough.cancelled().await;
+                return;
+            }
+        }
         match rng.within(0, 100) {
             0..30 => cut_off(&world, id, &mut rng, lasts).await,
             30..45 => cut_one_way(&world, id, &mut rng, lasts).await,
@@ -95,6 +113,40 @@ async fn bridge(world: &World, id: u64, lasts: Duration) {
         state.links.mend(other, one);
         state.doomed = None;
     }
+    world.feel();
+}
+
+/// A node meets the other two in turn, never both, and changes sides whenever it has
+/// lost its power over a promise: whoever forgets a vote gives it again.
+async fn turncoat(world: &World, id: u64, rng: &mut Rng) {
+    let mut sides = (1 + id % 3, 1 + (id + 1) % 3);
+    world.state().doomed = Some(id);
+    for _ in 0..SIDES {
+        let (friend, foe) = sides;
+        {
+            let mut state = world.state();
+            for (one, other) in [(friend, foe), (id, foe)] {
+                state.links.cut(one, other, Cut::Loud);
+                state.links.cut(other, one, Cut::Loud);
+            }
+            state.links.mend(id, friend);
+            state.links.mend(friend, id);
+        }
+        world.feel();
+        let crashes = world.crashes(id);
+        let mut patience = rng.within(20, 200);
+        while world.crashes(id) == crashes && patience > 0 {
+            sleep(LOOK_EVERY).await;
+            patience -= 1;
+        }
+        // What it has promised arrives.
+        sleep(rng.millis(2, 60)).await;
+        sides = (foe, friend);
+    }
+    let mut state = world.state();
+    state.doomed = None;
+    state.links.mend_all();
+    drop(state);
     world.feel();
 }
 

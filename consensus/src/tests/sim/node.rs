@@ -15,11 +15,12 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::history::Piece;
+use super::history::{Piece, Records};
 use super::network::Line;
 use super::world::{EPOCH_MS, World};
-use crate::codec::LogIdRecord;
-use crate::keys::{GroupKey, LOG, STATE, StateKind};
+use crate::applied_state::AppliedState;
+use crate::codec::{LogIdRecord, decode_entry};
+use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, todo_from};
 use crate::tests::node;
 use crate::types::LogIdOf;
 use crate::{GroupOptions, Groups, WallClock};
@@ -33,7 +34,7 @@ const STALL_MS: (u64, u64) = (200, 4_000);
 
 pub(super) struct Node {
     folder: PathBuf,
-    crashes: u64,
+    pub(super) crashes: u64,
     /// Its database is not closed yet.
     stopping: bool,
     pub(super) clock_ahead_ms: Arc<AtomicU64>,
@@ -218,21 +219,41 @@ impl World {
         }
     }
 
-    /// What a restart finds must have no hole.
+    /// What a restart finds must have no hole, and agree.
     pub(super) fn look_at_logs(&self, id: u64, store: &Store) {
         for (number, genesis) in self.listings.iter().enumerate() {
             let key = GroupKey::new(&genesis.listing);
-            let place = key.state(StateKind::Purged);
-            let purged = store.get(STATE, &place).expect("readable");
-            let purged = purged.map(|bytes| {
+            let place = format!("listing {number} on node {id}");
+            let purged = store.get(STATE, &key.state(StateKind::Purged));
+            let purged = purged.expect("readable").map(|bytes| {
                 let record = LogIdRecord::decode(bytes.as_slice()).expect("a record");
                 LogIdOf::from(record).index
             });
             let log = store.scan(LOG, &key.entry(0), &key.end(), usize::MAX);
-            let indexes = log.expect("readable").into_iter();
-            let indexes = indexes.filter_map(|(place, _)| key.index_of(&place));
-            self.history().pieces.push(Piece {
-                place: format!("the log of listing {number} on node {id}"),
+            let log = log.expect("readable");
+            let indexes = log.iter().filter_map(|(place, _)| key.index_of(place));
+            let terms = log.iter().map(|(_, entry)| {
+                let entry = decode_entry(entry).expect("an entry");
+                entry.log_id.leader_id.term
+            });
+            let applied = store.get(STATE, &key.state(StateKind::Applied));
+            let applied = applied.expect("readable").map(|bytes| {
+                let state = AppliedState::decode(&bytes).expect("a record");
+                let applied = state.log_id.map(|id| id.index);
+                (applied, state.ledger.todo_ms())
+            });
+            let (applied, due_ms) = applied.unwrap_or_default();
+            let mut history = self.history();
+            history.records.push(Records {
+                place: place.clone(),
+                purged,
+                applied,
+                terms: terms.collect(),
+                due_ms,
+                todo_ms: in_todo(store, &key),
+            });
+            history.pieces.push(Piece {
+                place: format!("the log of {place}"),
                 after: purged,
                 indexes: indexes.collect(),
             });
@@ -243,6 +264,17 @@ impl World {
         let state = self.state();
         Some(state.nodes.get(&id)?.running.as_ref()?.store.clone())
     }
+}
+
+/// Where a group stands in the to-do index.
+fn in_todo(store: &Store, key: &GroupKey) -> Vec<u64> {
+    let all = store.scan(TODO, &todo_from(0), &[u8::MAX; 9], usize::MAX);
+    let all = all.expect("readable").into_iter();
+    let ours = all.filter_map(|(place, _)| {
+        let (due_ms, _) = GroupKey::of_todo(&place)?;
+        (place == key.todo(due_ms)).then_some(due_ms)
+    });
+    ours.collect()
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -6,9 +6,34 @@ use std::time::Duration;
 
 use super::rng::Rng;
 
+/// A kind of world. One in which everything may go wrong rarely does the three things in a
+/// row that a certain mistake needs; a world with a focus does them over and over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Focus {
+    /// A bit of every fault.
+    Everything,
+    /// One node meets the other two in turn, and loses power over each vote.
+    Ballots,
+    /// Leaders sleep between two requests, and lose power as they send the next entry.
+    Naps,
+}
+
+impl Focus {
+    pub(super) const ALL: [Self; 3] = [Self::Everything, Self::Ballots, Self::Naps];
+
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Everything => "everything",
+            Self::Ballots => "ballots",
+            Self::Naps => "naps",
+        }
+    }
+}
+
 /// Chances are per mille.
 #[derive(Debug, Clone)]
 pub(super) struct Plan {
+    pub(super) focus: Focus,
     pub(super) listings: u64,
     pub(super) units: u32,
     pub(super) clients: u64,
@@ -40,7 +65,56 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    pub(super) fn of(rng: &mut Rng) -> Self {
+    pub(super) fn of(rng: &mut Rng, focus: Focus) -> Self {
+        let everything = Self::everything(rng);
+        match focus {
+            Focus::Everything => everything,
+            Focus::Ballots => Self {
+                think_ms: (20, 120),
+                idle: Duration::from_millis(1_000),
+                awake_max: 6,
+                power_cut: 1_000,
+                down_ms: (5, 60),
+                pulse_lag_ms: 100,
+                ..everything.quiet(focus)
+            },
+            Focus::Naps => Self {
+                clients: 2,
+                think_ms: (150, 600),
+                idle: Duration::from_millis(100),
+                awake_max: 6,
+                crash_on_append: 150,
+                power_cut: 1_000,
+                down_ms: (5, 40),
+                disk_ms: (2, 20),
+                // Nobody misses a node that is back so soon.
+                pulse_lag_ms: 1_500,
+                ..everything.quiet(focus)
+            },
+        }
+    }
+
+    /// The same world without faults of its own.
+    fn quiet(self, focus: Focus) -> Self {
+        Self {
+            focus,
+            chaos_for: Duration::from_secs(15),
+            delay_ms: (1, 10),
+            late: 0,
+            lost: 0,
+            twice: 0,
+            crash_on_answer: 0,
+            crash_on_append: 0,
+            power_cut: 0,
+            disk_ms: (0, 3),
+            disk_stall: 0,
+            calm_ms: (50, 300),
+            ill_clock: None,
+            ..self
+        }
+    }
+
+    fn everything(rng: &mut Rng) -> Self {
         let some = |rng: &mut Rng, most: u64| {
             if rng.chance(500) {
                 rng.within(1, most + 1)
@@ -50,6 +124,7 @@ impl Plan {
         };
         let slowest = *rng.pick(&[3, 20, 60, 120]);
         Self {
+            focus: Focus::Everything,
             listings: rng.within(1, 4),
             units: u32::try_from(rng.within(1, 3)).expect("small"),
             clients: rng.within(2, 6),

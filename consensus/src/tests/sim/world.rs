@@ -6,15 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use meridian_regions::Genesis;
-use tempfile::TempDir;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::folder::Folder;
 use super::history::{History, Sample, digest};
 use super::links::Links;
 use super::node::{Node, Running};
-use super::plan::Plan;
+use super::plan::{Focus, Plan};
 use super::rng::Rng;
 use crate::tests::genesis;
 use crate::{FEED_PAGE_MAX, FeedPosition, Groups, Told};
@@ -30,7 +30,7 @@ pub(super) struct World {
     pub(super) tracker: TaskTracker,
     /// Comes when the clients are to end, and the nemesis before them.
     pub(super) enough: CancellationToken,
-    pub(super) folder: TempDir,
+    pub(super) folder: Folder,
     start: Instant,
     state: Mutex<State>,
     history: Mutex<History>,
@@ -48,22 +48,16 @@ pub(super) struct State {
 }
 
 impl World {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(super) fn new(seed: u64, focus: Focus) -> Arc<Self> {
         let mut rng = Rng::new(seed);
-        let plan = Plan::of(&mut rng);
-        let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() {
-            TempDir::new_in(memory)
-        } else {
-            TempDir::new()
-        };
+        let plan = Plan::of(&mut rng, focus);
         let world = Arc::new(Self {
             listings: (0..plan.listings)
                 .map(|number| genesis(number + 1))
                 .collect(),
             tracker: TaskTracker::new(),
             enough: CancellationToken::new(),
-            folder: folder.expect("a folder"),
+            folder: Folder::new().expect("a folder"),
             start: Instant::now(),
             history: Mutex::new(History {
                 units: plan.units,
@@ -140,6 +134,11 @@ impl World {
             () = dead.cancelled() => None,
             answer = what(groups) => Some(answer),
         }
+    }
+
+    /// How often a node has crashed.
+    pub(super) fn crashes(&self, id: u64) -> u64 {
+        self.state().nodes[&id].crashes
     }
 
     pub(super) fn take_running(&self, id: u64) -> Option<Running> {
