@@ -107,8 +107,8 @@ async fn death_while_a_group_wakes_or_falls_asleep_loses_and_doubles_nothing() {
 async fn death_around_a_snapshot_or_a_purge_loses_and_doubles_nothing() {
     let mut trial = Trial::start(BUSY, &[]).await;
     for (turn, point) in (0..).zip(&SNAPSHOTS[..4]) {
+        trial.open_anew().await;
         trial.die_at(*point, turn % 3 + 1, 1).await;
-        trial.guests.go_on(BETWEEN).await;
     }
     // Node 3 is gone for so long that the entries which it lacks have been purged.
     trial.fall_behind(3).await;

@@ -116,12 +116,17 @@ impl Trial {
         self.restart(died).await;
     }
 
-    /// A node misses so much that it needs a snapshot; it is left dead.
-    pub(super) async fn fall_behind(&mut self, node: u64) {
-        // Whatever was booked so far may be sold out before enough has been written.
+    /// New listings in place of all that are booked, which may be sold out before enough
+    /// has been written.
+    pub(super) async fn open_anew(&mut self) {
         for home in self.scenario.cluster.ids() {
             self.guests.open_another(&self.scenario, home).await;
         }
+    }
+
+    /// A node misses so much that it needs a snapshot; it is left dead.
+    pub(super) async fn fall_behind(&mut self, node: u64) {
+        self.open_anew().await;
         self.scenario.cluster.kill(node).await.expect("it ran");
         let witness = node % 3 + 1;
         for listing in self.guests.listings() {
