@@ -4,7 +4,7 @@
 //! Whoever writes a step that outlives the process puts a point before it and one after
 //! it, and nothing else: a point takes no part in what happens around it. One that is not
 //! armed costs one relaxed load. Arming is for whoever may kill the process anyway; the
-//! node refuses it unless its configuration says `chaos.enabled` (ADR 14).
+//! node refuses it unless its configuration says `chaos.enabled` (ADR 17).
 //!
 //! What it is not: a way to return errors, to delay or to skip. A process that has been
 //! killed makes no excuses; one that goes on with a made-up error would be another program.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use tikv_jemallocator::Jemalloc;
 
-/// See `docs/adr/0014-allocator.md`.
+/// See `docs/adr/0020-allocator.md`.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
