@@ -107,10 +107,13 @@ impl Group {
     /// Drops the instance; the group can be woken again once this has returned. A leader
     /// whose work is done leaves its note.
     pub(crate) async fn sleep(&self) {
+        // The records alone do not tell: one that crashed as a leader, and has not led since,
+        // may have sent entries that its log has lost.
+        let leads = self.leads();
         self.retire().await;
-        if let Err(cause) = self.leave_note().await {
-            // Without a note, the next wake elects.
-            tracing::debug!(listing = %self.genesis.listing, %cause, "a leader left no note");
+        if let Err(cause) = self.leave_word(leads).await {
+            // Without a note, the next wake elects; marks that stand are used once more.
+            tracing::debug!(listing = %self.genesis.listing, %cause, "no word was left");
         }
         self.shared.counts.slept.fetch_add(1, Ordering::Relaxed);
     }
@@ -126,14 +129,16 @@ impl Group {
         }
     }
 
-    /// Leaves a note, if this node leads on, and how the group stands.
-    async fn leave_note(&self) -> io::Result<()> {
+    /// Leaves a note, if this node has led to the end and leads on, and how the group
+    /// stands.
+    async fn leave_word(&self, has_led: bool) -> io::Result<()> {
         let shared = &self.shared;
         let fence = FencedWriter::new(shared.writer.clone());
         let mut log = GroupLog::new(self.key.clone(), shared.store.clone(), fence.clone());
         let mut machine = LedgerMachine::open(self.key.clone(), &shared.store, fence.clone())?;
         let (mut batch, mut durability) = (Batch::new(), Durability::Buffered);
-        if let Some(note) = note(shared, &mut log, &mut machine).await? {
+        let note = note(shared, &mut log, &mut machine).await?;
+        if let Some(note) = note.filter(|_| has_led) {
             let place = self.key.state(StateKind::SleepNote);
             batch.put(STATE, place, note.encode_to_vec());
             durability = Durability::Synced;

@@ -121,8 +121,11 @@ pub(super) mod tests {
             acks: vec![ack("a", (0, 2), first, 1), ack("b", (2, 4), second, 2)],
             ..History::default()
         };
-        history.finals.insert((0, 1), Arc::new(ledger.clone()));
-        history.finals.insert((0, 2), Arc::new(ledger));
+        for node in [1, 2] {
+            history.finals.insert((0, node), Arc::new(ledger.clone()));
+            history.told.insert((0, node), vec![1, 2]);
+            history.feeds.insert((0, node), vec![1, 2]);
+        }
         assert_eq!(check(&history), []);
     }
 }
