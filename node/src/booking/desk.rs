@@ -32,6 +32,8 @@ use crate::request_id::RequestId;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// An election takes seconds: no use in asking more often.
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
+/// How often the node that was asked is looked at meanwhile.
+const DEATH_LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Kept back from the leader's time for the way of the answer.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
@@ -199,21 +201,32 @@ impl BookingDesk {
             asked: Some(to_wire(ask)),
             request_id: errand.request.to_string(),
         };
-        let reply = self
-            .mesh
-            .call(
-                target,
-                Channel::Forward,
-                request.encode_to_vec().into(),
-                left,
-            )
-            .await
-            .map_err(|error| match error {
-                CallError::NotSent(_) | CallError::Refused(_) => Attempt::NotExecuted,
-                CallError::TooLarge { .. } => Attempt::Final(DeskError::Overloaded),
-                CallError::Unknown(_) => Attempt::Unknown,
-            })?;
+        let request = request.encode_to_vec().into();
+        let reply = tokio::select! {
+            reply = self.mesh.call(target, Channel::Forward, request, left) => {
+                reply.map_err(|error| match error {
+                    CallError::NotSent(_) | CallError::Refused(_) => Attempt::NotExecuted,
+                    CallError::TooLarge { .. } => Attempt::Final(DeskError::Overloaded),
+                    CallError::Unknown(_) => Attempt::Unknown,
+                })?
+            }
+            () = self.death_of(target) => return Err(Attempt::Unknown),
+        };
         from_wire(&reply)
+    }
+
+    /// Returns once a peer that lives has fallen silent: the rest of a deadline is for
+    /// those who can answer.
+    async fn death_of(&self, peer: NodeId) {
+        let mut lived = false;
+        loop {
+            let lives = self.mesh.alive_for(peer).is_some();
+            if lived && !lives {
+                return;
+            }
+            lived |= lives;
+            tokio::time::sleep(DEATH_LOOK_EVERY).await;
+        }
     }
 
     /// Serves a request that another node forwarded to this one.
