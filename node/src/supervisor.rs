@@ -273,12 +273,8 @@ pub(crate) fn assemble(
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
     settling::start(&bookings, &groups, tracker, background);
-    let mover = Mover::new(
-        groups.clone(),
-        replica.clone(),
-        Arc::clone(&topology),
-        config.bookings.moves_per_second_max,
-    );
+    let rate = config.bookings.moves_per_second_max;
+    let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), rate);
     mover.start(tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),

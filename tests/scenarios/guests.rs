@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use meridian_chaos::until;
 use meridian_client::{Answer, CallError, Client, NewStay};
-use tokio::sync::watch;
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -48,7 +47,6 @@ pub(crate) struct Guests {
     town: Arc<Mutex<Town>>,
     told: Arc<Mutex<Told>>,
     everything: Vec<String>,
-    paused: watch::Sender<bool>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -58,7 +56,6 @@ struct Guest {
     clients: Vec<Client>,
     town: Arc<Mutex<Town>>,
     told: Arc<Mutex<Told>>,
-    paused: watch::Receiver<bool>,
     pace: Duration,
     rounds: u64,
 }
@@ -88,7 +85,6 @@ impl Guests {
             everything: offers.iter().map(|(listing, _)| listing.clone()).collect(),
             town: Arc::new(Mutex::new(Town { offers, next: 0 })),
             told: Arc::default(),
-            paused: watch::Sender::new(false),
             tracker: TaskTracker::new(),
             cancel: CancellationToken::new(),
         };
@@ -100,7 +96,6 @@ impl Guests {
                     clients: ids.into_iter().map(|id| scenario.client(id)).collect(),
                     town: Arc::clone(&guests.town),
                     told: Arc::clone(&guests.told),
-                    paused: guests.paused.subscribe(),
                     pace,
                     rounds: node,
                 };
@@ -143,32 +138,24 @@ impl Guests {
         .expect("they do");
     }
 
-    /// From now on, nobody begins anything new.
-    pub(crate) fn pause(&self) {
-        self.paused.send_replace(true);
-    }
-
-    pub(crate) fn resume(&self) {
-        self.paused.send_replace(false);
-    }
-
     /// Lets everybody come to an end, and compares what they were told with the ledgers
     /// and with the provider's book.
     pub(crate) async fn stop_and_audit(self, scenario: &Scenario, provider: &Provider) {
         self.cancel.cancel();
-        self.resume();
         self.tracker.close();
         until(PATIENCE, "every guest knows", async || {
             self.tracker.is_empty().then_some(())
         })
         .await
         .expect("nobody waits for ever");
-        let told = lock(&self.told);
-        assert!(told.odd.is_empty(), "odd answers: {:?}", told.odd);
-        let told = audit::Told {
-            booked: told.booked.clone(),
-            cancelled: told.cancelled.clone(),
-            leaving: told.leaving.clone(),
+        let told = {
+            let told = lock(&self.told);
+            assert!(told.odd.is_empty(), "odd answers: {:?}", told.odd);
+            audit::Told {
+                booked: told.booked.clone(),
+                cancelled: told.cancelled.clone(),
+                leaving: told.leaving.clone(),
+            }
         };
         audit::audit(scenario, provider, &self.everything, &told).await;
     }
@@ -179,8 +166,6 @@ impl Guest {
         let mut ticks = interval(self.pace);
         while !cancel.is_cancelled() {
             ticks.tick().await;
-            // The sender lives as long as anybody would wait.
-            let _ = self.paused.wait_for(|paused| !paused).await;
             let Some((listing, night)) = lock(&self.town).ticket() else {
                 continue;
             };

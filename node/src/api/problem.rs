@@ -70,11 +70,7 @@ impl Slug {
                 S::UNPROCESSABLE_ENTITY,
                 "The request is not valid",
             ),
-            Self::Unauthenticated => (
-                "unauthenticated",
-                S::UNAUTHORIZED,
-                "Credentials are required",
-            ),
+            Self::Unauthenticated => ("unauthenticated", S::UNAUTHORIZED, "Credentials needed"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such thing here"),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
@@ -107,11 +103,7 @@ impl Slug {
             Self::HasBookings => ("has-bookings", S::CONFLICT, "A future booking stands"),
             Self::EventsGone => ("events-gone", S::GONE, "Events are not kept any more"),
             Self::CursorElsewhere => ("cursor-elsewhere", ELSEWHERE, "Told in another region"),
-            Self::PaymentDeclined => (
-                "payment-declined",
-                S::PAYMENT_REQUIRED,
-                "The payment was declined",
-            ),
+            Self::PaymentDeclined => ("payment-declined", S::PAYMENT_REQUIRED, "Payment declined"),
             Self::SessionBehind => (
                 "session-behind",
                 S::SERVICE_UNAVAILABLE,

@@ -16,10 +16,6 @@ use crate::provider::Provider;
 const SIGKILL: i32 = 9;
 /// Guests at each node.
 const GUESTS_EACH: usize = 2;
-/// Entries that a group appends until a follower which has none of them needs a snapshot:
-/// more than between two snapshots and behind the last one.
-const BEHIND_BY: u64 = 256 + 64 + 16;
-
 /// See the module.
 pub(super) struct Trial {
     pub(super) guests: Guests,
@@ -124,33 +120,6 @@ impl Trial {
         }
     }
 
-    /// A node misses so much that it needs a snapshot; it is left dead.
-    pub(super) async fn fall_behind(&mut self, node: u64) {
-        self.open_anew().await;
-        self.scenario.cluster.kill(node).await.expect("it ran");
-        let witness = node % 3 + 1;
-        for listing in self.guests.listings() {
-            let before = self.last_index(witness, &listing).await;
-            until(PATIENCE, format!("a longer log of {listing}"), async || {
-                let now = self.last_index(witness, &listing).await;
-                (now >= before + BEHIND_BY).then_some(())
-            })
-            .await
-            .expect("guests book");
-        }
-    }
-
-    /// A node that has fallen behind dies as it catches up.
-    pub(super) async fn die_catching_up(&mut self, point: Failpoint, node: u64) {
-        // Nobody wakes a group on it before the point is armed.
-        self.guests.pause();
-        self.restart(node).await;
-        self.arm(point, node, 1).await;
-        self.guests.resume();
-        self.await_death(point, node).await;
-        self.restart(node).await;
-    }
-
     /// A node dies on the way of a leadership to its home, where `home` is a node: the
     /// one who offers it, or the one who takes it.
     pub(super) async fn die_transferring(&mut self, point: Failpoint, home: u64) {
@@ -245,13 +214,5 @@ impl Trial {
     async fn leader_by(&self, node: u64, listing: &str) -> Option<u64> {
         let admin = self.scenario.cluster.admin(node).expect("a node");
         admin.group(listing).await.ok()?["leader"].as_u64()
-    }
-
-    async fn last_index(&self, node: u64, listing: &str) -> u64 {
-        let admin = self.scenario.cluster.admin(node).expect("a node");
-        let group = admin.group(listing).await.ok();
-        group
-            .and_then(|group| group["last_log_index"].as_u64())
-            .unwrap_or(0)
     }
 }
