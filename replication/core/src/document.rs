@@ -42,6 +42,7 @@ use crate::change::EncodedChange;
 use crate::draft::ValidDraft;
 use crate::edit::EditOp;
 use crate::heads::Heads;
+use crate::limits::CHANGE_BYTES_MAX;
 use crate::patch::ListingPatch;
 use crate::view::ListingView;
 use body::Body;
@@ -113,6 +114,12 @@ impl ListingDocument {
         let mut document = Self::empty(id);
         let change = creation::change(&document, actor, at, draft.as_draft());
         let encoded = EncodedChange::of(&change);
+        let bytes = encoded.as_bytes().len();
+        // Nobody could read a larger one again, and the bounds of fields leave no way to it.
+        assert!(
+            bytes <= CHANGE_BYTES_MAX,
+            "a draft of {bytes} bytes was valid"
+        );
         document.found(change);
         (document, encoded)
     }

@@ -143,7 +143,8 @@ pub(crate) fn amenities(findings: &mut Findings, values: &[String]) {
             format!("{} amenities: use at most {AMENITIES_MAX}", distinct.len()),
         );
     }
-    for (index, value) in values.iter().enumerate().take(AMENITIES_MAX) {
+    // Every one of them: only distinct ones are counted.
+    for (index, value) in values.iter().enumerate() {
         amenity(findings, &format!("/amenities/{index}"), value);
     }
 }

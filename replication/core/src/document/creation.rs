@@ -61,6 +61,7 @@ pub(super) fn is_plain(genesis: &ListingDocument, change: &Change) -> bool {
     };
     let follows = change.deps() == [last]
         && change.seq() == 1
+        && change.timestamp() >= 0
         && change.start_op().get() == genesis.history.next_operation_max()
         && change.extra_bytes().is_empty()
         && change.author().is_none()

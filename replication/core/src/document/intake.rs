@@ -56,6 +56,10 @@ pub enum ApplyError {
     /// It does not depend on the genesis change, so it was made for no listing.
     #[error("a change that depends on nothing: it belongs to no listing")]
     Rootless,
+    /// Its time is before 1970. No node writes such a time, and the library cannot store
+    /// the distance from there to another.
+    #[error("a change from before 1970")]
+    BeforeTime,
     /// The node has made another change with the same number: it was restored from
     /// an old disk, or its id is used twice.
     #[error("node {node} has given sequence number {seq} to two changes: give the node a new id")]
@@ -102,6 +106,7 @@ impl ApplyError {
             Self::Change(ChangeError::Checksum) => "change-damaged",
             Self::Stranger => "change-stranger",
             Self::Rootless => "change-rootless",
+            Self::BeforeTime => "change-before-time",
             Self::SequenceReused { .. } => "sequence-reused",
             Self::OutOfSequence(_) => "out-of-sequence",
             Self::WaitingFull => "waiting-full",
@@ -273,6 +278,9 @@ fn judge_origin(change: &Change) -> Result<(), ApplyError> {
     }
     if change.deps().is_empty() {
         return Err(ApplyError::Rootless);
+    }
+    if change.timestamp() < 0 {
+        return Err(ApplyError::BeforeTime);
     }
     Ok(())
 }

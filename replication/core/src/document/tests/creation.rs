@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::super::{creation, genesis, reconcile};
 use super::{at, body, created, draft, draft_of, listing, node, patched};
 use crate::document::Lifecycle;
-use crate::{Applied, ListingDocument, ValidDraft, actor, change};
+use crate::{Applied, ListingDocument, ListingDraft, ValidDraft, actor, change};
 
 /// The same listing, written through a transaction.
 fn written(id: &ListingId, draft: &ValidDraft) -> (ListingDocument, Vec<u8>) {
@@ -45,6 +45,24 @@ fn creation_of_a_bare_listing_too() {
     let place = json!({"lat": 0, "lon": 0});
     let bare = json!({"title": "T", "location": place, "capacity": 1, "nightly_price": price});
     assert_same(&listing(), &draft_of(bare));
+}
+
+#[test]
+fn creation_of_a_long_description_too() {
+    let mut body = body();
+    body["description"] = json!("fjord".repeat(3_000));
+    assert_same(&listing(), &draft_of(body));
+}
+
+#[test]
+fn amenity_behind_a_hundred_equal_ones_is_looked_at() {
+    let mut body = body();
+    let mut amenities = vec!["wifi".to_owned(); 100];
+    amenities.push("x".repeat(2 << 20));
+    body["amenities"] = json!(amenities);
+    let draft = ListingDraft::from_json(body).and_then(|draft| draft.validate());
+    let errors = draft.expect_err("no name of an amenity");
+    assert_eq!(errors[0].pointer, "/amenities/100");
 }
 
 /// Bodies with any selection of fields, in any script.
@@ -152,6 +170,10 @@ fn creation_is_founded_and_anything_else_is_not() {
             }),
         ),
         ("a late number", altered(|change| change.seq = 2)),
+        (
+            "a time before 1970",
+            altered(|change| change.time = i64::MIN),
+        ),
         (
             "an operation too late",
             altered(|change| change.start_op = change.start_op.saturating_add(1)),
