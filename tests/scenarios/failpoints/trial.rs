@@ -120,8 +120,7 @@ impl Trial {
         }
     }
 
-    /// A node dies on the way of a leadership to its home, where `home` is a node: the
-    /// one who offers it, or the one who takes it.
+    /// Who offers a leadership to its home, where `home` is a node, dies on the way.
     pub(super) async fn die_transferring(&mut self, point: Failpoint, home: u64) {
         // Another one leads, and home is only just back.
         self.scenario.cluster.kill(home).await.expect("it ran");
@@ -133,11 +132,9 @@ impl Trial {
         });
         let leader = leader.await.expect("elected");
         self.restart(home).await;
-        let takes = [Failpoint::TransferTakeBefore, Failpoint::TransferTakeAfter];
-        let victim = if takes.contains(&point) { home } else { leader };
-        self.arm(point, victim, 1).await;
-        self.await_death(point, victim).await;
-        self.restart(victim).await;
+        self.arm(point, leader, 1).await;
+        self.await_death(point, leader).await;
+        self.restart(leader).await;
     }
 
     /// A leader is cut off with entries that nobody else has, and dies as the next leader

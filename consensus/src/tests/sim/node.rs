@@ -4,6 +4,8 @@
 //! its disk takes nothing more, and the node that comes back stands on a copy of what was
 //! in the old one's files. What is buffered is not in them before the next sync.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -27,6 +29,8 @@ use crate::{GroupOptions, Groups, WallClock};
 
 /// Everything that a node waits for as it stops has a deadline well below this.
 const STOP_DEADLINE: Duration = Duration::from_secs(120);
+/// Times that a folder is copied until it has been at rest meanwhile.
+const COPIES_MAX: u32 = 100;
 /// How long a doomed node is down, in milliseconds.
 const BACK_MS: (u64, u64) = (5, 150);
 /// How long a disk hangs when it does, in milliseconds.
@@ -277,10 +281,30 @@ fn in_todo(store: &Store, key: &GroupKey) -> Vec<u64> {
     ours.collect()
 }
 
+/// Copies a folder as it was at one moment: a compaction that comes in between adds and
+/// deletes table files, and is waited for.
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir(to).expect("a folder");
-    for file in std::fs::read_dir(from).expect("readable") {
-        let file = file.expect("readable");
-        std::fs::copy(file.path(), to.join(file.file_name())).expect("copied");
+    for _ in 0..COPIES_MAX {
+        std::fs::create_dir(to).expect("a folder");
+        let before = files(from);
+        let copied = before
+            .keys()
+            .try_for_each(|name| std::fs::copy(from.join(name), to.join(name)).map(drop));
+        if copied.is_ok() && files(from) == before {
+            return;
+        }
+        std::fs::remove_dir_all(to).expect("a folder of ours");
     }
+    panic!("{} is never at rest", from.display());
+}
+
+/// The files of a folder, and how long they are.
+fn files(folder: &Path) -> BTreeMap<OsString, u64> {
+    let files = std::fs::read_dir(folder).expect("readable");
+    let files = files.filter_map(|file| {
+        let file = file.expect("readable");
+        // One that is gone meanwhile is missed by the second look.
+        Some((file.file_name(), file.metadata().ok()?.len()))
+    });
+    files.collect()
 }
