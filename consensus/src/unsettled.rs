@@ -121,6 +121,12 @@ impl Group {
             for (voter, matched) in followers.iter().filter(|(voter, _)| **voter != this) {
                 self.mark(batch, *voter, Standing::of(*matched, last))?;
             }
+            // Whoever founded the group and votes no more has nothing to catch up with.
+            let members = metrics.membership_config.membership();
+            let founders = self.genesis.voters.iter().map(|voter| voter.get());
+            for gone in founders.filter(|voter| members.get_node(voter).is_none()) {
+                self.mark(batch, gone, Standing::Settled)?;
+            }
         } else if self
             .known_leader()
             .is_some_and(|leader| self.shared.is_alive(leader))

@@ -13,7 +13,7 @@ use crate::electorate::{self, Electorate, Elsewhere};
 use crate::envelope::Answer;
 use crate::error::WakeError;
 use crate::groups::InUse;
-use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO};
+use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, UNSETTLED};
 use crate::log_store::GroupLog;
 use crate::types::LogIdOf;
 
@@ -159,6 +159,14 @@ impl Groups {
         if let Some(due) = state.ledger.todo_ms() {
             batch.delete(TODO, key.todo(due));
         }
+        // Who votes now settles among themselves.
+        let members = state.membership.membership();
+        let members = members.nodes().map(|(node, _)| *node);
+        let others = genesis.voters.iter().chain(&left.electorate.voters);
+        for node in members.chain(others.map(|node| node.get())) {
+            batch.delete(UNSETTLED, key.unsettled(node));
+        }
+        batch.delete(UNSETTLED, key.unsettled(self.node().get()));
         let permit = self.shared().writer.reserve().await?;
         permit.submit(batch, Durability::Synced).await
     }

@@ -41,6 +41,8 @@ async fn who_has_left_votes_for_nobody_and_says_who_votes() {
     let answer = Answer::Vote(crate::envelope::BallotAnswer::default());
     assert_eq!(reply.answer, Some(answer), "a vote that is not given");
     assert_eq!(reply.moved.map(Electorate::from), Some(settled));
+    let marked = cluster.node(3).unsettled(None, 16).expect("readable");
+    assert_eq!(marked, [], "who has left has nothing to catch up with");
 }
 
 #[tokio::test(flavor = "multi_thread")]
