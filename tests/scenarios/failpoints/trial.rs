@@ -137,38 +137,6 @@ impl Trial {
         self.restart(leader).await;
     }
 
-    /// A leader is cut off with entries that nobody else has, and dies as the next leader
-    /// overrules them.
-    pub(super) async fn die_overruled(&mut self, point: Failpoint, node: u64) {
-        self.scenario
-            .cluster
-            .wait_connected()
-            .await
-            .expect("connected");
-        let listing = self.listing_of(node);
-        let (region, witness) = {
-            let mut nodes = self.scenario.cluster.nodes();
-            let cut_off = nodes.find(|known| known.id == node).expect("a node");
-            (cut_off.region, node % 3 + 1)
-        };
-        until(PATIENCE, "its leader is at home", async || {
-            (self.leader(&listing).await == Some(node)).then_some(())
-        })
-        .await
-        .expect("it comes home");
-        self.scenario.cluster.wan().isolate(region);
-        until(PATIENCE, "another leader", async || {
-            let leader = self.leader_by(witness, &listing).await;
-            leader.filter(|leader| *leader != node)
-        })
-        .await
-        .expect("elected");
-        self.arm(point, node, 1).await;
-        self.scenario.cluster.wan().heal();
-        self.await_death(point, node).await;
-        self.restart(node).await;
-    }
-
     /// The listing that is at home with a node.
     fn listing_of(&self, node: u64) -> String {
         let place = usize::try_from(node - 1).expect("small");
