@@ -221,7 +221,7 @@ impl Cluster {
     }
 
     /// Awaits that nothing is awake on any node that runs.
-    async fn asleep(&self) {
+    async fn at_rest(&self) {
         let nodes = self.switchboard.nodes.lock().expect("not poisoned").clone();
         timeout(DEADLINE, async {
             while nodes.values().any(|groups| groups.awake() > 0) {

@@ -9,6 +9,7 @@ mod errand;
 mod here;
 mod moment;
 mod operator;
+mod rounds;
 mod saga;
 pub(crate) mod steward;
 #[cfg(test)]
@@ -20,3 +21,4 @@ pub(crate) use attempts::Saga;
 pub(crate) use desk::{BookingDesk, DeskOptions, Tasks};
 pub(crate) use driver::DriverOptions;
 pub(crate) use errand::Errand;
+pub(crate) use rounds::Rounds;

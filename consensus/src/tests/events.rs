@@ -37,7 +37,7 @@ fn numbers(feed: &[FeedRecord]) -> BTreeMap<ListingId, Vec<u64>> {
 async fn settle(cluster: &Cluster) {
     tokio::time::timeout(DEADLINE, async {
         loop {
-            cluster.asleep().await;
+            cluster.at_rest().await;
             let mut open: Vec<Genesis> = Vec::new();
             for id in 1..=3 {
                 let found = cluster.node(id).unsettled(None, 16).expect("readable");
@@ -64,7 +64,7 @@ async fn every_voter_tells_every_event_once_and_in_the_order_of_its_listing() {
             cluster.propose(genesis, &block(night)).await;
         }
         // A wake in between tells nothing twice.
-        cluster.asleep().await;
+        cluster.at_rest().await;
     }
     settle(&cluster).await;
     for id in 1..=3 {
@@ -86,7 +86,7 @@ async fn what_a_dead_voter_has_missed_is_told_there_without_anybody_using_the_gr
     settle(&cluster).await;
     cluster.stop_node(3).await;
     cluster.propose(&genesis, &block(2)).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     // Nobody is woken for a node that is dead.
     let unsettled = cluster.node(1).unsettled(None, 16).expect("readable");
     assert_eq!(unsettled, []);

@@ -29,7 +29,7 @@ use std::ops::Range;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use crate::planted::{Bug, plant};
 
@@ -98,7 +98,8 @@ async fn live(seed: u64, focus: Focus) -> Run {
     let clients =
         (0..world.plan.clients).map(|id| tracker.spawn(clients::run(Arc::clone(&world), id)));
     let clients: Vec<_> = clients.collect();
-    sleep(world.plan.chaos_for).await;
+    // For so long: nobody else says that it is enough.
+    let _ = timeout(world.plan.chaos_for, enough.cancelled()).await;
     enough.cancel();
     for nemesis in nemeses {
         nemesis.await.expect("does not panic");

@@ -20,7 +20,7 @@ async fn idle_group_leaves_nothing_and_leads_on_without_an_election() {
     cluster.propose(&genesis, &block(1)).await;
     let elections = cluster.elections();
     for night in 2..6 {
-        cluster.asleep().await;
+        cluster.at_rest().await;
         let outcome = cluster.propose(&genesis, &block(night)).await;
         assert_eq!(outcome, Outcome::Blocked(night.unsigned_abs().into()));
     }
@@ -35,7 +35,7 @@ async fn sleeping_group_is_described_and_named_without_being_woken() {
     let cluster = Cluster::that_sleeps_after(SOON);
     let genesis = genesis(2);
     cluster.propose(&genesis, &block(1)).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     for id in 1..=3 {
         let groups = cluster.node(id);
         let description = groups.describe(&genesis.listing).await.expect("readable");
@@ -55,7 +55,7 @@ async fn death_of_a_node_wakes_nobody_and_the_first_request_replaces_the_leader(
     let mut cluster = Cluster::that_sleeps_after(SOON);
     let genesis = genesis(3);
     cluster.propose(&genesis, &block(1)).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     cluster.stop_node(1).await;
     assert_eq!([2, 3].map(|id| cluster.node(id).awake()), [0, 0]);
     let outcome = cluster.propose(&genesis, &block(2)).await;
@@ -85,7 +85,7 @@ async fn note_of_a_sleeping_leader_is_gone_before_its_group_is_awake() {
     let cluster = Cluster::that_sleeps_after(SOON);
     let genesis = genesis(5);
     cluster.propose(&genesis, &block(1)).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     let leader = cluster.node(1);
     let place = GroupKey::new(&genesis.listing).state(StateKind::SleepNote);
     let note = || leader.store().get(STATE, &place).expect("readable");
@@ -93,7 +93,7 @@ async fn note_of_a_sleeping_leader_is_gone_before_its_group_is_awake() {
     let in_use = leader.group(&genesis).await.expect("woken");
     assert!(note().is_none());
     drop(in_use);
-    cluster.asleep().await;
+    cluster.at_rest().await;
     assert!(note().is_some());
 }
 
@@ -102,7 +102,7 @@ async fn woken_leader_reads_nothing_before_a_quorum_has_confirmed_it() {
     let cluster = Cluster::that_sleeps_after(SOON);
     let genesis = genesis(6);
     cluster.propose(&genesis, &block(1)).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     // Nobody has noticed the cut: node 1 believes that it leads, and wakes as leader.
     cluster.cut_silently(1);
     let majority = cluster.node(2).known_leader(&genesis).await;
@@ -127,7 +127,7 @@ async fn hold_is_due_on_every_voter_asleep_and_after_a_restart_until_it_is_relea
     let Outcome::Held(held) = cluster.propose(&genesis, &hold(1)).await else {
         panic!("the night is free");
     };
-    cluster.asleep().await;
+    cluster.at_rest().await;
     cluster.stop_node(2).await;
     cluster.start_node(2);
     let due = |id: u64, at_ms: u64| {
@@ -143,7 +143,7 @@ async fn hold_is_due_on_every_voter_asleep_and_after_a_restart_until_it_is_relea
     let number = held.number;
     let release = Command::new(Op::Release(Release { number }), None);
     cluster.propose(&genesis, &release).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     for id in 1..=3 {
         assert_eq!(due(id, u64::MAX - 1), []);
     }
@@ -154,7 +154,7 @@ async fn many_requests_wake_a_group_once() {
     let cluster = Cluster::that_sleeps_after(SOON);
     let genesis = genesis(7);
     cluster.propose(&genesis, &block(0)).await;
-    cluster.asleep().await;
+    cluster.at_rest().await;
     let leader = cluster.node(1);
     let before = leader.stats().woken;
     let proposals = (1..=100).map(|night| {

@@ -8,8 +8,11 @@ use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use super::{nodes, order};
 use crate::electorate::Entrance;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
+use crate::keys::{GroupKey, UNSETTLED};
 use crate::types::{LogIdOf, Types, VoteOf};
-use crate::{Electorate, ProposeError};
+use crate::{Electorate, Groups, ProposeError};
+use meridian_regions::Genesis;
+use meridian_storage::{Batch, Durability};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 
 async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
@@ -41,8 +44,6 @@ async fn who_has_left_votes_for_nobody_and_says_who_votes() {
     let answer = Answer::Vote(crate::envelope::BallotAnswer::default());
     assert_eq!(reply.answer, Some(answer), "a vote that is not given");
     assert_eq!(reply.moved.map(Electorate::from), Some(settled));
-    let marked = cluster.node(3).unsettled(None, 16).expect("readable");
-    assert_eq!(marked, [], "who has left has nothing to catch up with");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -117,6 +118,7 @@ async fn voter_that_was_away_finds_out_by_use_that_it_has_left() {
     cluster.stop_node(1).await;
     cluster.start_node(3);
     assert_eq!(cluster.role(3, &genesis).await, "asleep");
+    mark(&cluster.node(3), &genesis, 2).await;
     let moved = timeout(DEADLINE, async {
         loop {
             let told = cluster.node(3).propose(&genesis, block(2), DEADLINE).await;
@@ -128,4 +130,17 @@ async fn voter_that_was_away_finds_out_by_use_that_it_has_left() {
     assert_eq!(moved.await.expect("it is told").voters, nodes(&[1, 2, 4]));
     assert_eq!(cluster.role(3, &genesis).await, "elsewhere");
     assert_eq!(cluster.entries(3, &genesis), 0);
+    let marked = cluster.node(3).unsettled(None, 16).expect("readable");
+    assert_eq!(marked, [], "who has left sees nobody through");
+}
+
+/// What a leader leaves of a voter that lacks something.
+async fn mark(groups: &Groups, genesis: &Genesis, voter: u64) {
+    let mut batch = Batch::new();
+    let key = GroupKey::new(&genesis.listing).unsettled(voter);
+    batch.put(UNSETTLED, key, Vec::new());
+    let permit = groups.shared().writer.reserve().await.expect("a place");
+    let written = permit.submit(batch, Durability::Synced).await;
+    written.expect("written");
+    assert_eq!(groups.unsettled(None, 16).expect("readable").len(), 1);
 }

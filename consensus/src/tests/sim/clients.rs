@@ -141,13 +141,16 @@ impl Client {
                 Some(Err(ProposeError::NotLeader {
                     leader: Some(leader),
                 })) => to = leader.get(),
-                _ => {
-                    let pause = self.rng.millis(10, 400);
-                    sleep(pause).await;
-                    to = self.anyone();
-                }
+                _ => to = self.anyone_later().await,
             }
         }
+    }
+
+    /// Somebody else to ask, after a while.
+    async fn anyone_later(&mut self) -> u64 {
+        let pause = self.rng.millis(10, 400);
+        sleep(pause).await;
+        self.anyone()
     }
 
     async fn send(
@@ -203,11 +206,7 @@ impl Client {
                 Some(Err(ReadError::NotLeader {
                     leader: Some(leader),
                 })) => to = leader.get(),
-                _ => {
-                    let pause = self.rng.millis(10, 400);
-                    sleep(pause).await;
-                    to = self.anyone();
-                }
+                _ => to = self.anyone_later().await,
             }
         }
     }
