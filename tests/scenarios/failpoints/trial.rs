@@ -70,6 +70,14 @@ impl Trial {
     /// A node dies over a vote: its neighbour, which leads a listing, has died before.
     pub(super) async fn die_voting(&mut self, point: Failpoint, node: u64) {
         let neighbour = node % 3 + 1;
+        // One that is for sale: a group that nobody uses elects nobody.
+        self.guests.open_another(&self.scenario, neighbour).await;
+        let listing = self.listing_of(neighbour);
+        until(PATIENCE, "its leader is at home", async || {
+            (self.leader(&listing).await == Some(neighbour)).then_some(())
+        })
+        .await
+        .expect("it comes home");
         self.arm(point, node, 1).await;
         self.scenario.cluster.kill(neighbour).await.expect("it ran");
         self.await_death(point, node).await;
