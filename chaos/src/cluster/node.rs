@@ -1,6 +1,7 @@
 //! One node of a local cluster, and its process.
 
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -16,6 +17,8 @@ const LOG_LINES_SHOWN: usize = 12;
 const OWN_GROUP: i32 = 0;
 /// How long a command of the binary that makes files may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
+/// How often a command that a signal ends is run, more often than anybody presses Ctrl-C.
+const COMMAND_RUNS_MAX: usize = 5;
 
 /// One node: its ports, its folder, and its process while it runs.
 #[derive(Debug)]
@@ -79,23 +82,32 @@ impl RunningNode {
 }
 
 /// Runs the binary to its end.
+///
+/// A signal to our own group reaches a child that has not left it yet, before it has done
+/// anything. Such a child is run again: what the signal means is its owner's to say.
 pub(super) async fn run(binary: &Path, arguments: &[&str]) -> Result<(), ClusterError> {
     let doing = format!("running {}", binary.display());
-    let output = Command::new(binary)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .process_group(OWN_GROUP)
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(COMMAND_DEADLINE, output)
-        .await
-        .unwrap_or_else(|_late| Err(std::io::ErrorKind::TimedOut.into()))
-        .map_err(|cause| io(&doing, cause))?;
-    if output.status.success() {
-        return Ok(());
+    for run in 1.. {
+        let output = Command::new(binary)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .process_group(OWN_GROUP)
+            .kill_on_drop(true)
+            .output();
+        let output = tokio::time::timeout(COMMAND_DEADLINE, output)
+            .await
+            .unwrap_or_else(|_late| Err(std::io::ErrorKind::TimedOut.into()))
+            .map_err(|cause| io(&doing, cause))?;
+        if output.status.success() {
+            break;
+        }
+        if output.status.signal().is_none() || run == COMMAND_RUNS_MAX {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(ClusterError::Command {
+                command: arguments.join(" "),
+                message: format!("{}: {}", output.status, said.trim()),
+            });
+        }
     }
-    Err(ClusterError::Command {
-        command: arguments.join(" "),
-        message: String::from_utf8_lossy(&output.stderr).into_owned(),
-    })
+    Ok(())
 }
