@@ -1,18 +1,21 @@
 //! What a group has applied: log id, membership, epoch and ledger in one record, so that
 //! none can be newer than the others.
 
+use std::sync::Arc;
+
 use meridian_consensus_core::Ledger;
 use prost::Message;
 
 use crate::codec::{CodecError, LogIdRecord, StoredMembershipRecord};
 use crate::types::{LogIdOf, StoredMembershipOf};
 
-/// A group's applied state. Cloned for snapshots: a ledger is small.
+/// A group's applied state. Readers share its ledger, which is copied only where an entry
+/// is applied under their eyes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct AppliedState {
     pub(crate) log_id: Option<LogIdOf>,
     pub(crate) membership: StoredMembershipOf,
-    pub(crate) ledger: Ledger,
+    pub(crate) ledger: Arc<Ledger>,
     /// No plan of an earlier epoch of the topology moves the group any more.
     pub(crate) move_epoch: u64,
 }
@@ -49,6 +52,7 @@ impl AppliedState {
                 .map(StoredMembershipOf::from)
                 .unwrap_or_default(),
             ledger: Ledger::decode(&record.ledger)
+                .map(Arc::new)
                 .map_err(|cause| CodecError(cause.to_string()))?,
             move_epoch: record.move_epoch,
         })

@@ -18,7 +18,7 @@ use crate::fence::FencedWriter;
 use crate::keys::GroupKey;
 use crate::leadership::has_left;
 use crate::shared::Shared;
-use crate::state_machine::SharedState;
+use crate::state_machine::{LedgerMachine, SharedState};
 use crate::types::{LogIdOf, Raft, Types, VoteOf};
 
 /// How a group stands, for operators.
@@ -59,6 +59,8 @@ pub(crate) struct Group {
     pub(crate) key: GroupKey,
     pub(crate) raft: Raft,
     pub(crate) state: SharedState,
+    /// Shares its state with openraft's.
+    pub(crate) machine: LedgerMachine,
     pub(crate) fence: FencedWriter,
     pub(crate) shared: Arc<Shared>,
     /// One move at a time, as far as this leader is asked for them.
@@ -80,7 +82,7 @@ pub(crate) struct Group {
 /// What a group wakes with.
 pub(crate) struct Instance {
     pub(crate) raft: Raft,
-    pub(crate) state: SharedState,
+    pub(crate) machine: LedgerMachine,
     pub(crate) fence: FencedWriter,
     pub(crate) forgotten: Option<LogIdOf>,
     pub(crate) hint: Hint,
@@ -90,7 +92,7 @@ impl Group {
     pub(crate) fn new(shared: &Arc<Shared>, genesis: &Genesis, instance: Instance) -> Self {
         let Instance {
             raft,
-            state,
+            machine,
             fence,
             forgotten,
             hint,
@@ -99,7 +101,8 @@ impl Group {
             genesis: genesis.clone(),
             key: GroupKey::new(&genesis.listing),
             raft,
-            state,
+            state: machine.state(),
+            machine,
             fence,
             shared: Arc::clone(shared),
             moving: tokio::sync::Mutex::default(),
@@ -160,7 +163,7 @@ impl Group {
     }
 
     /// The ledger as it is applied here, and the log index that it has reached.
-    pub(crate) fn ledger(&self) -> (Ledger, Option<u64>) {
+    pub(crate) fn ledger(&self) -> (Arc<Ledger>, Option<u64>) {
         self.state.ledger()
     }
 
@@ -190,6 +193,9 @@ impl Group {
     /// Answers a message of another voter.
     pub(crate) async fn answer(&self, from: NodeId, call: Call) -> Answer {
         self.heed(from, &call);
+        if matches!(call, Call::Vote(_) | Call::PreVote(_)) {
+            self.let_go_of_leader().await;
+        }
         let metrics = self.metrics();
         if !self.may_vote(&metrics) {
             match call {

@@ -29,6 +29,8 @@ pub(crate) enum StateKind {
     Applied,
     /// What a leader that went to sleep in good order left.
     SleepNote,
+    /// How far the to-do index and the feed are, where that is further than the ledger.
+    Progress,
     /// Who votes on a group that has no log here.
     Elsewhere,
 }
@@ -69,6 +71,7 @@ impl GroupKey {
             StateKind::Purged => 3,
             StateKind::Applied => 4,
             StateKind::SleepNote => 5,
+            StateKind::Progress => 6,
             StateKind::Elsewhere => 16,
         });
         key

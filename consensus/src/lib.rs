@@ -42,6 +42,7 @@ mod pace;
 #[cfg(test)]
 mod planted;
 mod propose;
+mod saved;
 mod shared;
 mod sleeper;
 mod state_machine;

@@ -141,7 +141,8 @@ impl Groups {
     }
 
     /// The ledger as this node has applied it, without waking its group. It may be
-    /// stale: it never admits a booking. Empty if nothing has been applied here.
+    /// stale, after a crash by some entries more until the group is next awake: it never
+    /// admits a booking. Empty if nothing has been applied here.
     ///
     /// # Errors
     /// [`StorageError`] if the disk fails or lies.
@@ -151,7 +152,7 @@ impl Groups {
         }
         let state = self.stored_state(listing)?;
         Ok(LedgerView {
-            ledger: Arc::new(state.ledger),
+            ledger: state.ledger,
             applied_index: state.log_id.map(|id| id.index),
         })
     }
@@ -160,7 +161,7 @@ impl Groups {
 fn view(group: &Group) -> LedgerView {
     let (ledger, applied_index) = group.ledger();
     LedgerView {
-        ledger: Arc::new(ledger),
+        ledger,
         applied_index,
     }
 }

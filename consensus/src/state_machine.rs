@@ -1,9 +1,9 @@
 //! Applies committed entries to the ledger.
 //!
-//! The applied state is written without an fsync of its own: it can be made again
-//! from the log, whose entries were fsynced before. One write-ahead log holds both,
-//! in order, so that a power cut never leaves a state that is newer than its log.
-//! Only a snapshot is fsynced, because entries are purged on its word.
+//! The applied state is written now and then (see `saved.rs`), and without an fsync of
+//! its own: it can be made again from the log, whose entries were fsynced before. One
+//! write-ahead log holds both, in order, so that a power cut never leaves a state that is
+//! newer than its log. Only a snapshot is fsynced, because entries are purged on its word.
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -19,10 +19,11 @@ use openraft::{EntryPayload, OptionalSend, SnapshotMeta, StoredMembership};
 
 use crate::applied_state::AppliedState;
 use crate::changes::Herald;
-use crate::events::{Feed, News, Told, latest, news};
+use crate::events::{Feed, News, Told};
 use crate::fence::FencedWriter;
-use crate::keys::{GroupKey, STATE, StateKind, TODO};
+use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::io_error;
+use crate::saved::Saved;
 use crate::types::{LogIdOf, Proposal, StoredMembershipOf, Types};
 
 /// The applied state as readers see it.
@@ -31,10 +32,10 @@ pub(crate) struct SharedState(Arc<RwLock<AppliedState>>);
 
 impl SharedState {
     /// The ledger and the log index that it has applied.
-    pub(crate) fn ledger(&self) -> (Ledger, Option<u64>) {
+    pub(crate) fn ledger(&self) -> (Arc<Ledger>, Option<u64>) {
         self.read(|state| {
             let index = state.log_id.as_ref().map(|id| id.index);
-            (state.ledger.clone(), index)
+            (Arc::clone(&state.ledger), index)
         })
     }
 
@@ -77,31 +78,13 @@ pub(crate) struct LedgerMachine {
     saved: Arc<Mutex<Saved>>,
 }
 
-/// What is on disk about the ledger, beside it, and what is to be told with its next
-/// write.
-#[derive(Debug)]
-struct Saved {
-    /// Where the group stands in the to-do index.
-    todo: Option<u64>,
-    /// Number of the last event that has been taken from the ledger.
-    event: u64,
-    /// Events taken and not yet in the feed: the ledger forgets the oldest of many.
-    untold: Vec<Told>,
-}
-
-impl Saved {
-    fn of(ledger: &Ledger) -> Self {
-        Self {
-            todo: ledger.todo_ms(),
-            event: latest(ledger),
-            untold: Vec::new(),
-        }
-    }
-
-    fn take_news(&mut self, ledger: &Ledger) {
-        self.untold.extend(news(ledger, self.event));
-        self.event = latest(ledger);
-    }
+/// How much is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// The ledger too.
+    Whole(Durability),
+    /// What the indexes beside the ledger have to know; the ledger where it is far behind.
+    News,
 }
 
 /// Whom a group tells what has happened.
@@ -122,9 +105,9 @@ impl LedgerMachine {
             .transpose()?
             .unwrap_or_default();
         Ok(Self {
-            key,
             writer,
-            saved: Arc::new(Mutex::new(Saved::of(&state.ledger))),
+            saved: Arc::new(Mutex::new(Saved::read(store, &key, &state)?)),
+            key,
             state: SharedState(Arc::new(RwLock::new(state))),
             voice: None,
             gaps: Gaps::Refused,
@@ -165,36 +148,50 @@ impl LedgerMachine {
         self.state.clone()
     }
 
-    /// Writes the applied state, and with it where the group stands in the to-do index
-    /// and what the feed has not been told: none can be newer than the others.
-    async fn save(&self, durability: Durability) -> io::Result<()> {
+    /// Writes the ledger if it is not on disk as it is here: what was applied is not
+    /// applied again when the group wakes. Not after a panic, which may have left half
+    /// of an entry in it.
+    pub(crate) async fn settle(&self) -> io::Result<()> {
+        let is_behind = {
+            let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+            self.state.read(|state| saved.is_behind(state))
+        };
+        if !is_behind || self.state.0.is_poisoned() {
+            return Ok(());
+        }
+        self.save(Extent::Whole(Durability::Buffered)).await
+    }
+
+    /// Writes what has changed, in one batch: neither the ledger, nor where the group
+    /// stands in the to-do index, nor what the feed is told can be newer than the others.
+    async fn save(&self, extent: Extent) -> io::Result<()> {
         let permit = self.writer.reserve().await?;
         // Held until the batch is queued: what is written later is as new as this.
-        let (committed, todo_moves) = {
+        let (committed, moves) = {
             let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
-            let (record, due) = self.state.read(|state| {
-                saved.take_news(&state.ledger);
-                (state.encode(), state.ledger.todo_ms())
-            });
             let mut batch = Batch::new();
-            batch.put(STATE, self.key.state(StateKind::Applied), record);
-            let todo_moves = saved.todo != due;
-            if todo_moves {
-                Failpoint::TodoBefore.hit();
-                if let Some(done) = saved.todo {
-                    batch.delete(TODO, self.key.todo(done));
-                }
-                if let Some(due) = due {
-                    batch.put(TODO, self.key.todo(due), Vec::new());
-                }
+            let (whole, durability) = match extent {
+                Extent::Whole(durability) => (true, durability),
+                Extent::News => (false, Durability::Buffered),
+            };
+            let mut advance = self.state.read(|state| {
+                let whole = whole || saved.is_far_behind(state);
+                saved.put(&mut batch, &self.key, state, whole)
+            });
+            if batch.is_empty() && advance.told.is_empty() {
+                saved.advance(&advance);
+                return Ok(());
             }
-            let told = std::mem::take(&mut saved.untold);
+            if advance.moves {
+                Failpoint::TodoBefore.hit();
+            }
+            let told = std::mem::take(&mut advance.told);
             let committed = self.submit(permit, batch, durability, told)?;
-            saved.todo = due;
-            (committed, todo_moves)
+            saved.advance(&advance);
+            (committed, advance.moves)
         };
         committed.await.map_err(io_error)?;
-        if todo_moves {
+        if moves {
             Failpoint::TodoAfter.hit();
         }
         Ok(())
@@ -263,11 +260,22 @@ fn apply_entry(
             let command = readable(command)?;
             #[cfg(test)]
             let command = crate::planted::without_known_key(&state.ledger, command);
-            state.ledger.apply(&command).encode().into()
+            Arc::make_mut(&mut state.ledger)
+                .apply(&command)
+                .encode()
+                .into()
         }
     };
     state.log_id = Some(log_id);
     Ok(answer)
+}
+
+/// Whether whoever looks for the group's voters without waking it has to see this entry.
+const fn decides_who_votes(payload: &crate::types::PayloadOf) -> bool {
+    matches!(
+        payload,
+        EntryPayload::Membership(_) | EntryPayload::Normal(Proposal::MoveEpoch(_))
+    )
 }
 
 /// A command that this version does not know ends the group on this node: others execute
@@ -289,7 +297,7 @@ impl RaftSnapshotBuilder<Types> for LedgerMachine {
         let snapshot = self.snapshot();
         // At least as new as what the snapshot says, and fsynced before a purge.
         Failpoint::SnapshotBuildBefore.hit();
-        self.save(Durability::Synced).await?;
+        self.save(Extent::Whole(Durability::Synced)).await?;
         Failpoint::SnapshotBuildAfter.hit();
         Ok(snapshot)
     }
@@ -311,10 +319,14 @@ impl RaftStateMachine<Types> for LedgerMachine {
     {
         let before = self.revision();
         let mut answers = Vec::new();
+        let mut extent = Extent::News;
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
             if self.gaps == Gaps::Refused {
                 self.state.read(|state| follows(state, entry.log_id))?;
+            }
+            if decides_who_votes(&entry.payload) {
+                extent = Extent::Whole(Durability::Buffered);
             }
             let answer = self
                 .state
@@ -323,7 +335,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
             answers.extend(responder.map(|responder| (responder, answer)));
         }
         Failpoint::ApplyBefore.hit();
-        self.save(Durability::Buffered).await?;
+        self.save(extent).await?;
         Failpoint::ApplyAfter.hit();
         self.announce_since(before);
         for (responder, answer) in answers {
@@ -345,7 +357,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
         let before = self.revision();
         self.state.change(|state| *state = installed);
         Failpoint::SnapshotInstallBefore.hit();
-        self.save(Durability::Synced).await?;
+        self.save(Extent::Whole(Durability::Synced)).await?;
         Failpoint::SnapshotInstallAfter.hit();
         self.announce_since(before);
         Ok(())

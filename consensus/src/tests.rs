@@ -36,6 +36,7 @@ use crate::{
 
 mod events;
 mod moving;
+mod saved;
 pub(crate) mod sim;
 mod sleeping;
 
@@ -156,7 +157,6 @@ impl Cluster {
         let path = self.folders[index].path().to_path_buf();
         let mut options = GroupOptions::new(path, node(id));
         options.message_deadline = Duration::from_millis(400);
-        options.lease = Duration::from_millis(500);
         options.idle = self.idle;
         options.groups_awake_max = AWAKE_MAX;
         let dead = CancellationToken::new();
@@ -512,19 +512,23 @@ async fn other_genesis_and_strangers_are_refused() {
     }
 }
 
+fn store_in(folder: &TempDir) -> meridian_storage::Store {
+    meridian_storage::Store::open(meridian_storage::StoreOptions {
+        path: folder.path().to_path_buf(),
+        column_families: crate::keys::FAMILIES,
+        block_cache_bytes: 1 << 20,
+        write_buffer_bytes: 1 << 20,
+    })
+    .expect("opened")
+}
+
 /// Gives openraft's own storage tests a fresh group.
 struct Builder;
 
 impl StoreBuilder<Types, GroupLog, LedgerMachine, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, GroupLog, LedgerMachine), StorageError<Types>> {
         let folder = TempDir::new().expect("a folder");
-        let store = meridian_storage::Store::open(meridian_storage::StoreOptions {
-            path: folder.path().to_path_buf(),
-            column_families: crate::keys::FAMILIES,
-            block_cache_bytes: 1 << 20,
-            write_buffer_bytes: 1 << 20,
-        })
-        .expect("opened");
+        let store = store_in(&folder);
         let writer = meridian_storage::Writer::start(&store).expect("started");
         let key = GroupKey::new(&genesis(7).listing);
         let fence = FencedWriter::new(writer);

@@ -85,18 +85,23 @@ impl Group {
         } else {
             &shared.config
         };
-        let state = machine.state();
         let hint = Hint::default();
         let network = GroupNetwork::new(genesis, shared, hint.clone());
-        let raft = Raft::new(shared.node.get(), Arc::clone(config), network, log, machine)
-            .await
-            .map_err(|cause| storage(io::Error::other(cause)))?;
+        let raft = Raft::new(
+            shared.node.get(),
+            Arc::clone(config),
+            network,
+            log,
+            machine.clone(),
+        )
+        .await
+        .map_err(|cause| storage(io::Error::other(cause)))?;
         begun(&raft, has_log).await.map_err(storage)?;
         shared.counts.woken.fetch_add(1, Ordering::Relaxed);
         Failpoint::WakeAfter.hit();
         let instance = Instance {
             raft,
-            state,
+            machine,
             fence,
             forgotten: elsewhere.and_then(|elsewhere| elsewhere.forgotten),
             hint,
@@ -120,8 +125,12 @@ impl Group {
 
     /// Ends the instance, and waits until nothing of it can be written any more.
     pub(crate) async fn retire(&self) {
+        let was_well = self.is_running();
         if let Err(cause) = self.raft.shutdown().await {
             tracing::error!(listing = %self.genesis.listing, %cause, "its task had panicked");
+        } else if was_well && let Err(cause) = self.machine.settle().await {
+            // Nothing is lost: it is in the log.
+            tracing::debug!(listing = %self.genesis.listing, %cause, "its ledger was not written");
         }
         if let Err(cause) = self.fence.close().await {
             // The node stops on it; nothing more is written in any case.

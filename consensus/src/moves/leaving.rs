@@ -15,6 +15,7 @@ use crate::error::WakeError;
 use crate::groups::InUse;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, UNSETTLED};
 use crate::log_store::GroupLog;
+use crate::saved::todo_of;
 use crate::types::LogIdOf;
 
 /// How long a leader whose move is over waits for its followers before it sleeps.
@@ -153,11 +154,16 @@ impl Groups {
         let mut batch = Batch::new();
         left.put(&mut batch, genesis, &key);
         batch.delete_range(LOG, key.entry(0), key.end());
-        for kind in [StateKind::Applied, StateKind::Purged, StateKind::SleepNote] {
-            batch.delete(STATE, key.state(kind));
-        }
-        if let Some(due) = state.ledger.todo_ms() {
+        if let Some(due) = todo_of(self.store(), &key, &state)? {
             batch.delete(TODO, key.todo(due));
+        }
+        for kind in [
+            StateKind::Applied,
+            StateKind::Progress,
+            StateKind::Purged,
+            StateKind::SleepNote,
+        ] {
+            batch.delete(STATE, key.state(kind));
         }
         // Who votes now settles among themselves.
         let members = state.membership.membership();

@@ -23,6 +23,7 @@ use super::world::{EPOCH_MS, World};
 use crate::applied_state::AppliedState;
 use crate::codec::{LogIdRecord, decode_entry};
 use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, todo_from};
+use crate::saved::todo_of;
 use crate::tests::node;
 use crate::types::LogIdOf;
 use crate::{GroupOptions, Groups, WallClock};
@@ -86,7 +87,6 @@ impl World {
         };
         let mut options = GroupOptions::new(known.folder.clone(), node(id));
         options.message_deadline = Duration::from_millis(400);
-        options.lease = Duration::from_millis(500);
         options.idle = self.plan.idle;
         options.groups_awake_max = self.plan.awake_max;
         options.wall_clock = WallClock::Other(Arc::new(read));
@@ -244,7 +244,7 @@ impl World {
             let applied = applied.expect("readable").map(|bytes| {
                 let state = AppliedState::decode(&bytes).expect("a record");
                 let applied = state.log_id.map(|id| id.index);
-                (applied, state.ledger.todo_ms())
+                (applied, todo_of(store, &key, &state).expect("readable"))
             });
             let (applied, due_ms) = applied.unwrap_or_default();
             let mut history = self.history();
