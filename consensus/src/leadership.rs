@@ -3,11 +3,18 @@
 //! No group has timers: a group is asked for its leader only because somebody wants to
 //! use it, and whether that leader lives is told by the one pulse between two nodes. So a
 //! node's death wakes nobody, and the first request after it starts the election at once.
+//!
+//! The pulse stands for the lease, too. A leader takes commands for as long as it has heard
+//! a quorum's nodes without a break since that quorum last answered it; its followers elect
+//! nobody else for as long as its node lives, and let go of it once that is silent. Neither
+//! decides anything: what is committed is decided by a quorum's logs, and what is read
+//! linearizably is confirmed by a quorum first.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use meridian_regions::NodeId;
+use openraft::raft::TransferLeaderRequest;
 use openraft::{Instant as _, RaftMetrics, ServerState};
 use tokio::time::Instant;
 
@@ -38,6 +45,7 @@ impl Group {
             if left.is_zero() || !self.may_stand(&metrics) || !self.reaches_quorum(&metrics) {
                 return None;
             }
+            self.let_go_of_leader().await;
             self.stand().await;
             let pause = STAND_AGAIN + Duration::from_millis(self.spread_ms(&metrics));
             // Late or in time: the metrics say how it stands.
@@ -58,6 +66,28 @@ impl Group {
             .filter(|leader| !has_left(metrics, *leader))
     }
 
+    /// Lets this node vote for another than the leader that it follows, if that has said
+    /// that it leads no longer, votes no more, or is silent. Its lease outlasts all of it.
+    pub(crate) async fn let_go_of_leader(&self) {
+        let metrics = self.metrics();
+        let Some(leader) = metrics.current_leader.and_then(NodeId::new) else {
+            return;
+        };
+        let is_gone = self.leader_by(&metrics).is_none()
+            || has_left(&metrics, leader)
+            || self.shared.transport.is_quiet(leader);
+        if leader == self.shared.node || !is_gone {
+            return;
+        }
+        // What openraft does with a transfer to somebody else: it lets go of the leader
+        // whose vote this is, and does nothing more.
+        let nobody = 0;
+        let request = TransferLeaderRequest::new(metrics.vote, nobody, None);
+        if let Err(cause) = self.raft.handle_transfer_leader(request).await {
+            tracing::debug!(listing = %self.genesis.listing, %cause, "the lease runs on");
+        }
+    }
+
     /// Whether this node may lead: it votes, and has what it once had.
     fn may_stand(&self, metrics: &RaftMetrics<Types>) -> bool {
         let membership = metrics.membership_config.membership();
@@ -67,11 +97,7 @@ impl Group {
 
     /// Whether enough voters are alive to commit anything.
     pub(crate) fn reaches_quorum(&self, metrics: &RaftMetrics<Types>) -> bool {
-        let alive = |voter: &&u64| NodeId::new(**voter).is_some_and(|id| self.shared.is_alive(id));
-        let configs = metrics.membership_config.membership().get_joint_config();
-        configs
-            .iter()
-            .all(|voters| 2 * voters.iter().filter(alive).count() > voters.len())
+        quorum_of(metrics, |node| self.shared.is_alive(node))
     }
 
     /// Asks the others whether they would vote for this node, which then stands. Whoever
@@ -133,11 +159,19 @@ impl Group {
     }
 
     /// Whether a quorum has answered this leader lately enough for openraft to take a
-    /// command from it, with some time to spare.
+    /// command from it, with some time to spare, and whether a quorum's nodes have lived
+    /// without a break since: else another may lead by now.
     pub(crate) fn lease_holds(&self) -> bool {
         let leader = self.raft.as_leader().ok();
         let acked = leader.and_then(|leader| leader.last_quorum_acked());
-        acked.is_some_and(|acked| acked.elapsed() < self.shared.lease / 4 * 3)
+        let Some(passed) = acked.map(|acked| acked.elapsed()) else {
+            return false;
+        };
+        let unbroken = |node: NodeId| {
+            let alive_for = self.shared.alive_for(node);
+            alive_for.is_some_and(|alive_for| alive_for >= passed)
+        };
+        passed < self.shared.lease / 4 * 3 && quorum_of(&self.metrics(), unbroken)
     }
 
     /// How this node's clock stands to those of the voters, at `now`.
@@ -199,6 +233,15 @@ impl Group {
             })
             .min_by_key(|node| (self.shared.loads.of(*node), *node))
     }
+}
+
+/// Whether so many voters are as asked that they can decide, in every configuration.
+fn quorum_of(metrics: &RaftMetrics<Types>, is: impl Fn(NodeId) -> bool) -> bool {
+    let is = |voter: &&u64| NodeId::new(**voter).is_some_and(&is);
+    let configs = metrics.membership_config.membership().get_joint_config();
+    configs
+        .iter()
+        .all(|voters| 2 * voters.iter().filter(is).count() > voters.len())
 }
 
 /// Whether a node votes, by the latest membership that is known here.

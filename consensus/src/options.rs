@@ -66,9 +66,9 @@ pub struct GroupOptions {
     /// How long a message waits for its answer before it is sent again: several round
     /// trips, and a wake at the other end.
     pub message_deadline: Duration,
-    /// For how long a follower that has heard its leader elects nobody else. Longer than
-    /// `message_deadline`, and no longer than a silence that counts as death: else an
-    /// election would wait for it.
+    /// For how long at most a leader takes commands without asking a quorum first, and its
+    /// followers elect nobody else, while the nodes of both live without a break. Longer
+    /// than `message_deadline`, and better longer than `idle`: then only a wake asks.
     pub lease: Duration,
     /// A leader whose clock is further ahead of a quorum's proposes nothing.
     pub clock_ahead_max: Duration,
@@ -100,7 +100,7 @@ impl GroupOptions {
             path,
             node,
             message_deadline: Duration::from_millis(1_000),
-            lease: Duration::from_millis(1_200),
+            lease: Duration::from_secs(60),
             clock_ahead_max: Duration::from_millis(500),
             wall_clock: WallClock::System,
             idle: Duration::from_secs(10),
@@ -132,7 +132,7 @@ impl GroupOptions {
             enable_tick: false,
             heartbeat_interval: millis(self.message_deadline),
             // The deadline of a vote, and the lease.
-            election_timeout_min: millis(self.message_deadline.saturating_add(self.lease) / 2),
+            election_timeout_min: millis(self.message_deadline / 8 * 9),
             election_timeout_max: millis(self.lease),
             install_snapshot_timeout: millis(SNAPSHOT_DEADLINE),
             max_payload_entries: ENTRIES_PER_MESSAGE_MAX,

@@ -32,6 +32,12 @@ pub trait GroupTransport: Send + Sync + 'static {
     /// silent now. One pulse for each pair of nodes, whatever the number of groups.
     fn alive_for(&self, node: NodeId) -> Option<Duration>;
 
+    /// Whether another node has been silent for so long that whoever takes it for dead may
+    /// be believed: not yet as long as [`GroupTransport::alive_for`] demands.
+    fn is_quiet(&self, node: NodeId) -> bool {
+        self.alive_for(node).is_none()
+    }
+
     /// Where a node stands, this one included; `None` if the topology has no such node.
     fn region(&self, node: NodeId) -> Option<RegionId>;
 }

@@ -125,6 +125,10 @@ impl GroupTransport for RaftOverMesh {
         self.mesh.alive_for(node)
     }
 
+    fn is_quiet(&self, node: NodeId) -> bool {
+        self.mesh.is_quiet(node)
+    }
+
     fn region(&self, node: NodeId) -> Option<RegionId> {
         self.topology.node(node).map(|member| member.region.clone())
     }

@@ -51,6 +51,14 @@ impl Pulse {
             .map(|since| now.saturating_duration_since(since))
     }
 
+    /// Whether half of the silence that counts as death has passed: enough to believe
+    /// another who takes the node for dead.
+    #[must_use]
+    pub fn is_quiet(&self, now: Instant) -> bool {
+        self.beat
+            .is_none_or(|beat| now.saturating_duration_since(beat.last) > self.silence_max / 2)
+    }
+
     fn alive_since(&self, now: Instant) -> Option<Instant> {
         self.beat
             .filter(|beat| now.saturating_duration_since(beat.last) <= self.silence_max)
@@ -75,6 +83,20 @@ mod tests {
         assert_eq!(pulse.alive_for(start + SILENCE_MAX), Some(SILENCE_MAX));
         let late = start + SILENCE_MAX + Duration::from_millis(1);
         assert_eq!(pulse.alive_for(late), None);
+        assert!(pulse.is_quiet(late));
+    }
+
+    #[test]
+    fn quiet_comes_before_death() {
+        let start = Instant::now();
+        let mut pulse = Pulse::new(SILENCE_MAX);
+        assert!(pulse.is_quiet(start), "never heard");
+        pulse.heard(start);
+        let half = start + SILENCE_MAX / 2;
+        assert!(!pulse.is_quiet(half));
+        let later = half + Duration::from_millis(1);
+        assert!(pulse.is_quiet(later));
+        assert!(pulse.alive_for(later).is_some());
     }
 
     #[test]

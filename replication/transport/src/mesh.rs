@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::peers::Peers;
+use crate::peers::{Peer, Peers};
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshOptions, MeshService, PeerStatus, acceptor,
     call, dialler, endpoint, pulse,
@@ -132,6 +132,13 @@ impl Mesh {
     #[must_use]
     pub fn alive_for(&self, peer: NodeId) -> Option<Duration> {
         self.peers.peer(peer)?.alive_for()
+    }
+
+    /// Whether a peer has been silent for half of [`MeshOptions::silence_max`], or is
+    /// unknown: not yet dead, but whoever says that it is may be believed.
+    #[must_use]
+    pub fn is_quiet(&self, peer: NodeId) -> bool {
+        self.peers.peer(peer).is_none_or(Peer::is_quiet)
     }
 
     /// A number that changes whenever a connection comes or goes, or another attempt

@@ -198,6 +198,11 @@ impl Peer {
         self.link().pulse.alive_for(Instant::now())
     }
 
+    /// Whether it has been silent for half of what counts as death.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.link().pulse.is_quiet(Instant::now())
+    }
+
     fn status(&self) -> PeerStatus {
         let connection = self.connection();
         let link = self.link();
