@@ -142,5 +142,7 @@ async fn mark(groups: &Groups, genesis: &Genesis, voter: u64) {
     let permit = groups.shared().writer.reserve().await.expect("a place");
     let written = permit.submit(batch, Durability::Synced).await;
     written.expect("written");
-    assert_eq!(groups.unsettled(None, 16).expect("readable").len(), 1);
+    // There may be one of its own besides: it was not told of its last entry's commit.
+    let seen = groups.unsettled(None, 16).expect("readable");
+    assert!(seen.iter().any(|one| one.genesis == *genesis), "{seen:?}");
 }
