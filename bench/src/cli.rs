@@ -25,8 +25,8 @@ pub(crate) struct Arguments {
     /// Hot listings of the booking measurement.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256, 4_096])]
     pub(crate) listings: Vec<usize>,
-    /// Groups that sleep, up to a million.
-    #[arg(long, default_value_t = 20_000)]
+    /// Groups that sleep; a million take some minutes to be founded.
+    #[arg(long, default_value_t = 100_000)]
     pub(crate) groups: usize,
     /// Write everything as JSON to this file.
     #[arg(long)]
@@ -55,6 +55,8 @@ pub(crate) enum Suite {
     Listings,
     /// Bookings over links of 80, 160 and 220 ms beside the quorum's round trip.
     Wan,
+    /// From the death of a leader to the next booking, survivors 220 ms apart.
+    Failover,
 }
 
 impl Suite {
@@ -65,6 +67,7 @@ impl Suite {
             Self::Sleeping => "sleeping",
             Self::Listings => "listings",
             Self::Wan => "wan",
+            Self::Failover => "failover",
         }
     }
 }

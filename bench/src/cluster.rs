@@ -156,16 +156,6 @@ impl Cluster {
         Ok(())
     }
 
-    /// Restarts one node after the other.
-    pub(crate) async fn restart_all(&mut self) -> anyhow::Result<()> {
-        for id in self.local.ids() {
-            self.local.stop(id).await?;
-            self.local.restart(id).await?;
-            self.local.wait_connected().await?;
-        }
-        Ok(())
-    }
-
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
         Ok(self.local.shutdown().await?)
     }

@@ -13,6 +13,8 @@ mod cold;
 mod disk;
 mod drive;
 mod etcd;
+mod failover;
+mod founding;
 mod http;
 mod latency;
 mod listings;

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::cli::{Arguments, Suite, say};
 use crate::machine::Machine;
 use crate::report::{Finding, Report};
-use crate::{bookings, cold, listings, sleeping, wan};
+use crate::{bookings, cold, failover, listings, sleeping, wan};
 
 /// Where a measurement finds the binary, and may put its files.
 pub(crate) struct Site<'a> {
@@ -72,6 +72,7 @@ async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> 
         Suite::Sleeping => sleeping::measure(site).await,
         Suite::Listings => listings::measure(site).await,
         Suite::Wan => wan::measure(site).await,
+        Suite::Failover => failover::measure(site).await,
     }
 }
 

@@ -1,8 +1,8 @@
 //! What groups cost that are asleep, and how fast they wake.
 //!
-//! Memory is compared after a restart in both cases: before the groups were founded,
-//! and when all of them sleep. In between, the allocator keeps what waking took; that
-//! is told beside it.
+//! Some groups are those of listings, and are woken over HTTP. The others are founded in
+//! the databases while the nodes are down ([`founding`]): what is left of them in memory
+//! is what differs between the same cluster before and after.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,13 @@ use tokio::time::sleep;
 
 use crate::cli::say;
 use crate::cluster::Cluster;
+use crate::founding::{self, Place};
 use crate::nights::Nights;
 use crate::report::{Finding, Goal};
 use crate::run::Site;
 use crate::usage::processor_time;
 
-/// Groups that are woken at once.
+/// Groups of listings, which are woken at once.
 const WOKEN: usize = 1_000;
 /// Clients that wake them.
 const CLIENTS: usize = 64;
@@ -46,34 +47,68 @@ pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
 }
 
 async fn one(groups: usize, cluster: &mut Cluster) -> anyhow::Result<Finding> {
-    let listings = cluster.make_listings(groups).await?;
-    let nights = Nights::new(&listings, groups)?;
-    cluster.restart_all().await?;
-    let before = idle(cluster).await?;
-    let started = Instant::now();
+    let listings = cluster.make_listings(WOKEN).await?;
+    let nights = Nights::new(&listings, WOKEN)?;
     cluster.found_groups(&nights).await?;
-    let founding = started.elapsed();
     cluster.asleep().await?;
-    let fallen_asleep = idle(cluster).await?;
-    cluster.restart_all().await?;
+    let recovery_without = restart(cluster).await?;
+    let before = idle(cluster).await?;
+    let places = stop(cluster).await?;
+    let started = Instant::now();
+    founding::found(places, groups).await?;
+    let founding = started.elapsed();
+    let recovery = start(cluster).await?;
     let after = idle(cluster).await?;
-    let (woken, waking) = wake(cluster, &nights, groups).await?;
+    let (woken, waking) = wake(cluster, &nights).await?;
     // Every node is a replica of every group.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     let replicas = (groups * cluster.endpoints.len()) as f64;
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     let per_second = |count: usize, time: Duration| count as f64 / time.as_secs_f64().max(1e-9);
     let bytes = (after.resident_bytes - before.resident_bytes) / replicas;
-    let kept = (fallen_asleep.resident_bytes - before.resident_bytes) / replicas;
     Ok(Finding::new("sleeping", format!("{groups} groups"))
         .value("bytes_each", bytes)
-        .value("bytes_each_unrestarted", kept)
         .value("nodes_mib", after.resident_bytes / f64::from(1 << 20))
         .value("cpu_percent_without", before.processor_percent)
         .value("cpu_percent", after.processor_percent)
+        .value("ready_s_without", recovery_without.as_secs_f64())
+        .value("ready_s", recovery.as_secs_f64())
         .value("founded_per_second", per_second(groups, founding))
         .value("woken_per_second", per_second(woken, waking))
         .goal(Goal::at_most("bytes_each", GOAL_BYTES, bytes)))
+}
+
+/// Stops every node, and answers where their databases are.
+async fn stop(cluster: &mut Cluster) -> anyhow::Result<Vec<Place>> {
+    for id in cluster.local.ids() {
+        cluster.local.stop(id).await?;
+    }
+    let nodes = cluster.local.nodes();
+    Ok(nodes
+        .map(|node| Place {
+            node: node.id,
+            region: node.region,
+            path: node.folder.join("data").join("bookings"),
+        })
+        .collect())
+}
+
+/// Starts every node again, one after the other, and answers how long the slowest took
+/// until it was ready.
+async fn start(cluster: &mut Cluster) -> anyhow::Result<Duration> {
+    let mut slowest = Duration::ZERO;
+    for id in cluster.local.ids() {
+        let started = Instant::now();
+        cluster.local.restart(id).await?;
+        slowest = slowest.max(started.elapsed());
+    }
+    cluster.local.wait_connected().await?;
+    Ok(slowest)
+}
+
+async fn restart(cluster: &mut Cluster) -> anyhow::Result<Duration> {
+    stop(cluster).await?;
+    start(cluster).await
 }
 
 /// Watches until everybody sleeps, and a while longer.
@@ -93,17 +128,12 @@ async fn idle(cluster: &Cluster) -> anyhow::Result<Idle> {
 }
 
 /// Books a night of many different sleepers, and answers how many and how long it took.
-async fn wake(
-    cluster: &Cluster,
-    nights: &Nights,
-    groups: usize,
-) -> anyhow::Result<(usize, Duration)> {
-    let wanted = WOKEN.min(groups);
+async fn wake(cluster: &Cluster, nights: &Nights) -> anyhow::Result<(usize, Duration)> {
     let clients = cluster.clients(CLIENTS)?;
     let started = Instant::now();
     let woken = join_all(clients.iter().enumerate().map(async |(first, client)| {
         let mut woken = 0;
-        for number in (first..wanted).step_by(CLIENTS) {
+        for number in (first..WOKEN).step_by(CLIENTS) {
             let Some(night) = nights.of_listing(number, 1) else {
                 continue;
             };

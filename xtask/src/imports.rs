@@ -46,7 +46,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-transport",
         ],
     ),
-    ("meridian-bench", &["meridian-chaos", "meridian-client"]),
+    // Founds a million groups without a network; everything else it asks of real nodes.
+    (
+        "meridian-bench",
+        &[
+            "meridian-chaos",
+            "meridian-client",
+            "meridian-consensus",
+            "meridian-consensus-core",
+            "meridian-regions",
+        ],
+    ),
     ("xtask", &[]),
 ];
 
