@@ -15,11 +15,12 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use meridian_regions::{Genesis, NodeId};
-use meridian_storage::{Batch, Durability, StorageError, Store};
+use meridian_storage::{Batch, Durability, StorageError};
 use prost::Message;
 
 use crate::codec::{CodecError, LogIdRecord};
 use crate::keys::{GroupKey, STATE, StateKind};
+use crate::records::{Records, put};
 use crate::shared::Shared;
 use crate::types::{LogIdOf, StoredMembershipOf};
 
@@ -112,8 +113,8 @@ pub(crate) struct Elsewhere {
 
 impl Elsewhere {
     /// Reads a group's record, if there is one.
-    pub(crate) fn read(store: &Store, key: &GroupKey) -> Result<Option<Self>, StorageError> {
-        let record = store.get(STATE, &key.state(StateKind::Elsewhere))?;
+    pub(crate) fn read(records: &Records, key: &GroupKey) -> Result<Option<Self>, StorageError> {
+        let record = records.get(STATE, &key.state(StateKind::Elsewhere))?;
         let unreadable = |cause: CodecError| StorageError::Read(cause.to_string());
         let decoded = record.map(|bytes| ElsewhereRecord::decode(bytes.as_slice()));
         let decoded = decoded
@@ -131,8 +132,9 @@ impl Elsewhere {
             forgotten: self.forgotten.as_ref().map(LogIdRecord::from),
         };
         let place = key.state(StateKind::Elsewhere);
-        batch.put(STATE, place, record.encode_to_vec());
-        batch.put(STATE, key.state(StateKind::Genesis), genesis.encode());
+        put(batch, STATE, place, &record.encode_to_vec());
+        let place = key.state(StateKind::Genesis);
+        put(batch, STATE, place, &genesis.encode());
     }
 }
 
@@ -166,15 +168,21 @@ impl Standing {
         key: &GroupKey,
         has_log: bool,
     ) -> Result<Self, StorageError> {
-        let store = &shared.store;
-        if has_log || store.get(STATE, &key.state(StateKind::Applied))?.is_some() {
+        let records = &shared.records;
+        if has_log
+            || records
+                .get(STATE, &key.state(StateKind::Applied))?
+                .is_some()
+        {
             return Ok(Self::Member);
         }
-        if let Some(elsewhere) = Elsewhere::read(store, key)? {
+        if let Some(elsewhere) = Elsewhere::read(records, key)? {
             return Ok(Self::Elsewhere(elsewhere));
         }
         // Founding writes the genesis record and the first entry together.
-        let is_known = store.get(STATE, &key.state(StateKind::Genesis))?.is_some();
+        let is_known = records
+            .get(STATE, &key.state(StateKind::Genesis))?
+            .is_some();
         Ok(if genesis.voters.contains(&shared.node) && !is_known {
             Self::Founder
         } else {
@@ -203,7 +211,7 @@ pub(crate) async fn note(
     told: Elsewhere,
 ) -> Result<(), StorageError> {
     let key = GroupKey::new(&genesis.listing);
-    let known = Elsewhere::read(&shared.store, &key)?;
+    let known = Elsewhere::read(&shared.records, &key)?;
     if known
         .as_ref()
         .is_some_and(|known| known.electorate.at() >= told.electorate.at())

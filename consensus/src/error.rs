@@ -47,6 +47,9 @@ pub enum ProposeError {
     /// The group was founded by another genesis record. Nothing was done.
     #[error("the group was founded by another genesis record")]
     GenesisMismatch,
+    /// The group's records on this node cannot be used. Nothing was done.
+    #[error("the group does not run on this node: {0}")]
+    Ill(StorageError),
     /// The database failed. Nothing more is acknowledged.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -98,7 +101,7 @@ impl From<WakeError> for ProposeError {
             WakeError::Moved(electorate) => Self::Moved(electorate),
             WakeError::Overloaded => Self::Overloaded,
             WakeError::GenesisMismatch => Self::GenesisMismatch,
-            WakeError::Storage(cause) => Self::Storage(cause),
+            WakeError::Storage(cause) => Self::Ill(cause),
         }
     }
 }

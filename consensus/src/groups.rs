@@ -31,6 +31,7 @@ use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::GroupLog;
 use crate::options::Leadership;
 use crate::pace::Pace;
+use crate::records::Records;
 use crate::shared::{Counts, Loads, Shared};
 use crate::sleeper;
 use crate::transport::GroupTransport;
@@ -96,7 +97,7 @@ impl Groups {
                     node: options.node,
                     config,
                     resuming,
-                    store,
+                    records: Records::over(store),
                     writer,
                     transport,
                     announcer: Announcer::new(),
@@ -192,7 +193,7 @@ impl Groups {
         let vote = log.read_vote().await.map_err(unreadable)?;
         let applied = self.stored_state(listing)?;
         if last.is_none()
-            && let Some(elsewhere) = Elsewhere::read(self.store(), &GroupKey::new(listing))?
+            && let Some(elsewhere) = Elsewhere::read(self.records(), &GroupKey::new(listing))?
         {
             return Ok(Some(GroupDescription::elsewhere(elsewhere.electorate)));
         }
@@ -224,7 +225,7 @@ impl Groups {
     /// What has happened to the groups of this node since it started.
     #[must_use]
     pub fn stats(&self) -> GroupStats {
-        GroupStats::read(self.awake(), &self.inner.shared.counts)
+        GroupStats::read(self.awake(), &self.inner.shared)
     }
 
     /// Ledgers that change on this node from now on.
@@ -260,20 +261,28 @@ impl Groups {
         &self.inner.shared
     }
 
+    pub(crate) fn tracker(&self) -> &TaskTracker {
+        &self.inner.tracker
+    }
+
+    pub(crate) fn records(&self) -> &Records {
+        &self.inner.shared.records
+    }
+
     pub(crate) fn store(&self) -> &Store {
-        &self.inner.shared.store
+        self.inner.shared.records.store()
     }
 
     pub(crate) fn log(&self, listing: &ListingId) -> GroupLog {
         let shared = &self.inner.shared;
         let reader = FencedWriter::new(shared.writer.clone());
-        GroupLog::new(GroupKey::new(listing), shared.store.clone(), reader)
+        GroupLog::new(GroupKey::new(listing), shared.records.clone(), reader)
     }
 
     /// What a group has applied here, from its record.
     pub(crate) fn stored_state(&self, listing: &ListingId) -> Result<AppliedState, StorageError> {
         let place = GroupKey::new(listing).state(StateKind::Applied);
-        let record = self.inner.shared.store.get(STATE, &place)?;
+        let record = self.inner.shared.records.get(STATE, &place)?;
         record.map_or_else(
             || Ok(AppliedState::default()),
             |bytes| {

@@ -37,7 +37,7 @@ pub(crate) enum StateKind {
 
 /// What every key of a group begins with: its length, then the listing's key. The
 /// length keeps one group's keys from being a prefix of another's.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct GroupKey(Vec<u8>);
 
 impl GroupKey {
@@ -103,11 +103,58 @@ impl GroupKey {
         Some((u64::from_be_bytes(*voter), Self(group.to_vec())))
     }
 
+    /// The group in a key of [`LOG`] or [`STATE`].
+    pub(crate) fn in_key(key: &[u8]) -> Option<Self> {
+        let length = usize::from(*key.first()?);
+        let group = key.get(..=length).filter(|_| length > 0)?;
+        Some(Self(group.to_vec()))
+    }
+
+    fn listing(&self) -> Option<ListingId> {
+        ListingId::from_key(self.0.get(1..)?).ok()
+    }
+
+    /// The listing, for whoever reads logs.
+    pub(crate) fn name(&self) -> String {
+        self.listing()
+            .map_or_else(|| "no listing".to_owned(), |listing| listing.to_string())
+    }
+
     /// The index in a key of the log.
     pub(crate) fn index_of(&self, key: &[u8]) -> Option<u64> {
         let index = key.strip_prefix(self.0.as_slice())?;
         Some(u64::from_be_bytes(index.try_into().ok()?))
     }
+}
+
+/// A record of a group in words, by its key.
+pub(crate) fn described(cf: &str, key: &[u8]) -> String {
+    let Some((listing, rest)) = parts(key) else {
+        return format!("a record in {cf} under a key that is none");
+    };
+    if let Ok(index) = <[u8; 8]>::try_from(rest) {
+        return format!("entry {} of {listing}", u64::from_be_bytes(index));
+    }
+    let name = match rest {
+        [1] => "the genesis record",
+        [2] => "the vote",
+        [3] => "the purged log id",
+        [4] => "the applied state",
+        [5] => "the note of the leader",
+        [16] => "the note of who votes",
+        _ => "a record",
+    };
+    format!("{name} of {listing}")
+}
+
+fn parts(key: &[u8]) -> Option<(ListingId, &[u8])> {
+    let group = GroupKey::in_key(key)?;
+    Some((group.listing()?, &key[group.0.len()..]))
+}
+
+/// The first key after `key`.
+pub(crate) fn after(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
 }
 
 /// A key of [`TODO`] before everything that is due at `due_ms` or later.

@@ -15,6 +15,7 @@
 //!   (invariant 7): [`ProposeError::NoQuorum`] means that nothing was done.
 //! - Reads go through ReadIndex; leases are never used.
 //! - An event is in the feed of every voter that has applied it, once (`events.rs`).
+//! - A record is read with its checksum, or not at all (`records.rs`).
 //! - A group is founded by its genesis record alone, and refuses any other.
 //! - It goes to other voters by its own log alone: never two disjoint quorums
 //!   (invariant 14).
@@ -32,6 +33,7 @@ mod events;
 mod fence;
 mod group;
 mod groups;
+mod illness;
 mod keys;
 mod leadership;
 mod log_store;
@@ -42,6 +44,7 @@ mod pace;
 #[cfg(test)]
 mod planted;
 mod propose;
+mod records;
 mod saved;
 mod shared;
 mod sleeper;

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use meridian_failpoints::Failpoint;
 use meridian_regions::NodeId;
-use meridian_storage::{Batch, Durability, StorageError, Store};
+use meridian_storage::{Batch, Durability, StorageError};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend, RaftLogReader};
 use prost::Message;
@@ -23,6 +23,7 @@ use crate::fence::FencedWriter;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, UNSETTLED};
 #[cfg(test)]
 use crate::planted::{Bug, is_planted};
+use crate::records::{Records, put};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 
 /// Bytes of entries in one message: well below a frame.
@@ -42,7 +43,7 @@ struct Tail {
 #[derive(Debug, Clone)]
 pub(crate) struct GroupLog {
     key: GroupKey,
-    store: Store,
+    records: Records,
     writer: FencedWriter,
     tail: Arc<Mutex<Tail>>,
     mark: Option<Arc<Mark>>,
@@ -56,10 +57,10 @@ struct Mark {
 }
 
 impl GroupLog {
-    pub(crate) fn new(key: GroupKey, store: Store, writer: FencedWriter) -> Self {
+    pub(crate) fn new(key: GroupKey, records: Records, writer: FencedWriter) -> Self {
         Self {
             key,
-            store,
+            records,
             writer,
             tail: Arc::default(),
             mark: None,
@@ -80,7 +81,7 @@ impl GroupLog {
     }
 
     fn state<M: Message + Default>(&self, kind: StateKind) -> io::Result<Option<M>> {
-        self.store
+        self.records
             .get(STATE, &self.key.state(kind))
             .map_err(io_error)?
             .map(|bytes| M::decode(bytes.as_slice()))
@@ -107,7 +108,7 @@ impl GroupLog {
 
     fn read_disk(&self, from: u64, until: u64, limit: usize) -> io::Result<BTreeMap<u64, EntryOf>> {
         let (from, until) = (self.key.entry(from), self.key.entry(until));
-        let stored = self.store.scan(LOG, &from, &until, limit);
+        let stored = self.records.entries(&from, &until, limit);
         let mut entries = BTreeMap::new();
         for (key, value) in stored.map_err(io_error)? {
             if let Some(index) = self.key.index_of(&key) {
@@ -212,8 +213,8 @@ impl RaftLogStorage<Types> for GroupLog {
     async fn get_log_state(&mut self) -> Result<LogState<Types>, io::Error> {
         let purged = self.purged()?;
         let last = self
-            .store
-            .last_before(LOG, &self.key.entry(0), &self.key.end())
+            .records
+            .last_entry(&self.key.entry(0), &self.key.end())
             .map_err(io_error)?
             .map(|(_, value)| decode_entry(&value))
             .transpose()?
@@ -231,7 +232,7 @@ impl RaftLogStorage<Types> for GroupLog {
     async fn save_vote(&mut self, vote: &VoteOf) -> Result<(), io::Error> {
         let mut batch = Batch::new();
         let record = VoteRecord::from(vote).encode_to_vec();
-        batch.put(STATE, self.key.state(StateKind::Vote), record);
+        put(&mut batch, STATE, self.key.state(StateKind::Vote), &record);
         #[cfg(test)]
         if is_planted(Bug::VoteBeforePersist) {
             return self.writer.write(batch, Durability::Buffered).await;
@@ -260,7 +261,8 @@ impl RaftLogStorage<Types> for GroupLog {
             let mut tail = self.tail();
             for entry in entries {
                 let record = EntryRecord::from(&entry).encode_to_vec();
-                batch.put(LOG, self.key.entry(entry.log_id.index), record);
+                let key = self.key.entry(entry.log_id.index);
+                put(&mut batch, LOG, key, &record);
                 tail.appends += 1;
                 let append = tail.appends;
                 appended.push((entry.log_id.index, append));
@@ -302,7 +304,12 @@ impl RaftLogStorage<Types> for GroupLog {
     async fn purge(&mut self, upto: LogIdOf) -> Result<(), io::Error> {
         let mut batch = Batch::new();
         let record = LogIdRecord::from(&upto).encode_to_vec();
-        batch.put(STATE, self.key.state(StateKind::Purged), record);
+        put(
+            &mut batch,
+            STATE,
+            self.key.state(StateKind::Purged),
+            &record,
+        );
         let until = self.key.entry(upto.index.saturating_add(1));
         batch.delete_range(LOG, self.key.entry(0), until);
         Failpoint::PurgeBefore.hit();

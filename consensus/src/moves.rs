@@ -152,7 +152,10 @@ impl Groups {
             return Ok(Some(voters));
         }
         let key = GroupKey::new(&genesis.listing);
-        if let Some(state) = self.store().get(STATE, &key.state(StateKind::Applied))? {
+        if self.records().check(&key).is_err() {
+            return Ok(None);
+        }
+        if let Some(state) = self.records().get(STATE, &key.state(StateKind::Applied))? {
             let unreadable = |cause: crate::codec::CodecError| {
                 meridian_storage::StorageError::Read(cause.to_string())
             };
@@ -161,7 +164,7 @@ impl Groups {
                 return Ok(Some(voters));
             }
         }
-        let elsewhere = Elsewhere::read(self.store(), &key)?;
+        let elsewhere = Elsewhere::read(self.records(), &key)?;
         Ok(elsewhere.map(|elsewhere| elsewhere.electorate.voters))
     }
 
@@ -256,9 +259,7 @@ impl Groups {
             .requests()
             .try_acquire()
             .map_err(|_full| MoveError::Overloaded)?;
-        let group = self
-            .enter(genesis, crate::electorate::Entrance::Asked)
-            .await?;
+        let group = self.enter_to_use(genesis).await?;
         let patience = until.saturating_duration_since(Instant::now()) / 2;
         match group.leader(patience).await {
             Some(leader) if leader == self.node() => {}

@@ -8,12 +8,13 @@
 use std::io;
 
 use meridian_consensus_core::Ledger;
-use meridian_storage::{Batch, StorageError, Store};
+use meridian_storage::{Batch, StorageError};
 use prost::Message;
 
 use crate::applied_state::AppliedState;
 use crate::events::{Told, latest, news};
 use crate::keys::{GroupKey, STATE, StateKind, TODO};
+use crate::records::{Records, put};
 
 /// Entries after which the ledger is written whole: what a group that crashed applies
 /// again when it wakes, at most.
@@ -43,8 +44,12 @@ impl Progress {
     }
 
     /// The record, or what the ledger on disk says, whichever is later.
-    fn read(store: &Store, key: &GroupKey, state: &AppliedState) -> Result<Self, StorageError> {
-        let record = store.get(STATE, &key.state(StateKind::Progress))?;
+    fn read(
+        records: &Records,
+        key: &GroupKey,
+        state: &AppliedState,
+    ) -> Result<Self, StorageError> {
+        let record = records.get(STATE, &key.state(StateKind::Progress))?;
         let record = record.map(|bytes| Self::decode(bytes.as_slice()));
         let record = record
             .transpose()
@@ -59,11 +64,11 @@ impl Progress {
 
 /// Where a group that is not awake stands in the to-do index.
 pub(crate) fn todo_of(
-    store: &Store,
+    records: &Records,
     key: &GroupKey,
     state: &AppliedState,
 ) -> Result<Option<u64>, StorageError> {
-    Ok(Progress::read(store, key, state)?.todo)
+    Ok(Progress::read(records, key, state)?.todo)
 }
 
 /// What is on disk about the ledger, and what is to be told with its next write.
@@ -89,8 +94,12 @@ pub(crate) struct Advance {
 }
 
 impl Saved {
-    pub(crate) fn read(store: &Store, key: &GroupKey, state: &AppliedState) -> io::Result<Self> {
-        let progress = Progress::read(store, key, state).map_err(io::Error::other)?;
+    pub(crate) fn read(
+        records: &Records,
+        key: &GroupKey,
+        state: &AppliedState,
+    ) -> io::Result<Self> {
+        let progress = Progress::read(records, key, state).map_err(io::Error::other)?;
         Ok(Self {
             whole: index(state),
             event: progress.event,
@@ -148,14 +157,15 @@ impl Saved {
             }
         }
         if whole {
-            batch.put(STATE, key.state(StateKind::Applied), state.encode());
+            let place = key.state(StateKind::Applied);
+            put(batch, STATE, place, &state.encode());
         }
         // A ledger that is written with them says itself how far they are.
         if progress.index > advance.whole.unwrap_or(0)
             && (advance.moves || !advance.told.is_empty())
         {
             let place = key.state(StateKind::Progress);
-            batch.put(STATE, place, progress.encode_to_vec());
+            put(batch, STATE, place, &progress.encode_to_vec());
         }
         advance
     }

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::NodeId;
-use meridian_storage::{Store, Writer};
+use meridian_storage::Writer;
 use openraft::Config;
 
 use crate::changes::Announcer;
 use crate::clocks::Clocks;
 use crate::events::Feed;
+use crate::records::Records;
 use crate::transport::GroupTransport;
 
 /// Shared by every group.
@@ -21,7 +22,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<Config>,
     /// For a leader that went to sleep in good order: it takes up where it was.
     pub(crate) resuming: Arc<Config>,
-    pub(crate) store: Store,
+    pub(crate) records: Records,
     pub(crate) writer: Writer,
     pub(crate) transport: Arc<dyn GroupTransport>,
     /// For how long a leader that a quorum has answered may go on.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use meridian_consensus_core::{Command, Ledger};
 use meridian_failpoints::Failpoint;
-use meridian_storage::{Batch, Committed, Durability, Store, WritePermit};
+use meridian_storage::{Batch, Committed, Durability, WritePermit};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
 use openraft::{EntryPayload, OptionalSend, SnapshotMeta, StoredMembership};
@@ -23,6 +23,7 @@ use crate::events::{Feed, News, Told};
 use crate::fence::FencedWriter;
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::io_error;
+use crate::records::Records;
 use crate::saved::Saved;
 use crate::types::{LogIdOf, Proposal, StoredMembershipOf, Types};
 
@@ -96,8 +97,8 @@ struct Voice {
 
 impl LedgerMachine {
     /// Takes up the state where it was left.
-    pub(crate) fn open(key: GroupKey, store: &Store, writer: FencedWriter) -> io::Result<Self> {
-        let record = store
+    pub(crate) fn open(key: GroupKey, records: &Records, writer: FencedWriter) -> io::Result<Self> {
+        let record = records
             .get(STATE, &key.state(StateKind::Applied))
             .map_err(io_error)?;
         let state = record
@@ -106,7 +107,7 @@ impl LedgerMachine {
             .unwrap_or_default();
         Ok(Self {
             writer,
-            saved: Arc::new(Mutex::new(Saved::read(store, &key, &state)?)),
+            saved: Arc::new(Mutex::new(Saved::read(records, &key, &state)?)),
             key,
             state: SharedState(Arc::new(RwLock::new(state))),
             voice: None,

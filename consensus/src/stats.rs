@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::shared::Counts;
+use crate::shared::Shared;
 
 /// Counts since the node started, and how many groups are awake now. A group that is
 /// asleep is in none of them: it costs nothing, and it is not dead.
@@ -22,10 +22,15 @@ pub struct GroupStats {
     pub stood: u64,
     /// Leaderships handed over to the listing's home region.
     pub sent_home: u64,
+    /// Times that a record was read that did not match its checksum.
+    pub damaged: u64,
+    /// Groups that do not run here for it.
+    pub ill: usize,
 }
 
 impl GroupStats {
-    pub(crate) fn read(awake: usize, counts: &Counts) -> Self {
+    pub(crate) fn read(awake: usize, shared: &Shared) -> Self {
+        let counts = &shared.counts;
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Self {
             awake,
@@ -35,6 +40,8 @@ impl GroupStats {
             slept: read(&counts.slept),
             stood: read(&counts.stood),
             sent_home: read(&counts.sent_home),
+            damaged: shared.records.damaged(),
+            ill: shared.records.ill(),
         }
     }
 }

@@ -34,6 +34,7 @@ use crate::{
     GroupOptions, GroupTransport, Groups, LedgerView, ProposeError, ReadError, TransportError,
 };
 
+mod damage;
 mod events;
 mod moving;
 mod saved;
@@ -532,9 +533,10 @@ impl StoreBuilder<Types, GroupLog, LedgerMachine, TempDir> for Builder {
         let writer = meridian_storage::Writer::start(&store).expect("started");
         let key = GroupKey::new(&genesis(7).listing);
         let fence = FencedWriter::new(writer);
-        let machine = LedgerMachine::open(key.clone(), &store, fence.clone());
+        let records = crate::records::Records::over(store);
+        let machine = LedgerMachine::open(key.clone(), &records, fence.clone());
         let machine = machine.expect("opened").with_gaps();
-        Ok((folder, GroupLog::new(key, store, fence), machine))
+        Ok((folder, GroupLog::new(key, records, fence), machine))
     }
 }
 

@@ -8,7 +8,7 @@ use meridian_regions::{Genesis, NodeId};
 use meridian_storage::StorageError;
 
 use crate::Groups;
-use crate::keys::{GroupKey, STATE, StateKind, TODO, todo_from};
+use crate::keys::{GroupKey, TODO, after, todo_from};
 
 /// Something that is due in one group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,31 +36,31 @@ impl Groups {
         cursor: Option<&DueCursor>,
         limit: usize,
     ) -> Result<Vec<Due>, StorageError> {
-        let from = cursor.map_or_else(Vec::new, |cursor| {
-            let mut next = cursor.0.clone();
-            next.push(0);
-            next
-        });
+        let mut from = cursor.map_or_else(Vec::new, |cursor| after(&cursor.0));
         let until = todo_from(now_ms.saturating_add(1));
-        let store = self.store();
         let mut due = Vec::new();
-        for (key, _) in store.scan(TODO, &from, &until, limit)? {
-            let Some((at_ms, group)) = GroupKey::of_todo(&key) else {
-                continue;
+        while due.len() < limit {
+            let page = self.store().scan(TODO, &from, &until, limit)?;
+            let Some((last, _)) = page.last() else {
+                break;
             };
-            let record = store.get(STATE, &group.state(StateKind::Genesis))?;
-            let genesis = record.and_then(|record| Genesis::decode(&record).ok());
-            let Some(genesis) = genesis else {
-                return Err(StorageError::Read(
-                    "the to-do index names a group without a genesis record".to_owned(),
-                ));
-            };
-            due.push(Due {
-                at_ms,
-                genesis,
-                cursor: DueCursor(key),
-            });
+            from = after(last);
+            for (key, _) in page {
+                let Some((at_ms, group)) = GroupKey::of_todo(&key) else {
+                    continue;
+                };
+                // One that is ill holds nobody up who is due after it.
+                let Some(genesis) = self.founder_of(&group)? else {
+                    continue;
+                };
+                due.push(Due {
+                    at_ms,
+                    genesis,
+                    cursor: DueCursor(key),
+                });
+            }
         }
+        due.truncate(limit);
         Ok(due)
     }
 

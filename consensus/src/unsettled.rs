@@ -13,7 +13,7 @@ use meridian_storage::{Batch, StorageError};
 
 use crate::Groups;
 use crate::group::Group;
-use crate::keys::{GroupKey, STATE, StateKind, UNSETTLED};
+use crate::keys::{GroupKey, UNSETTLED, after};
 use crate::types::LogIdOf;
 
 /// A group that wants to be used once.
@@ -57,19 +57,14 @@ impl Groups {
         cursor: Option<&UnsettledCursor>,
         limit: usize,
     ) -> Result<Vec<Unsettled>, StorageError> {
-        let mut from = cursor.map_or_else(Vec::new, |cursor| {
-            let mut next = cursor.0.clone();
-            next.push(0);
-            next
-        });
+        let mut from = cursor.map_or_else(Vec::new, |cursor| after(&cursor.0));
         let mut found = Vec::new();
         while found.len() < limit {
             let page = self.store().scan(UNSETTLED, &from, &END, limit)?;
             let Some((last, _)) = page.last() else {
                 break;
             };
-            from.clone_from(last);
-            from.push(0);
+            from = after(last);
             for (key, _) in page {
                 let Some((voter, group)) = GroupKey::of_unsettled(&key) else {
                     continue;
@@ -79,7 +74,9 @@ impl Groups {
                     from = voter.saturating_add(1).to_be_bytes().to_vec();
                     break;
                 }
-                let genesis = self.genesis_of(&group)?;
+                let Some(genesis) = self.founder_of(&group)? else {
+                    continue;
+                };
                 if self.places().peek(&genesis.listing).is_none() {
                     let cursor = UnsettledCursor(key);
                     found.push(Unsettled { genesis, cursor });
@@ -88,17 +85,6 @@ impl Groups {
         }
         found.truncate(limit);
         Ok(found)
-    }
-
-    fn genesis_of(&self, group: &GroupKey) -> Result<Genesis, StorageError> {
-        let record = self.store().get(STATE, &group.state(StateKind::Genesis))?;
-        let genesis = record.and_then(|record| Genesis::decode(&record).ok());
-        genesis.ok_or_else(|| {
-            StorageError::Read(
-                "the index of what is not settled names a group without a genesis record"
-                    .to_owned(),
-            )
-        })
     }
 }
 
@@ -142,7 +128,7 @@ impl Group {
 
     fn mark(&self, batch: &mut Batch, voter: u64, now: Standing) -> Result<(), StorageError> {
         let key = self.key.unsettled(voter);
-        let marked = self.shared.store.get(UNSETTLED, &key)?.is_some();
+        let marked = self.shared.records.store().get(UNSETTLED, &key)?.is_some();
         match now {
             Standing::Settled if marked => batch.delete(UNSETTLED, key),
             Standing::Unsettled if !marked => batch.put(UNSETTLED, key, Vec::new()),

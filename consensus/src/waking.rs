@@ -35,6 +35,7 @@ use crate::log_store::{GroupLog, io_error};
 use crate::network::GroupNetwork;
 #[cfg(test)]
 use crate::planted::{Bug, is_planted};
+use crate::records::put;
 use crate::shared::Shared;
 use crate::state_machine::LedgerMachine;
 use crate::types::{EntryOf, LogIdOf, MembershipOf, Raft};
@@ -59,9 +60,10 @@ impl Group {
         entrance: Entrance,
     ) -> Result<Self, WakeError> {
         let key = GroupKey::new(&genesis.listing);
+        shared.records.check(&key).map_err(WakeError::Storage)?;
         let fence = FencedWriter::new(shared.writer.clone());
         let mut log =
-            GroupLog::new(key.clone(), shared.store.clone(), fence.clone()).awake_on(shared.node);
+            GroupLog::new(key.clone(), shared.records.clone(), fence.clone()).awake_on(shared.node);
         let last = log.get_log_state().await.map_err(storage)?.last_log_id;
         let standing = Standing::read(shared, genesis, &key, last.is_some());
         let standing = standing.map_err(WakeError::Storage)?;
@@ -74,9 +76,9 @@ impl Group {
         found(shared, &key, genesis, standing == Standing::Founder).await?;
         Failpoint::WakeBefore.hit();
         let has_log = last.is_some() || standing == Standing::Founder;
-        let elsewhere = Elsewhere::read(&shared.store, &key).map_err(WakeError::Storage)?;
+        let elsewhere = Elsewhere::read(&shared.records, &key).map_err(WakeError::Storage)?;
         let mut machine =
-            LedgerMachine::open(key.clone(), &shared.store, fence.clone()).map_err(storage)?;
+            LedgerMachine::open(key.clone(), &shared.records, fence.clone()).map_err(storage)?;
         machine = machine.heard_by(shared.announcer.herald(&genesis.listing), &shared.feed);
         let resumes = take_note(shared, &key, &mut log, &mut machine).await?;
         let config = if resumes {
@@ -143,13 +145,13 @@ impl Group {
     async fn leave_word(&self, has_led: bool) -> io::Result<()> {
         let shared = &self.shared;
         let fence = FencedWriter::new(shared.writer.clone());
-        let mut log = GroupLog::new(self.key.clone(), shared.store.clone(), fence.clone());
-        let mut machine = LedgerMachine::open(self.key.clone(), &shared.store, fence.clone())?;
+        let mut log = GroupLog::new(self.key.clone(), shared.records.clone(), fence.clone());
+        let mut machine = LedgerMachine::open(self.key.clone(), &shared.records, fence.clone())?;
         let (mut batch, mut durability) = (Batch::new(), Durability::Buffered);
         let note = note(shared, &mut log, &mut machine).await?;
         if let Some(note) = note.filter(|_| has_led) {
             let place = self.key.state(StateKind::SleepNote);
-            batch.put(STATE, place, note.encode_to_vec());
+            put(&mut batch, STATE, place, &note.encode_to_vec());
             durability = Durability::Synced;
         }
         let last = log.get_log_state().await?.last_log_id;
@@ -218,7 +220,7 @@ async fn take_note(
 ) -> Result<bool, WakeError> {
     let place = key.state(StateKind::SleepNote);
     let left = shared
-        .store
+        .records
         .get(STATE, &place)
         .map_err(WakeError::Storage)?;
     let Some(left) = left else {
@@ -257,7 +259,7 @@ async fn found(
     let place = key.state(StateKind::Genesis);
     let encoded = genesis.encode();
     let stored = shared
-        .store
+        .records
         .get(STATE, &place)
         .map_err(WakeError::Storage)?;
     match stored {
@@ -267,11 +269,11 @@ async fn found(
             Failpoint::FoundBefore.hit();
             let permit = shared.writer.reserve().await.map_err(WakeError::Storage)?;
             let mut batch = Batch::new();
-            batch.put(STATE, place, encoded);
+            put(&mut batch, STATE, place, &encoded);
             if founds {
                 let first = first_entry(genesis);
                 let record = EntryRecord::from(&first).encode_to_vec();
-                batch.put(LOG, key.entry(first.log_id.index), record);
+                put(&mut batch, LOG, key.entry(first.log_id.index), &record);
             }
             // Older in the write-ahead log than everything that the group will write.
             permit

@@ -25,6 +25,7 @@ const DOCUMENTS_HOT: &str = "meridian_documents_hot";
 const SAGAS: &str = "meridian_payment_sagas";
 const EVENTS_BYTES: &str = "meridian_events_feed_bytes";
 const GROUPS_AWAKE: &str = "meridian_groups_awake";
+const GROUPS_ILL: &str = "meridian_groups_ill";
 const GROUP_EVENTS: &str = "meridian_group_events";
 
 /// Bounds of request durations, in seconds: from a cached read to a booking that
@@ -46,6 +47,7 @@ pub(crate) struct Metrics {
     quarantined: IntGauge,
     documents_hot: IntGauge,
     groups_awake: IntGauge,
+    groups_ill: IntGauge,
     events_bytes: IntGauge,
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
@@ -75,6 +77,10 @@ impl Metrics {
         )?;
         let documents_hot = gauge(DOCUMENTS_HOT, "Listing documents open in memory")?;
         let groups_awake = gauge(GROUPS_AWAKE, "Raft groups awake on this node")?;
+        let groups_ill = gauge(
+            GROUPS_ILL,
+            "Raft groups that do not run on this node, because a record of theirs is damaged",
+        )?;
         let requests = IntCounterVec::new(
             Opts::new(REQUESTS, "Requests answered, by route, method and status"),
             &["route", "method", "status"],
@@ -107,7 +113,7 @@ impl Metrics {
                 GROUP_EVENTS,
                 "What has happened to Raft groups since start: woken, resumed (led on without an \
                  election), refused, slept, stood (for election), sent_home (leaderships handed \
-                 to the home region)",
+                 to the home region), damaged (records read that did not match their checksum)",
             ),
             &["event"],
         )?;
@@ -124,6 +130,7 @@ impl Metrics {
             quarantined,
             documents_hot,
             groups_awake,
+            groups_ill,
             group_events,
             sagas,
         })
@@ -165,6 +172,7 @@ impl Metrics {
         set(&self.documents_hot, stats.documents_hot as u64);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
+        set(&self.groups_ill, groups.ill as u64);
         if let Ok(bytes) = node.groups.events_bytes() {
             set(&self.events_bytes, bytes);
         }
@@ -175,6 +183,7 @@ impl Metrics {
             ("slept", groups.slept),
             ("stood", groups.stood),
             ("sent_home", groups.sent_home),
+            ("damaged", groups.damaged),
         ] {
             set(&self.group_events.with_label_values(&[event]), count);
         }

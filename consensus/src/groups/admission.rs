@@ -31,9 +31,18 @@ impl std::ops::Deref for InUse {
 impl Groups {
     /// The group of a listing, woken if need be, for use.
     pub(crate) async fn group(&self, genesis: &Genesis) -> Result<InUse, WakeError> {
-        let group = self.enter(genesis, Entrance::Asked).await?;
+        let group = self.enter_to_use(genesis).await?;
         group.wanted.store(true, Ordering::Relaxed);
         Ok(group)
+    }
+
+    /// The same for whoever does not keep it awake.
+    pub(crate) async fn enter_to_use(&self, genesis: &Genesis) -> Result<InUse, WakeError> {
+        let entered = self.enter(genesis, Entrance::Asked).await;
+        if matches!(entered, Err(WakeError::Storage(_))) {
+            self.disown(genesis);
+        }
+        entered
     }
 
     /// The group of a listing, woken if need be, for whoever comes by `entrance`.

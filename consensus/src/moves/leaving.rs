@@ -143,7 +143,7 @@ impl Groups {
     /// Removes log and ledger, and leaves the vote and where the group is, in one batch.
     async fn forget(&self, genesis: &Genesis, left: Elsewhere) -> Result<(), StorageError> {
         let key = GroupKey::new(&genesis.listing);
-        let before = Elsewhere::read(self.store(), &key)?;
+        let before = Elsewhere::read(self.records(), &key)?;
         let state = self.stored_state(&genesis.listing)?;
         let left = Elsewhere {
             forgotten: left

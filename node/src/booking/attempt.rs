@@ -61,9 +61,10 @@ pub(super) fn proposal_attempt(error: ProposeError) -> Attempt {
     match error {
         ProposeError::NotLeader { leader } => Attempt::Elsewhere(leader),
         ProposeError::Moved(electorate) => Attempt::Moved(electorate),
-        ProposeError::NotVoter | ProposeError::NoQuorum | ProposeError::ClockAhead => {
-            Attempt::NotExecuted
-        }
+        ProposeError::NotVoter
+        | ProposeError::NoQuorum
+        | ProposeError::ClockAhead
+        | ProposeError::Ill(_) => Attempt::NotExecuted,
         ProposeError::Unknown => Attempt::Unknown,
         ProposeError::Overloaded => Attempt::Final(DeskError::Overloaded),
         ProposeError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),

@@ -22,7 +22,7 @@ use super::network::Line;
 use super::world::{EPOCH_MS, World};
 use crate::applied_state::AppliedState;
 use crate::codec::{LogIdRecord, decode_entry};
-use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, todo_from};
+use crate::keys::{GroupKey, STATE, StateKind, TODO, todo_from};
 use crate::saved::todo_of;
 use crate::tests::node;
 use crate::types::LogIdOf;
@@ -228,23 +228,24 @@ impl World {
         for (number, genesis) in self.listings.iter().enumerate() {
             let key = GroupKey::new(&genesis.listing);
             let place = format!("listing {number} on node {id}");
-            let purged = store.get(STATE, &key.state(StateKind::Purged));
+            let sealed = crate::records::Records::over(store.clone());
+            let purged = sealed.get(STATE, &key.state(StateKind::Purged));
             let purged = purged.expect("readable").map(|bytes| {
                 let record = LogIdRecord::decode(bytes.as_slice()).expect("a record");
                 LogIdOf::from(record).index
             });
-            let log = store.scan(LOG, &key.entry(0), &key.end(), usize::MAX);
+            let log = sealed.entries(&key.entry(0), &key.end(), usize::MAX);
             let log = log.expect("readable");
             let indexes = log.iter().filter_map(|(place, _)| key.index_of(place));
             let terms = log.iter().map(|(_, entry)| {
                 let entry = decode_entry(entry).expect("an entry");
                 entry.log_id.leader_id.term
             });
-            let applied = store.get(STATE, &key.state(StateKind::Applied));
+            let applied = sealed.get(STATE, &key.state(StateKind::Applied));
             let applied = applied.expect("readable").map(|bytes| {
                 let state = AppliedState::decode(&bytes).expect("a record");
                 let applied = state.log_id.map(|id| id.index);
-                (applied, todo_of(store, &key, &state).expect("readable"))
+                (applied, todo_of(&sealed, &key, &state).expect("readable"))
             });
             let (applied, due_ms) = applied.unwrap_or_default();
             let mut history = self.history();
