@@ -8,6 +8,8 @@ use meridian_replication_core::{
 };
 use meridian_storage::StorageError;
 
+use crate::returning::Waiting;
+
 /// Why the listing plane could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -64,6 +66,9 @@ pub enum WriteError {
     /// This node has lost a part of its own log and takes no writes any more.
     #[error(transparent)]
     LogLost(#[from] LogLost),
+    /// This node has come back without a part of its own log and fetches it first.
+    #[error(transparent)]
+    Returning(#[from] Waiting),
     /// The disk cannot follow.
     #[error("too many writes wait for the disk: come back shortly")]
     Overloaded,
@@ -102,7 +107,7 @@ impl From<EditError> for WriteError {
 /// would be given twice if the node went on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "node {peer} has {theirs} entries of this node's log in shard {shard}, this node itself has {ours}: acknowledged writes are lost on this disk. Stop the node for good, set it to `removed` in the topology, and add a new node with a new number (runbook `stopped: this node has lost a part of its own log`)"
+    "node {peer} has {theirs} entries of this node's log in shard {shard}, this node itself has {ours}: acknowledged writes are lost on this disk. Set what is left aside by `meridian rejoin` (runbook `A node has lost its records`)"
 )]
 pub struct LogLost {
     /// Who has more.

@@ -27,6 +27,9 @@ const WATERMARK: u8 = b'w';
 /// Kind of the progress record that holds this node's own clock.
 const CLOCK: u8 = b'c';
 
+/// Kind of the progress record that says which return has been completed.
+const RETURNED: u8 = b'r';
+
 /// Key of a log entry.
 pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(18);
@@ -57,6 +60,11 @@ pub(crate) fn watermark(origin: NodeId) -> Vec<u8> {
 /// Key of the latest timestamp that this node has announced.
 pub(crate) fn clock() -> Vec<u8> {
     vec![CLOCK]
+}
+
+/// Key of the return that this node has completed.
+pub(crate) fn returned() -> Vec<u8> {
+    vec![RETURNED]
 }
 
 /// The bounds of all watermarks.

@@ -13,7 +13,9 @@
 //! - A session never goes back in time (invariant 5): what an answer saw is in its
 //!   token, and a read waits until the watermarks cover it.
 //! - A change that cannot be applied is set aside and announced; the rest flows.
-//! - A node whose own log is shorter than what a peer has of it takes no writes.
+//! - A node whose own log is shorter than what a peer has of it takes no writes, and one
+//!   that comes back without a part of it fetches it first (`returning.rs`): no number is
+//!   ever given to two changes that anybody has.
 //!
 //! Logs are never cut off here: a node catches up after an absence of any length.
 
@@ -31,6 +33,7 @@ mod puller;
 mod read;
 mod recover;
 mod replica;
+mod returning;
 mod sequencer;
 mod server;
 mod submit;
@@ -45,4 +48,5 @@ pub use options::{Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::ReadListing;
 pub use replica::{Replica, ReplicaStats};
+pub use returning::Waiting;
 pub use write::{BatchSummary, Precondition, Written};

@@ -27,6 +27,9 @@ pub struct ReplicaOptions {
     /// Nodes that have been removed for good. Nobody is asked to be them, and no
     /// session waits for them, but what they wrote is pulled from whoever has it.
     pub departed: Vec<NodeId>,
+    /// Set for a node that has come back without a part of its own log; tells this return
+    /// from any other.
+    pub returns: Option<String>,
     /// How far ahead of ours the clock of an entry may be.
     pub clock_drift_max: Duration,
     /// How long a peer's stream may say nothing before it is opened again and other
@@ -53,6 +56,7 @@ impl ReplicaOptions {
             this,
             others,
             departed: Vec::new(),
+            returns: None,
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),

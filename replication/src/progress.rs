@@ -110,6 +110,11 @@ impl Progress {
         mark
     }
 
+    /// Lets whoever waits for progress look again.
+    pub(crate) fn touch(&self) {
+        self.version.send_modify(|version| *version += 1);
+    }
+
     pub(crate) fn watermark_of(&self, origin: NodeId) -> Option<Hlc> {
         self.state().watermarks.get(&origin).copied()
     }
@@ -135,9 +140,11 @@ impl Progress {
     /// or because the watermarks say so. A node that has been removed holds nobody up;
     /// one that is not known here has written what cannot be here.
     pub(crate) fn covers(&self, token: &SessionToken) -> bool {
-        if token.minter() == Some(self.this.node) {
-            return true;
-        }
+        token.minter() == Some(self.this.node) || self.covers_by_watermarks(token)
+    }
+
+    /// The same, by the watermarks alone.
+    pub(crate) fn covers_by_watermarks(&self, token: &SessionToken) -> bool {
         let known = |node| {
             node == self.this.node
                 || self.others.iter().any(|member| member.node == node)

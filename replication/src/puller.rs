@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use meridian_regions::NodeId;
 use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
+use meridian_storage::Durability;
 use meridian_transport::{Channel, FrameReader, Mesh};
 use rand::RngExt;
 use tokio::sync::watch;
@@ -23,6 +24,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::error::PullError;
 use crate::replica::Replica;
+use crate::returning::Stage;
 
 /// First pause after a stream has failed.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -104,6 +106,10 @@ impl Puller {
         silent: &mut watch::Receiver<BTreeSet<NodeId>>,
     ) -> Result<(), PullError> {
         let origins = self.origins();
+        let mut returning = self.replica.inner().returning.watch();
+        // What other streams have submitted counts as had: a node that comes back without
+        // its log goes by it.
+        self.replica.barrier(Durability::Synced).await?;
         let have = self.replica.inner().progress.vector();
         let request = PullRequest {
             have: only(&have, &origins),
@@ -126,7 +132,12 @@ impl Puller {
                             return Ok(());
                         }
                     }
-                    // This end holds a sender: it cannot be closed. As above.
+                    // As above: its own log is whole now.
+                    _ = returning.changed() => {
+                        if self.origins() != origins {
+                            return Ok(());
+                        }
+                    }
                     _ = silent.changed() => {
                         if self.origins() != origins {
                             return Ok(());
@@ -179,9 +190,11 @@ impl Puller {
         }
     }
 
-    /// The peer's own log, and the logs of nodes that are out of reach, silent or gone.
+    /// The peer's own log, and the logs of nodes that are out of reach, silent or gone;
+    /// this node's own, too, if it has lost some of it.
     fn origins(&self) -> Vec<NodeId> {
         let silent = self.silent.borrow();
+        let returns = self.replica.inner().returning.stage() == Stage::Own;
         let progress = &self.replica.inner().progress;
         progress
             .others()
@@ -191,6 +204,7 @@ impl Puller {
                 *node == self.peer || !self.mesh.connected(*node) || silent.contains(node)
             })
             .chain(progress.departed().iter().copied())
+            .chain(returns.then_some(progress.this().node))
             .collect()
     }
 }

@@ -14,12 +14,13 @@ use tokio_util::task::TaskTracker;
 
 use crate::changes::BACKLOG_MAX;
 use crate::documents::Documents;
-use crate::error::{LogLost, OpenError, SessionBehind};
+use crate::error::{LogLost, OpenError, SessionBehind, WriteError};
 use crate::keys::{self, FAMILIES, PROGRESS};
 use crate::progress::Progress;
 use crate::read::Rendered;
 use crate::recover::{count_listings, count_quarantined, recover};
-use crate::sequencer::Sequencer;
+use crate::returning::{Returning, Stage, Waiting};
+use crate::sequencer::{Sequencer, now};
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
 /// Handle to the listing plane. Cheap to clone.
@@ -58,6 +59,7 @@ pub(crate) struct Inner {
     accepted: Mutex<VersionVector>,
     changed: broadcast::Sender<ListingId>,
     lost: watch::Sender<Option<LogLost>>,
+    pub(crate) returning: Returning,
 }
 
 #[derive(Debug, Default)]
@@ -113,8 +115,25 @@ impl Inner {
     }
 
     /// Whether this node may still write.
-    pub(crate) fn writable(&self) -> Result<(), LogLost> {
-        self.lost.borrow().clone().map_or(Ok(()), Err)
+    pub(crate) fn writable(&self) -> Result<(), WriteError> {
+        if let Some(lost) = self.lost.borrow().clone() {
+            return Err(lost.into());
+        }
+        self.waiting().map_or(Ok(()), |waiting| Err(waiting.into()))
+    }
+
+    /// What this node waits for, on its way back.
+    pub(crate) fn waiting(&self) -> Option<Waiting> {
+        let waits = self.returning.stage() == Stage::Own;
+        waits.then(|| self.returning.waiting(&self.progress))
+    }
+
+    /// Whether everything that a token has seen is here.
+    fn covers(&self, token: &SessionToken) -> bool {
+        match self.returning.stage() {
+            Stage::Over => self.progress.covers(token),
+            Stage::Own | Stage::Others => self.progress.covers_by_watermarks(token),
+        }
     }
 
     /// A peer has more of this node's log than the node: no write is taken from now on.
@@ -154,6 +173,8 @@ impl Replica {
         let writer = Writer::start(&store)?;
         let this = options.this.node;
         let (drift_max, last_hlc) = (options.clock_drift_max, recovered.last_hlc());
+        let since = now().saturating_add(options.clock_drift_max);
+        let returning = Returning::take_up(options.returns, since, &store)?;
         let sequencer = Sequencer::resume(this, drift_max, last_hlc, |shard| {
             recovered.vector.get(this, shard)
         });
@@ -176,6 +197,7 @@ impl Replica {
                 accepted: Mutex::new(accepted),
                 changed: broadcast::channel(BACKLOG_MAX).0,
                 lost: watch::channel(None).0,
+                returning,
             }),
         })
     }
@@ -183,6 +205,12 @@ impl Replica {
     /// Pulls from every other node, for as long as `cancel` allows.
     pub fn start(&self, mesh: &Mesh, tracker: &TaskTracker, cancel: &CancellationToken) {
         puller::start(self, mesh, tracker, cancel);
+        if self.inner.returning.stage() != Stage::Over {
+            let (replica, cancel) = (self.clone(), cancel.clone());
+            tracker.spawn(async move {
+                cancel.run_until_cancelled(replica.come_back()).await;
+            });
+        }
     }
 
     /// What an answer given now may have seen: to be handed to the client.
@@ -194,7 +222,7 @@ impl Replica {
     /// What a session has seen after an answer given now, that had seen `earlier`.
     #[must_use]
     pub fn session_after(&self, earlier: &SessionToken) -> SessionToken {
-        let here = self.inner.progress.covers(earlier);
+        let here = self.inner.covers(earlier);
         let mut token = self.session_token();
         token.join(earlier);
         if here {
@@ -214,13 +242,13 @@ impl Replica {
         token: &SessionToken,
         patience: Duration,
     ) -> Result<(), SessionBehind> {
-        if self.inner.progress.covers(token) {
+        if self.inner.covers(token) {
             return Ok(());
         }
         self.inner.sequencer.check(token.latest())?;
         let mut version = self.inner.progress.version();
         let covered = async {
-            while !self.inner.progress.covers(token) {
+            while !self.inner.covers(token) {
                 if version.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }

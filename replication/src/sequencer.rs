@@ -84,6 +84,14 @@ impl Sequencer {
         }
     }
 
+    /// Goes on behind numbers that were given in an earlier life and have been fetched.
+    pub(crate) fn skip_to(&self, last: impl Fn(ShardId) -> u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for (given, fetched) in state.last.iter_mut().zip(ShardId::all().map(last)) {
+            *given = fetched.max(*given);
+        }
+    }
+
     /// Gives a ticket in `shard` and submits what `submit` makes of it, both under
     /// the lock. `submit` must be quick, because every writer of this node waits for it,
     /// and must not block; if it panics, the number is given again.

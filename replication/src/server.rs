@@ -32,6 +32,8 @@ const GATHER: Duration = Duration::from_millis(5);
 enum ServeError {
     #[error("the request cannot be read: {0}")]
     Request(#[from] meridian_replication_core::WireError),
+    #[error("this node has come back and fetches its own log first")]
+    Returning,
     #[error(transparent)]
     LogLost(#[from] LogLost),
     #[error(transparent)]
@@ -59,6 +61,9 @@ impl Replica {
             origins,
             shards,
         } = PullRequest::decode(request)?;
+        if self.hear_what_it_lost(peer, &origins, &have) {
+            return Err(ServeError::Returning);
+        }
         self.check_own_log(peer, &have)?;
         let mut pull = Pull {
             replica: self,

@@ -4,6 +4,7 @@ mod applying;
 mod cluster;
 mod convergence;
 mod quarantine;
+mod returning;
 mod sessions;
 mod setup;
 mod writing;

@@ -302,6 +302,8 @@ fn refused(error: WriteError) -> Problem {
             Problem::new(Slug::Overloaded, error.to_string())
                 .retry_after(std::time::Duration::from_secs(1))
         }
+        WriteError::Returning(_) => Problem::new(Slug::Overloaded, error.to_string())
+            .retry_after(std::time::Duration::from_secs(1)),
         other => Problem::new(Slug::Internal, other.to_string()),
     }
 }

@@ -1,6 +1,7 @@
 //! Three replicas linked by the real mesh over loopback.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -73,6 +74,16 @@ impl Cluster {
     /// As [`Cluster::start`], but the first node of `mute` tells the second nothing.
     pub(super) fn start_mute(links: &[(u64, u64)], mute: Option<(u64, u64)>) -> Self {
         let folder = TempDir::new().expect("a folder");
+        Self::start_in(folder, links, mute, None)
+    }
+
+    /// Over what is in `folder`; node `returns` has lost a part of it.
+    pub(super) fn start_in(
+        folder: TempDir,
+        links: &[(u64, u64)],
+        mute: Option<(u64, u64)>,
+        returns: Option<u64>,
+    ) -> Self {
         let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
         authority.save(folder.path()).expect("saved");
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
@@ -104,7 +115,8 @@ impl Cluster {
                     address: addresses[usize::try_from(other).expect("small") - 1].to_string(),
                 })
                 .collect();
-            let mut wanted = options(folder.path().join(format!("data-{id}")), id);
+            let mut wanted = options(data_of(folder.path(), id), id);
+            wanted.returns = (returns == Some(id)).then(|| "a return".to_owned());
             wanted.pull_silence_max = SILENCE_MAX;
             let replica = Replica::open(wanted).expect("opened");
             let mute_to = mute.filter(|(from, _)| *from == id).map(|(_, to)| node(to));
@@ -149,6 +161,11 @@ impl Cluster {
             .await
             .expect("every task ends");
     }
+}
+
+/// The database of a node.
+pub(super) fn data_of(folder: &Path, id: u64) -> PathBuf {
+    folder.join(format!("data-{id}"))
 }
 
 fn free_address() -> SocketAddr {
