@@ -51,6 +51,8 @@ pub(crate) struct ElsewhereRecord {
     /// The end of the log that this node had and has forgotten.
     #[prost(message, optional, tag = "2")]
     pub(crate) forgotten: Option<LogIdRecord>,
+    #[prost(bool, tag = "3")]
+    pub(crate) returns: bool,
 }
 
 impl Electorate {
@@ -109,6 +111,8 @@ pub(crate) struct Elsewhere {
     pub(crate) electorate: Electorate,
     /// The end of the log that this node had and has forgotten.
     pub(crate) forgotten: Option<LogIdOf>,
+    /// Whether it has left to come back: see `returning.rs`.
+    pub(crate) returns: bool,
 }
 
 impl Elsewhere {
@@ -123,6 +127,7 @@ impl Elsewhere {
         Ok(decoded.map(|record| Self {
             electorate: record.electorate.into(),
             forgotten: record.forgotten.map(LogIdOf::from),
+            returns: record.returns,
         }))
     }
 
@@ -130,6 +135,7 @@ impl Elsewhere {
         let record = ElsewhereRecord {
             electorate: (&self.electorate).into(),
             forgotten: self.forgotten.as_ref().map(LogIdRecord::from),
+            returns: self.returns,
         };
         let place = key.state(StateKind::Elsewhere);
         put(batch, STATE, place, &record.encode_to_vec());
@@ -159,6 +165,8 @@ pub(crate) enum Standing {
     Elsewhere(Elsewhere),
     /// It has no log, and knows nothing.
     Stranger,
+    /// It knows nothing, and may have had a log and given its vote: see `returning.rs`.
+    Lost,
 }
 
 impl Standing {
@@ -179,6 +187,9 @@ impl Standing {
         if let Some(elsewhere) = Elsewhere::read(records, key)? {
             return Ok(Self::Elsewhere(elsewhere));
         }
+        if shared.returns() {
+            return Ok(Self::Lost);
+        }
         // Founding writes the genesis record and the first entry together.
         let is_known = records
             .get(STATE, &key.state(StateKind::Genesis))?
@@ -194,7 +205,7 @@ impl Standing {
     pub(crate) fn admits(&self, entrance: Entrance) -> bool {
         match (self, entrance) {
             (Self::Member | Self::Founder, _) => true,
-            (Self::Elsewhere(_) | Self::Stranger, Entrance::Asked) => false,
+            (Self::Lost, _) | (Self::Elsewhere(_) | Self::Stranger, Entrance::Asked) => false,
             (Self::Stranger, Entrance::Led(_)) => true,
             // A message that was under way when this node left does not bring it back.
             (Self::Elsewhere(elsewhere), Entrance::Led(committed)) => {
@@ -205,6 +216,7 @@ impl Standing {
 }
 
 /// Writes down who votes on a group that has no log here, unless something later is known.
+/// Not for a node that has lost its log: what it is told may be from before.
 pub(crate) async fn note(
     shared: &Shared,
     genesis: &Genesis,
@@ -218,8 +230,13 @@ pub(crate) async fn note(
     {
         return Ok(());
     }
+    if known.is_none() && shared.returns() {
+        return Ok(());
+    }
+    let (forgotten, returns) = known.map_or((None, false), |it| (it.forgotten, it.returns));
     let told = Elsewhere {
-        forgotten: told.forgotten.max(known.and_then(|known| known.forgotten)),
+        forgotten: told.forgotten.max(forgotten),
+        returns,
         ..told
     };
     let mut batch = Batch::new();

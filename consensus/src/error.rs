@@ -47,6 +47,9 @@ pub enum ProposeError {
     /// The group was founded by another genesis record. Nothing was done.
     #[error("the group was founded by another genesis record")]
     GenesisMismatch,
+    /// This node has lost its records and has not been readmitted. Nothing was done.
+    #[error("this node has lost its records of the listing and is not readmitted yet")]
+    Lost,
     /// The group's records on this node cannot be used. Nothing was done.
     #[error("the group does not run on this node: {0}")]
     Ill(StorageError),
@@ -79,6 +82,9 @@ pub enum ReadError {
     /// The group was founded by another genesis record.
     #[error("the group was founded by another genesis record")]
     GenesisMismatch,
+    /// This node has lost its records and has not been readmitted.
+    #[error("this node has lost its records of the listing and is not readmitted yet")]
+    Lost,
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -91,6 +97,7 @@ pub(crate) enum WakeError {
     Moved(Electorate),
     Overloaded,
     GenesisMismatch,
+    Lost,
     Storage(StorageError),
 }
 
@@ -101,6 +108,7 @@ impl From<WakeError> for ProposeError {
             WakeError::Moved(electorate) => Self::Moved(electorate),
             WakeError::Overloaded => Self::Overloaded,
             WakeError::GenesisMismatch => Self::GenesisMismatch,
+            WakeError::Lost => Self::Lost,
             WakeError::Storage(cause) => Self::Ill(cause),
         }
     }
@@ -113,6 +121,7 @@ impl From<WakeError> for ReadError {
             WakeError::Moved(electorate) => Self::Moved(electorate),
             WakeError::Overloaded => Self::Overloaded,
             WakeError::GenesisMismatch => Self::GenesisMismatch,
+            WakeError::Lost => Self::Lost,
             WakeError::Storage(cause) => Self::Storage(cause),
         }
     }

@@ -12,7 +12,7 @@ use openraft::type_config::alias::SnapshotOf;
 use openraft::{RaftMetrics, ServerState, SnapshotMeta};
 
 use crate::applied_state::AppliedState;
-use crate::electorate::{Electorate, Hint};
+use crate::electorate::{Electorate, Elsewhere, Entrance, Hint};
 use crate::envelope::{Answer, AppendAnswer, BallotAnswer, Call, SnapshotCall};
 use crate::fence::FencedWriter;
 use crate::keys::GroupKey;
@@ -25,7 +25,8 @@ use crate::types::{LogIdOf, Raft, Types, VoteOf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupDescription {
     /// `leader`, `follower`, `candidate`, `learner`; `asleep`: not in memory, and woken by
-    /// its next use; or `elsewhere`: other nodes vote on it.
+    /// its next use; `elsewhere`: other nodes vote on it; or `lost`: this node has lost its
+    /// records, and has no part in it until it has been readmitted.
     pub role: &'static str,
     /// Raft's term.
     pub term: u64,
@@ -42,13 +43,18 @@ pub struct GroupDescription {
 impl GroupDescription {
     /// A group that has no log here.
     pub(crate) fn elsewhere(electorate: Electorate) -> Self {
+        Self::without_log("elsewhere", electorate.term, electorate.voters)
+    }
+
+    /// A group of which there is nothing here.
+    pub(crate) const fn without_log(role: &'static str, term: u64, voters: Vec<NodeId>) -> Self {
         Self {
-            role: "elsewhere",
-            term: electorate.term,
+            role,
+            term,
             leader: None,
             last_log_index: None,
             applied_index: None,
-            voters: electorate.voters,
+            voters,
         }
     }
 }
@@ -71,8 +77,8 @@ pub(crate) struct Group {
     pub(crate) is_stuck: AtomicBool,
     /// Whether anybody but another node has wanted it since it woke.
     pub(crate) wanted: AtomicBool,
-    /// The end of the log that this node once had of the group and has forgotten.
-    forgotten: Option<LogIdOf>,
+    /// What this node kept of the group while it had no log of it.
+    elsewhere: Option<Elsewhere>,
     hint: Hint,
     /// The last term whose leader has asked for votes: it leads no longer, whatever its
     /// followers remember.
@@ -84,7 +90,7 @@ pub(crate) struct Instance {
     pub(crate) raft: Raft,
     pub(crate) machine: LedgerMachine,
     pub(crate) fence: FencedWriter,
-    pub(crate) forgotten: Option<LogIdOf>,
+    pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) hint: Hint,
 }
 
@@ -94,7 +100,7 @@ impl Group {
             raft,
             machine,
             fence,
-            forgotten,
+            elsewhere,
             hint,
         } = instance;
         Self {
@@ -109,7 +115,7 @@ impl Group {
             hands_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
             wanted: AtomicBool::new(false),
-            forgotten,
+            elsewhere,
             hint,
             disowned_term: AtomicU64::new(0),
         }
@@ -122,7 +128,22 @@ impl Group {
     /// Whether this node may give its vote to anybody, itself included: not with less of
     /// the log than it once had.
     pub(crate) fn may_vote(&self, metrics: &RaftMetrics<Types>) -> bool {
-        self.forgotten.is_none() || metrics.last_applied >= self.forgotten
+        let forgotten = self.elsewhere.as_ref().and_then(|it| it.forgotten);
+        forgotten.is_none() || metrics.last_applied >= forgotten
+    }
+
+    /// Whether a message is from a leader that knows nothing of this node's having left:
+    /// until it has applied that itself, another's message may have woken the group.
+    fn is_from_before(&self, metrics: &RaftMetrics<Types>, call: &Call) -> bool {
+        let left = self.elsewhere.as_ref().map(|it| it.electorate.at());
+        if metrics.last_applied >= left {
+            return false;
+        }
+        match call.entrance() {
+            Ok(Entrance::Led(committed)) => committed < left,
+            Ok(Entrance::Asked) => false,
+            Err(_unreadable) => true,
+        }
     }
 
     /// Who votes on the group, if somebody has said that this node does not any more, and
@@ -197,6 +218,9 @@ impl Group {
             self.let_go_of_leader().await;
         }
         let metrics = self.metrics();
+        if self.is_from_before(&metrics, &call) {
+            return Answer::Refused("this node has left the group since".to_owned());
+        }
         if !self.may_vote(&metrics) {
             match call {
                 Call::Vote(_) | Call::PreVote(_) => {

@@ -4,6 +4,7 @@ mod admission;
 
 pub(crate) use admission::InUse;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ use crate::records::Records;
 use crate::shared::{Counts, Loads, Shared};
 use crate::sleeper;
 use crate::transport::GroupTransport;
-use crate::{GroupOptions, GroupStats, OpenError};
+use crate::{GroupOptions, GroupStats, OpenError, returning};
 
 /// Groups that wake at once: each reads a few records, and some write one.
 const WAKES_UNDER_WAY_MAX: usize = 64;
@@ -90,11 +91,13 @@ impl Groups {
             options.raft(Leadership::Resumed)?,
         );
         let rate = options.wakes_per_second_max;
-        let feed = Feed::open(&store, options.wall_clock.clone())?;
+        let returns = returning::is_open(&store, &options.past)?;
+        let feed = Feed::open(&store, options.wall_clock.clone(), returns)?;
         let groups = Self {
             inner: Arc::new(Inner {
                 shared: Arc::new(Shared {
                     node: options.node,
+                    returns: AtomicBool::new(returns),
                     config,
                     resuming,
                     records: Records::over(store),
@@ -198,7 +201,8 @@ impl Groups {
             return Ok(Some(GroupDescription::elsewhere(elsewhere.electorate)));
         }
         if vote.is_none() && last.is_none() {
-            return Ok(None);
+            let lost = || GroupDescription::without_log("lost", 0, Vec::new());
+            return Ok(self.inner.shared.returns().then(lost));
         }
         let committed = vote.filter(|vote| vote.committed);
         Ok(Some(GroupDescription {

@@ -167,6 +167,14 @@ const NO_GROUP: u8 = 0;
 /// Kind of a record without a group: a node that is to be freed of groups.
 const DRAIN: u8 = 1;
 
+/// Kind of a record without a group: the return that this node has completed.
+const RETURNED: u8 = 2;
+
+/// Where it is kept in [`STATE`] which return this node has completed.
+pub(crate) fn returned() -> Vec<u8> {
+    vec![NO_GROUP, RETURNED]
+}
+
 /// Where it is kept in [`STATE`] that a node is to be freed of groups.
 pub(crate) fn drain(node: u64) -> Vec<u8> {
     let mut key = vec![NO_GROUP, DRAIN];

@@ -15,6 +15,8 @@
 //!   (invariant 7): [`ProposeError::NoQuorum`] means that nothing was done.
 //! - Reads go through ReadIndex; leases are never used.
 //! - An event is in the feed of every voter that has applied it, once (`events.rs`).
+//! - A node that has lost its records gives no vote and confirms no entry in a group
+//!   before it has been readmitted (`returning.rs`).
 //! - A record is read with its checksum, or not at all (`records.rs`).
 //! - A group is founded by its genesis record alone, and refuses any other.
 //! - It goes to other voters by its own log alone: never two disjoint quorums
@@ -45,6 +47,7 @@ mod pace;
 mod planted;
 mod propose;
 mod records;
+mod returning;
 mod saved;
 mod shared;
 mod sleeper;
@@ -67,7 +70,7 @@ pub use events::{FEED_PAGE_MAX, FeedError, FeedPage, FeedPosition, FeedRecord, T
 pub use group::GroupDescription;
 pub use groups::Groups;
 pub use moves::{Move, MoveError, Moving};
-pub use options::{GroupOptions, WallClock};
+pub use options::{GroupOptions, Past, WallClock};
 pub use propose::LedgerView;
 pub use stats::GroupStats;
 pub use todo::{Due, DueCursor};

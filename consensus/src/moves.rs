@@ -112,6 +112,7 @@ impl From<WakeError> for MoveError {
             WakeError::Moved(electorate) => Self::Moved(electorate),
             WakeError::Overloaded => Self::Overloaded,
             WakeError::GenesisMismatch => Self::GenesisMismatch,
+            WakeError::Lost => Self::NotVoter,
             WakeError::Storage(cause) => Self::Unknown(cause.to_string()),
         }
     }

@@ -56,6 +56,16 @@ impl std::fmt::Debug for WallClock {
     }
 }
 
+/// What a database holds of what its node has ever acknowledged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Past {
+    /// Everything.
+    Whole,
+    /// Not everything: the node has come back under its number without its records, and
+    /// the database began empty. Tells this return from any other.
+    Lost(String),
+}
+
 /// Options of the booking plane. The timings suit round trips up to 300 ms.
 #[derive(Debug, Clone)]
 pub struct GroupOptions {
@@ -63,6 +73,8 @@ pub struct GroupOptions {
     pub path: PathBuf,
     /// This node.
     pub node: NodeId,
+    /// What the database holds of what the node has ever acknowledged.
+    pub past: Past,
     /// How long a message waits for its answer before it is sent again: several round
     /// trips, and a wake at the other end.
     pub message_deadline: Duration,
@@ -99,6 +111,7 @@ impl GroupOptions {
         Self {
             path,
             node,
+            past: Past::Whole,
             message_deadline: Duration::from_millis(1_000),
             lease: Duration::from_secs(60),
             clock_ahead_max: Duration::from_millis(500),

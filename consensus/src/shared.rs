@@ -1,7 +1,7 @@
 //! What all groups of a node share.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ use crate::transport::GroupTransport;
 /// Shared by every group.
 pub(crate) struct Shared {
     pub(crate) node: NodeId,
+    /// Whether this node has lost its records of groups: see `returning.rs`.
+    pub(crate) returns: AtomicBool,
     /// For a group that has to be elected before it leads.
     pub(crate) config: Arc<Config>,
     /// For a leader that went to sleep in good order: it takes up where it was.
@@ -63,6 +65,12 @@ pub(crate) struct Counts {
 }
 
 impl Shared {
+    /// Whether a group of which there is no record here may be one whose records were
+    /// lost.
+    pub(crate) fn returns(&self) -> bool {
+        self.returns.load(Ordering::Acquire)
+    }
+
     /// Whether a node is alive, by the pulse between the two nodes. This one is.
     pub(crate) fn is_alive(&self, node: NodeId) -> bool {
         self.alive_for(node).is_some()

@@ -31,12 +31,13 @@ use crate::log_store::GroupLog;
 use crate::state_machine::LedgerMachine;
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 use crate::{
-    GroupOptions, GroupTransport, Groups, LedgerView, ProposeError, ReadError, TransportError,
+    GroupOptions, GroupTransport, Groups, LedgerView, Past, ProposeError, ReadError, TransportError,
 };
 
 mod damage;
 mod events;
 mod moving;
+mod returning;
 mod saved;
 pub(crate) mod sim;
 mod sleeping;
@@ -126,6 +127,8 @@ struct Cluster {
     deaths: BTreeMap<NodeId, CancellationToken>,
     /// Folders of nodes that were killed: their old instances end by and by.
     graves: Vec<TempDir>,
+    /// Nodes that have come back without their records.
+    pasts: BTreeMap<u64, Past>,
 }
 
 impl Cluster {
@@ -146,6 +149,7 @@ impl Cluster {
             running: BTreeMap::new(),
             deaths: BTreeMap::new(),
             graves: Vec::new(),
+            pasts: BTreeMap::new(),
         };
         for id in 1..=nodes {
             cluster.start_node(id);
@@ -160,6 +164,7 @@ impl Cluster {
         options.message_deadline = Duration::from_millis(400);
         options.idle = self.idle;
         options.groups_awake_max = AWAKE_MAX;
+        options.past = self.pasts.get(&id).cloned().unwrap_or(Past::Whole);
         let dead = CancellationToken::new();
         self.deaths.insert(node(id), dead.clone());
         let line = Line {

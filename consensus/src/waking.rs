@@ -70,6 +70,7 @@ impl Group {
         if !standing.admits(entrance) {
             return Err(match standing {
                 Standing::Elsewhere(elsewhere) => WakeError::Moved(elsewhere.electorate),
+                Standing::Lost => WakeError::Lost,
                 _ => WakeError::NotVoter,
             });
         }
@@ -105,7 +106,7 @@ impl Group {
             raft,
             machine,
             fence,
-            forgotten: elsewhere.and_then(|elsewhere| elsewhere.forgotten),
+            elsewhere,
             hint,
         };
         Ok(Self::new(shared, genesis, instance))

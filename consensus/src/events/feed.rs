@@ -19,6 +19,8 @@ use crate::options::WallClock;
 pub(crate) struct Feed {
     next: Mutex<Next>,
     wall_clock: WallClock,
+    /// What was told before is lost, without a trace in the database yet.
+    since: FeedPosition,
 }
 
 /// Where the next record goes.
@@ -37,8 +39,14 @@ pub(crate) struct News<'a> {
 }
 
 impl Feed {
-    /// Takes the feed up where it was left. Touches nothing on disk.
-    pub(crate) fn open(store: &Store, wall_clock: WallClock) -> Result<Self, StorageError> {
+    /// Takes the feed up where it was left. Touches nothing on disk. The feed of a node
+    /// that `returns` without its records gives no position again either: its first run
+    /// has a number that no earlier one can have reached by counting.
+    pub(crate) fn open(
+        store: &Store,
+        wall_clock: WallClock,
+        returns: bool,
+    ) -> Result<Self, StorageError> {
         let last = last(store)?;
         let offset = match &last {
             Some((position, value)) => position.offset + StoredRecord::bytes(value),
@@ -46,9 +54,18 @@ impl Feed {
             None => cut(store)?.offset,
         };
         let run = stored_run(store)?;
+        let begins_anew = returns && run == 0;
         let position = FeedPosition {
-            run: run.saturating_add(1),
+            run: if begins_anew {
+                wall_clock.now_ms().max(1)
+            } else {
+                run.saturating_add(1)
+            },
             offset,
+        };
+        let since = FeedPosition {
+            run: if begins_anew { position.run - 1 } else { 0 },
+            offset: 0,
         };
         Ok(Self {
             next: Mutex::new(Next {
@@ -56,6 +73,7 @@ impl Feed {
                 begun: false,
             }),
             wall_clock,
+            since,
         })
     }
 
@@ -77,6 +95,9 @@ impl Feed {
             // Fsynced with the first record, before anybody can read it: no other run
             // will give this one's positions away again.
             batch.put(FEED, RUN.to_vec(), next.position.run.to_be_bytes().to_vec());
+            if self.since > FeedPosition::default() {
+                batch.put(FEED, CUT.to_vec(), self.since.to_bytes().to_vec());
+            }
             durability = Durability::Synced;
         }
         let mut position = next.position;
@@ -103,16 +124,16 @@ impl Feed {
             next.position.run
         };
         if after.is_some_and(|after| after.run > run) {
-            let oldest = cut(store)?;
+            let oldest = self.cut(store)?;
             return Err(FeedError::Gone { oldest });
         }
-        let start = after.map_or_else(|| cut(store), Ok)?;
+        let start = after.map_or_else(|| self.cut(store), Ok)?;
         let mut records = Vec::new();
         for (key, value) in store.scan(FEED, &start.next_key(), &END, limit)? {
             records.push(decode(&key, &value)?);
         }
         // Looked at last: what is cut off meanwhile is not passed over in silence.
-        let cut = cut(store)?;
+        let cut = self.cut(store)?;
         match after {
             Some(after) if after < cut => Err(FeedError::Gone { oldest: cut }),
             _ => Ok(FeedPage {
@@ -120,6 +141,11 @@ impl Feed {
                 records,
             }),
         }
+    }
+
+    /// Everything up to here has been cut off, or lost.
+    fn cut(&self, store: &Store) -> Result<FeedPosition, StorageError> {
+        Ok(cut(store)?.max(self.since))
     }
 
     /// Bytes from the oldest record to the next one.

@@ -39,7 +39,7 @@ impl Groups {
     /// The same for whoever does not keep it awake.
     pub(crate) async fn enter_to_use(&self, genesis: &Genesis) -> Result<InUse, WakeError> {
         let entered = self.enter(genesis, Entrance::Asked).await;
-        if matches!(entered, Err(WakeError::Storage(_))) {
+        if matches!(entered, Err(WakeError::Lost | WakeError::Storage(_))) {
             self.disown(genesis);
         }
         entered

@@ -182,5 +182,6 @@ fn outside(electorate: Electorate, forgotten: Option<LogIdOf>) -> Elsewhere {
     Elsewhere {
         electorate,
         forgotten,
+        returns: false,
     }
 }

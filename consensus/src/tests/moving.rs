@@ -3,7 +3,7 @@
 
 mod crash;
 mod interrupted;
-mod leaving;
+pub(super) mod leaving;
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ const STEP: Duration = Duration::from_secs(4);
 /// The epoch of the topology in these tests.
 const EPOCH: u64 = 1;
 
-fn nodes(ids: &[u64]) -> Vec<NodeId> {
+pub(super) fn nodes(ids: &[u64]) -> Vec<NodeId> {
     ids.iter().copied().map(node).collect()
 }
 
-fn order(from: &[u64], to: &[u64]) -> Move {
+pub(super) fn order(from: &[u64], to: &[u64]) -> Move {
     Move {
         from: nodes(from),
         to: nodes(to),
@@ -34,7 +34,12 @@ fn order(from: &[u64], to: &[u64]) -> Move {
 impl Cluster {
     /// Asks for steps through `mover` until the group is where it should be, as a mover
     /// does that does not know where it stands; then tells everybody who runs.
-    async fn carry_out(&self, mover: u64, genesis: &Genesis, order: &Move) -> Electorate {
+    pub(super) async fn carry_out(
+        &self,
+        mover: u64,
+        genesis: &Genesis,
+        order: &Move,
+    ) -> Electorate {
         let settled = timeout(2 * DEADLINE, async {
             loop {
                 let groups = self.node(mover);
@@ -54,7 +59,7 @@ impl Cluster {
         settled
     }
 
-    async fn role(&self, id: u64, genesis: &Genesis) -> &'static str {
+    pub(super) async fn role(&self, id: u64, genesis: &Genesis) -> &'static str {
         let described = self.node(id).describe(&genesis.listing).await;
         described
             .expect("readable")

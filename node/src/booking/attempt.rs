@@ -64,6 +64,7 @@ pub(super) fn proposal_attempt(error: ProposeError) -> Attempt {
         ProposeError::NotVoter
         | ProposeError::NoQuorum
         | ProposeError::ClockAhead
+        | ProposeError::Lost
         | ProposeError::Ill(_) => Attempt::NotExecuted,
         ProposeError::Unknown => Attempt::Unknown,
         ProposeError::Overloaded => Attempt::Final(DeskError::Overloaded),
@@ -76,7 +77,9 @@ pub(super) fn read_attempt(error: ReadError) -> Attempt {
     match error {
         ReadError::NotLeader { leader } => Attempt::Elsewhere(leader),
         ReadError::Moved(electorate) => Attempt::Moved(electorate),
-        ReadError::NotVoter | ReadError::NoQuorum | ReadError::Storage(_) => Attempt::NotExecuted,
+        ReadError::NotVoter | ReadError::NoQuorum | ReadError::Lost | ReadError::Storage(_) => {
+            Attempt::NotExecuted
+        }
         ReadError::Overloaded => Attempt::Final(DeskError::Overloaded),
         ReadError::GenesisMismatch => Attempt::Final(DeskError::Misplaced),
     }

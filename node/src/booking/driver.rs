@@ -126,7 +126,9 @@ impl BookingDesk {
             }
             Err(ReadError::Overloaded) => return Err(DeskError::Overloaded),
             Err(ReadError::GenesisMismatch) => return Err(DeskError::Misplaced),
-            Err(ReadError::NoQuorum | ReadError::Storage(_)) => return Err(DeskError::NoQuorum),
+            Err(ReadError::NoQuorum | ReadError::Lost | ReadError::Storage(_)) => {
+                return Err(DeskError::NoQuorum);
+            }
         }
         let ledger = self.current(genesis).await?;
         self.drive_due(genesis, &ledger);

@@ -15,7 +15,7 @@ use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 
-async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
+pub(in crate::tests) async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
     let request = Request {
         genesis: genesis(number).encode().into(),
         call: Some(call),
@@ -26,7 +26,7 @@ async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
 }
 
 /// A candidate that knows the group as it was in the beginning.
-fn candidate_of_long_ago() -> Ballot {
+pub(in crate::tests) fn candidate_of_long_ago() -> Ballot {
     let request: VoteRequest<Types> =
         VoteRequest::new(VoteOf::new(1_000, 2), Some(LogIdOf::new_term_index(0, 0)));
     Ballot::from(&request)
@@ -66,6 +66,32 @@ async fn message_that_was_under_way_does_not_bring_a_group_back() {
         "{reply:?}"
     );
     assert_eq!(cluster.role(3, &genesis).await, "elsewhere");
+}
+
+/// Who has lost its vote as well would confirm what an old leader sends, once somebody
+/// else's message has woken the group.
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_of_before_is_not_followed_although_the_group_has_been_woken() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(26);
+    cluster.propose(&genesis, &block(1)).await;
+    let settled = cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
+        .await;
+    let led = Entrance::Led(Some(settled.at()));
+    let back = cluster.node(3);
+    drop(back.enter(&genesis, led).await.expect("taken in again"));
+    let append = AppendEntriesRequest::<Types> {
+        vote: VoteOf::new_committed(1_000, 2),
+        prev_log_id: None,
+        entries: Vec::new(),
+        leader_commit: Some(LogIdOf::new_term_index(settled.term, settled.index - 1)),
+    };
+    let reply = say(&cluster, 3, 26, Call::Append(Append::from(&append))).await;
+    assert!(
+        matches!(reply.answer, Some(Answer::Refused(_))),
+        "{reply:?}"
+    );
 }
 
 /// With its old log it was an obstacle to such a candidate, who could win with it and be

@@ -1,0 +1,246 @@
+//! The return of a node that has lost what it had acknowledged.
+//!
+//! Its votes and entries counted: with them forgotten it could give a second vote in one
+//! term, confirm an entry against its word, or help a candidate to win who lacks what was
+//! committed. So it comes back as if it were another node, one group at a time. Of a group
+//! of which its new database has no record it takes no message and gives no vote, whoever
+//! asks, until
+//!
+//! 1. the others have taken it out, by joint consensus and without its voice, and a leader
+//!    that a quorum has confirmed *since it asked* has told it so; it then writes down the
+//!    entry by which it was taken out;
+//! 2. a leader that has committed that entry, or a later one, sends it the log: as to any
+//!    new member. It votes when it has applied that entry, and counts when it is a voter
+//!    again.
+//!
+//! What its earlier life has said is then as good as said by a node that is dead: every
+//! membership in which it spoke ends before the one in which it speaks again. What others
+//! tell it unasked, it does not believe: a message may be from before.
+//!
+//! What it is not: it does not fetch listings, and it does not choose which groups come
+//! first. Groups of a cluster in which most voters have lost their records at once do not
+//! come back: that is a decision for people.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use meridian_regions::{Genesis, NodeId};
+use meridian_storage::{Batch, Durability, StorageError, Store};
+use tokio::time::Instant;
+
+use crate::electorate::{Elsewhere, Standing};
+use crate::keys::{GroupKey, STATE, returned};
+use crate::{Electorate, Groups, Move, MoveError, Moving, Past};
+
+/// How this node stands to a group, on its way back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Absence {
+    /// It is where it should be.
+    Over,
+    /// It may vote by a membership of its earlier life.
+    Lost,
+    /// It has been taken out, by those who vote now.
+    Out(Electorate),
+}
+
+/// Whether the node's return is not completed.
+pub(crate) fn is_open(store: &Store, past: &Past) -> Result<bool, StorageError> {
+    match past {
+        Past::Whole => Ok(false),
+        Past::Lost(life) => {
+            let completed = store.get(STATE, &returned())?;
+            Ok(completed.as_deref() != Some(life.as_bytes()))
+        }
+    }
+}
+
+impl Groups {
+    /// Whether this node has lost its records and has not completed its return.
+    #[must_use]
+    pub fn returns(&self) -> bool {
+        self.shared().returns()
+    }
+
+    /// Whether this node has to be readmitted to a group, as far as it knows. Wakes
+    /// nothing. One that is ill here does not count: that would not mend it.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails.
+    pub fn is_absent(&self, genesis: &Genesis) -> Result<bool, StorageError> {
+        let absence = self.absence(genesis);
+        if self
+            .records()
+            .check(&GroupKey::new(&genesis.listing))
+            .is_err()
+        {
+            return Ok(false);
+        }
+        Ok(absence? != Absence::Over)
+    }
+
+    /// Brings this node back into a group, as far as it comes by `deadline`. It may be
+    /// asked again until it succeeds, by a node that has been restarted, too.
+    ///
+    /// # Errors
+    /// [`MoveError`] if it has not been done yet.
+    pub async fn readmit(
+        &self,
+        genesis: &Genesis,
+        epoch: u64,
+        deadline: Duration,
+    ) -> Result<(), MoveError> {
+        let until = Instant::now() + deadline;
+        if self.absence(genesis).map_err(unreadable)? == Absence::Lost {
+            let out = self.step_out(genesis, epoch, until).await?;
+            self.note_out(genesis, &out).await.map_err(unreadable)?;
+        }
+        match self.absence(genesis).map_err(unreadable)? {
+            Absence::Out(electorate) => self.step_in(genesis, electorate, epoch, until).await,
+            Absence::Over | Absence::Lost => Ok(()),
+        }
+    }
+
+    /// The return is over: every group that there was when this node lost its records has
+    /// a record here again. Groups that are new are founded as ever.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails.
+    pub async fn complete_return(&self, life: &str) -> Result<(), StorageError> {
+        let mut batch = Batch::new();
+        batch.put(STATE, returned(), life.as_bytes().to_vec());
+        let permit = self.shared().writer.reserve().await?;
+        permit.submit(batch, Durability::Synced).await?;
+        self.shared().returns.store(false, Ordering::Release);
+        Ok(())
+    }
+
+    fn absence(&self, genesis: &Genesis) -> Result<Absence, StorageError> {
+        let key = GroupKey::new(&genesis.listing);
+        let last = self.records().last_entry(&key.entry(0), &key.end())?;
+        let standing = Standing::read(self.shared(), genesis, &key, last.is_some())?;
+        if standing == Standing::Lost {
+            return Ok(Absence::Lost);
+        }
+        let Some(out) = Elsewhere::read(self.records(), &key)?.filter(|it| it.returns) else {
+            return Ok(Absence::Over);
+        };
+        let applied = match self.places().peek(&genesis.listing) {
+            Some(group) => group.state.membership(),
+            None => self.stored_state(&genesis.listing)?.membership,
+        };
+        let configs = applied.membership().get_joint_config();
+        let votes = |config: &BTreeSet<u64>| config.contains(&self.node().get());
+        Ok(match (Electorate::of(&applied), configs.first()) {
+            // In the second of two it is not yet: the way has to be gone to its end.
+            (Some(_), Some(first)) if votes(first) => Absence::Over,
+            (Some(now), Some(first)) if now.at() > out.electorate.at() => {
+                let voters = first.iter().copied().filter_map(NodeId::new).collect();
+                Absence::Out(Electorate { voters, ..now })
+            }
+            _ => Absence::Out(out.electorate),
+        })
+    }
+
+    /// Has the group go on without this node; answers who votes, and by which entry.
+    async fn step_out(
+        &self,
+        genesis: &Genesis,
+        epoch: u64,
+        until: Instant,
+    ) -> Result<Elsewhere, MoveError> {
+        let mut from = genesis.voters.clone();
+        loop {
+            let others = from.iter().copied().filter(|voter| *voter != self.node());
+            let to: Vec<NodeId> = others.collect();
+            let voted = to.len() < from.len();
+            let order = Move { from, to, epoch };
+            match self.arrive(genesis, order, until).await {
+                Ok(electorate) => {
+                    // Taken out a moment ago, and killed before it was written down.
+                    let is_short = electorate.voters.len() < genesis.voters.len();
+                    return Ok(Elsewhere {
+                        forgotten: Some(electorate.at()),
+                        returns: voted || is_short,
+                        electorate,
+                    });
+                }
+                Err(MoveError::Changed(electorate)) => from = electorate.voters,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Has the group take this node in again, unless another has its place by now.
+    async fn step_in(
+        &self,
+        genesis: &Genesis,
+        out: Electorate,
+        epoch: u64,
+        until: Instant,
+    ) -> Result<(), MoveError> {
+        let mut now = out;
+        loop {
+            if now.voters.contains(&self.node()) {
+                return Ok(());
+            }
+            if now.voters.len() >= genesis.voters.len() {
+                let stays_out = Elsewhere {
+                    forgotten: Some(now.at()),
+                    returns: false,
+                    electorate: now,
+                };
+                let noted = self.note_out(genesis, &stays_out).await;
+                return noted.map_err(unreadable);
+            }
+            let back = now.voters.iter().copied().chain([self.node()]);
+            let order = Move {
+                to: back.collect(),
+                from: now.voters,
+                epoch,
+            };
+            match self.arrive(genesis, order, until).await {
+                Ok(settled) => {
+                    let everybody = settled.voters.clone();
+                    self.tell(genesis, &settled, &everybody, left(until)).await;
+                    return Ok(());
+                }
+                Err(MoveError::Changed(electorate)) => now = electorate,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Asks for steps until the group is where it should be.
+    async fn arrive(
+        &self,
+        genesis: &Genesis,
+        order: Move,
+        until: Instant,
+    ) -> Result<Electorate, MoveError> {
+        loop {
+            match self.move_step(genesis, &order, left(until)).await? {
+                Moving::Settled(electorate) => return Ok(electorate),
+                _ if left(until).is_zero() => return Err(MoveError::NoQuorum),
+                _ => {}
+            }
+        }
+    }
+
+    async fn note_out(&self, genesis: &Genesis, out: &Elsewhere) -> Result<(), StorageError> {
+        let voters = &out.electorate.voters;
+        tracing::info!(listing = %genesis.listing, ?voters, "a group goes on without this node");
+        let mut batch = Batch::new();
+        out.put(&mut batch, genesis, &GroupKey::new(&genesis.listing));
+        let permit = self.shared().writer.reserve().await?;
+        permit.submit(batch, Durability::Synced).await
+    }
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+fn unreadable(cause: StorageError) -> MoveError {
+    MoveError::Unknown(cause.to_string())
+}
