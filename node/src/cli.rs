@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Move every listing's bookings away from a node, and wait until it votes on none.
     Drain(DrainArgs),
+    /// Let a node that has lost its records come back at its next start, without them.
+    Rejoin(RejoinArgs),
     /// Serve a payment provider that moves no money and misbehaves on request.
     SandboxPayments(SandboxPaymentsArgs),
     /// Make the cluster's authority and the nodes' certificates.
@@ -61,6 +63,19 @@ pub(crate) struct StartArgs {
     /// Stop when standard input closes: a child of a test or the demo ends with it.
     #[arg(long, hide = true)]
     pub(crate) exit_with_stdin: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Nothing is deleted: databases are moved into a folder before-… beside. The node must be stopped."
+)]
+pub(crate) struct RejoinArgs {
+    /// The node's configuration, TOML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Lay one value over file and environment, as in `--set log.filter=debug`.
+    #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
+    pub(crate) set: Vec<String>,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod booking;
 mod cert;
 mod drain;
 mod listing;
+mod rejoin;
 mod sandbox_payments;
 mod start;
 mod status;
@@ -58,6 +59,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
         Command::Drain(arguments) => block_on(drain::run(arguments, out))?.map(|()| Done::Well),
+        Command::Rejoin(arguments) => rejoin::run(&arguments, out).map(|()| Done::Well),
         Command::SandboxPayments(arguments) => {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)
         }

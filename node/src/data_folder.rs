@@ -5,6 +5,11 @@
 //! and so is one of whose databases only one is left. A folder that was emptied
 //! altogether looks like that of a new node from here; the peers know better, and
 //! their pulls tell this node (`meridian_replication::LogLost`).
+//!
+//! A node that has lost its records comes back in a life of its own, which the record
+//! tells from the one before (`aside.rs`).
+
+mod aside;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -28,6 +33,29 @@ struct Record {
     node: u64,
     /// Random: tells two lives of one number apart.
     incarnation: String,
+    /// Set if this life began without the records of an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    returned: Option<Returned>,
+}
+
+/// How a life began in which the node has come back without its records.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Returned {
+    /// The databases that stand in a folder of their own: see `aside.rs`.
+    moved: Vec<String>,
+    stage: Stage,
+}
+
+/// How far it has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Stage {
+    /// Databases may stand in either place: no start before they are all aside.
+    SettingAside,
+    /// They are aside, and new ones may be there.
+    Aside,
+    /// The new ones are there.
+    Begun,
 }
 
 /// A folder that may be used by this node.
@@ -49,37 +77,31 @@ impl DataFolder {
         databases: &[&str],
     ) -> anyhow::Result<Self> {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
-        let record = path.join(RECORD);
         let expected = Record {
             cluster: identity.cluster.to_string(),
             node: identity.node.get(),
-            incarnation: format!("{:032x}", rand::random::<u128>()),
+            incarnation: fresh_incarnation(),
+            returned: None,
         };
-        if !record.exists() {
+        let Some(found) = Record::read(path, identity)? else {
             return Ok(Self {
                 path: path.to_path_buf(),
                 known: false,
                 record: expected,
             });
-        }
-        let text = fs::read_to_string(&record)
-            .with_context(|| format!("cannot read {}", record.display()))?;
-        let found: Record = toml::from_str(&text)
-            .with_context(|| format!("{} is damaged: restore it, or see the runbook `The data folder is not this node's`", record.display()))?;
-        if (&found.cluster, found.node) != (&expected.cluster, expected.node) {
+        };
+        let stage = found.returned.as_ref().map(|returned| returned.stage);
+        if stage == Some(Stage::SettingAside) {
             bail!(
-                "{} holds the data of node {} of cluster {}, the configuration says node {} of cluster {}: give each node a data_dir of its own",
-                path.display(),
-                found.node,
-                found.cluster,
-                expected.node,
-                expected.cluster
+                "the databases in {} are being set aside: run `meridian rejoin` again, which was interrupted",
+                path.display()
             );
         }
-        for database in databases {
+        let made = databases.iter().filter(|_| stage != Some(Stage::Aside));
+        for database in made {
             if !path.join(database).join(DATABASE_MARK).exists() {
                 bail!(
-                    "{} has been in use, but its database `{database}` is gone: what it had acknowledged must not be forgotten silently; restore the disk, or remove node {} from the topology and add a new one with a new number",
+                    "{} has been in use, but its database `{database}` is gone: what it had acknowledged must not be forgotten silently; restore the disk, or let node {} come back without it by `meridian rejoin`",
                     path.display(),
                     found.node
                 );
@@ -98,11 +120,12 @@ impl DataFolder {
     /// # Errors
     /// What the operating system says.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
-        if self.known {
+        let mut record = self.record.clone();
+        let begins = record.begin();
+        if self.known && !begins {
             return Ok(());
         }
-        self.write()
-            .with_context(|| format!("cannot write {}", self.path.join(RECORD).display()))?;
+        record.write(&self.path)?;
         tracing::info!(
             folder = %self.path.display(),
             incarnation = self.record.incarnation,
@@ -111,16 +134,65 @@ impl DataFolder {
         Ok(())
     }
 
-    fn write(&self) -> anyhow::Result<()> {
-        let unfinished = self.path.join(UNFINISHED);
-        let mut file = File::create(&unfinished)?;
-        file.write_all(toml::to_string(&self.record)?.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&unfinished, self.path.join(RECORD))?;
-        // The name is durable only with its folder.
-        File::open(&self.path)?.sync_all()?;
-        Ok(())
+    /// The life of a node that has come back without its records.
+    pub(crate) fn returns(&self) -> Option<&str> {
+        let returned = self.record.returned.as_ref();
+        returned.map(|_| self.record.incarnation.as_str())
     }
+}
+
+impl Record {
+    /// The record in a folder, if there is one, and if it is this node's.
+    fn read(folder: &Path, identity: &NodeIdentity) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(RECORD);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let found: Self = toml::from_str(&text)
+            .with_context(|| format!("{} is damaged: restore it, or see the runbook `The data folder is not this node's`", path.display()))?;
+        if (&found.cluster, found.node) != (&identity.cluster.to_string(), identity.node.get()) {
+            bail!(
+                "{} holds the data of node {} of cluster {}, the configuration says node {} of cluster {}: give each node a data_dir of its own",
+                folder.display(),
+                found.node,
+                found.cluster,
+                identity.node,
+                identity.cluster
+            );
+        }
+        Ok(Some(found))
+    }
+
+    /// Takes note that the new databases of a return are there; answers whether that is
+    /// new.
+    fn begin(&mut self) -> bool {
+        let returned = self.returned.as_mut();
+        let Some(returned) = returned.filter(|returned| returned.stage != Stage::Begun) else {
+            return false;
+        };
+        returned.stage = Stage::Begun;
+        true
+    }
+
+    fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let written = || -> anyhow::Result<()> {
+            let unfinished = folder.join(UNFINISHED);
+            let mut file = File::create(&unfinished)?;
+            file.write_all(toml::to_string(self)?.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(&unfinished, folder.join(RECORD))?;
+            // The name is durable only with its folder.
+            File::open(folder)?.sync_all()?;
+            Ok(())
+        };
+        written().with_context(|| format!("cannot write {}", folder.join(RECORD).display()))
+    }
+}
+
+fn fresh_incarnation() -> String {
+    format!("{:032x}", rand::random::<u128>())
 }
 
 #[cfg(test)]
@@ -133,9 +205,9 @@ mod tests {
 
     use super::{DATABASE_MARK, DataFolder};
 
-    const DATABASES: [&str; 2] = ["listings", "bookings"];
+    pub(super) const DATABASES: [&str; 2] = ["listings", "bookings"];
 
-    fn identity(node: u64) -> NodeIdentity {
+    pub(super) fn identity(node: u64) -> NodeIdentity {
         NodeIdentity {
             cluster: "test".parse().expect("a name"),
             region: "eu-west".parse().expect("a region"),
@@ -143,7 +215,7 @@ mod tests {
         }
     }
 
-    fn used(folder: &Path, node: u64) {
+    pub(super) fn used(folder: &Path, node: u64) {
         let claimed = DataFolder::claim(folder, &identity(node), &DATABASES).expect("claimed");
         for database in DATABASES {
             std::fs::create_dir_all(folder.join(database)).expect("made");

@@ -8,6 +8,7 @@
 //! What it is not: it decides nothing about quorums. That is the groups' own.
 
 mod listing;
+mod returning;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
@@ -15,13 +16,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{Stream, StreamExt};
 use meridian_consensus::{Drain, Groups};
 use meridian_regions::{Genesis, NodeId, ShardId, Topology};
 use meridian_replication::Replica;
 use meridian_storage::StorageError;
 use tokio::sync::Notify;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -60,9 +61,23 @@ struct Inner {
     per_second: NonZeroU32,
     under_way: AtomicU64,
     progress: Mutex<BTreeMap<NodeId, Progress>>,
+    /// How this node's own return goes.
+    returning: Mutex<Progress>,
     /// Held while a wish is looked at and written: one that is given up does not come back.
     wishes: tokio::sync::Mutex<()>,
     wished: Notify,
+}
+
+/// What is done about listings.
+#[derive(Debug, Clone)]
+enum Errand {
+    /// They are moved away from a node, and to none that is leaving.
+    Free {
+        node: NodeId,
+        leaving: BTreeSet<NodeId>,
+    },
+    /// This node, which has lost its records, is readmitted.
+    Return,
 }
 
 /// What a walk has come to.
@@ -88,6 +103,7 @@ impl Mover {
                 per_second,
                 under_way: AtomicU64::new(0),
                 progress: Mutex::default(),
+                returning: Mutex::default(),
                 wishes: tokio::sync::Mutex::default(),
                 wished: Notify::new(),
             }),
@@ -194,42 +210,60 @@ impl Mover {
     async fn walk(&self, wish: &mut Drain) -> Result<Walked, StorageError> {
         let mut walked = Walked::default();
         let drains = self.inner.groups.drains()?.into_iter();
-        let leaving: BTreeSet<NodeId> = drains.map(|wish| wish.node).collect();
-        let mut pace = interval(Duration::from_secs(1) / self.inner.per_second.get());
-        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let errand = Errand::Free {
+            node: wish.node,
+            leaving: drains.map(|wish| wish.node).collect(),
+        };
+        let mut pace = self.pace();
         for shard in ShardId::all() {
             if !self.stands(wish.node)? {
                 break;
             }
-            let found = self.voted_on(shard, wish.node).await?;
-            let (node, leaving) = (wish.node, &leaving);
-            let pace = tokio::sync::Mutex::new(&mut pace);
-            let moves = futures::stream::iter(found).map(async |genesis| {
-                pace.lock().await.tick().await;
-                self.inner.under_way.fetch_add(1, Ordering::Relaxed);
-                let moved = self.move_away(&genesis, node, leaving).await;
-                self.inner.under_way.fetch_sub(1, Ordering::Relaxed);
-                (genesis, moved)
-            });
-            let mut moves = std::pin::pin!(moves.buffer_unordered(UNDER_WAY_MAX));
-            while let Some((genesis, moved)) = moves.next().await {
-                match moved {
-                    Ok(()) => {
-                        walked.moved += 1;
-                        wish.moved += 1;
-                    }
-                    Err(cause) => {
-                        tracing::warn!(listing = %genesis.listing, cause, "not moved yet");
-                        walked.left += 1;
-                        walked.last_error = Some(format!("{}: {cause}", genesis.listing));
-                    }
-                }
+            let found = self.wanting(shard, &errand).await?;
+            let mut attended = std::pin::pin!(self.attend_all(found, &errand, &mut pace));
+            while let Some((genesis, done)) = attended.next().await {
+                wish.moved += u64::from(done.is_ok());
+                walked.note(&genesis, done);
                 if wish.moved % KEPT_EVERY == 1 {
                     self.keep(wish).await;
                 }
             }
         }
         Ok(walked)
+    }
+
+    fn pace(&self) -> Interval {
+        let mut pace = interval(Duration::from_secs(1) / self.inner.per_second.get());
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        pace
+    }
+
+    /// Attends to listings, a few at once and no faster than at a pace.
+    fn attend_all<'a>(
+        &'a self,
+        found: Vec<Genesis>,
+        errand: &'a Errand,
+        pace: &'a mut Interval,
+    ) -> impl Stream<Item = (Genesis, Result<(), String>)> + 'a {
+        let pace = Arc::new(tokio::sync::Mutex::new(pace));
+        let attended = futures::stream::iter(found).map(move |genesis| {
+            let pace = Arc::clone(&pace);
+            async move {
+                pace.lock().await.tick().await;
+                self.inner.under_way.fetch_add(1, Ordering::Relaxed);
+                let done = self.attend(&genesis, errand).await;
+                self.inner.under_way.fetch_sub(1, Ordering::Relaxed);
+                (genesis, done)
+            }
+        });
+        attended.buffer_unordered(UNDER_WAY_MAX)
+    }
+
+    async fn attend(&self, genesis: &Genesis, errand: &Errand) -> Result<(), String> {
+        match errand {
+            Errand::Free { node, leaving } => self.move_away(genesis, *node, leaving).await,
+            Errand::Return => self.readmit(genesis).await,
+        }
     }
 
     /// Writes down what has been done, unless the wish has been given up.
@@ -253,9 +287,9 @@ impl Mover {
         Ok(drains.iter().any(|one| one.node == node))
     }
 
-    /// The listings of a shard on which a node votes, as far as is known here.
-    async fn voted_on(&self, shard: ShardId, node: NodeId) -> Result<Vec<Genesis>, StorageError> {
-        let mover = self.clone();
+    /// The listings of a shard that want something to be done, as far as is known here.
+    async fn wanting(&self, shard: ShardId, errand: &Errand) -> Result<Vec<Genesis>, StorageError> {
+        let (mover, errand) = (self.clone(), errand.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let inner = &mover.inner;
             let listings = inner.replica.shard_digests(shard)?;
@@ -263,12 +297,38 @@ impl Mover {
             for one in listings {
                 let genesis = inner.replica.genesis(&one.listing);
                 let genesis = genesis.map_err(|cause| StorageError::Read(cause.to_string()))?;
-                found.extend(genesis.filter(|it| inner.groups.voters(it).contains(&node)));
+                if let Some(genesis) = genesis
+                    && errand.concerns(&inner.groups, &genesis)?
+                {
+                    found.push(genesis);
+                }
             }
             Ok(found)
         });
         looked
             .await
             .map_err(|cause| StorageError::Read(cause.to_string()))?
+    }
+}
+
+impl Errand {
+    fn concerns(&self, groups: &Groups, genesis: &Genesis) -> Result<bool, StorageError> {
+        match self {
+            Self::Free { node, .. } => Ok(groups.voters(genesis).contains(node)),
+            Self::Return => groups.is_absent(genesis),
+        }
+    }
+}
+
+impl Walked {
+    fn note(&mut self, genesis: &Genesis, done: Result<(), String>) {
+        match done {
+            Ok(()) => self.moved += 1,
+            Err(cause) => {
+                tracing::warn!(listing = %genesis.listing, cause, "not moved yet");
+                self.left += 1;
+                self.last_error = Some(format!("{}: {cause}", genesis.listing));
+            }
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use meridian_consensus::{GroupOptions, Groups, Retention};
+use meridian_consensus::{GroupOptions, Groups, Past, Retention};
 use meridian_regions::{NodeState, Topology};
 use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
 use meridian_storage::{StorageError, Writer};
@@ -36,8 +36,8 @@ use crate::node::Node;
 use crate::{admin, api, payments, settling};
 
 /// Databases, in the data folder.
-const LISTINGS_FOLDER: &str = "listings";
-const BOOKINGS_FOLDER: &str = "bookings";
+pub(crate) const LISTINGS_FOLDER: &str = "listings";
+pub(crate) const BOOKINGS_FOLDER: &str = "bookings";
 /// How long peers are given to hear that this node goes.
 const MESH_CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// How long tasks are awaited after they have been told to end.
@@ -45,9 +45,9 @@ const TASKS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// Everything that can be wrong before a port is opened, checked.
 pub(crate) struct Prepared {
-    config: Config,
-    identity: NodeIdentity,
-    topology: Arc<Topology>,
+    pub(crate) config: Config,
+    pub(crate) identity: NodeIdentity,
+    pub(crate) topology: Arc<Topology>,
     tls: TlsMaterial,
 }
 
@@ -234,14 +234,22 @@ pub(crate) fn assemble(
     let peers = peers_of(&topology, &identity);
     let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
-    let replica = Replica::open(replica_options(&config, &topology, &peers))
-        .context("cannot open the listings' database")?;
+    let returns = folder.returns().map(str::to_owned);
+    let replica = Replica::open(ReplicaOptions {
+        returns: returns.clone(),
+        ..replica_options(&config, &topology, &peers)
+    })
+    .context("cannot open the listings' database")?;
     let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
     options.peers = peers;
     let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
     let mesh = Mesh::start(options, service, tracker, background)?;
     let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(&topology)));
-    let groups = Groups::open(group_options(&config), transport, tracker, background)
+    let options = GroupOptions {
+        past: returns.clone().map_or(Past::Whole, Past::Lost),
+        ..group_options(&config)
+    };
+    let groups = Groups::open(options, transport, tracker, background)
         .context("cannot open the bookings' database")?;
     folder.settle()?;
     let bookings = BookingDesk::new(
@@ -276,6 +284,7 @@ pub(crate) fn assemble(
     let rate = config.bookings.moves_per_second_max;
     let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), rate);
     mover.start(tracker, background);
+    mover.bring_back(returns.as_deref(), tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -295,7 +304,7 @@ pub(crate) fn assemble(
 }
 
 /// Every other node that is still there.
-fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<PeerAddress> {
+pub(crate) fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<PeerAddress> {
     topology
         .nodes()
         .iter()
@@ -308,7 +317,11 @@ fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<PeerAddress> {
         .collect()
 }
 
-fn replica_options(config: &Config, topology: &Topology, peers: &[PeerAddress]) -> ReplicaOptions {
+pub(crate) fn replica_options(
+    config: &Config,
+    topology: &Topology,
+    peers: &[PeerAddress],
+) -> ReplicaOptions {
     let this = Member {
         node: config.node.id,
         region: config.node.region.clone(),

@@ -19,8 +19,8 @@ pub enum StorageError {
     /// Acknowledged changes are missing: the disk has lied or rotted.
     #[error(
         "the database at {path} has lost acknowledged changes: synced through {synced}, \
-         recovered through {recovered}. This node must not come back with its id: remove it \
-         from the topology and add a new node with an empty disk"
+         recovered through {recovered}. This node must not go on with what is left: set it aside \
+         by `meridian rejoin` (runbook `A node has lost its records`)"
     )]
     Lost {
         /// Directory of the database.

@@ -1,5 +1,6 @@
 //! What was acknowledged is still there, whatever process died.
 
+mod returning;
 mod writers;
 
 use serde_json::json;

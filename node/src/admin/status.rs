@@ -42,6 +42,11 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
         "writes_queued": stats.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
         "peers": peers,
+        "returning": node.mover.returning().map(|progress| json!({
+            "left": progress.left,
+            "last_error": progress.last_error,
+            "own_log": node.replica.waiting().map(|waiting| waiting.to_string()),
+        })),
         "moves_under_way": node.mover.under_way(),
         "drains": super::drains::all(&node)?,
     })))

@@ -57,6 +57,19 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
             millis(lag)
         )?;
     }
+    let returning = &status["returning"];
+    if !returning.is_null() {
+        writeln!(
+            out,
+            "\ncoming back without its records: {} groups left",
+            returning["left"]
+        )?;
+        for why in [&returning["last_error"], &returning["own_log"]] {
+            if let Some(why) = why.as_str() {
+                writeln!(out, "  {why}")?;
+            }
+        }
+    }
     for drain in status["drains"].as_array().into_iter().flatten() {
         let state = match drain["done_at"].as_str() {
             Some(at) => format!("done at {at}"),

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::Mover;
 
 /// Time for one step, an election and a snapshot included.
-const STEP_DEADLINE: Duration = Duration::from_secs(8);
+pub(super) const STEP_DEADLINE: Duration = Duration::from_secs(8);
 /// Time for a listing in one walk; what is not done by then is left to the next.
 const LISTING_DEADLINE: Duration = Duration::from_secs(60);
 /// Pause after a step that was not taken.
