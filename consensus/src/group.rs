@@ -206,9 +206,10 @@ impl Group {
         }
     }
 
-    /// Whether its Raft instance still runs.
+    /// Whether its Raft instance still runs, and may.
     pub(crate) fn is_running(&self) -> bool {
-        self.raft.metrics().borrow_watched().running_state.is_ok()
+        let runs = self.raft.metrics().borrow_watched().running_state.is_ok();
+        runs && self.shared.records.check(&self.key).is_ok()
     }
 
     /// Answers a message of another voter.
