@@ -305,7 +305,11 @@ impl Config {
             *path = base.join(&*path);
         }
         // Empty means none.
-        for path in [&mut self.payments.book, &mut self.payments.secret_file] {
+        for path in [
+            &mut self.payments.book,
+            &mut self.payments.ca_file,
+            &mut self.payments.secret_file,
+        ] {
             if !path.as_os_str().is_empty() {
                 *path = base.join(&*path);
             }

@@ -68,12 +68,11 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rcgen", &["meridian-transport"]),
     ("automerge", &["meridian-replication-core"]),
     ("openraft", &["meridian-consensus"]),
-    // The node asks payment providers; whatever asks a node goes through the client,
-    // but for what measures another system by the same HTTP client.
-    (
-        "reqwest",
-        &["meridian-client", "meridian-node", "meridian-bench"],
-    ),
+    // Whatever asks a node goes through the client, but for what measures another system
+    // by the same HTTP client.
+    ("reqwest", &["meridian-client", "meridian-bench"]),
+    // The node asks payment providers, by HTTPS.
+    ("hyper-rustls", &["meridian-node"]),
     ("axum", &["meridian-node"]),
 ];
 

@@ -13,9 +13,11 @@ pub struct PaymentsSection {
     pub provider: PaymentsProvider,
     /// Where the sandbox writes down what it does. Empty: it keeps nothing.
     pub book: PathBuf,
-    /// The provider's address, as in `http://127.0.0.1:7450`. Stripe itself is reached
-    /// through a proxy on this machine that adds TLS.
+    /// The provider's address: `https://api.stripe.com`, or `http://127.0.0.1:7450` for a
+    /// provider on this machine.
     pub url: String,
+    /// PEM file with authorities to believe beside those of this machine. Empty: none.
+    pub ca_file: PathBuf,
     /// File with the provider's secret key. Empty: the variable is read.
     pub secret_file: PathBuf,
     /// Variable of the environment with the provider's secret key.
@@ -45,6 +47,7 @@ impl Default for PaymentsSection {
             provider: PaymentsProvider::Sandbox,
             book: PathBuf::new(),
             url: String::new(),
+            ca_file: PathBuf::new(),
             secret_file: PathBuf::new(),
             secret_env: "MERIDIAN_PAYMENTS_SECRET".to_owned(),
             deadline_ms: NonZeroU64::new(10_000).expect("not zero"),

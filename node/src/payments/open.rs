@@ -1,9 +1,12 @@
 //! The provider that the configuration names.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
+use axum::http::Uri;
+use meridian_transport::Trust;
 
 use super::PaymentProvider;
 use super::sandbox::{Book, Sandbox, Teller};
@@ -27,17 +30,49 @@ pub(crate) fn open(payments: &PaymentsSection) -> anyhow::Result<Arc<dyn Payment
             if payments.url.is_empty() {
                 bail!("payments.url: say where the payment provider is");
             }
-            // The HTTP client is built without TLS (ADR 12): better said at the start
-            // than at the first booking.
-            if !payments.url.starts_with("http://") {
-                bail!(
-                    "payments.url: {} is not http:// - this build has no TLS towards providers; put a proxy that adds it on this machine",
-                    payments.url
-                );
-            }
+            let trust = trust(payments)?;
             let secret = secret(payments)?;
-            Arc::new(Stripe::new(&payments.url, secret).context("payments.url")?)
+            let stripe = Stripe::new(&payments.url, secret, trust);
+            Arc::new(stripe.context("payments.ca_file")?)
         }
+    })
+}
+
+/// Whom to believe that they are the provider: said at the start, and not found missing at
+/// the first booking.
+fn trust(payments: &PaymentsSection) -> anyhow::Result<Trust<'_>> {
+    let is_named = !payments.ca_file.as_os_str().is_empty();
+    if payments.url.starts_with("https://") {
+        return Ok(if is_named {
+            Trust::MachineAnd(&payments.ca_file)
+        } else {
+            Trust::Machine
+        });
+    }
+    if !payments.url.starts_with("http://") {
+        bail!(
+            "payments.url: {} is neither https:// nor http://",
+            payments.url
+        );
+    }
+    if is_named {
+        bail!("payments.ca_file: payments.url is not https://, so nobody is believed by it");
+    }
+    if !is_on_this_machine(&payments.url) {
+        tracing::warn!(
+            url = payments.url,
+            "payments.url is not https://: whoever is on the way can read the provider's key"
+        );
+    }
+    Ok(Trust::Nobody)
+}
+
+fn is_on_this_machine(url: &str) -> bool {
+    let url = url.parse::<Uri>();
+    let host = url.ok().and_then(|url| url.host().map(str::to_owned));
+    host.is_some_and(|host| {
+        let address = host.trim_matches(['[', ']']).parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     })
 }
 

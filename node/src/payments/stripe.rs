@@ -10,45 +10,30 @@ mod reply;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod wire;
 
-use std::time::Duration;
-
-use reqwest::{Client, RequestBuilder};
+use meridian_transport::{TlsError, Trust};
 
 use super::{Charge, PaymentError, PaymentFuture, PaymentProvider, Voided};
 use reply::{Intent, Refund, read};
+use wire::Wire;
 
 pub(crate) use secret::Secret;
-
-/// Time for a connection: a provider that is down is found out early.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// Time for one answer. The driver's own deadline may be shorter.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// See the module.
 #[derive(Debug, Clone)]
 pub(crate) struct Stripe {
-    http: Client,
-    url: String,
-    secret: Secret,
+    wire: Wire,
 }
 
 impl Stripe {
     /// An adapter for the API at `url`.
     ///
     /// # Errors
-    /// The system's HTTP stack cannot be set up.
-    pub(crate) fn new(url: &str, secret: Secret) -> Result<Self, reqwest::Error> {
-        let http = Client::builder()
-            .no_proxy()
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(ANSWER_TIMEOUT)
-            .build()?;
-        Ok(Self {
-            http,
-            url: url.trim_end_matches('/').to_owned(),
-            secret,
-        })
+    /// [`TlsError`] if whom to trust cannot be read.
+    pub(crate) fn new(url: &str, secret: Secret, trust: Trust<'_>) -> Result<Self, TlsError> {
+        let wire = Wire::new(url, secret, trust)?;
+        Ok(Self { wire })
     }
 
     /// Makes the booking's intent, or finds the one that was made.
@@ -78,8 +63,7 @@ impl Stripe {
     }
 
     async fn intent(&self, id: &str) -> Result<Intent, PaymentError> {
-        let url = format!("{}/v1/payment_intents/{id}", self.url);
-        read(self.sign(self.http.get(url)).send().await).await
+        read(&self.wire.get(&format!("/v1/payment_intents/{id}")).await?)
     }
 
     async fn post<T: serde::de::DeserializeOwned>(
@@ -88,16 +72,7 @@ impl Stripe {
         form: &[(&str, String)],
         key: &str,
     ) -> Result<T, PaymentError> {
-        let request = self
-            .http
-            .post(format!("{}{path}", self.url))
-            .header("Idempotency-Key", key)
-            .form(form);
-        read(self.sign(request).send().await).await
-    }
-
-    fn sign(&self, request: RequestBuilder) -> RequestBuilder {
-        request.bearer_auth(self.secret.reveal())
+        read(&self.wire.post(path, form, key).await?)
     }
 
     async fn authorized(&self, charge: &Charge) -> Result<String, PaymentError> {

@@ -27,7 +27,7 @@ const ALPN: &[u8] = b"meridian/1";
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file is missing, unreadable, or not PEM.
-    #[error("cannot use {path}: {cause}; `meridian cert` makes these files")]
+    #[error("cannot use {path}: {cause}; `meridian cert` makes those of the cluster")]
     File {
         /// The file.
         path: PathBuf,
@@ -37,6 +37,11 @@ pub enum TlsError {
     /// Certificate, key and authority do not fit together.
     #[error("certificate, key and authority do not fit together: {0}")]
     Mismatch(String),
+    /// This machine trusts nobody.
+    #[error(
+        "no certificate authority is known on this machine: install ca-certificates, or name a PEM file"
+    )]
+    NoAuthorities,
     /// The certificate names no node of ours.
     #[error(transparent)]
     Identity(#[from] IdentityError),
@@ -82,18 +87,8 @@ impl TlsMaterial {
     /// # Errors
     /// [`TlsError::File`] names the file.
     pub fn load(ca: &Path, cert: &Path, key: &Path) -> Result<Self, TlsError> {
-        let refused = |path: &Path, cause: rustls_pki_types::pem::Error| TlsError::File {
-            path: path.to_path_buf(),
-            cause: cause.to_string(),
-        };
-        let authorities = CertificateDer::pem_file_iter(ca)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(|cause| refused(ca, cause))?;
-        if authorities.is_empty() {
-            return Err(refused(ca, rustls_pki_types::pem::Error::NoItemsFound));
-        }
         Ok(Self {
-            authorities,
+            authorities: authorities(ca)?,
             certificate: CertificateDer::from_pem_file(cert)
                 .map_err(|cause| refused(cert, cause))?,
             key: PrivateKeyDer::from_pem_file(key).map_err(|cause| refused(key, cause))?,
@@ -174,6 +169,24 @@ impl TlsMaterial {
     }
 }
 
+/// The certificates in a PEM file, at least one.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|cause| refused(path, cause))?;
+    if found.is_empty() {
+        return Err(refused(path, rustls_pki_types::pem::Error::NoItemsFound));
+    }
+    Ok(found)
+}
+
+fn refused(path: &Path, cause: rustls_pki_types::pem::Error) -> TlsError {
+    TlsError::File {
+        path: path.to_path_buf(),
+        cause: cause.to_string(),
+    }
+}
+
 /// Who a verified certificate says its bearer is: it names one node and nothing else.
 pub(crate) fn certified_identity(
     certificate: &CertificateDer<'_>,
@@ -207,10 +220,10 @@ fn distrust(cause: &rustls::Error) -> String {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
+pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn mismatch(cause: impl std::fmt::Display) -> TlsError {
+pub(crate) fn mismatch(cause: impl std::fmt::Display) -> TlsError {
     TlsError::Mismatch(cause.to_string())
 }

@@ -1,13 +1,11 @@
 //! What Stripe answers, sorted by what may be concluded from it.
 
-use reqwest::{Response, StatusCode};
+use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use super::wire::Answer;
 use crate::payments::PaymentError;
-
-/// Longest answer that is read, in bytes; Stripe's have a few thousand.
-const BODY_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug, Deserialize)]
 pub(super) struct Intent {
@@ -34,25 +32,13 @@ struct Failure {
 }
 
 /// Reads an answer. Only an error that the provider itself words as final is one.
-pub(super) async fn read<T: DeserializeOwned>(
-    sent: Result<Response, reqwest::Error>,
-) -> Result<T, PaymentError> {
-    let unknown = |cause: reqwest::Error| PaymentError::Unknown(cause.without_url().to_string());
-    let mut response = sent.map_err(unknown)?;
-    let status = response.status();
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unknown)? {
-        if body.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(PaymentError::Unknown("its answer is too long".to_owned()));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    if status.is_success() {
-        return serde_json::from_slice(&body).map_err(|cause| {
+pub(super) fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, PaymentError> {
+    if answer.status.is_success() {
+        return serde_json::from_slice(&answer.body).map_err(|cause| {
             PaymentError::Unknown(format!("an answer of another shape: {cause}"))
         });
     }
-    Err(failure(status, &body))
+    Err(failure(answer.status, &answer.body))
 }
 
 fn failure(status: StatusCode, body: &[u8]) -> PaymentError {
@@ -78,7 +64,7 @@ fn failure(status: StatusCode, body: &[u8]) -> PaymentError {
 
 #[cfg(test)]
 mod tests {
-    use reqwest::StatusCode;
+    use axum::http::StatusCode;
 
     use super::failure;
     use crate::payments::PaymentError;

@@ -1,11 +1,14 @@
 //! The adapter against the sandbox's server, and against localstripe where it is
 //! installed: two independent ideas of what Stripe says.
 
+mod https;
+
 use std::net::{Ipv4Addr, TcpListener as StdListener};
 use std::process::Stdio;
 use std::time::Duration;
 
 use meridian_chaos::until;
+use meridian_transport::Trust;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
@@ -30,8 +33,12 @@ fn charge(key: &str, method: &str) -> Charge {
     }
 }
 
+fn secret() -> Secret {
+    Secret::new("sk_test_12345")
+}
+
 fn adapter(url: &str) -> Stripe {
-    Stripe::new(url, Secret::new("sk_test_12345")).expect("an HTTP client")
+    Stripe::new(url, secret(), Trust::Nobody).expect("an HTTP client")
 }
 
 /// The sandbox on a port of its own; it ends with the test's runtime.
