@@ -1,6 +1,7 @@
 //! Where a group's records stand in the shared database: few column families,
 //! every key beginning with the group.
 
+use meridian_consensus_core::KeyName;
 use meridian_regions::ListingId;
 
 /// Entries of all logs: `group ‖ index`.
@@ -13,8 +14,10 @@ pub(crate) const TODO: &str = "raft_todo";
 pub(crate) const FEED: &str = "event_feed";
 /// Groups of which a voter may not have everything: `voter ‖ group`, without values.
 pub(crate) const UNSETTLED: &str = "raft_unsettled";
+/// Where idempotency keys were used: `day ‖ key ‖ group`, see `key_uses.rs`.
+pub(crate) const KEY_USES: &str = "key_uses";
 /// Column families of the database.
-pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO, FEED, UNSETTLED];
+pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO, FEED, UNSETTLED, KEY_USES];
 
 /// Kinds of record in [`STATE`].
 #[derive(Debug, Clone, Copy)]
@@ -120,6 +123,20 @@ impl GroupKey {
             .map_or_else(|| "no listing".to_owned(), |listing| listing.to_string())
     }
 
+    /// Where it stands in [`KEY_USES`] that the group has seen a key that is kept until a
+    /// day since 1970.
+    pub(crate) fn key_use(&self, day: u32, name: &KeyName) -> Vec<u8> {
+        let mut key = key_uses_from(day, name);
+        key.extend_from_slice(&self.0);
+        key
+    }
+
+    /// The group in a key of [`KEY_USES`].
+    pub(crate) fn of_key_use(key: &[u8]) -> Option<Self> {
+        let group = key.get(size_of::<u32>() + size_of::<KeyName>()..)?;
+        Some(Self(group.to_vec()))
+    }
+
     /// The index in a key of the log.
     pub(crate) fn index_of(&self, key: &[u8]) -> Option<u64> {
         let index = key.strip_prefix(self.0.as_slice())?;
@@ -160,6 +177,18 @@ pub(crate) fn after(key: &[u8]) -> Vec<u8> {
 /// A key of [`TODO`] before everything that is due at `due_ms` or later.
 pub(crate) fn todo_from(due_ms: u64) -> Vec<u8> {
     due_ms.to_be_bytes().to_vec()
+}
+
+/// What keys of [`KEY_USES`] begin with for one idempotency key and one day.
+pub(crate) fn key_uses_from(day: u32, name: &KeyName) -> Vec<u8> {
+    let mut key = day.to_be_bytes().to_vec();
+    key.extend_from_slice(name);
+    key
+}
+
+/// The day in a key of [`KEY_USES`].
+pub(crate) fn day_of_key_use(key: &[u8]) -> Option<u32> {
+    Some(u32::from_be_bytes(*key.first_chunk()?))
 }
 
 /// What keys in [`STATE`] begin with that belong to no group: no listing's key is empty.

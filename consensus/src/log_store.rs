@@ -20,6 +20,7 @@ use prost::Message;
 
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
 use crate::fence::FencedWriter;
+use crate::key_uses;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, UNSETTLED};
 #[cfg(test)]
 use crate::planted::{Bug, is_planted};
@@ -263,6 +264,7 @@ impl RaftLogStorage<Types> for GroupLog {
                 let record = EntryRecord::from(&entry).encode_to_vec();
                 let key = self.key.entry(entry.log_id.index);
                 put(&mut batch, LOG, key, &record);
+                key_uses::note_entry(&mut batch, &self.key, &entry);
                 tail.appends += 1;
                 let append = tail.appends;
                 appended.push((entry.log_id.index, append));

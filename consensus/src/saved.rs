@@ -13,6 +13,7 @@ use prost::Message;
 
 use crate::applied_state::AppliedState;
 use crate::events::{Told, latest, news};
+use crate::key_uses;
 use crate::keys::{GroupKey, STATE, StateKind, TODO};
 use crate::records::{Records, put};
 
@@ -81,6 +82,8 @@ pub(crate) struct Saved {
     event: u64,
     /// Events taken and not yet in the feed: the ledger forgets the oldest of many.
     untold: Vec<Told>,
+    /// Whether the ledger came as a whole: its keys came with no entry.
+    came_whole: bool,
 }
 
 /// What a write adds to its batch, and what to note once it is queued.
@@ -105,7 +108,13 @@ impl Saved {
             event: progress.event,
             progress,
             untold: Vec::new(),
+            came_whole: false,
         })
+    }
+
+    /// Takes note that the ledger did not come by its entries.
+    pub(crate) const fn came_whole(&mut self) {
+        self.came_whole = true;
     }
 
     /// Takes what the ledger tells: to be called at every entry.
@@ -155,6 +164,9 @@ impl Saved {
             if let Some(due) = progress.todo {
                 batch.put(TODO, key.todo(due), Vec::new());
             }
+        }
+        if std::mem::take(&mut self.came_whole) {
+            key_uses::note_ledger(batch, key, &state.ledger);
         }
         if whole {
             let place = key.state(StateKind::Applied);

@@ -6,7 +6,7 @@
 //! newer than its log. Only a snapshot is fsynced, because entries are purged on its word.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
 use futures::{Stream, StreamExt};
@@ -129,8 +129,12 @@ impl LedgerMachine {
         self
     }
 
+    fn saved(&self) -> MutexGuard<'_, Saved> {
+        self.saved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn take_news(&self) {
-        let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut saved = self.saved();
         self.state.read(|state| saved.take_news(&state.ledger));
     }
 
@@ -154,7 +158,7 @@ impl LedgerMachine {
     /// of an entry in it.
     pub(crate) async fn settle(&self) -> io::Result<()> {
         let is_behind = {
-            let saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+            let saved = self.saved();
             self.state.read(|state| saved.is_behind(state))
         };
         if !is_behind || self.state.0.is_poisoned() {
@@ -169,7 +173,7 @@ impl LedgerMachine {
         let permit = self.writer.reserve().await?;
         // Held until the batch is queued: what is written later is as new as this.
         let (committed, moves) = {
-            let mut saved = self.saved.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut saved = self.saved();
             let mut batch = Batch::new();
             let (whole, durability) = match extent {
                 Extent::Whole(durability) => (true, durability),
@@ -356,7 +360,11 @@ impl RaftStateMachine<Types> for LedgerMachine {
     ) -> Result<(), io::Error> {
         let installed = AppliedState::decode(&snapshot)?;
         let before = self.revision();
-        self.state.change(|state| *state = installed);
+        {
+            let mut saved = self.saved();
+            self.state.change(|state| *state = installed);
+            saved.came_whole();
+        }
         Failpoint::SnapshotInstallBefore.hit();
         self.save(Extent::Whole(Durability::Synced)).await?;
         Failpoint::SnapshotInstallAfter.hit();

@@ -36,6 +36,7 @@ use crate::{
 
 mod damage;
 mod events;
+mod key_uses;
 mod moving;
 mod returning;
 mod saved;

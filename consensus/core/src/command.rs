@@ -4,6 +4,7 @@ use jiff::civil::Date;
 use prost::Message;
 
 use crate::day;
+use crate::ledger::{IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, KeyName, key_name};
 use crate::outcome::DecodeError;
 use crate::policy::CancelPolicy;
 use crate::settle::Settle;
@@ -40,6 +41,15 @@ impl Command {
         }
     }
 
+    /// How long its outcome is kept for its key, in milliseconds.
+    #[must_use]
+    pub fn key_lasts_ms(&self) -> u64 {
+        match self.key_kept_ms {
+            0 => IDEMPOTENCY_MS,
+            asked => asked.clamp(IDEMPOTENCY_MS_MIN, IDEMPOTENCY_MS_MAX),
+        }
+    }
+
     /// Its bytes.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -67,6 +77,14 @@ pub struct Idempotency {
     /// 32 bytes that stand for the request: the same key with others is a mistake.
     #[prost(bytes = "vec", tag = "3")]
     pub payload_hash: Vec<u8>,
+}
+
+impl Idempotency {
+    /// What stands for caller and key.
+    #[must_use]
+    pub fn name(&self) -> KeyName {
+        key_name(&self.caller, &self.key)
+    }
 }
 
 /// What to do. Each variant says why it exists.

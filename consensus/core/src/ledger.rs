@@ -26,8 +26,8 @@ use crate::slots::Hours;
 pub use answers::Fate;
 pub use events::{Event, EventKind, OUTBOX_EVENTS_MAX};
 pub use keys::{
-    IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, LASTING_RECORDS_MAX,
-    LASTING_RECORDS_OF_CALLER_MAX, PASSING_RECORDS_MAX,
+    IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, KeyName, LASTING_RECORDS_MAX,
+    LASTING_RECORDS_OF_CALLER_MAX, PASSING_RECORDS_MAX, key_name,
 };
 pub use occupancy::Slot;
 pub use room::{ENCODED_BYTES_MAX, HOLDS_OF_CALLER_MAX, RESERVATION_BYTES_MAX};
@@ -81,9 +81,7 @@ impl Ledger {
             .unwrap_or_else(Outcome::from);
         let worth = room::worth(&outcome, self.revision > before);
         if let Some((request, worth)) = request.zip(worth) {
-            let until_ms = self
-                .time_ms
-                .saturating_add(keys::kept_ms(command.key_kept_ms));
+            let until_ms = self.time_ms.saturating_add(command.key_lasts_ms());
             self.keys.remember(request, &outcome, worth, until_ms);
         }
         debug_assert_eq!(self.check_invariants(), Ok(()));

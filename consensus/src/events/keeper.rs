@@ -1,5 +1,6 @@
 //! Bounds the feed, in time and in bytes: what is older is cut off, oldest first, and
-//! where the cut was made is written down with it. Whoever comes back later is told.
+//! where the cut was made is written down with it. Whoever comes back later is told. The
+//! index of keys is cut in the same rounds.
 
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub(crate) fn start(
                 looks.tick().await;
                 if let Err(cause) = groups.cut_feed(retention).await {
                     tracing::error!(%cause, "cannot cut the feed of events");
+                }
+                if let Err(cause) = groups.forget_key_uses().await {
+                    tracing::error!(%cause, "cannot cut the index of keys");
                 }
             }
         };

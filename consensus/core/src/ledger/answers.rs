@@ -5,7 +5,7 @@ use crate::outcome::{Applied, Outcome, Replay, Reserved};
 use crate::rejection::Rejection;
 
 use super::Ledger;
-use super::keys::Known;
+use super::keys::{KeyName, Known};
 
 /// What became of a key.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +34,12 @@ impl Ledger {
             Some(outcome) => Fate::Settled(Box::new(self.answer(outcome, Replay::Replayed))),
             None => Fate::Unknown,
         }
+    }
+
+    /// The name of every key that has a record, and until when it is kept, in milliseconds
+    /// since 1970.
+    pub fn keys(&self) -> impl Iterator<Item = (KeyName, u64)> {
+        self.keys.names()
     }
 
     /// What [`Ledger::apply`] would answer to a command with this key; `None` if the

@@ -34,7 +34,13 @@ pub const PASSING_RECORDS_MAX: usize = 768;
 
 /// Stands for a caller's key. Half of BLAKE3: nobody gains by finding two keys of
 /// their own with one name, and another's is out of reach.
-pub(super) type Name = [u8; 16];
+pub type KeyName = [u8; 16];
+
+/// One name for caller and key.
+#[must_use]
+pub fn key_name(caller: &str, key: &str) -> KeyName {
+    half_hash(&[caller.as_bytes(), key.as_bytes()])
+}
 
 /// What a ledger knows of a key that comes again.
 pub(super) enum Known {
@@ -55,7 +61,7 @@ pub(super) enum Worth {
 
 #[derive(Debug, Clone, PartialEq)]
 struct Record {
-    payload: Name,
+    payload: KeyName,
     caller: u64,
     until_ms: u64,
     worth: Worth,
@@ -65,15 +71,15 @@ struct Record {
 /// The records of a ledger, found by name and by age.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Keys {
-    records: BTreeMap<Name, Record>,
-    ending: BTreeSet<(u64, Name)>,
-    passing: BTreeSet<(u64, Name)>,
+    records: BTreeMap<KeyName, Record>,
+    ending: BTreeSet<(u64, KeyName)>,
+    passing: BTreeSet<(u64, KeyName)>,
     lasting_of: BTreeMap<u64, usize>,
 }
 
 impl Keys {
     pub(super) fn find(&self, request: &Idempotency) -> Option<Known> {
-        let record = self.records.get(&name(&request.caller, &request.key))?;
+        let record = self.records.get(&request.name())?;
         if record.payload != half_hash(&[&request.payload_hash]) {
             return Some(Known::Mismatch);
         }
@@ -82,8 +88,14 @@ impl Keys {
 
     /// The outcome of a key, whatever the request was.
     pub(super) fn outcome(&self, caller: &str, key: &str) -> Option<Outcome> {
-        let record = self.records.get(&name(caller, key))?;
+        let record = self.records.get(&key_name(caller, key))?;
         Some(record.outcome.clone())
+    }
+
+    /// Every record's name, and until when it is kept, in milliseconds since 1970.
+    pub(super) fn names(&self) -> impl Iterator<Item = (KeyName, u64)> {
+        let records = self.records.iter();
+        records.map(|(name, record)| (*name, record.until_ms))
     }
 
     /// Whether a request of this caller that does something can be remembered.
@@ -119,12 +131,12 @@ impl Keys {
             worth,
             outcome: slim(outcome),
         };
-        self.insert(name(&request.caller, &request.key), record);
+        self.insert(request.name(), record);
     }
 
     /// Gives the record that waits for a payment its outcome.
     pub(super) fn settle(&mut self, attempt: &[u8], outcome: &Outcome) {
-        let record = Name::try_from(attempt)
+        let record = KeyName::try_from(attempt)
             .ok()
             .and_then(|name| self.records.get_mut(&name));
         if let Some(record) = record.filter(|one| matches!(one.outcome, Outcome::Pending(_))) {
@@ -162,7 +174,7 @@ impl Keys {
         }
         let mut keys = Self::default();
         for record in stored.records {
-            let half = |bytes: &[u8]| Name::try_from(bytes).map_err(DecodeError::new);
+            let half = |bytes: &[u8]| KeyName::try_from(bytes).map_err(DecodeError::new);
             let name = half(&record.name)?;
             let read = Record {
                 payload: half(&record.payload)?,
@@ -187,7 +199,7 @@ impl Keys {
         self.records.len() - self.passing.len()
     }
 
-    fn insert(&mut self, name: Name, record: Record) {
+    fn insert(&mut self, name: KeyName, record: Record) {
         self.drop_record(&name);
         self.ending.insert((record.until_ms, name));
         match record.worth {
@@ -199,7 +211,7 @@ impl Keys {
         self.records.insert(name, record);
     }
 
-    fn drop_record(&mut self, name: &Name) {
+    fn drop_record(&mut self, name: &KeyName) {
         let Some(record) = self.records.remove(name) else {
             return;
         };
@@ -249,19 +261,6 @@ struct Answer {
     outcome: Option<Outcome>,
 }
 
-/// How long the command asks its record to be kept, within bounds.
-pub(super) fn kept_ms(asked_ms: u64) -> u64 {
-    match asked_ms {
-        0 => IDEMPOTENCY_MS,
-        asked => asked.clamp(IDEMPOTENCY_MS_MIN, IDEMPOTENCY_MS_MAX),
-    }
-}
-
-/// One name for caller and key.
-pub(super) fn name(caller: &str, key: &str) -> Name {
-    half_hash(&[caller.as_bytes(), key.as_bytes()])
-}
-
 /// A record has a fixed size: what the reservation knows too is not kept twice.
 fn slim(outcome: &Outcome) -> Outcome {
     match outcome {
@@ -279,13 +278,13 @@ fn tag(caller: &str) -> u64 {
 }
 
 /// Each part's length keeps `a`, `bc` and `ab`, `c` apart.
-fn half_hash(parts: &[&[u8]]) -> Name {
+fn half_hash(parts: &[&[u8]]) -> KeyName {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
         hasher.update(part);
     }
-    let mut half = Name::default();
+    let mut half = KeyName::default();
     hasher.finalize_xof().fill(&mut half);
     half
 }

@@ -12,7 +12,7 @@ use crate::rejection::Rejection;
 use crate::reservation::{Reservation, ReservationState, StepKind};
 
 use super::shelf::{AUTHORIZATION_BYTES_MAX, REASON_BYTES_MAX};
-use super::{EventKind, Ledger, PAYMENT_TTL_MS, keys, rules};
+use super::{EventKind, Ledger, PAYMENT_TTL_MS, rules};
 
 impl Ledger {
     /// Begins the payment of a hold. One attempt at a time: a second key while one is
@@ -47,9 +47,7 @@ impl Ledger {
             amount: one.price.amount,
             currency: one.price.currency.clone(),
         });
-        let attempt = request.map_or_else(Vec::new, |request| {
-            keys::name(&request.caller, &request.key).to_vec()
-        });
+        let attempt = request.map_or_else(Vec::new, |request| request.name().to_vec());
         let time_ms = self.time_ms;
         self.shelf.change(number, |one| {
             one.expires_at_ms = time_ms.saturating_add(PAYMENT_TTL_MS);
