@@ -74,10 +74,12 @@ impl CallError {
         }
     }
 
-    /// Whether the request may have been executed nevertheless.
+    /// Whether the request may have been executed nevertheless: by this attempt, or by an
+    /// earlier one with the same key that is still under way.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        matches!(self, Self::Unknown(_)) || self.code() == Some("outcome-unknown")
+        let open = |code| matches!(code, "outcome-unknown" | "idempotency-in-flight");
+        matches!(self, Self::Unknown(_)) || self.code().is_some_and(open)
     }
 
     /// Whether sending the same request again, with the same key, makes sense.

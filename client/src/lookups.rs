@@ -7,14 +7,16 @@ use crate::error::CallError;
 use crate::send::Call;
 
 impl Client {
-    /// `GET /v1/outcomes/{key}`: what became of a request to `listing` with that key,
-    /// after [`CallError::Unknown`] and without repeating it. The body's `outcome` is
-    /// `committed`, `rejected` or `unknown`.
+    /// `GET /v1/outcomes/{key}`: what became of a request with that key, after
+    /// [`CallError::Unknown`] and without repeating it. The body's `outcome` is
+    /// `committed`, `rejected` or `unknown`. Who names the listing spares the cluster a
+    /// search.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn outcome(&self, key: &str, listing: &str) -> Result<Answer, CallError> {
-        let path = format!("/v1/outcomes/{key}?listing_id={listing}");
+    pub async fn outcome(&self, key: &str, listing: Option<&str>) -> Result<Answer, CallError> {
+        let listing = listing.map_or_else(String::new, |listing| format!("?listing_id={listing}"));
+        let path = format!("/v1/outcomes/{key}{listing}");
         self.send(Call::new(Method::GET, path)).await
     }
 

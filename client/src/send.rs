@@ -17,12 +17,11 @@ const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Refusals that a ledger keeps with the request's key.
-const VERDICTS: [&str; 5] = [
+const VERDICTS: [&str; 4] = [
     "slot-taken",
     "quote-stale",
     "hold-expired",
     "payment-declined",
-    "idempotency-mismatch",
 ];
 
 /// Whether a request may be sent again when its answer was lost.

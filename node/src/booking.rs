@@ -7,6 +7,8 @@ mod desk;
 mod driver;
 mod errand;
 mod here;
+mod in_flight;
+mod key_uses;
 mod moment;
 mod operator;
 mod rounds;

@@ -1,10 +1,11 @@
 //! What a repeated or lost request is told.
 
-use meridian_client::CallError;
+use meridian_chaos::until;
+use meridian_client::{CallError, Client, NewStay};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Scenario, book_surely, key, stay, text};
+use crate::harness::{PATIENCE, Scenario, book_surely, key, stay, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn repeated_key_gets_the_first_answer_whatever_the_listing_has_become() {
@@ -118,11 +119,17 @@ async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
         .api;
     let http = reqwest::Client::new();
     let outcome = async |key: &str| {
-        let url = format!("http://{api}/v1/outcomes/{key}?listing_id={listing}");
-        let answer = http.get(url).send().await.expect("sent");
-        assert_eq!(answer.status(), StatusCode::OK);
-        assert_eq!(answer.headers()["meridian-consistency"], "linearizable");
-        answer.json::<Value>().await.expect("an outcome")
+        let mut told = Vec::new();
+        for query in [format!("?listing_id={listing}"), String::new()] {
+            let url = format!("http://{api}/v1/outcomes/{key}{query}");
+            let answer = http.get(url).send().await.expect("sent");
+            assert_eq!(answer.status(), StatusCode::OK);
+            assert_eq!(answer.headers()["meridian-consistency"], "linearizable");
+            told.push(answer.json::<Value>().await.expect("an outcome"));
+        }
+        assert_eq!(told[0]["outcome"], told[1]["outcome"]);
+        assert_eq!(told[0]["answer"], told[1]["answer"]);
+        told.remove(1)
     };
     let keys: Vec<String> = (0..4).map(|_| key()).collect();
     let (night, free) = (stay(20), stay(22));
@@ -148,10 +155,88 @@ async fn outcome_of_a_lost_answer_can_be_asked_for_in_any_region() {
         let until: jiff::Timestamp = text(&unknown["until"]).parse().expect("an instant");
         assert!(until > now);
     }
-    let nowhere = client.outcome(&keys[0], "").await.err();
+    scenario.stop().await;
+}
+
+/// Books under a key until the outcome is known; answers it.
+async fn book_under(client: &Client, listing: &str, night: &NewStay, key: &str) -> Value {
+    let sold = until(PATIENCE, "a booking", async || {
+        client.book(listing, night, "card_ok", key).await.ok()
+    });
+    sold.await.expect("sold").body
+}
+
+/// Of four nodes three vote on the listing: who does not asks them.
+#[tokio::test(flavor = "multi_thread")]
+async fn outcome_is_found_by_its_key_at_every_node_whoever_of_them_is_down() {
+    let mut scenario = Scenario::with_a_second_node().await;
+    let listing = scenario.listing(1).await;
+    let (key, night) = (key(), stay(12));
+    let sold = book_under(&scenario.client(1), &listing, &night, &key).await;
+    for down in [None, Some(1), Some(2), Some(3), Some(4)] {
+        if let Some(down) = down {
+            scenario.cluster.kill(down).await.expect("it runs");
+        }
+        let up = scenario
+            .cluster
+            .ids()
+            .into_iter()
+            .filter(|id| Some(*id) != down);
+        for node in up {
+            let asked = format!("the outcome at node {node}, without {down:?}");
+            let found = until(PATIENCE, asked, async || {
+                // Right after a restart links may be missing beside those of the dead.
+                let found = scenario.client(node).outcome(&key, None).await.ok()?;
+                (found.body["outcome"] != "unknown").then_some(found)
+            });
+            let found = found.await.expect("a quorum").body;
+            assert_eq!(found, json!({"outcome": "committed", "answer": sold}));
+        }
+        if let Some(down) = down {
+            scenario.cluster.restart(down).await.expect("it starts");
+        }
+    }
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn same_key_through_two_regions_at_once_is_worked_on_once() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let key = key();
+    let night = stay(14);
+    let body = json!({
+        "listing_id": listing,
+        "check_in": night.check_in,
+        "check_out": night.check_out,
+        "guests": night.guests,
+        // Its client waits for a provider that never answers, until its deadline.
+        "payment_method": "card_timeout",
+    });
+    let http = reqwest::Client::new();
+    let book = async |node: u64| {
+        let mut nodes = scenario.cluster.nodes();
+        let api = nodes.find(|one| one.id == node).expect("a node").api;
+        let request = http.post(format!("http://{api}/v1/bookings"));
+        let request = request.header("Idempotency-Key", &key).json(&body);
+        let answer = request.send().await.expect("sent");
+        let status = answer.status();
+        let waits = answer.headers().contains_key("retry-after");
+        (status, waits, answer.json::<Value>().await.expect("JSON"))
+    };
+    let answers = tokio::join!(book(1), book(3));
+    let (begun, refused) = match answers {
+        (one, other) if one.0 == StatusCode::CONFLICT => (other, one),
+        answers => answers,
+    };
+    assert_eq!(begun.0, StatusCode::ACCEPTED, "{begun:?}");
     assert_eq!(
-        nowhere.as_ref().and_then(CallError::code),
-        Some("validation")
+        (refused.0, refused.1),
+        (StatusCode::CONFLICT, true),
+        "{refused:?}"
     );
+    assert_eq!(refused.2["code"], "idempotency-in-flight");
+    let (status, _, again) = book(2).await;
+    assert_eq!((status, again), (StatusCode::ACCEPTED, begun.2));
     scenario.stop().await;
 }

@@ -65,11 +65,13 @@ async fn booked(script: &'static [Then]) -> CallError {
 
 #[tokio::test]
 async fn refusal_after_a_lost_answer_is_unknown() {
-    const SCRIPTS: [&[Then]; 4] = [
+    const SCRIPTS: [&[Then]; 5] = [
         &[Then::HangUp, Then::Refuse("no-quorum", 503)],
         &[Then::HangUp, Then::Refuse("overloaded", 503)],
         &[Then::HangUp, Then::Refuse("session-behind", 503)],
         &[Then::HangUp, Then::Refuse("not-found", 404)],
+        // Said of another listing, perhaps by a node that does not know of this one.
+        &[Then::HangUp, Then::Refuse("idempotency-mismatch", 422)],
     ];
     for script in SCRIPTS {
         let error = booked(script).await;
@@ -89,6 +91,12 @@ async fn refusal_that_was_never_in_doubt_is_no_unknown() {
     assert_eq!(error.code(), Some("no-quorum"), "{error}");
     let error = booked(&[Then::Refuse("not-found", 404)]).await;
     assert_eq!(error.code(), Some("not-found"), "{error}");
+}
+
+#[tokio::test]
+async fn refusal_because_an_earlier_attempt_is_under_way_is_unknown() {
+    let error = booked(&[Then::Refuse("idempotency-in-flight", 409)]).await;
+    assert!(error.is_unknown(), "{error}");
 }
 
 #[tokio::test]

@@ -31,6 +31,10 @@ pub(crate) fn unanswered(error: DeskError) -> Problem {
         DeskError::NoQuorum => Problem::new(Slug::NoQuorum, detail).retry_after(NO_QUORUM_RETRY),
         DeskError::Unknown => Problem::new(Slug::OutcomeUnknown, detail).retry_after(UNKNOWN_RETRY),
         DeskError::Overloaded => Problem::new(Slug::Overloaded, detail).retry_after(UNKNOWN_RETRY),
+        DeskError::InFlight => {
+            Problem::new(Slug::IdempotencyInFlight, detail).retry_after(UNKNOWN_RETRY)
+        }
+        DeskError::KeyUsed => Problem::new(Slug::IdempotencyMismatch, detail),
         DeskError::Misplaced => Problem::new(Slug::Internal, detail),
     }
 }

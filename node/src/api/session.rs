@@ -83,6 +83,11 @@ impl Session {
         &self.request
     }
 
+    /// Until when the request is to be answered.
+    pub(crate) const fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
     /// A question of this request to a listing's group.
     pub(crate) const fn errand<'a>(&'a self, genesis: &'a Genesis) -> Errand<'a> {
         Errand {

@@ -3,6 +3,7 @@
 mod caller;
 mod deletion;
 mod hours;
+mod keys;
 mod quotes;
 
 use std::sync::Arc;

@@ -8,7 +8,7 @@ use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::NodeId;
 use prost::Message;
 
-use super::wire::{Answered, Asked, Failure, Read, Reply};
+use super::wire::{Answered, Asked, Failure, NotLeader, Read, Reply};
 
 /// Why there is no outcome.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +24,12 @@ pub(crate) enum DeskError {
     /// Surely nothing happened.
     #[error("too many bookings are under way: nothing was done")]
     Overloaded,
+    /// Another request with the same key is under way. Nothing was done for this one.
+    #[error("a request with this key is under way: repeat it in a moment to learn its outcome")]
+    InFlight,
+    /// The key has an outcome in another listing's ledger. Nothing was done.
+    #[error("this key was used for another listing: send a fresh one with a new request")]
+    KeyUsed,
     /// Nodes disagree about who votes for this listing.
     #[error("the voters of this listing do not agree on its genesis: tell the operator")]
     Misplaced,
@@ -107,20 +113,47 @@ pub(super) fn from_wire(reply: &Bytes) -> Result<Answer, Attempt> {
         Answered::Moved(told) => {
             Err(Electorate::decode(&told).map_or(Attempt::NotExecuted, Attempt::Moved))
         }
+        // Not what was asked.
+        Answered::Groups(_) => Err(Attempt::Unknown),
         Answered::Failed(code) => Err(match Failure::try_from(code) {
             Ok(Failure::NoQuorum | Failure::Malformed) => Attempt::NotExecuted,
             Ok(Failure::Overloaded) => Attempt::Final(DeskError::Overloaded),
+            Ok(Failure::InFlight) => Attempt::Final(DeskError::InFlight),
             Ok(Failure::Misplaced) => Attempt::Final(DeskError::Misplaced),
             Ok(Failure::Unknown | Failure::Unspecified) | Err(_) => Attempt::Unknown,
         }),
     }
 }
 
-pub(super) fn failure_of(error: &DeskError) -> Failure {
+/// What was asked for, on the wire.
+pub(super) fn answered(answer: &Answer) -> Answered {
+    match answer {
+        Answer::Applied(applied) => Answered::Applied(Applied::encode(applied)),
+        Answer::Ledger(ledger) => Answered::Ledger(Ledger::encode(ledger)),
+    }
+}
+
+/// Why there is no answer, on the wire.
+pub(super) fn unanswered(attempt: Attempt) -> Answered {
+    match attempt {
+        Attempt::Elsewhere(leader) => Answered::NotLeader(NotLeader {
+            leader: leader.map_or(0, NodeId::get),
+        }),
+        Attempt::Moved(electorate) => Answered::Moved(electorate.encode()),
+        Attempt::NotExecuted => Answered::Failed(Failure::Malformed.into()),
+        Attempt::Unknown => Answered::Failed(Failure::Unknown.into()),
+        Attempt::Final(error) => Answered::Failed(failure_of(&error).into()),
+    }
+}
+
+fn failure_of(error: &DeskError) -> Failure {
     match error {
         DeskError::NoQuorum => Failure::NoQuorum,
         DeskError::Unknown => Failure::Unknown,
         DeskError::Overloaded => Failure::Overloaded,
+        DeskError::InFlight => Failure::InFlight,
+        // Said where a request is asked, and never by whom it is forwarded to.
+        DeskError::KeyUsed => Failure::Malformed,
         DeskError::Misplaced => Failure::Misplaced,
     }
 }

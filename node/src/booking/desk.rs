@@ -20,11 +20,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
-use super::attempt::{Answer, Ask, Attempt, DeskError, failure_of, from_wire, to_wire};
+use super::attempt::{Answer, Ask, Attempt, DeskError, answered, from_wire, to_wire, unanswered};
 use super::candidates::Candidates;
 use super::driver::{Driver, DriverOptions};
 use super::errand::Errand;
-use super::wire::{Answered, Asked, Failure, Forwarded, NotLeader, Reply};
+use super::in_flight::{Claim, InFlight};
+use super::wire::{Answered, Asked, Forwarded, Reply};
 use crate::payments::PaymentProvider;
 use crate::request_id::RequestId;
 
@@ -42,8 +43,9 @@ const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 pub(crate) struct BookingDesk {
     node: NodeId,
     groups: Groups,
-    mesh: Mesh,
+    pub(super) mesh: Mesh,
     pub(super) driver: Driver,
+    pub(super) in_flight: InFlight,
     options: DeskOptions,
 }
 
@@ -77,6 +79,7 @@ impl BookingDesk {
             groups,
             mesh,
             driver: Driver::new(payments, options.driver, tasks),
+            in_flight: InFlight::default(),
             options,
         }
     }
@@ -92,7 +95,11 @@ impl BookingDesk {
         mut command: Command,
     ) -> Result<Applied, DeskError> {
         command.key_kept_ms = self.options.key_kept_ms;
-        match self.ask(errand, &Ask::Propose(command)).await? {
+        let claim = self.admit(&errand.genesis.listing, &command)?;
+        match self
+            .ask(errand, &Ask::Propose(command), claim.as_ref())
+            .await?
+        {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
         }
@@ -105,7 +112,11 @@ impl BookingDesk {
         mut command: Command,
     ) -> Result<Applied, DeskError> {
         command.key_kept_ms = self.options.key_kept_ms;
-        match self.ask(errand, &Ask::Book(command)).await? {
+        let claim = self.admit(&errand.genesis.listing, &command)?;
+        match self
+            .ask(errand, &Ask::Book(command), claim.as_ref())
+            .await?
+        {
             Answer::Applied(applied) => Ok(*applied),
             Answer::Ledger(_) => Err(DeskError::Unknown),
         }
@@ -113,13 +124,18 @@ impl BookingDesk {
 
     /// Reads the listing's ledger linearizably.
     pub(crate) async fn read(&self, errand: Errand<'_>) -> Result<Arc<Ledger>, DeskError> {
-        match self.ask(errand, &Ask::Read).await? {
+        match self.ask(errand, &Ask::Read, None).await? {
             Answer::Ledger(ledger) => Ok(ledger),
             Answer::Applied(_) => Err(DeskError::NoQuorum),
         }
     }
 
-    async fn ask(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, DeskError> {
+    async fn ask(
+        &self,
+        errand: Errand<'_>,
+        ask: &Ask,
+        claim: Option<&Claim>,
+    ) -> Result<Answer, DeskError> {
         let (genesis, deadline) = (errand.genesis, errand.deadline);
         let leader = self.groups.known_leader(genesis).await;
         let mut voters = self.groups.voters(genesis);
@@ -134,7 +150,7 @@ impl BookingDesk {
             let attempt = if target == self.node {
                 self.perform(errand, ask).await
             } else {
-                self.forward(target, errand, ask).await
+                self.forward(target, errand, ask, claim).await
             };
             match attempt {
                 Ok(answer) => return Ok(answer),
@@ -193,6 +209,7 @@ impl BookingDesk {
         target: NodeId,
         errand: Errand<'_>,
         ask: &Ask,
+        claim: Option<&Claim>,
     ) -> Result<Answer, Attempt> {
         let left = errand.deadline.saturating_duration_since(Instant::now());
         let request = Forwarded {
@@ -200,6 +217,7 @@ impl BookingDesk {
             deadline_ms: millis(left.saturating_sub(ANSWER_MARGIN)),
             asked: Some(to_wire(ask)),
             request_id: errand.request.to_string(),
+            claimant: claim.map_or_else(Vec::new, |claim| claim.claimant.to_vec()),
         };
         let request = request.encode_to_vec().into();
         let reply = tokio::select! {
@@ -231,44 +249,40 @@ impl BookingDesk {
 
     /// Serves a request that another node forwarded to this one.
     pub(crate) async fn serve(&self, request: Bytes) -> Bytes {
-        let answered = match self.serve_decoded(&request).await {
-            Ok(Answer::Applied(applied)) => Answered::Applied(Applied::encode(&applied)),
-            Ok(Answer::Ledger(ledger)) => Answered::Ledger(Ledger::encode(&ledger)),
-            Err(Attempt::Elsewhere(leader)) => Answered::NotLeader(NotLeader {
-                leader: leader.map_or(0, NodeId::get),
-            }),
-            Err(Attempt::Moved(electorate)) => Answered::Moved(electorate.encode()),
-            Err(Attempt::NotExecuted) => Answered::Failed(Failure::Malformed.into()),
-            Err(Attempt::Unknown) => Answered::Failed(Failure::Unknown.into()),
-            Err(Attempt::Final(error)) => Answered::Failed(failure_of(&error).into()),
-        };
+        let served = self.serve_decoded(&request).await;
         let reply = Reply {
-            answered: Some(answered),
+            answered: Some(served.unwrap_or_else(unanswered)),
         };
         reply.encode_to_vec().into()
     }
 
-    async fn serve_decoded(&self, request: &Bytes) -> Result<Answer, Attempt> {
+    async fn serve_decoded(&self, request: &Bytes) -> Result<Answered, Attempt> {
         let forwarded =
             Forwarded::decode(request.clone()).map_err(|_malformed| Attempt::NotExecuted)?;
-        let genesis =
-            Genesis::decode(&forwarded.genesis).map_err(|_malformed| Attempt::NotExecuted)?;
         let decode =
             |bytes: &[u8]| Command::decode(bytes).map_err(|_malformed| Attempt::NotExecuted);
         let ask = match forwarded.asked.ok_or(Attempt::NotExecuted)? {
             Asked::Propose(command) => Ask::Propose(decode(&command)?),
             Asked::Book(command) => Ask::Book(decode(&command)?),
             Asked::Read(_) => Ask::Read,
+            Asked::Sightings(key) => {
+                let groups = self.serve_sightings(&key).map(Answered::Groups);
+                return groups.ok_or(Attempt::NotExecuted);
+            }
         };
+        let genesis =
+            Genesis::decode(&forwarded.genesis).map_err(|_malformed| Attempt::NotExecuted)?;
         let request = RequestId::from_text(&forwarded.request_id);
         let errand = Errand {
             genesis: &genesis,
             request: &request,
             deadline: Instant::now() + Duration::from_millis(forwarded.deadline_ms),
         };
+        let _claim = self.take_up(&ask, &forwarded.claimant)?;
         let span =
             tracing::info_span!("forwarded", request_id = %request, listing = %genesis.listing);
-        self.perform(errand, &ask).instrument(span).await
+        let answer = self.perform(errand, &ask).instrument(span).await?;
+        Ok(answered(&answer))
     }
 }
 

@@ -15,11 +15,15 @@ pub(crate) struct Forwarded {
     /// Time left to the sender, in milliseconds.
     #[prost(uint64, tag = "2")]
     pub(crate) deadline_ms: u64,
-    #[prost(oneof = "Asked", tags = "3, 4, 5")]
+    #[prost(oneof = "Asked", tags = "3, 4, 5, 8")]
     pub(crate) asked: Option<Asked>,
     /// Id of the client's request; empty from a node of an earlier version.
     #[prost(string, tag = "6")]
     pub(crate) request_id: String,
+    /// 16 bytes that tell the request from others with its key; empty where there is no
+    /// key, and from a node of an earlier version: then nobody is turned away for it.
+    #[prost(bytes = "vec", tag = "7")]
+    pub(crate) claimant: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -33,6 +37,9 @@ pub(crate) enum Asked {
     /// Read the ledger, linearizably.
     #[prost(message, tag = "5")]
     Read(Read),
+    /// Which groups have seen the key of this name; of no group in particular.
+    #[prost(bytes, tag = "8")]
+    Sightings(Vec<u8>),
 }
 
 /// A linearizable read of the whole ledger of one listing.
@@ -42,7 +49,7 @@ pub(crate) struct Read {}
 /// What the asked node answers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "Answered", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "Answered", tags = "1, 2, 3, 4, 5, 6")]
     pub(crate) answered: Option<Answered>,
 }
 
@@ -63,6 +70,16 @@ pub(crate) enum Answered {
     /// Other nodes vote on the listing: who, encoded.
     #[prost(bytes, tag = "5")]
     Moved(Vec<u8>),
+    /// The groups that were asked for.
+    #[prost(message, tag = "6")]
+    Groups(Groups),
+}
+
+/// Groups, by their genesis records, encoded.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct Groups {
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    pub(crate) genesis: Vec<Vec<u8>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, prost::Message)]
@@ -94,4 +111,7 @@ pub(crate) enum Failure {
     Misplaced = 4,
     /// The request could not be read; nothing was done.
     Malformed = 5,
+    /// Another request with the same key is under way; nothing was done for this one. A
+    /// node of an earlier version takes it for unknown, and asks again.
+    InFlight = 6,
 }

@@ -15,6 +15,7 @@ use crate::solo::Solo;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
+    pub(super) retry_after: Option<String>,
     /// Null where there is none.
     pub(super) body: Value,
 }
@@ -101,9 +102,15 @@ impl Caller {
 async fn read(request: RequestBuilder) -> Answer {
     let answer = request.send().await.expect("sent");
     let status = answer.status().as_u16();
+    let retry_after = answer.headers().get("retry-after");
+    let retry_after = retry_after.map(|wait| wait.to_str().expect("text").to_owned());
     let bytes = answer.bytes().await.expect("a body");
     let body = serde_json::from_slice(&bytes).unwrap_or_default();
-    Answer { status, body }
+    Answer {
+        status,
+        retry_after,
+        body,
+    }
 }
 
 /// One night, `days` from now, for two.
