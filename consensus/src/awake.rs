@@ -28,8 +28,8 @@ pub(crate) enum Found {
     Closing(CancellationToken),
     /// Its instance has died: it must be closed before the group can be woken again.
     Dead(Closing),
-    /// Every place is taken; this one is idle and can be given up.
-    Full(Option<Closing>),
+    /// Every place is taken.
+    Full,
 }
 
 /// All places. Shared by the handle, the sleeper and those who close.
@@ -84,14 +84,7 @@ impl Awake {
             return Found::Place(Arc::clone(&open.place));
         }
         if entries.open.len() + entries.closing.len() >= max {
-            let idle = entries
-                .open
-                .iter()
-                .rev()
-                .find(|(_, open)| open.is_idle())
-                .map(|(listing, _)| listing.clone());
-            let idle = idle.map(|listing| self.close_entry(&mut entries, &listing));
-            return Found::Full(idle);
+            return Found::Full;
         }
         let place = Place::default();
         let open = Open {
@@ -146,6 +139,15 @@ impl Awake {
         let entries = self.entries();
         let groups = entries.open.iter().filter_map(|(_, open)| open.group());
         groups.cloned().collect()
+    }
+
+    /// Begins to close the idle place that was used least recently, if any is idle.
+    pub(crate) fn close_oldest(self: &Arc<Self>) -> Option<Closing> {
+        let mut entries = self.entries();
+        let mut places = entries.open.iter().rev();
+        let (oldest, _) = places.find(|(_, open)| open.is_idle())?;
+        let oldest = oldest.clone();
+        Some(self.close_entry(&mut entries, &oldest))
     }
 
     /// Begins to close the place of a group, unless it is in use.

@@ -22,6 +22,9 @@ pub(crate) struct Request {
     pub(crate) genesis: Bytes,
     #[prost(oneof = "Call", tags = "2, 3, 4, 5, 6, 7, 8")]
     pub(crate) call: Option<Call>,
+    /// For which caller of the sending node the group was woken; 0 for none.
+    #[prost(uint64, tag = "9")]
+    pub(crate) caller: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

@@ -1,12 +1,15 @@
 //! The handle to all groups of a node.
 
 mod admission;
+mod fair_queue;
+mod source;
+mod turns;
 
 pub(crate) use admission::InUse;
+pub use source::Source;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId, NodeId};
@@ -18,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::turns::Turns;
 use crate::applied_state::AppliedState;
 use crate::awake::Awake;
 use crate::changes::{Announcer, Changes};
@@ -31,33 +35,29 @@ use crate::group::GroupDescription;
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::GroupLog;
 use crate::options::Leadership;
-use crate::pace::Pace;
 use crate::records::Records;
 use crate::shared::{Counts, Loads, Shared};
 use crate::sleeper;
 use crate::transport::GroupTransport;
 use crate::{GroupOptions, GroupStats, OpenError, returning};
 
-/// Groups that wake at once: each reads a few records, and some write one.
-const WAKES_UNDER_WAY_MAX: usize = 64;
-/// How long a wake waits for its turn: a fraction of a request's deadline.
-const WAKE_WAIT_MAX: Duration = Duration::from_millis(500);
-/// Part of a second's wakes that may come at once after a pause, as its inverse.
-const WAKE_BURST_PART: u32 = 4;
+/// Part of all places, and of all requests, that those who wait to wake a group may hold,
+/// as its inverse: the rest is for groups that are awake.
+const WAITING_PART: usize = 2;
 
 /// Handle to the booking plane of this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Groups {
     inner: Arc<Inner>,
+    source: Source,
 }
 
 struct Inner {
     shared: Arc<Shared>,
     awake: Arc<Awake>,
     awake_max: usize,
-    /// Who may wake a group next, in the order of arrival.
-    wake_pace: Mutex<Pace>,
-    wakes: Semaphore,
+    /// Who may wake a group next.
+    turns: Arc<Turns>,
     requests: Semaphore,
     tracker: TaskTracker,
 }
@@ -91,6 +91,7 @@ impl Groups {
             options.raft(Leadership::Resumed)?,
         );
         let rate = options.wakes_per_second_max;
+        let waiting_max = options.groups_awake_max.min(options.requests_max) / WAITING_PART;
         let returns = returning::is_open(&store, &options.past)?;
         let feed = Feed::open(&store, options.wall_clock.clone(), returns)?;
         let groups = Self {
@@ -112,15 +113,25 @@ impl Groups {
                 }),
                 awake: Arc::default(),
                 awake_max: options.groups_awake_max,
-                wake_pace: Mutex::new(Pace::new(rate, rate / WAKE_BURST_PART, WAKE_WAIT_MAX)),
-                wakes: Semaphore::new(WAKES_UNDER_WAY_MAX),
+                turns: Arc::new(Turns::new(rate, waiting_max, tracker, cancel)),
                 requests: Semaphore::new(options.requests_max),
                 tracker: tracker.clone(),
             }),
+            source: Source::Background,
         };
         sleeper::start(&groups, options.idle, tracker, cancel);
         keeper::start(&groups, options.events, tracker, cancel);
         Ok(groups)
+    }
+
+    /// The same groups, woken on behalf of `source`. Until this is said it is this node's
+    /// own background work.
+    #[must_use]
+    pub fn on_behalf_of(&self, source: Source) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            source,
+        }
     }
 
     /// Answers a message that the groups of another node sent. `from` has been
@@ -145,7 +156,10 @@ impl Groups {
             return Err(format!("node {from} is no node of this cluster"));
         }
         let call = match request.call.ok_or("a message of a later version")? {
-            Call::Move(call) => return Ok(self.take_step(&genesis, &call).await.into()),
+            Call::Move(call) => {
+                let groups = self.on_behalf_of(Source::Node(from));
+                return Ok(groups.take_step(&genesis, &call).await.into());
+            }
             Call::Settled(electorate) => {
                 return Ok(self.hear(&genesis, electorate.into()).await.into());
             }
@@ -153,7 +167,8 @@ impl Groups {
         };
         let candidate = call.candidate();
         let entrance = call.entrance().map_err(|cause| cause.to_string())?;
-        let group = match self.enter(&genesis, entrance).await {
+        let source = Source::of(from, request.caller);
+        let group = match self.on_behalf_of(source).enter(&genesis, entrance).await {
             Ok(group) => group,
             Err(WakeError::Moved(electorate)) if candidate.is_some() => {
                 return Ok(Said::not_for(electorate));
@@ -246,6 +261,10 @@ impl Groups {
 
     pub(crate) fn node(&self) -> NodeId {
         self.inner.shared.node
+    }
+
+    pub(crate) const fn source(&self) -> Source {
+        self.source
     }
 
     pub(crate) fn requests(&self) -> &Semaphore {

@@ -69,7 +69,7 @@ pub use error::{OpenError, ProposeError, ReadError};
 pub use events::keeper::Retention;
 pub use events::{FEED_PAGE_MAX, FeedError, FeedPage, FeedPosition, FeedRecord, Told};
 pub use group::GroupDescription;
-pub use groups::Groups;
+pub use groups::{Groups, Source};
 pub use key_uses::KeyUse;
 pub use moves::{Move, MoveError, Moving};
 pub use options::{GroupOptions, Past, WallClock};

@@ -312,6 +312,7 @@ impl Groups {
         let request = Request {
             genesis: genesis.encode().into(),
             call: Some(call),
+            caller: self.source().caller(),
         };
         let transport = &self.shared().transport;
         let request = request.encode_to_vec().into();

@@ -36,14 +36,16 @@ const APPENDS_UNDER_WAY_MAX: usize = 8;
 /// Makes one network for each peer of a group.
 pub(crate) struct GroupNetwork {
     genesis: Bytes,
+    caller: u64,
     shared: Arc<Shared>,
     hint: Hint,
 }
 
 impl GroupNetwork {
-    pub(crate) fn new(genesis: &Genesis, shared: &Arc<Shared>, hint: Hint) -> Self {
+    pub(crate) fn new(genesis: &Genesis, shared: &Arc<Shared>, hint: Hint, caller: u64) -> Self {
         Self {
             genesis: genesis.encode().into(),
+            caller,
             shared: Arc::clone(shared),
             hint,
         }
@@ -57,6 +59,7 @@ impl RaftNetworkFactory<Types> for GroupNetwork {
         PeerNetwork {
             target: NodeId::new(target),
             genesis: self.genesis.clone(),
+            caller: self.caller,
             shared: Arc::clone(&self.shared),
             hint: self.hint.clone(),
         }
@@ -67,6 +70,7 @@ impl RaftNetworkFactory<Types> for GroupNetwork {
 pub(crate) struct PeerNetwork {
     target: Option<NodeId>,
     genesis: Bytes,
+    caller: u64,
     shared: Arc<Shared>,
     hint: Hint,
 }
@@ -79,6 +83,7 @@ impl PeerNetwork {
         let request = Request {
             genesis: self.genesis.clone(),
             call: Some(call),
+            caller: self.caller,
         };
         let asked = self.shared.clocks.read();
         let reply = self

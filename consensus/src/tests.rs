@@ -507,6 +507,7 @@ async fn other_genesis_and_strangers_are_refused() {
     let message = Request {
         genesis: genesis.encode().into(),
         call: Some(Call::Vote(Ballot::default())),
+        caller: 0,
     };
     let stranger = message.encode_to_vec().into();
     for (from, bytes) in [(node(9), stranger), (node(2), Bytes::from("junk"))] {

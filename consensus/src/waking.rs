@@ -53,11 +53,13 @@ struct SleepNote {
 }
 
 impl Group {
-    /// Wakes the group from its records, or founds it from its genesis record.
+    /// Wakes the group from its records, or founds it from its genesis record, for a
+    /// caller of this number.
     pub(crate) async fn wake(
         shared: &Arc<Shared>,
         genesis: &Genesis,
         entrance: Entrance,
+        caller: u64,
     ) -> Result<Self, WakeError> {
         let key = GroupKey::new(&genesis.listing);
         shared.records.check(&key).map_err(WakeError::Storage)?;
@@ -89,7 +91,7 @@ impl Group {
             &shared.config
         };
         let hint = Hint::default();
-        let network = GroupNetwork::new(genesis, shared, hint.clone());
+        let network = GroupNetwork::new(genesis, shared, hint.clone(), caller);
         let raft = Raft::new(
             shared.node.get(),
             Arc::clone(config),

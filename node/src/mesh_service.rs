@@ -58,7 +58,7 @@ impl MeshService for Dispatcher {
             }
             Channel::Forward => {
                 let bookings = components.bookings.clone();
-                Box::pin(async move { Ok(bookings.serve(request).await) })
+                Box::pin(async move { Ok(bookings.serve(peer.node, request).await) })
             }
             Channel::Control => {
                 let imports = components.imports.clone();

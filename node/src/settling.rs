@@ -7,7 +7,7 @@
 
 use std::time::Duration;
 
-use meridian_consensus::{Groups, Unsettled};
+use meridian_consensus::{Groups, Source, Unsettled};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -56,6 +56,7 @@ async fn settle(desk: BookingDesk, unsettled: Unsettled) {
     let errand = Errand {
         genesis: &unsettled.genesis,
         request: &request,
+        source: Source::Background,
         deadline: Instant::now() + DEADLINE,
     };
     if let Err(cause) = desk.read(errand).await {

@@ -6,6 +6,7 @@
 //! be acknowledged. So does a log that is shorter than what peers have of it.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -373,7 +374,7 @@ fn desk_options(config: &Config) -> DeskOptions {
     }
 }
 
-async fn listen(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| {
         format!("cannot listen on {address} ({key}): is another node running there?")
     })
@@ -381,6 +382,7 @@ async fn listen(key: &str, address: std::net::SocketAddr) -> anyhow::Result<TcpL
 
 /// Serves a port until it is told to end, then lets requests under way finish.
 async fn serve(port: TcpListener, routes: Router, until: CancellationToken) {
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(port, routes)
         .with_graceful_shutdown(until.cancelled_owned())
         .await;

@@ -1,14 +1,13 @@
 //! From a listing to its group, awake: who gets a place, and who may wake next.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError};
 
 use meridian_regions::{Genesis, ListingId};
-use tokio::sync::SemaphorePermit;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::Groups;
+use super::turns::Turn;
 use crate::awake::{Closing, Found, Place};
 use crate::electorate::Entrance;
 use crate::error::WakeError;
@@ -55,7 +54,8 @@ impl Groups {
         let woken = place
             .get_or_try_init(async || {
                 let _turn = self.turn_to_wake().await?;
-                let woken = Group::wake(&self.inner.shared, genesis, entrance).await;
+                let (shared, caller) = (&self.inner.shared, self.source.caller());
+                let woken = Group::wake(shared, genesis, entrance, caller).await;
                 woken.map(Arc::new)
             })
             .await
@@ -80,39 +80,26 @@ impl Groups {
                 Found::Place(place) => return Ok(place),
                 Found::Closing(closing) => closing,
                 Found::Dead(dead) => self.bury(dead),
-                Found::Full(Some(idle)) => self.put_to_sleep(idle),
-                Found::Full(None) => {
-                    self.refuse_wake();
-                    return Err(WakeError::Overloaded);
+                Found::Full => {
+                    // Whoever would be refused puts nobody else's group to sleep.
+                    let may_wake = self.inner.turns.has_room(self.source);
+                    let idle = may_wake.then(|| self.inner.awake.close_oldest()).flatten();
+                    self.put_to_sleep(idle.ok_or_else(|| self.overloaded())?)
                 }
             };
             closing.cancelled().await;
         }
     }
 
-    async fn turn_to_wake(&self) -> Result<SemaphorePermit<'_>, WakeError> {
-        let wait = {
-            let mut pace = self
-                .inner
-                .wake_pace
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            pace.admit(Instant::now())
-        };
-        let Some(wait) = wait else {
-            self.refuse_wake();
-            return Err(WakeError::Overloaded);
-        };
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        let turn = self.inner.wakes.acquire().await;
-        turn.map_err(|_closed| WakeError::Overloaded)
+    async fn turn_to_wake(&self) -> Result<Turn, WakeError> {
+        let turn = self.inner.turns.next(self.source).await;
+        turn.ok_or_else(|| self.overloaded())
     }
 
-    fn refuse_wake(&self) {
+    fn overloaded(&self) -> WakeError {
         let counts = &self.inner.shared.counts;
         counts.refused.fetch_add(1, Ordering::Relaxed);
+        WakeError::Overloaded
     }
 
     /// Puts an idle group to sleep, in a task of its own: whoever waits for its place may

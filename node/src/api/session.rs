@@ -6,12 +6,14 @@
 //! A region that has not come so far answers `session-behind`, never a false 404
 //! (invariant 5). Who asks for `eventual` waives it.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use meridian_consensus::Source;
 use meridian_regions::Genesis;
 use meridian_replication_core::SessionToken;
 use tokio::time::Instant;
@@ -47,6 +49,8 @@ impl<S: Send + Sync> FromRequestParts<S> for SessionHeaders {
 pub(crate) struct Session {
     headers: SessionHeaders,
     request: RequestId,
+    /// Who asks, as far as that can be told.
+    source: Source,
     /// Until when the request is to be answered, the wait for its token included.
     deadline: Instant,
 }
@@ -72,6 +76,7 @@ impl FromRequestParts<Arc<Node>> for Session {
         Ok(Self {
             headers,
             request: request.unwrap_or_else(|| RequestId::from_text("")),
+            source: Source::of(node.identity.node, caller(parts)),
             deadline,
         })
     }
@@ -93,6 +98,7 @@ impl Session {
         Errand {
             genesis,
             request: &self.request,
+            source: self.source,
             deadline: self.deadline,
         }
     }
@@ -114,6 +120,20 @@ impl SessionHeaders {
         let waived = self.level == Some(Consistency::Eventual);
         self.token.as_ref().filter(|_| !waived)
     }
+}
+
+/// A number that tells callers apart: by the address that the request came from, of which
+/// a household has 64 bits of IPv6. 0 where it is not known.
+fn caller(parts: &Parts) -> u64 {
+    let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    from.map_or(0, |from| match from.0.ip().to_canonical() {
+        // No such network of IPv6 is in use.
+        IpAddr::V4(address) => (1 << 32) | u64::from(address.to_bits()),
+        IpAddr::V6(address) => {
+            let network = address.to_bits() >> 64;
+            u64::try_from(network).unwrap_or(u64::MAX).max(1)
+        }
+    })
 }
 
 fn token(headers: &HeaderMap) -> Result<Option<SessionToken>, Problem> {

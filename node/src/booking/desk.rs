@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_consensus::Groups;
+use meridian_consensus::{Groups, Source};
 use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::{Genesis, NodeId};
 use meridian_transport::{CallError, Channel, Mesh};
@@ -218,6 +218,7 @@ impl BookingDesk {
             asked: Some(to_wire(ask)),
             request_id: errand.request.to_string(),
             claimant: claim.map_or_else(Vec::new, |claim| claim.claimant.to_vec()),
+            caller: errand.source.caller(),
         };
         let request = request.encode_to_vec().into();
         let reply = tokio::select! {
@@ -248,15 +249,15 @@ impl BookingDesk {
     }
 
     /// Serves a request that another node forwarded to this one.
-    pub(crate) async fn serve(&self, request: Bytes) -> Bytes {
-        let served = self.serve_decoded(&request).await;
+    pub(crate) async fn serve(&self, from: NodeId, request: Bytes) -> Bytes {
+        let served = self.serve_decoded(from, &request).await;
         let reply = Reply {
             answered: Some(served.unwrap_or_else(unanswered)),
         };
         reply.encode_to_vec().into()
     }
 
-    async fn serve_decoded(&self, request: &Bytes) -> Result<Answered, Attempt> {
+    async fn serve_decoded(&self, from: NodeId, request: &Bytes) -> Result<Answered, Attempt> {
         let forwarded =
             Forwarded::decode(request.clone()).map_err(|_malformed| Attempt::NotExecuted)?;
         let decode =
@@ -276,6 +277,7 @@ impl BookingDesk {
         let errand = Errand {
             genesis: &genesis,
             request: &request,
+            source: Source::of(from, forwarded.caller),
             deadline: Instant::now() + Duration::from_millis(forwarded.deadline_ms),
         };
         let _claim = self.take_up(&ask, &forwarded.claimant)?;

@@ -11,7 +11,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_consensus::ReadError;
+use meridian_consensus::{ReadError, Source};
 use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op, OpenPayment, PaymentStep};
 use meridian_regions::{BookingId, Genesis, ListingId};
 use tokio::sync::{Notify, Semaphore, watch};
@@ -305,6 +305,7 @@ fn errand<'a>(genesis: &'a Genesis, request: &'a RequestId) -> Errand<'a> {
     Errand {
         genesis,
         request,
+        source: Source::Background,
         deadline: Instant::now() + ENTRY_DEADLINE,
     }
 }

@@ -1,5 +1,6 @@
 //! On whose behalf, and until when, a listing's group is asked.
 
+use meridian_consensus::Source;
 use meridian_regions::Genesis;
 use tokio::time::Instant;
 
@@ -13,6 +14,8 @@ pub(crate) struct Errand<'a> {
     /// The request that it serves: ties together the log lines of all nodes that work
     /// on it.
     pub(crate) request: &'a RequestId,
+    /// Who wants it: a group that sleeps is woken in their turn.
+    pub(crate) source: Source,
     /// Until when an answer is of use.
     pub(crate) deadline: Instant,
 }

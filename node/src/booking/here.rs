@@ -17,9 +17,10 @@ impl BookingDesk {
     pub(super) async fn perform(&self, errand: Errand<'_>, ask: &Ask) -> Result<Answer, Attempt> {
         let (genesis, deadline) = (errand.genesis, errand.deadline);
         let left = deadline.saturating_duration_since(Instant::now());
+        let groups = self.groups().on_behalf_of(errand.source);
         match ask {
             Ask::Propose(command) => {
-                let applied = self.groups().propose(genesis, command.clone(), left).await;
+                let applied = groups.propose(genesis, command.clone(), left).await;
                 let applied = applied.map_err(proposal_attempt)?;
                 if !saga::is_of_driver(command) {
                     self.follow(genesis, &applied);
@@ -32,7 +33,7 @@ impl BookingDesk {
                 .map(|applied| Answer::Applied(Box::new(applied)))
                 .map_err(proposal_attempt),
             Ask::Read => {
-                let view = self.groups().read(genesis, left).await;
+                let view = groups.read(genesis, left).await;
                 let ledger = view.map_err(read_attempt)?.ledger;
                 self.drive_due(genesis, &ledger);
                 Ok(Answer::Ledger(ledger))
@@ -56,12 +57,10 @@ impl BookingDesk {
     async fn begin(&self, errand: Errand<'_>, command: &Command) -> Result<Applied, ProposeError> {
         let (desk, command, deadline) = (self.clone(), command.clone(), errand.deadline);
         let genesis = errand.genesis.clone();
+        let groups = self.groups().on_behalf_of(errand.source);
         let begun = self.driver.finish(async move {
             let left = deadline.saturating_duration_since(Instant::now());
-            let begun = desk
-                .groups()
-                .propose(&genesis, command.clone(), left)
-                .await?;
+            let begun = groups.propose(&genesis, command.clone(), left).await?;
             let settling = match begun.outcome() {
                 Outcome::Pending(it) => {
                     let open = saga::begun(&command, it.number, it.amount, &it.currency);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::ToSpan;
 use meridian_chaos::until;
+use meridian_consensus::Source;
 use meridian_consensus_core::{
     Applied, Book as BookOp, Cancel, Command, Idempotency, Ledger, Op, Outcome, PaymentState,
     Price, ReservationState, Stay, Terms,
@@ -78,6 +79,7 @@ impl Counter {
         let errand = Errand {
             genesis: &self.genesis,
             request: &request,
+            source: Source::Background,
             deadline: Instant::now() + patience,
         };
         let booked = self.desk.book(errand, booking(method)).await;
@@ -89,6 +91,7 @@ impl Counter {
         let errand = Errand {
             genesis: &self.genesis,
             request: &request,
+            source: Source::Background,
             deadline: Instant::now() + PATIENCE,
         };
         let applied = self.desk.propose(errand, command).await;

@@ -24,6 +24,9 @@ pub(crate) struct Forwarded {
     /// key, and from a node of an earlier version: then nobody is turned away for it.
     #[prost(bytes = "vec", tag = "7")]
     pub(crate) claimant: Vec<u8>,
+    /// A number that tells the sender's callers apart; 0 for its own work.
+    #[prost(uint64, tag = "8")]
+    pub(crate) caller: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

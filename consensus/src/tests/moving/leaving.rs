@@ -19,6 +19,7 @@ pub(in crate::tests) async fn say(cluster: &Cluster, to: u64, number: u64, call:
     let request = Request {
         genesis: genesis(number).encode().into(),
         call: Some(call),
+        caller: 0,
     };
     let request = request.encode_to_vec().into();
     let reply = cluster.node(to).handle(node(2), request).await;

@@ -1,5 +1,6 @@
 //! A listing is deleted, or a booking of it stands: never both, whoever dies when.
 
+use meridian_consensus::Source;
 use meridian_consensus_core::{Close, Command, Op, Outcome};
 use tokio::time::{Duration, Instant};
 
@@ -54,6 +55,7 @@ async fn deletion_that_was_cut_off_lets_nothing_and_is_finished_by_its_repetitio
     let errand = Errand {
         genesis: &genesis.expect("founded"),
         request: &RequestId::from_text("test"),
+        source: Source::Background,
         deadline: Instant::now() + Duration::from_secs(30),
     };
     let close = Command::new(Op::Close(Close {}), None);
