@@ -66,11 +66,57 @@ impl Pulse {
     }
 }
 
+/// Deaths so soon after a node was trusted again count as flapping.
+const FLAPS_WITHIN: Duration = Duration::from_secs(600);
+/// Longest life that is asked of a node that flaps.
+const STEADY_MAX: Duration = Duration::from_secs(300);
+
+/// How long a node has to live before it is trusted again: twice as long each time that
+/// it dies soon after it was, so that what follows its life does not jump with it.
+#[derive(Debug, Clone, Copy)]
+pub struct Probation {
+    least: Duration,
+    steady: Duration,
+    trusted_at: Option<Instant>,
+}
+
+impl Probation {
+    /// A node that has to live for `least`, as long as it does not flap.
+    #[must_use]
+    pub const fn new(least: Duration) -> Self {
+        Self {
+            least,
+            steady: least,
+            trusted_at: None,
+        }
+    }
+
+    /// Whether a node that has been alive for `alive_for` by `now` may be trusted.
+    pub fn is_over(&mut self, alive_for: Duration, now: Instant) -> bool {
+        let alive_since = now.checked_sub(alive_for);
+        if let (Some(trusted_at), Some(alive_since)) = (self.trusted_at, alive_since)
+            && alive_since > trusted_at
+        {
+            // It has died meanwhile.
+            let flaps = alive_since.duration_since(trusted_at) < FLAPS_WITHIN;
+            let longer = self.steady.saturating_mul(2).min(STEADY_MAX);
+            self.steady = if flaps { longer } else { self.least };
+            self.trusted_at = None;
+        }
+        alive_for >= self.steady
+    }
+
+    /// Takes note that the node has been trusted.
+    pub const fn trust(&mut self, now: Instant) {
+        self.trusted_at = Some(now);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::Pulse;
+    use super::{FLAPS_WITHIN, Probation, Pulse, STEADY_MAX};
 
     const SILENCE_MAX: Duration = Duration::from_millis(1_200);
 
@@ -111,5 +157,27 @@ mod tests {
         assert_eq!(pulse.alive_for(back + SILENCE_MAX), Some(SILENCE_MAX));
         pulse.lost();
         assert_eq!(pulse.alive_for(back + SILENCE_MAX), None);
+    }
+    #[test]
+    fn node_that_flaps_is_trusted_later_each_time_and_one_that_does_not_as_soon_as_ever() {
+        let least = Duration::from_secs(10);
+        let mut probation = Probation::new(least);
+        let mut now = Instant::now() + STEADY_MAX;
+        let mut asked = least;
+        for _ in 0..8 {
+            now += asked;
+            let almost = asked - Duration::from_millis(1);
+            assert!(!probation.is_over(almost, now), "{asked:?}");
+            assert!(probation.is_over(asked, now), "{asked:?}");
+            probation.trust(now);
+            // It dies at once, and lives again.
+            now += Duration::from_secs(1);
+            asked = (asked * 2).min(STEADY_MAX);
+        }
+        assert!(!probation.is_over(Duration::ZERO, now));
+        assert!(probation.is_over(STEADY_MAX, now + STEADY_MAX));
+        probation.trust(now);
+        let back = now + FLAPS_WITHIN + least;
+        assert!(probation.is_over(least, back + least));
     }
 }

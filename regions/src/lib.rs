@@ -25,12 +25,14 @@ mod topology;
 
 pub use clock::{ClockDrift, HybridClock};
 pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
-pub use health::Pulse;
+pub use health::{Probation, Pulse};
 pub use ids::{
     BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,
 };
 pub use listing_id::ListingId;
-pub use placement::{PlacementError, Survival, owner_in_home, place_voters, replace_voters};
+pub use placement::{
+    PlacementError, Survival, balance_voters, owner_in_home, place_voters, replace_voters,
+};
 pub use shard::{SHARD_COUNT, ShardId};
 pub use time::{Hlc, UnixNanos};
-pub use topology::{Node, NodeState, Region, Topology, TopologyError};
+pub use topology::{Node, NodeState, Region, RegionVoters, Topology, TopologyError};

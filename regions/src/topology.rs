@@ -35,6 +35,11 @@ pub enum TopologyError {
     /// Coordinates off the globe.
     #[error("region {0} lies off the globe: latitude is -90 to 90, longitude -180 to 180")]
     Coordinates(RegionId),
+    /// Five voters for each listing, and no nodes for them.
+    #[error(
+        "region_voters = 5 needs two nodes in each of two regions and one in a third: add nodes, or write 3"
+    )]
+    FiveVoters,
     /// An address without host or port.
     #[error("node {node} has peer address `{address}`: write it as host:port")]
     Address {
@@ -43,6 +48,39 @@ pub enum TopologyError {
         /// What stands there.
         address: String,
     },
+}
+
+/// How many vote on a listing that survives the loss of a region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub enum RegionVoters {
+    /// One in each of three regions.
+    #[default]
+    Three,
+    /// Two in each of two regions, the home region first, and one in a third: a node more
+    /// may be lost.
+    Five,
+}
+
+impl From<RegionVoters> for u8 {
+    fn from(voters: RegionVoters) -> Self {
+        match voters {
+            RegionVoters::Three => 3,
+            RegionVoters::Five => 5,
+        }
+    }
+}
+
+impl TryFrom<u8> for RegionVoters {
+    type Error = String;
+
+    fn try_from(voters: u8) -> Result<Self, String> {
+        match voters {
+            3 => Ok(Self::Three),
+            5 => Ok(Self::Five),
+            other => Err(format!("region_voters is {other}: write 3 or 5")),
+        }
+    }
 }
 
 /// A region and where it lies.
@@ -100,6 +138,8 @@ pub struct Topology {
     cluster: ClusterName,
     epoch: u64,
     #[serde(default)]
+    region_voters: RegionVoters,
+    #[serde(default)]
     regions: Vec<Region>,
     #[serde(default)]
     nodes: Vec<Node>,
@@ -127,6 +167,12 @@ impl Topology {
     #[must_use]
     pub const fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// How many vote on a listing with survival `region`, where there are nodes enough.
+    #[must_use]
+    pub const fn region_voters(&self) -> RegionVoters {
+        self.region_voters
     }
 
     /// Every region, in the file's order.
@@ -213,7 +259,24 @@ impl Topology {
                 });
             }
         }
+        if self.region_voters == RegionVoters::Five && !self.has_room_for_five() {
+            return Err(TopologyError::FiveVoters);
+        }
         Ok(())
+    }
+
+    fn has_room_for_five(&self) -> bool {
+        let nodes = |region: &Region| {
+            let nodes = self.nodes_in(&region.id);
+            nodes
+                .filter(|node| node.state != NodeState::Removed)
+                .count()
+        };
+        let sizes = self.regions.iter().map(nodes);
+        let (pairs, all) = sizes.fold((0, 0), |(pairs, all), size| {
+            (pairs + usize::from(size > 1), all + usize::from(size > 0))
+        });
+        pairs > 1 && all > 2
     }
 }
 

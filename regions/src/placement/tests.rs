@@ -9,12 +9,19 @@ use super::{PlacementError, Survival, owner_in_home, place_voters, replace_voter
 use crate::{ListingId, NodeId, Topology, UnixNanos};
 
 const REGIONS: [&str; 4] = ["ap-south", "eu-west", "sa-east", "us-east"];
+mod balance;
+mod five;
+
 /// Listings in the statistical tests.
 const LISTINGS: u64 = 3_000;
 
 /// `per_zone` nodes in each of three zones of the first `regions` regions; node ids
 /// count from 1. Those in `removed` are gone.
 fn topology(regions: usize, per_zone: usize, removed: &[u64]) -> Topology {
+    Topology::from_toml(&text(regions, per_zone, removed)).expect("a good topology")
+}
+
+fn text(regions: usize, per_zone: usize, removed: &[u64]) -> String {
     let mut text = "cluster = \"test\"\nepoch = 1\n".to_owned();
     let mut id = 0;
     for region in &REGIONS[..regions] {
@@ -37,7 +44,7 @@ fn topology(regions: usize, per_zone: usize, removed: &[u64]) -> Topology {
             }
         }
     }
-    Topology::from_toml(&text).expect("a good topology")
+    text
 }
 
 fn listing(number: u64, region: usize) -> ListingId {

@@ -90,3 +90,11 @@ fn empty_topology_says_what_to_add() {
         Err(TopologyError::Empty("regions"))
     );
 }
+
+#[test]
+fn five_voters_need_nodes_enough_and_other_numbers_are_refused() {
+    let refusal = refused("epoch = 1", "epoch = 1\nregion_voters = 5");
+    assert_eq!(refusal, TopologyError::FiveVoters);
+    let refusal = refused("epoch = 1", "epoch = 1\nregion_voters = 4");
+    assert!(matches!(refusal, TopologyError::Syntax(message) if message.contains("3 or 5")));
+}
