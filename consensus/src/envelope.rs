@@ -72,10 +72,10 @@ impl Call {
 pub(crate) struct Reply {
     #[prost(oneof = "Answer", tags = "1, 2, 3, 4, 5, 8, 9")]
     pub(crate) answer: Option<Answer>,
-    /// Groups awake on the answering node: who looks for a leader takes the node that
-    /// has the least to do.
-    #[prost(uint32, tag = "6")]
-    pub(crate) awake: u32,
+    /// Groups that the answering node leads: who hands a leadership over gives it to the
+    /// node that has the least of them.
+    #[prost(uint32, tag = "11")]
+    pub(crate) leads: u32,
     /// Wall clock of the answering node, in milliseconds since 1970.
     #[prost(uint64, tag = "7")]
     pub(crate) wall_ms: u64,

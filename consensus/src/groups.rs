@@ -8,8 +8,8 @@ mod turns;
 pub(crate) use admission::InUse;
 pub use source::Source;
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId, NodeId};
@@ -108,7 +108,9 @@ impl Groups {
                     feed: Arc::new(feed),
                     lease: options.lease,
                     counts: Counts::default(),
+                    leads: AtomicU32::default(),
                     loads: Loads::default(),
+                    homes: Mutex::default(),
                     clocks: Clocks::new(options.clock_ahead_max, options.wall_clock),
                 }),
                 awake: Arc::default(),
@@ -143,7 +145,7 @@ impl Groups {
         let reply = Reply {
             answer: Some(said.answer),
             moved: said.moved.as_ref().map(ElectorateRecord::from),
-            awake: u32::try_from(self.awake()).unwrap_or(u32::MAX),
+            leads: self.inner.shared.leads.load(Ordering::Relaxed),
             wall_ms: self.inner.shared.clocks.read().wall_ms,
         };
         reply.encode_to_vec().into()
@@ -276,7 +278,8 @@ impl Groups {
     }
 
     /// Whether a node is alive, by its pulse.
-    pub(crate) fn is_alive(&self, node: NodeId) -> bool {
+    #[must_use]
+    pub fn is_alive(&self, node: NodeId) -> bool {
         self.inner.shared.is_alive(node)
     }
 

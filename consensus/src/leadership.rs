@@ -27,10 +27,6 @@ use crate::types::Types;
 const STAND_AGAIN: Duration = Duration::from_millis(600);
 /// Spread over candidates, so that two that met do not meet again.
 const STAND_AGAIN_SPREAD_MS: u64 = 400;
-/// A home node has to live for this long before leaders move back to it: a region that
-/// flaps does not make them jump.
-const HOME_STABLE: Duration = Duration::from_secs(10);
-
 impl Group {
     /// The living leader of the group. Stands for election if there is none, because
     /// somebody here wants to use the group; waits at most for `patience`.
@@ -149,6 +145,7 @@ impl Group {
         match self.raft.trigger().transfer_leader(home.get()).await {
             Ok(()) => {
                 self.shared.counts.sent_home.fetch_add(1, Ordering::Relaxed);
+                self.shared.entrust(home);
                 true
             }
             Err(cause) => {
@@ -227,10 +224,7 @@ impl Group {
             .filter_map(|(node, _)| NodeId::new(*node))
             .filter(|node| transport.region(*node).as_ref() == Some(home))
             .filter(|node| !self.shared.clocks.is_ahead(*node))
-            .filter(|node| {
-                let alive_for = self.shared.alive_for(*node);
-                alive_for.is_some_and(|alive_for| alive_for >= HOME_STABLE)
-            })
+            .filter(|node| self.shared.is_steady(*node))
             .min_by_key(|node| (self.shared.loads.of(*node), *node))
     }
 }

@@ -96,7 +96,7 @@ impl PeerNetwork {
                 TransportError::Unknown(cause) => network(cause),
             })?;
         let reply = Reply::decode(reply).map_err(|cause| network(cause.to_string()))?;
-        self.shared.loads.note(target, reply.awake);
+        self.shared.loads.note(target, reply.leads);
         let clocks = &self.shared.clocks;
         clocks.note(target, asked, clocks.read(), reply.wall_ms);
         if let Some(moved) = reply.moved {

@@ -4,6 +4,7 @@
 //! here: not by the death of a node either.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval};
@@ -43,11 +44,14 @@ pub(crate) fn start(
 }
 
 async fn look(groups: &Groups, idle: Duration) {
+    let mut leads = 0;
     for group in groups.places().all() {
         if group.leads() {
+            leads += 1;
             group.go_home().await;
         }
     }
+    groups.shared().leads.store(leads, Ordering::Relaxed);
     for (group, idle_for) in groups.places().idle(idle) {
         if may_sleep(&group, idle, idle_for)
             && let Some(closing) = groups.places().close_idle(&group.genesis.listing)

@@ -1,9 +1,11 @@
 //! Groups that go to sleep and wake: nothing stays, nothing is lost, nobody elects in
 //! vain.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use meridian_consensus_core::{Command, Op, Outcome, Release};
+use meridian_regions::{Genesis, NodeId};
 use tokio::time::timeout;
 
 use super::{AWAKE_MAX, Cluster, DEADLINE, NEVER_IDLE, block, genesis, hold, node};
@@ -214,4 +216,38 @@ async fn leader_goes_home_once_its_home_is_back() {
     .expect("led from home");
     let view = cluster.read(&genesis).await;
     assert_eq!(view.ledger.revision(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leaders_that_go_home_together_are_shared_out_over_its_nodes() {
+    let mut cluster = Cluster::of(6, NEVER_IDLE);
+    let genesis = |number: u64| Genesis {
+        voters: [1, 6, 2, 4, 3].map(node).to_vec(),
+        ..genesis(300 + number)
+    };
+    let groups = 8;
+    let mut led: BTreeMap<NodeId, u64> = BTreeMap::new();
+    for id in [1, 6] {
+        cluster.stop_node(id).await;
+    }
+    for number in 0..groups {
+        cluster.propose(&genesis(number), &block(1)).await;
+    }
+    for id in [1, 6] {
+        cluster.start_node(id);
+    }
+    for number in 0..groups {
+        let leader = timeout(DEADLINE, async {
+            loop {
+                let leader = cluster.node(2).known_leader(&genesis(number)).await;
+                if let Some(home) = leader.filter(|id| [1, 6].map(node).contains(id)) {
+                    return home;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+        let leader = leader.await.expect("led from home");
+        *led.entry(leader).or_default() += 1;
+    }
+    assert_eq!(led.len(), 2, "{led:?}");
 }
