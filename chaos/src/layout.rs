@@ -21,6 +21,8 @@ pub struct NodePlan {
     pub id: u64,
     /// Its region.
     pub region: &'static str,
+    /// Its zone: each node of a region has one of its own.
+    pub zone: String,
 }
 
 /// Regions, nodes, and the round trips between the regions.
@@ -30,6 +32,8 @@ pub struct WanPlan {
     pub regions: Vec<RegionPlan>,
     /// Every node.
     pub nodes: Vec<NodePlan>,
+    /// How many vote on a listing that survives the loss of a region: 3 or 5.
+    pub region_voters: u8,
     round_trips: Vec<(&'static str, &'static str, Duration)>,
 }
 
@@ -58,7 +62,20 @@ impl WanPlan {
     /// The same with one more node, in a region of the plan.
     #[must_use]
     pub fn with_node(mut self, id: u64, region: &'static str) -> Self {
-        self.nodes.push(NodePlan { id, region });
+        let known = self.nodes.iter().filter(|node| node.region == region);
+        let letter = ('a'..='z').nth(known.count()).unwrap_or('z');
+        self.nodes.push(NodePlan {
+            id,
+            region,
+            zone: format!("{region}-{letter}"),
+        });
+        self
+    }
+
+    /// The same with five voters for each listing that survives the loss of a region.
+    #[must_use]
+    pub const fn with_five_voters(mut self) -> Self {
+        self.region_voters = 5;
         self
     }
 
@@ -68,32 +85,23 @@ impl WanPlan {
             latitude,
             longitude,
         };
-        Self {
+        let plan = Self {
             regions: vec![
                 region("us-east", 38.9, -77.4),
                 region("eu-west", 53.3, -6.3),
                 region("ap-southeast", -33.9, 151.2),
             ],
-            nodes: vec![
-                NodePlan {
-                    id: 1,
-                    region: "us-east",
-                },
-                NodePlan {
-                    id: 2,
-                    region: "eu-west",
-                },
-                NodePlan {
-                    id: 3,
-                    region: "ap-southeast",
-                },
-            ],
+            nodes: Vec::new(),
+            region_voters: 3,
             round_trips: vec![
                 ("us-east", "eu-west", distance(80)),
                 ("eu-west", "ap-southeast", distance(160)),
                 ("us-east", "ap-southeast", distance(220)),
             ],
-        }
+        };
+        plan.with_node(1, "us-east")
+            .with_node(2, "eu-west")
+            .with_node(3, "ap-southeast")
     }
 
     /// Round trip between two regions; zero inside one.

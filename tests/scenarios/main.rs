@@ -8,6 +8,7 @@ mod durability;
 mod events;
 mod failover;
 mod failpoints;
+mod goals;
 mod guests;
 mod harness;
 mod listings;

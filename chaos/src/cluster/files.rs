@@ -32,6 +32,7 @@ pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, C
         nodes.push(RunningNode {
             id: plan.id,
             region: plan.region,
+            zone: plan.zone.clone(),
             api: api.local_addr().map_err(failed)?,
             admin: admin.local_addr().map_err(failed)?,
             peer: peer.local_addr().map_err(failed)?,
@@ -92,7 +93,8 @@ fn topology(
     reader: &RunningNode,
     wan: &Wan,
 ) -> String {
-    let mut text = format!("cluster = \"{CLUSTER}\"\nepoch = 1\n");
+    let region_voters = options.plan.region_voters;
+    let mut text = format!("cluster = \"{CLUSTER}\"\nepoch = 1\nregion_voters = {region_voters}\n");
     for region in &options.plan.regions {
         // Writing to a string does not fail.
         let _ = write!(
@@ -105,8 +107,8 @@ fn topology(
         let peer = wan.address(reader.id, node.id).unwrap_or(node.peer);
         let _ = write!(
             text,
-            "\n[[nodes]]\nid = {}\nregion = \"{}\"\nzone = \"{}-a\"\npeer = \"{peer}\"\napi = \"http://{}\"\nadmin = \"http://{}\"\n",
-            node.id, node.region, node.region, node.api, node.admin
+            "\n[[nodes]]\nid = {}\nregion = \"{}\"\nzone = \"{}\"\npeer = \"{peer}\"\napi = \"http://{}\"\nadmin = \"http://{}\"\n",
+            node.id, node.region, node.zone, node.api, node.admin
         );
     }
     text
@@ -116,13 +118,14 @@ fn configuration(node: &RunningNode) -> String {
     let RunningNode {
         id,
         region,
+        zone,
         api,
         admin,
         peer,
         ..
     } = node;
     format!(
-        "[node]\nid = {id}\nregion = \"{region}\"\nzone = \"{region}-a\"\ndata_dir = \"data\"\n\n\
+        "[node]\nid = {id}\nregion = \"{region}\"\nzone = \"{zone}\"\ndata_dir = \"data\"\n\n\
          [listen]\napi = \"{api}\"\npeer = \"{peer}\"\nadmin = \"{admin}\"\n\n\
          [tls]\nca = \"ca.pem\"\ncert = \"node-{id}.pem\"\nkey = \"node-{id}.key\"\n\n\
          [cluster]\ntopology = \"{TOPOLOGY}\"\n"

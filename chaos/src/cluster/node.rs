@@ -27,6 +27,8 @@ pub struct RunningNode {
     pub id: u64,
     /// Its region.
     pub region: &'static str,
+    /// Its zone.
+    pub zone: String,
     /// TCP address of its client API.
     pub api: SocketAddr,
     /// TCP address of its operator API.
