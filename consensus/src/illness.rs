@@ -3,6 +3,8 @@
 //! Followers take a leader for alive as long as its node is. One whose records are damaged
 //! would be named as leader for ever, by everybody but itself: so it says that it is none.
 
+use std::time::Duration;
+
 use meridian_regions::Genesis;
 use meridian_storage::StorageError;
 use prost::Message;
@@ -10,6 +12,9 @@ use prost::Message;
 use crate::Groups;
 use crate::envelope::{Ballot, Call, Request};
 use crate::keys::{GroupKey, STATE, StateKind};
+
+/// How long another node may take to hear it: several round trips, and a wake.
+const TOLD_WITHIN: Duration = Duration::from_secs(1);
 
 impl Groups {
     /// Tells the other voters that this node does not lead a group. It is the question for
@@ -20,12 +25,13 @@ impl Groups {
         let request = Request {
             genesis: genesis.encode().into(),
             call: Some(Call::PreVote(Ballot::default())),
+            caller: 0,
         };
         let request = bytes::Bytes::from(request.encode_to_vec());
         let shared = self.shared();
         let others = self.voters(genesis).into_iter();
         for voter in others.filter(|voter| *voter != shared.node) {
-            let told = shared.transport.call(voter, request.clone(), shared.lease);
+            let told = shared.transport.call(voter, request.clone(), TOLD_WITHIN);
             self.tracker().spawn(async move {
                 // Whoever does not hear it is told at the next use.
                 let _ = told.await;

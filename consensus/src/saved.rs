@@ -45,11 +45,7 @@ impl Progress {
     }
 
     /// The record, or what the ledger on disk says, whichever is later.
-    fn read(
-        records: &Records,
-        key: &GroupKey,
-        state: &AppliedState,
-    ) -> Result<Self, StorageError> {
+    fn read(records: &Records, key: &GroupKey, state: &AppliedState) -> Result<Self, StorageError> {
         let record = records.get(STATE, &key.state(StateKind::Progress))?;
         let record = record.map(|bytes| Self::decode(bytes.as_slice()));
         let record = record

@@ -53,6 +53,18 @@ pub(crate) struct Metrics {
     sagas: IntGaugeVec,
 }
 
+fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(
+        Opts::new(
+            GROUP_EVENTS,
+            "What has happened to Raft groups since start: woken, resumed (led on without an \
+             election), refused, slept, stood (for election), sent_home (leaderships handed \
+             to the home region), damaged (records read that did not match their checksum)",
+        ),
+        &["event"],
+    )
+}
+
 impl Metrics {
     /// Registers everything once.
     ///
@@ -108,15 +120,7 @@ impl Metrics {
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
         registry.register(Box::new(lag_ms.clone()))?;
-        let group_events = IntGaugeVec::new(
-            Opts::new(
-                GROUP_EVENTS,
-                "What has happened to Raft groups since start: woken, resumed (led on without an \
-                 election), refused, slept, stood (for election), sent_home (leaderships handed \
-                 to the home region), damaged (records read that did not match their checksum)",
-            ),
-            &["event"],
-        )?;
+        let group_events = group_events()?;
         registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,

@@ -111,7 +111,13 @@ impl Mover {
     }
 
     /// Starts the task; it ends with `cancel`.
-    pub(crate) fn start(&self, tracker: &TaskTracker, cancel: &CancellationToken) {
+    pub(crate) fn start(
+        &self,
+        life: Option<&str>,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) {
+        self.bring_back(life, tracker, cancel);
         let (mover, cancel) = (self.clone(), cancel.clone());
         tracker.spawn(async move {
             cancel.run_until_cancelled(mover.work()).await;

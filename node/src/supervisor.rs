@@ -236,20 +236,14 @@ pub(crate) fn assemble(
     let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
     let returns = folder.returns().map(str::to_owned);
-    let replica = Replica::open(ReplicaOptions {
-        returns: returns.clone(),
-        ..replica_options(&config, &topology, &peers)
-    })
-    .context("cannot open the listings' database")?;
+    let replica = Replica::open(replica_options(&config, &topology, &peers, returns.clone()))
+        .context("cannot open the listings' database")?;
     let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
     options.peers = peers;
     let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
     let mesh = Mesh::start(options, service, tracker, background)?;
     let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(&topology)));
-    let options = GroupOptions {
-        past: returns.clone().map_or(Past::Whole, Past::Lost),
-        ..group_options(&config)
-    };
+    let options = group_options(&config, returns.clone());
     let groups = Groups::open(options, transport, tracker, background)
         .context("cannot open the bookings' database")?;
     folder.settle()?;
@@ -284,8 +278,7 @@ pub(crate) fn assemble(
     settling::start(&bookings, &groups, tracker, background);
     let rate = config.bookings.moves_per_second_max;
     let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), rate);
-    mover.start(tracker, background);
-    mover.bring_back(returns.as_deref(), tracker, background);
+    mover.start(returns.as_deref(), tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -322,6 +315,7 @@ pub(crate) fn replica_options(
     config: &Config,
     topology: &Topology,
     peers: &[PeerAddress],
+    returns: Option<String>,
 ) -> ReplicaOptions {
     let this = Member {
         node: config.node.id,
@@ -338,6 +332,7 @@ pub(crate) fn replica_options(
         .map(|member| member.id);
     let path = config.node.data_dir.join(LISTINGS_FOLDER);
     ReplicaOptions {
+        returns,
         departed: departed.collect(),
         clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
         documents_hot_max: config.listings.documents_hot_max,
@@ -347,8 +342,9 @@ pub(crate) fn replica_options(
     }
 }
 
-fn group_options(config: &Config) -> GroupOptions {
+fn group_options(config: &Config, returns: Option<String>) -> GroupOptions {
     GroupOptions {
+        past: returns.map_or(Past::Whole, Past::Lost),
         groups_awake_max: config.bookings.groups_awake_max.get(),
         idle: Duration::from_millis(config.bookings.idle_ms.get()),
         wakes_per_second_max: config.bookings.wakes_per_second_max.get(),

@@ -82,10 +82,16 @@ impl Scenario {
     /// Creates a listing that is at home where a node stands, and waits until every node
     /// has it.
     pub(crate) async fn listing_at_home(&self, node: u64) -> String {
+        self.listing_that_survives(node, "region").await
+    }
+
+    /// The same, with a survival goal.
+    pub(crate) async fn listing_that_survives(&self, node: u64, goal: &str) -> String {
         let mut nodes = self.cluster.nodes();
         let region = nodes.find(|known| known.id == node).map(|node| node.region);
         let mut draft = draft("At home");
         draft["home_region"] = json!(region.expect("a node of the cluster"));
+        draft["survival"] = json!(goal);
         let created = self.client(node).create_listing(draft).await;
         let id = text(&created.expect("created").body["id"]);
         self.everywhere(&id).await;

@@ -154,7 +154,7 @@ impl Groups {
         let mut batch = Batch::new();
         left.put(&mut batch, genesis, &key);
         batch.delete_range(LOG, key.entry(0), key.end());
-        if let Some(due) = todo_of(self.store(), &key, &state)? {
+        if let Some(due) = todo_of(self.records(), &key, &state)? {
             batch.delete(TODO, key.todo(due));
         }
         for kind in [

@@ -3,34 +3,35 @@
 use std::sync::Arc;
 
 use meridian_consensus_core::{Command, Op, Release};
-use meridian_storage::{Batch, Durability, Store, Writer};
+use meridian_storage::{Batch, Durability, Writer};
 use tempfile::TempDir;
 
 use super::{block, genesis, hold, store_in};
 use crate::applied_state::AppliedState;
 use crate::events::Told;
 use crate::keys::{GroupKey, STATE, StateKind, TODO, todo_from};
+use crate::records::Records;
 use crate::saved::{Saved, WHOLE_EVERY_ENTRIES, todo_of};
 use crate::types::LogIdOf;
 
 /// A group's records, and its ledger as it was last in memory.
-struct Records {
+struct OneGroup {
     key: GroupKey,
-    store: Store,
+    records: Records,
     writer: Writer,
 }
 
-impl Records {
+impl OneGroup {
     /// The ledger on disk, and what goes with it.
     fn open(&self) -> (AppliedState, Saved) {
         let stored = self
-            .store
+            .records
             .get(STATE, &self.key.state(StateKind::Applied))
             .expect("readable");
         let state = stored.map_or_else(AppliedState::default, |bytes| {
             AppliedState::decode(&bytes).expect("a record")
         });
-        let saved = Saved::read(&self.store, &self.key, &state).expect("readable");
+        let saved = Saved::read(&self.records, &self.key, &state).expect("readable");
         (state, saved)
     }
 
@@ -59,7 +60,10 @@ impl Records {
 
     fn todo(&self) -> Vec<u64> {
         let until = [u8::MAX; 9];
-        let places = self.store.scan(TODO, &todo_from(0), &until, usize::MAX);
+        let places = self
+            .records
+            .store()
+            .scan(TODO, &todo_from(0), &until, usize::MAX);
         let places = places.expect("readable");
         let places = places.iter().filter_map(|(key, _)| GroupKey::of_todo(key));
         places.map(|(due_ms, _)| due_ms).collect()
@@ -85,12 +89,20 @@ fn commands() -> Vec<Command> {
     commands
 }
 
-fn records() -> (TempDir, Records) {
+fn one_group() -> (TempDir, OneGroup) {
     let folder = TempDir::new().expect("a folder");
     let store = store_in(&folder);
     let writer = Writer::start(&store).expect("started");
+    let records = Records::over(store);
     let key = GroupKey::new(&genesis(7).listing);
-    (folder, Records { key, store, writer })
+    (
+        folder,
+        OneGroup {
+            key,
+            records,
+            writer,
+        },
+    )
 }
 
 /// However often the group crashes on the way, at each entry.
@@ -98,39 +110,31 @@ fn records() -> (TempDir, Records) {
 async fn entries_that_are_applied_again_tell_nothing_twice_and_move_no_index_back() {
     let commands = commands();
     for crash in 1..=commands.len() {
-        let (_folder, records) = records();
-        let (mut state, mut saved) = records.open();
+        let (_folder, group) = one_group();
+        let (mut state, mut saved) = group.open();
         let mut told = Vec::new();
         let mut places = Vec::new();
         for (index, command) in (1..).zip(&commands[..crash]) {
-            told.extend(
-                records
-                    .apply((&mut state, &mut saved), index, command)
-                    .await,
-            );
-            places.push(records.todo());
+            told.extend(group.apply((&mut state, &mut saved), index, command).await);
+            places.push(group.todo());
             let now: Vec<u64> = state.ledger.todo_ms().into_iter().collect();
             assert_eq!(places.last(), Some(&now), "after entry {index}");
         }
         let before = places.last().cloned().unwrap_or_default();
-        let (mut state, mut saved) = records.open();
+        let (mut state, mut saved) = group.open();
         assert_eq!(
             state.log_id, None,
             "the ledger is not written at every entry"
         );
-        let due = todo_of(&records.store, &records.key, &state).expect("readable");
+        let due = todo_of(&group.records, &group.key, &state).expect("readable");
         assert_eq!(due.into_iter().collect::<Vec<_>>(), before);
         for (index, command) in (1..).zip(&commands) {
-            told.extend(
-                records
-                    .apply((&mut state, &mut saved), index, command)
-                    .await,
-            );
+            told.extend(group.apply((&mut state, &mut saved), index, command).await);
             if index <= crash as u64 {
-                assert_eq!(records.todo(), before, "entry {index} again, after {crash}");
+                assert_eq!(group.todo(), before, "entry {index} again, after {crash}");
             }
         }
-        assert_eq!(records.todo(), Vec::<u64>::new());
+        assert_eq!(group.todo(), Vec::<u64>::new());
         let events = state.ledger.events().map(|event| event.number);
         assert_eq!(told, events.collect::<Vec<_>>(), "a crash after {crash}");
     }
@@ -138,15 +142,15 @@ async fn entries_that_are_applied_again_tell_nothing_twice_and_move_no_index_bac
 
 #[tokio::test]
 async fn ledger_is_written_whole_once_it_is_far_behind() {
-    let (_folder, records) = records();
-    let (mut state, mut saved) = records.open();
+    let (_folder, group) = one_group();
+    let (mut state, mut saved) = group.open();
     for index in 1..=WHOLE_EVERY_ENTRIES + 3 {
         let night = i8::try_from(index).expect("few");
-        records
+        group
             .apply((&mut state, &mut saved), index, &block(night))
             .await;
     }
-    let (stored, _) = records.open();
+    let (stored, _) = group.open();
     assert_eq!(stored.log_id.map(|id| id.index), Some(WHOLE_EVERY_ENTRIES));
     assert!(saved.is_behind(&state));
 }

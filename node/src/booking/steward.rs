@@ -55,7 +55,7 @@ async fn walk(rounds: &Rounds) {
             // A payment that does not come on stays due: its driver tries it again.
             let is_driven = rounds.desk.is_driving(&due.genesis.listing);
             if !is_driven && rounds.groups.looks_after(&due.genesis).await {
-                rounds.work(settle(rounds.desk.clone(), due)).await;
+                Box::pin(rounds.work(settle(rounds.desk.clone(), due))).await;
             }
         }
     }

@@ -25,7 +25,7 @@ pub(crate) struct Forwarded {
     #[prost(bytes = "vec", tag = "7")]
     pub(crate) claimant: Vec<u8>,
     /// A number that tells the sender's callers apart; 0 for its own work.
-    #[prost(uint64, tag = "8")]
+    #[prost(uint64, tag = "9")]
     pub(crate) caller: u64,
 }
 

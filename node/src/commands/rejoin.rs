@@ -53,7 +53,7 @@ fn look_at_listings(prepared: &Prepared) -> anyhow::Result<()> {
         return Ok(());
     }
     let peers = supervisor::peers_of(topology, identity);
-    let opened = Replica::open(supervisor::replica_options(config, topology, &peers))?;
+    let opened = Replica::open(supervisor::replica_options(config, topology, &peers, None))?;
     drop(opened);
     Ok(())
 }

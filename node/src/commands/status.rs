@@ -57,19 +57,7 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
             millis(lag)
         )?;
     }
-    let returning = &status["returning"];
-    if !returning.is_null() {
-        writeln!(
-            out,
-            "\ncoming back without its records: {} groups left",
-            returning["left"]
-        )?;
-        for why in [&returning["last_error"], &returning["own_log"]] {
-            if let Some(why) = why.as_str() {
-                writeln!(out, "  {why}")?;
-            }
-        }
-    }
+    tell_return(&status["returning"], out)?;
     for drain in status["drains"].as_array().into_iter().flatten() {
         let state = match drain["done_at"].as_str() {
             Some(at) => format!("done at {at}"),
@@ -80,6 +68,24 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
             "\ndraining node {}: {} groups moved, {state}",
             drain["node"], drain["moved"]
         )?;
+    }
+    Ok(())
+}
+
+/// How the return of a node that has lost its records goes.
+fn tell_return(returning: &Value, out: &mut impl Write) -> anyhow::Result<()> {
+    if returning.is_null() {
+        return Ok(());
+    }
+    writeln!(
+        out,
+        "\ncoming back without its records: {} groups left",
+        returning["left"]
+    )?;
+    for why in [&returning["last_error"], &returning["own_log"]] {
+        if let Some(why) = why.as_str() {
+            writeln!(out, "  {why}")?;
+        }
     }
     Ok(())
 }

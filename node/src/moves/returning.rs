@@ -18,7 +18,7 @@ use super::{Errand, Mover, Progress, WALK_AGAIN, Walked};
 
 impl Mover {
     /// Starts the task if there is anything to do; it ends with `cancel`.
-    pub(crate) fn bring_back(
+    pub(super) fn bring_back(
         &self,
         life: Option<&str>,
         tracker: &TaskTracker,
