@@ -107,6 +107,7 @@ impl Groups {
                     announcer: Announcer::new(),
                     feed: Arc::new(feed),
                     lease: options.lease,
+                    answers_within: options.message_deadline / 4 * 5,
                     counts: Counts::default(),
                     leads: AtomicU32::default(),
                     loads: Loads::default(),

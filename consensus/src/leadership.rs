@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use meridian_regions::NodeId;
 use openraft::raft::TransferLeaderRequest;
-use openraft::{Instant as _, RaftMetrics, ServerState};
+use openraft::{Instant as _, LinearizerOption, RaftMetrics, ReadPolicy, ServerState};
 use tokio::time::Instant;
 
 use crate::clocks::{Agreement, Reading};
@@ -169,6 +169,12 @@ impl Group {
             alive_for.is_some_and(|alive_for| alive_for >= passed)
         };
         passed < self.shared.lease / 4 * 3 && quorum_of(&self.metrics(), unbroken)
+    }
+
+    /// A question to a quorum, which is given up when its answers are late: not when the
+    /// lease is over, which lasts for much longer.
+    pub(crate) fn read_index(&self) -> LinearizerOption {
+        LinearizerOption::from(ReadPolicy::ReadIndex).with_wait_timeout(self.shared.answers_within)
     }
 
     /// How this node's clock stands to those of the voters, at `now`.

@@ -8,7 +8,6 @@ use bytes::Bytes;
 use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::{Genesis, ListingId};
 use meridian_storage::StorageError;
-use openraft::ReadPolicy;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
@@ -128,7 +127,7 @@ impl Groups {
         if is_planted(Bug::ReadIndexSkipped) && !group.lease_holds() {
             return Ok(view(&group));
         }
-        let read = group.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        let read = group.raft.ensure_linearizable(group.read_index());
         match timeout_at(until, read).await {
             Ok(Ok(_)) => Ok(view(&group)),
             Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(elsewhere)))) => {
@@ -182,7 +181,7 @@ async fn agreed_time(group: &Group) -> Result<u64, ProposeError> {
 
 /// Makes sure that a quorum follows this leader.
 async fn confirm_quorum(group: &Group, until: Instant) -> Result<(), ProposeError> {
-    let confirmed = group.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+    let confirmed = group.raft.ensure_linearizable(group.read_index());
     match timeout_at(until, confirmed).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(elsewhere)))) => {

@@ -30,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) transport: Arc<dyn GroupTransport>,
     /// For how long a leader that a quorum has answered may go on.
     pub(crate) lease: Duration,
+    /// How long a quorum may take to answer.
+    pub(crate) answers_within: Duration,
     pub(crate) announcer: Announcer,
     pub(crate) feed: Arc<Feed>,
     pub(crate) counts: Counts,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use meridian_regions::NodeId;
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::raft::Precondition;
-use openraft::{EntryPayload, RaftMetrics, ReadPolicy, ServerState};
+use openraft::{EntryPayload, RaftMetrics, ServerState};
 use tokio::time::{Instant, timeout_at};
 
 use super::step::{Step, Voters, next};
@@ -82,7 +82,7 @@ impl Group {
     /// Makes sure that a quorum follows this leader, and that it has applied what it had
     /// to know.
     async fn confirm(&self, until: Instant) -> Result<(), MoveError> {
-        let confirmed = self.raft.ensure_linearizable(ReadPolicy::ReadIndex);
+        let confirmed = self.raft.ensure_linearizable(self.read_index());
         match timeout_at(until, confirmed).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(elsewhere)))) => {
