@@ -312,6 +312,11 @@ impl From<&VoteResponse<Types>> for BallotAnswer {
 }
 
 impl BallotAnswer {
+    /// Whether a candidate whose log ends at `last` was refused by a longer one.
+    pub(crate) fn outranks(&self, last: Option<LogIdOf>) -> bool {
+        !self.granted && log_id(self.last) > last
+    }
+
     /// A vote that is not given, by a node whose own is `vote`.
     pub(crate) fn refusing(vote: &VoteOf) -> Self {
         Self {

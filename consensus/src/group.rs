@@ -1,7 +1,7 @@
 //! One group that is awake: its Raft instance and its ledger.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use meridian_consensus_core::Ledger;
 use meridian_failpoints::Failpoint;
@@ -10,6 +10,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::raft::SnapshotResponse;
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{RaftMetrics, ServerState, SnapshotMeta};
+use tokio::time::Instant;
 
 use crate::applied_state::AppliedState;
 use crate::electorate::{Electorate, Elsewhere, Entrance, Hint};
@@ -75,6 +76,8 @@ pub(crate) struct Group {
     pub(crate) hands_over: AtomicBool,
     /// Whether it has handed over to one who did not take it, and can only be woken afresh.
     pub(crate) is_stuck: AtomicBool,
+    /// The term in which it has offered its leadership, and when it first did.
+    pub(crate) offered: Mutex<Option<(u64, Instant)>>,
     /// Whether anybody but another node has wanted it since it woke.
     pub(crate) wanted: AtomicBool,
     /// What this node kept of the group while it had no log of it.
@@ -114,6 +117,7 @@ impl Group {
             moving: tokio::sync::Mutex::default(),
             hands_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
+            offered: Mutex::default(),
             wanted: AtomicBool::new(false),
             elsewhere,
             hint,

@@ -179,10 +179,14 @@ impl Groups {
             Err(cause) => return Err(format!("{cause:?}")),
         };
         let moved = candidate.and_then(|last| group.moved_from(from, last));
-        Ok(Said {
-            answer: group.answer(from, call).await,
-            moved,
-        })
+        let answer = group.answer(from, call).await;
+        if let (Some(last), Answer::Vote(ballot)) = (candidate, &answer)
+            && moved.is_none()
+            && ballot.outranks(last)
+        {
+            group.stand_instead().await;
+        }
+        Ok(Said { answer, moved })
     }
 
     /// Who leads a group as far as this node knows: from memory, or from the vote that a

@@ -11,6 +11,7 @@
 //! linearizably is confirmed by a quorum first.
 
 use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::NodeId;
@@ -20,6 +21,8 @@ use tokio::time::Instant;
 
 use crate::clocks::{Agreement, Reading};
 use crate::group::Group;
+#[cfg(test)]
+use crate::planted::{Bug, is_planted};
 use crate::types::Types;
 
 /// A pre-vote and a vote across the longest link that we plan for, twice 220 ms, and the
@@ -27,6 +30,9 @@ use crate::types::Types;
 const STAND_AGAIN: Duration = Duration::from_millis(600);
 /// Spread over candidates, so that two that met do not meet again.
 const STAND_AGAIN_SPREAD_MS: u64 = 400;
+/// How long a leadership that is offered may go untaken: the other awaits what it lacks, and
+/// asks for votes, across the longest link.
+const OFFER_PATIENCE: Duration = Duration::from_secs(3);
 impl Group {
     /// The living leader of the group. Stands for election if there is none, because
     /// somebody here wants to use the group; waits at most for `patience`.
@@ -41,7 +47,6 @@ impl Group {
             if left.is_zero() || !self.may_stand(&metrics) || !self.reaches_quorum(&metrics) {
                 return None;
             }
-            self.let_go_of_leader().await;
             self.stand().await;
             let pause = STAND_AGAIN + Duration::from_millis(self.spread_ms(&metrics));
             // Late or in time: the metrics say how it stands.
@@ -53,6 +58,20 @@ impl Group {
             if !self.is_running() || self.moved_to().is_some() {
                 return None;
             }
+        }
+    }
+
+    /// Stands in place of a candidate that this voter has refused because its own log is
+    /// longer: who is used may be the one who cannot win, and nobody else would be asked.
+    pub(crate) async fn stand_instead(&self) {
+        #[cfg(test)]
+        if is_planted(Bug::RefusedAlone) {
+            return;
+        }
+        let metrics = self.metrics();
+        let is_led = self.living_leader(&metrics).is_some();
+        if !is_led && self.may_stand(&metrics) && self.reaches_quorum(&metrics) {
+            self.stand().await;
         }
     }
 
@@ -99,6 +118,7 @@ impl Group {
     /// Asks the others whether they would vote for this node, which then stands. Whoever
     /// could not win disturbs nobody.
     async fn stand(&self) {
+        self.let_go_of_leader().await;
         self.shared.counts.stood.fetch_add(1, Ordering::Relaxed);
         if let Err(cause) = self.raft.trigger().elect(true).await {
             tracing::warn!(listing = %self.genesis.listing, %cause, "cannot stand for election");
@@ -142,17 +162,43 @@ impl Group {
         let Some(home) = self.home_leader(&metrics) else {
             return false;
         };
-        match self.raft.trigger().transfer_leader(home.get()).await {
-            Ok(()) => {
-                self.shared.counts.sent_home.fetch_add(1, Ordering::Relaxed);
-                self.shared.entrust(home);
-                true
-            }
-            Err(cause) => {
-                tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
-                false
+        let offered = self.hand_to(&metrics, home.get()).await;
+        if offered {
+            self.shared.counts.sent_home.fetch_add(1, Ordering::Relaxed);
+            self.shared.entrust(home);
+        }
+        offered
+    }
+
+    /// Offers the leadership to another voter; answers whether it has begun to. From then
+    /// on openraft takes no command from this leader, whether or not the other stands.
+    async fn hand_to(&self, metrics: &RaftMetrics<Types>, successor: u64) -> bool {
+        {
+            let mut offered = self.offered();
+            if offered.is_none_or(|(term, _)| term != metrics.current_term) {
+                *offered = Some((metrics.current_term, Instant::now()));
             }
         }
+        let begun = self.raft.trigger().transfer_leader(successor).await;
+        if let Err(cause) = &begun {
+            tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
+        }
+        begun.is_ok()
+    }
+
+    /// Whether this node leads and has offered that for so long that nobody takes it: it
+    /// proposes nothing any more before it is woken afresh.
+    pub(crate) fn offers_in_vain(&self) -> bool {
+        let offered = *self.offered();
+        offered.is_some_and(|(term, at)| {
+            let metrics = self.metrics();
+            let leads = metrics.state == ServerState::Leader && metrics.current_term == term;
+            leads && at.elapsed() >= OFFER_PATIENCE
+        })
+    }
+
+    fn offered(&self) -> MutexGuard<'_, Option<(u64, Instant)>> {
+        self.offered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether a quorum has answered this leader lately enough for openraft to take a
@@ -204,10 +250,8 @@ impl Group {
                 let fit = alive && **node != metrics.id && votes(&metrics, **node);
                 fit && matched.as_ref().map(|id| id.index) == applied
             });
-        if let Some((successor, _)) = successor
-            && let Err(cause) = self.raft.trigger().transfer_leader(*successor).await
-        {
-            tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
+        if let Some((successor, _)) = successor {
+            self.hand_to(&metrics, *successor).await;
         }
     }
 

@@ -17,6 +17,8 @@ pub(crate) enum Bug {
     ReadIndexSkipped,
     /// A key is looked up before its command is proposed, and not when it is applied.
     KeyBeforeLog,
+    /// A voter that refuses a candidate with a shorter log lets it ask for ever.
+    RefusedAlone,
     /// The log is read from disk first, then from the tail, and holes are passed over. No
     /// seed that was tried finds it.
     DiskFirst,

@@ -46,10 +46,18 @@ pub(crate) fn start(
 async fn look(groups: &Groups, idle: Duration) {
     let mut leads = 0;
     for group in groups.places().all() {
-        if group.leads() {
-            leads += 1;
-            group.go_home().await;
+        if !group.leads() {
+            continue;
         }
+        leads += 1;
+        if group.offers_in_vain() {
+            // In use or not: it answers nobody. A note lets it lead on.
+            if let Ok(closing) = groups.places().close(&group.genesis.listing) {
+                groups.put_to_sleep(closing);
+            }
+            continue;
+        }
+        group.go_home().await;
     }
     groups.shared().leads.store(leads, Ordering::Relaxed);
     for (group, idle_for) in groups.places().idle(idle) {

@@ -251,3 +251,47 @@ async fn leaders_that_go_home_together_are_shared_out_over_its_nodes() {
     }
     assert_eq!(led.len(), 2, "{led:?}");
 }
+
+/// Node 1 leads and dies; node 3 was cut off and lacks the last entry, so that nobody may
+/// elect it, and nobody but node 3 is asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn voter_that_refuses_a_candidate_with_a_shorter_log_stands_itself() {
+    let mut cluster = Cluster::that_sleeps_after(NEVER_IDLE);
+    let genesis = genesis(10);
+    cluster.propose(&genesis, &block(1)).await;
+    cluster.cut(3);
+    cluster.propose(&genesis, &block(2)).await;
+    cluster.stop_node(1).await;
+    cluster.heal();
+    let behind = cluster.node(3).propose(&genesis, block(3), DEADLINE).await;
+    let leader = Some(node(2));
+    assert_eq!(behind.err(), Some(ProposeError::NotLeader { leader }));
+}
+
+/// What openraft takes no command for any more must not last: the other may have died over
+/// the offer.
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_whose_offer_nobody_takes_leads_on() {
+    let cluster = Cluster::that_sleeps_after(NEVER_IDLE);
+    let genesis = genesis(11);
+    cluster.propose(&genesis, &block(1)).await;
+    let leader = cluster.node(1).group(&genesis).await.expect("awake");
+    timeout(DEADLINE, async {
+        while !leader.work_is_done() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the others have everything");
+    cluster.cut_silently(1);
+    leader.hand_over().await;
+    let refused = cluster.node(1).propose(&genesis, block(2), DEADLINE).await;
+    let successor = Some(node(2));
+    let expected = ProposeError::NotLeader { leader: successor };
+    assert_eq!(refused.err(), Some(expected));
+    drop(leader);
+    cluster.heal_silently();
+    let outcome = cluster.propose(&genesis, &block(2)).await;
+    assert_eq!(outcome, Outcome::Blocked(2));
+    assert_eq!(cluster.node(1).stats().resumed, 1);
+}

@@ -37,8 +37,8 @@ pub(super) async fn run(world: Arc<World>) {
                 turncoat(&world, id, &mut rng).await;
                 continue;
             }
-            // What this world suffers from is in its plan.
-            Focus::Naps => {
+            // What these worlds suffer from is in their plans.
+            Focus::Naps | Focus::Crowd => {
                 world.enough.cancelled().await;
                 return;
             }

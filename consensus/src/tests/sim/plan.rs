@@ -16,16 +16,20 @@ pub(super) enum Focus {
     Ballots,
     /// Leaders sleep between two requests, and lose power as they send the next entry.
     Naps,
+    /// Many groups share few places, over slow disks: whoever has gone to sleep is woken
+    /// while the last that it has written waits.
+    Crowd,
 }
 
 impl Focus {
-    pub(super) const ALL: [Self; 3] = [Self::Everything, Self::Ballots, Self::Naps];
+    pub(super) const ALL: [Self; 4] = [Self::Everything, Self::Ballots, Self::Naps, Self::Crowd];
 
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Everything => "everything",
             Self::Ballots => "ballots",
             Self::Naps => "naps",
+            Self::Crowd => "crowd",
         }
     }
 }
@@ -89,6 +93,14 @@ impl Plan {
                 disk_ms: (2, 20),
                 // Nobody misses a node that is back so soon.
                 pulse_lag_ms: 1_500,
+                ..everything.quiet(focus)
+            },
+            Focus::Crowd => Self {
+                listings: 4,
+                clients: 6,
+                think_ms: (1, 40),
+                awake_max: 2,
+                disk_ms: (10, 80),
                 ..everything.quiet(focus)
             },
         }

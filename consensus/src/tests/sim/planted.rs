@@ -44,6 +44,21 @@ fn vote_that_is_answered_before_it_is_on_disk_is_found() {
 }
 
 #[test]
+fn candidate_that_cannot_win_and_keeps_others_from_it_is_found() {
+    finds(Bug::RefusedAlone, Focus::Naps, &["everything ends well"], 1);
+}
+
+#[test]
+fn group_that_is_woken_before_its_last_instance_has_ended_is_found() {
+    let promises = [
+        "every event is told",
+        "records agree",
+        "logs are contiguous",
+    ];
+    finds(Bug::NoFence, Focus::Crowd, &promises, 1);
+}
+
+#[test]
 fn note_that_outlives_its_sleep_is_found() {
     finds(Bug::NoteKept, Focus::Naps, &["one leader per term"], 5);
 }
