@@ -42,6 +42,13 @@ impl Candidates {
         }
     }
 
+    /// Moves who is silent behind everybody else who is left: a silent node may hold a
+    /// request for as long as its caller has time.
+    pub(super) fn put_off(&mut self, is_silent: impl Fn(NodeId) -> bool) {
+        let left = self.next.min(self.order.len());
+        self.order[left..].sort_by_key(|candidate| is_silent(*candidate));
+    }
+
     /// Adds those that are no candidates yet, as the last.
     pub(super) fn widen(&mut self, others: impl Iterator<Item = NodeId>) {
         for other in others {
@@ -100,6 +107,19 @@ mod tests {
         candidates.prefer(Some(first), first);
         candidates.prefer(Some(node(3)), first);
         assert_eq!(candidates.next(), node(3));
+    }
+
+    #[test]
+    fn silent_leader_is_asked_after_those_who_live() {
+        let mut candidates = Candidates::new(node(1), &voters(), Some(node(3)));
+        let asked: Vec<NodeId> = (0..3)
+            .map(|_| {
+                candidates.put_off(|candidate| candidate == node(3));
+                candidates.next()
+            })
+            .collect();
+        assert_eq!(asked, [2, 1, 3].map(node));
+        assert!(candidates.round_is_over());
     }
 
     #[test]

@@ -146,6 +146,7 @@ impl BookingDesk {
             if !perhaps_executed && self.is_cut_off(&voters) {
                 return Err(DeskError::NoQuorum);
             }
+            candidates.put_off(|voter| voter != self.node && self.mesh.alive_for(voter).is_none());
             let target = candidates.next();
             let attempt = if target == self.node {
                 self.perform(errand, ask).await
