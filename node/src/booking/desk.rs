@@ -142,9 +142,20 @@ impl BookingDesk {
         let mut candidates = Candidates::new(self.node, &voters, leader);
         let mut perhaps_executed = false;
         let mut pause = RETRY_PAUSE_MIN;
+        let out_of_time = |perhaps_executed| {
+            if perhaps_executed {
+                DeskError::Unknown
+            } else {
+                DeskError::NoQuorum
+            }
+        };
         loop {
             if !perhaps_executed && self.is_cut_off(&voters) {
                 return Err(DeskError::NoQuorum);
+            }
+            // What is begun now is of no use to the caller, and might be executed.
+            if Instant::now() >= deadline {
+                return Err(out_of_time(perhaps_executed));
             }
             candidates.put_off(|voter| voter != self.node && self.mesh.alive_for(voter).is_none());
             let target = candidates.next();
@@ -171,11 +182,7 @@ impl BookingDesk {
             }
             if candidates.round_is_over() {
                 if Instant::now() + pause >= deadline {
-                    return Err(if perhaps_executed {
-                        DeskError::Unknown
-                    } else {
-                        DeskError::NoQuorum
-                    });
+                    return Err(out_of_time(perhaps_executed));
                 }
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(RETRY_PAUSE_MAX);
@@ -213,6 +220,10 @@ impl BookingDesk {
         claim: Option<&Claim>,
     ) -> Result<Answer, Attempt> {
         let left = errand.deadline.saturating_duration_since(Instant::now());
+        // Nothing that is sent now can be answered in time: unsent, it is surely not executed.
+        if left <= ANSWER_MARGIN {
+            return Err(Attempt::NotExecuted);
+        }
         let request = Forwarded {
             genesis: errand.genesis.encode(),
             deadline_ms: millis(left.saturating_sub(ANSWER_MARGIN)),

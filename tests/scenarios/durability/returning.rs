@@ -95,13 +95,16 @@ async fn node_whose_disk_went_back_in_time_comes_back_and_votes_on_nothing_befor
     // With node 1 dead, its vote is all that node 2 lacks.
     scenario.cluster.kill(1).await.expect("it ran");
     scenario.cluster.restart(3).await.expect("it starts again");
-    for _ in 0..3 {
+    until(PATIENCE, "no quorum without it", async || {
         let booked = scenario
             .client(2)
             .book(&promised.listing, &stay(110), "card_ok", &key())
             .await;
-        booked.expect_err("nobody may sell anything");
-    }
+        let error = booked.expect_err("nobody may sell anything");
+        (error.code() == Some("no-quorum")).then_some(())
+    })
+    .await
+    .expect("it says so");
     assert_eq!(group(&scenario, &promised.listing).await["role"], "lost");
 
     scenario.cluster.restart(1).await.expect("it starts again");
