@@ -57,6 +57,11 @@ async fn sandbox(folder: &tempfile::TempDir) -> Stripe {
 async fn whole_saga_over_the_wire_and_every_step_twice() {
     let folder = tempfile::tempdir().expect("a folder");
     let stripe = sandbox(&folder).await;
+    whole_saga_twice(&stripe).await;
+}
+
+/// Every step of a payment, each told twice.
+async fn whole_saga_twice(stripe: &Stripe) {
     let mut one = charge("bkg_1", "card_ok");
     for _ in 0..2 {
         one.authorization = stripe.authorize(&one).await.expect("reserved");

@@ -16,11 +16,9 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 use tokio_rustls::server::TlsStream;
 
-use super::{charge, secret};
+use super::{charge, secret, whole_saga_twice};
 use crate::payments::stripe::Stripe;
-use crate::payments::{
-    Book, Charge, PaymentError, PaymentProvider, Teller, Voided, sandbox_routes,
-};
+use crate::payments::{Book, PaymentError, PaymentProvider, Teller, sandbox_routes};
 
 /// Names a certificate is for: where the provider stands, and where it does not.
 const HERE: &str = "127.0.0.1";
@@ -123,17 +121,7 @@ async fn whole_saga_by_https_and_every_step_twice() {
     let authority = Authority::new(folder.path(), "ca.pem");
     let url = sandbox(folder.path(), authority.server(HERE)).await;
     let stripe = adapter(&url, &authority);
-    let mut one: Charge = charge("bkg_1", "card_ok");
-    for _ in 0..2 {
-        one.authorization = stripe.authorize(&one).await.expect("reserved");
-    }
-    for _ in 0..2 {
-        stripe.capture(&one).await.expect("taken");
-    }
-    assert_eq!(stripe.void(&one).await, Ok(Voided::WasCaptured));
-    for _ in 0..2 {
-        stripe.refund(&one).await.expect("given back");
-    }
+    whole_saga_twice(&stripe).await;
 }
 
 #[tokio::test]
