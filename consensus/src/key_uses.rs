@@ -16,7 +16,7 @@ use meridian_storage::{Batch, Durability, StorageError};
 use openraft::EntryPayload;
 
 use crate::Groups;
-use crate::keys::{GroupKey, KEY_USES, STATE, StateKind, day_of_key_use, key_uses_from};
+use crate::keys::{GroupKey, KEY_USES, day_of_key_use, key_uses_from};
 use crate::types::{EntryOf, Proposal};
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -56,7 +56,9 @@ impl Groups {
         for day in first..=last {
             let (from, until) = (key_uses_from(day, name), after(day, name));
             for (key, value) in store.scan(KEY_USES, &from, &until, USES_MAX)? {
-                let found = self.key_use(&key, &value)?;
+                let Some(found) = self.key_use(&key, &value)? else {
+                    continue;
+                };
                 match uses.iter_mut().find(|one| one.genesis == found.genesis) {
                     Some(known) => known.until_ms = known.until_ms.max(found.until_ms),
                     None => uses.push(found),
@@ -67,21 +69,18 @@ impl Groups {
         Ok(uses)
     }
 
-    fn key_use(&self, key: &[u8], value: &[u8]) -> Result<KeyUse, StorageError> {
+    /// `None` for a group that is ill here: its other voters have the record, too.
+    fn key_use(&self, key: &[u8], value: &[u8]) -> Result<Option<KeyUse>, StorageError> {
         let damaged = || StorageError::Read("the index of keys has a record that is none".into());
         let group = GroupKey::of_key_use(key).ok_or_else(damaged)?;
-        let genesis = self
-            .records()
-            .get(STATE, &group.state(StateKind::Genesis))?
-            .and_then(|record| Genesis::decode(&record).ok())
-            .ok_or_else(|| {
-                StorageError::Read("a key was used in a group without a genesis record".to_owned())
-            })?;
+        let Some(genesis) = self.founder_of(&group)? else {
+            return Ok(None);
+        };
         let until_ms = value.try_into().map_err(|_other| damaged())?;
-        Ok(KeyUse {
+        Ok(Some(KeyUse {
             genesis,
             until_ms: u64::from_be_bytes(until_ms),
-        })
+        }))
     }
 
     /// Cuts off the records of days that are over.
