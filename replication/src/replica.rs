@@ -132,7 +132,11 @@ impl Inner {
     fn covers(&self, token: &SessionToken) -> bool {
         match self.returning.stage() {
             Stage::Over => self.progress.covers(token),
-            Stage::Own | Stage::Others => self.progress.covers_by_watermarks(token),
+            Stage::Others => self.progress.covers_by_watermarks(token),
+            // A part of its own log may be missing, and no watermark says which.
+            Stage::Own => {
+                token.demand(self.this()).is_none() && self.progress.covers_by_watermarks(token)
+            }
         }
     }
 

@@ -15,11 +15,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use meridian_regions::{NodeId, ShardId, UnixNanos};
 use meridian_replication_core::VersionVector;
 use meridian_storage::{Batch, Durability, StorageError, Store};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::keys::{self, PROGRESS};
 use crate::progress::Progress;
@@ -134,6 +136,9 @@ impl Returning {
     }
 }
 
+/// How often a node on its way back looks whether it has what it waits for, at least.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 impl Replica {
     /// What this node waits for before it writes again, if it has come back without a part
     /// of its log.
@@ -186,7 +191,8 @@ impl Replica {
                 Stage::Over => return,
                 Stage::Own | Stage::Others => {}
             }
-            if version.changed().await.is_err() {
+            // What is waited for may be time alone.
+            if let Ok(Err(_ended)) = timeout(LOOK_EVERY, version.changed()).await {
                 return;
             }
         }
@@ -202,9 +208,12 @@ impl Replica {
             .sum();
         tracing::warn!(
             entries,
-            "this node has its own log back and writes again: changes that it had acknowledged              and no other node had fetched are lost"
+            "this node has its own log back and writes again: changes that it had acknowledged and \
+             no other node had fetched are lost"
         );
         inner.returning.stage.send_replace(Stage::Others);
+        // Who waits for a session that has seen a write of this node may go on.
+        inner.progress.touch();
     }
 
     pub(crate) async fn complete_return(&self) -> Result<(), StorageError> {

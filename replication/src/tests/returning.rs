@@ -7,10 +7,11 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, data_of};
+use super::sessions::{NO_WAIT, time_of, token_of};
 use super::setup::{
     PATIENCE, close, create, draft, entries, genesis, listing, node, open, options, sent, title,
 };
-use crate::{Replica, WriteError};
+use crate::{Replica, SessionBehind, WriteError};
 
 /// Node 1 has written two listings, node 2 has both, and node 1's disk knows the first only.
 async fn folder_of_the_past() -> (TempDir, [ListingId; 2]) {
@@ -94,6 +95,10 @@ async fn node_that_comes_back_does_not_write_before_it_has_heard_everybody() {
     };
     assert!(waiting.unheard.contains(&node(3)), "{waiting}");
     assert!(!back.has_returned());
+    // It cannot know what of its own a session has seen that it has lost.
+    let seen = token_of(1, time_of(back));
+    let told = back.wait_for(&seen, NO_WAIT).await;
+    assert_eq!(told, Err(SessionBehind::Waited(NO_WAIT)));
     cluster.stop().await;
 }
 

@@ -10,16 +10,16 @@ use super::setup::{PATIENCE, amenity, close, create, entries, node, open, option
 use crate::{Precondition, Replica, SessionBehind};
 
 /// Long enough for anything that needs no waiting.
-const NO_WAIT: Duration = Duration::from_millis(50);
+pub(super) const NO_WAIT: Duration = Duration::from_millis(50);
 
-fn token_of(id: u64, seen: Hlc) -> SessionToken {
+pub(super) fn token_of(id: u64, seen: Hlc) -> SessionToken {
     let mut token = SessionToken::new();
     token.merge(node(id), seen);
     token
 }
 
 /// A timestamp after everything that a replica has written.
-fn time_of(replica: &Replica) -> Hlc {
+pub(super) fn time_of(replica: &Replica) -> Hlc {
     replica.inner().sequencer.tick(|_| ()).0.through
 }
 

@@ -30,6 +30,9 @@ pub fn https_client(trust: Trust<'_>) -> Result<ClientConfig, TlsError> {
     if trust != Trust::Nobody {
         // What one file lacks may be in another: only none at all is refused.
         let found = rustls_native_certs::load_native_certs();
+        for cause in &found.errors {
+            tracing::warn!(%cause, "an authority that this machine trusts cannot be read");
+        }
         roots.add_parsable_certificates(found.certs);
     }
     if let Trust::MachineAnd(path) = trust {
