@@ -39,7 +39,7 @@ use crate::records::Records;
 use crate::shared::{Counts, Loads, Shared};
 use crate::sleeper;
 use crate::transport::GroupTransport;
-use crate::{GroupOptions, GroupStats, OpenError, returning};
+use crate::{GroupOptions, GroupStats, OpenError, Past, returning};
 
 /// Part of all places, and of all requests, that those who wait to wake a group may hold,
 /// as its inverse: the rest is for groups that are awake.
@@ -93,7 +93,8 @@ impl Groups {
         let rate = options.wakes_per_second_max;
         let waiting_max = options.groups_awake_max.min(options.requests_max) / WAITING_PART;
         let returns = returning::is_open(&store, &options.past)?;
-        let feed = Feed::open(&store, options.wall_clock.clone(), returns)?;
+        let begins_anew = matches!(options.past, Past::Lost(_));
+        let feed = Feed::open(&store, options.wall_clock.clone(), begins_anew)?;
         let groups = Self {
             inner: Arc::new(Inner {
                 shared: Arc::new(Shared {
@@ -112,6 +113,7 @@ impl Groups {
                     leads: AtomicU32::default(),
                     loads: Loads::default(),
                     homes: Mutex::default(),
+                    disowned: Mutex::default(),
                     clocks: Clocks::new(options.clock_ahead_max, options.wall_clock),
                 }),
                 awake: Arc::default(),

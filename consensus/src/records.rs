@@ -65,7 +65,7 @@ impl Records {
     pub(crate) fn check(&self, group: &GroupKey) -> Result<(), StorageError> {
         let ills = self.ills();
         ills.get(group)
-            .map_or(Ok(()), |cause| Err(StorageError::Read(cause.clone())))
+            .map_or(Ok(()), |cause| Err(StorageError::Damaged(cause.clone())))
     }
 
     /// The record under `key`.
@@ -112,7 +112,7 @@ impl Records {
         let record = described(cf, key);
         let cause = format!("{record} is damaged: it does not match its checksum");
         self.fall_ill(GroupKey::in_key(key), &cause);
-        Err(StorageError::Read(cause))
+        Err(StorageError::Damaged(cause))
     }
 
     /// Keeps a group from running here, and says so, once.

@@ -1,11 +1,11 @@
 //! What all groups of a node share.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{NodeId, Probation};
+use meridian_regions::{ListingId, NodeId, Probation};
 use meridian_storage::Writer;
 use openraft::Config;
 use tokio::time::Instant;
@@ -41,6 +41,8 @@ pub(crate) struct Shared {
     /// Nodes to which leaders have gone home, and how long they have to live before leaders
     /// do again: a region that flaps does not make them jump.
     pub(crate) homes: Mutex<HashMap<NodeId, Probation>>,
+    /// Groups of which others are being told that this node does not lead them.
+    pub(crate) disowned: Mutex<HashSet<ListingId>>,
     pub(crate) clocks: Clocks,
 }
 
@@ -102,6 +104,7 @@ pub(crate) struct Counts {
     pub(crate) slept: AtomicU64,
     pub(crate) stood: AtomicU64,
     pub(crate) sent_home: AtomicU64,
+    pub(crate) not_taken: AtomicU64,
 }
 
 impl Shared {
@@ -128,6 +131,10 @@ impl Shared {
         self.loads.add(node);
         let now = Instant::now().into_std();
         self.probation(node, |it| it.trust(now));
+    }
+
+    pub(crate) fn disowned(&self) -> MutexGuard<'_, HashSet<ListingId>> {
+        self.disowned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn probation<T>(&self, node: NodeId, look: impl FnOnce(&mut Probation) -> T) -> T {

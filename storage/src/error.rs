@@ -33,6 +33,10 @@ pub enum StorageError {
     /// A read failed: a checksum did not match, or the disk answered with an error.
     #[error("cannot read from the database: {0}")]
     Read(String),
+    /// A record does not match a checksum of its owner's: what it belongs to is damaged, and
+    /// nothing else.
+    #[error("{0}")]
+    Damaged(String),
     /// A write or an fsync failed. Final: the store accepts nothing after it.
     #[error("cannot write to the database, nothing more is acknowledged: {0}")]
     Write(String),

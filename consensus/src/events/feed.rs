@@ -40,8 +40,9 @@ pub(crate) struct News<'a> {
 
 impl Feed {
     /// Takes the feed up where it was left. Touches nothing on disk. The feed of a node
-    /// that `returns` without its records gives no position again either: its first run
-    /// has a number that no earlier one can have reached by counting.
+    /// that has come back without its records (`returns`, now or earlier) gives no position
+    /// again either: its first run has a number that no earlier one can have reached by
+    /// counting.
     pub(crate) fn open(
         store: &Store,
         wall_clock: WallClock,
