@@ -75,7 +75,9 @@ impl CallError {
     }
 
     /// Whether the request may have been executed nevertheless: by this attempt, or by an
-    /// earlier one with the same key that is still under way.
+    /// earlier one with the same key that is still under way. Too cautious where another
+    /// payment for the same hold is under way: this one has surely done nothing then, and
+    /// the problem has the same code.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
         let open = |code| matches!(code, "outcome-unknown" | "idempotency-in-flight");

@@ -159,6 +159,10 @@ impl Group {
     /// whether it has begun to.
     pub(crate) async fn go_home(&self) -> bool {
         let metrics = self.metrics();
+        let is_offered = |(term, _): (u64, Instant)| term == metrics.current_term;
+        if self.offered().is_some_and(is_offered) {
+            return false;
+        }
         let Some(home) = self.home_leader(&metrics) else {
             return false;
         };

@@ -52,6 +52,13 @@ async fn look(groups: &Groups, idle: Duration) {
         leads += 1;
         if group.offers_in_vain() {
             // In use or not: it answers nobody. A note lets it lead on.
+            let listing = &group.genesis.listing;
+            tracing::warn!(%listing, "nobody has taken the leadership that was offered: it is woken afresh");
+            groups
+                .shared()
+                .counts
+                .not_taken
+                .fetch_add(1, Ordering::Relaxed);
             if let Ok(closing) = groups.places().close(&group.genesis.listing) {
                 groups.put_to_sleep(closing);
             }

@@ -22,6 +22,8 @@ pub struct GroupStats {
     pub stood: u64,
     /// Leaderships handed over to the listing's home region.
     pub sent_home: u64,
+    /// Leaderships that were offered and that nobody has taken.
+    pub not_taken: u64,
     /// Times that a record was read that did not match its checksum.
     pub damaged: u64,
     /// Groups that do not run here for it.
@@ -40,6 +42,7 @@ impl GroupStats {
             slept: read(&counts.slept),
             stood: read(&counts.stood),
             sent_home: read(&counts.sent_home),
+            not_taken: read(&counts.not_taken),
             damaged: shared.records.damaged(),
             ill: shared.records.ill(),
         }

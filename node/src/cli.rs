@@ -73,6 +73,9 @@ pub(crate) struct RejoinArgs {
     /// The node's configuration, TOML.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
+    /// Come back without the listings' database, too: it is damaged.
+    #[arg(long)]
+    pub(crate) without_listings: bool,
     /// Lay one value over file and environment, as in `--set log.filter=debug`.
     #[arg(long = "set", value_name = "SECTION.KEY=VALUE")]
     pub(crate) set: Vec<String>,

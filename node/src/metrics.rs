@@ -26,6 +26,7 @@ const SAGAS: &str = "meridian_payment_sagas";
 const EVENTS_BYTES: &str = "meridian_events_feed_bytes";
 const GROUPS_AWAKE: &str = "meridian_groups_awake";
 const GROUPS_ILL: &str = "meridian_groups_ill";
+const RETURNING: &str = "meridian_returning";
 const GROUP_EVENTS: &str = "meridian_group_events";
 
 /// Bounds of request durations, in seconds: from a cached read to a booking that
@@ -48,6 +49,7 @@ pub(crate) struct Metrics {
     documents_hot: IntGauge,
     groups_awake: IntGauge,
     groups_ill: IntGauge,
+    returning: IntGauge,
     events_bytes: IntGauge,
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
@@ -59,7 +61,7 @@ fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
             GROUP_EVENTS,
             "What has happened to Raft groups since start: woken, resumed (led on without an \
              election), refused, slept, stood (for election), sent_home (leaderships handed \
-             to the home region), damaged (records read that did not match their checksum)",
+             to the home region), not_taken (leaderships offered in vain), damaged (records read that did not match their checksum)",
         ),
         &["event"],
     )
@@ -89,10 +91,7 @@ impl Metrics {
         )?;
         let documents_hot = gauge(DOCUMENTS_HOT, "Listing documents open in memory")?;
         let groups_awake = gauge(GROUPS_AWAKE, "Raft groups awake on this node")?;
-        let groups_ill = gauge(
-            GROUPS_ILL,
-            "Raft groups that do not run on this node, because a record of theirs is damaged",
-        )?;
+        let groups_ill = gauge(GROUPS_ILL, "Raft groups that a damaged record stops here")?;
         let requests = IntCounterVec::new(
             Opts::new(REQUESTS, "Requests answered, by route, method and status"),
             &["route", "method", "status"],
@@ -124,6 +123,10 @@ impl Metrics {
         registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
+            returning: gauge(
+                RETURNING,
+                "1 while this node comes back without its records",
+            )?,
             registry,
             requests,
             request_seconds,
@@ -177,6 +180,8 @@ impl Metrics {
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);
+        let returns = node.groups.returns() || !node.replica.has_returned();
+        set(&self.returning, u64::from(returns));
         if let Ok(bytes) = node.groups.events_bytes() {
             set(&self.events_bytes, bytes);
         }
@@ -187,6 +192,7 @@ impl Metrics {
             ("slept", groups.slept),
             ("stood", groups.stood),
             ("sent_home", groups.sent_home),
+            ("not_taken", groups.not_taken),
             ("damaged", groups.damaged),
         ] {
             set(&self.group_events.with_label_values(&[event]), count);

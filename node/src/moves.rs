@@ -88,6 +88,28 @@ struct Walked {
     last_error: Option<String>,
 }
 
+impl Walked {
+    /// One that has ended early: at least one listing is left.
+    fn failed(cause: StorageError) -> Self {
+        tracing::error!(%cause, "a walk over all listings has ended early");
+        Self {
+            left: 1,
+            last_error: Some(cause.to_string()),
+            ..Self::default()
+        }
+    }
+}
+
+impl From<Walked> for Progress {
+    fn from(walked: Walked) -> Self {
+        Self {
+            left: walked.left,
+            last_error: walked.last_error,
+            walking: false,
+        }
+    }
+}
+
 impl Mover {
     pub(crate) fn new(
         groups: Groups,
@@ -186,28 +208,17 @@ impl Mover {
     /// Walks once over all listings; answers whether nothing is left to be moved.
     async fn free(&self, mut wish: Drain) -> bool {
         self.progress().entry(wish.node).or_default().walking = true;
-        let walked = match self.walk(&mut wish).await {
-            Ok(walked) => walked,
-            Err(cause) => Walked {
-                left: 1,
-                last_error: Some(cause.to_string()),
-                ..Walked::default()
-            },
-        };
-        let is_done = walked.left == 0;
-        let progress = Progress {
-            left: walked.left,
-            last_error: walked.last_error,
-            walking: false,
-        };
-        self.progress().insert(wish.node, progress);
+        let walked = self.walk(&mut wish).await;
+        let walked = walked.unwrap_or_else(Walked::failed);
+        let (is_done, moved) = (walked.left == 0, walked.moved);
+        self.progress().insert(wish.node, walked.into());
         // A walk that has moved something may have missed what was made meanwhile.
         let was_done = wish.done_ms.is_some();
         wish.done_ms = match wish.done_ms {
             Some(done_ms) if is_done => Some(done_ms),
-            _ => (is_done && walked.moved == 0).then(|| clock::now().as_millis()),
+            _ => (is_done && moved == 0).then(|| clock::now().as_millis()),
         };
-        if was_done != wish.done_ms.is_some() || walked.moved > 0 {
+        if was_done != wish.done_ms.is_some() || moved > 0 {
             self.keep(&wish).await;
         }
         wish.done_ms.is_some()

@@ -43,7 +43,8 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
         "staleness_ms": millis(node.replica.staleness()),
         "peers": peers,
         "returning": node.mover.returning().map(|progress| json!({
-            "left": progress.left,
+            // Of the latest walk; nobody knows before the first has ended.
+            "left": (!progress.walking || progress.left > 0).then_some(progress.left),
             "last_error": progress.last_error,
             "own_log": node.replica.waiting().map(|waiting| waiting.to_string()),
         })),

@@ -4,8 +4,9 @@
 use std::io::Write;
 use std::net::TcpListener;
 
-use anyhow::Context;
-use meridian_replication::Replica;
+use anyhow::{Context, bail};
+use meridian_replication::{OpenError, Replica};
+use meridian_storage::StorageError;
 
 use crate::cli::RejoinArgs;
 use crate::config::{Config, Layers};
@@ -22,11 +23,22 @@ pub(crate) fn run(arguments: &RejoinArgs, out: &mut impl Write) -> anyhow::Resul
     let identity = &prepared.identity;
     let folder = &prepared.config.node.data_dir;
     let mut moved = vec![BOOKINGS_FOLDER];
-    if let Err(cause) = look_at_listings(&prepared) {
-        writeln!(out, "the listings' database cannot be kept: {cause:#}")?;
+    if arguments.without_listings {
         moved.push(LISTINGS_FOLDER);
+    } else {
+        match look_at_listings(&prepared) {
+            Ok(()) => {}
+            Err(cause @ OpenError::Storage(StorageError::Lost { .. })) => {
+                writeln!(out, "the listings' database cannot be kept: {cause}")?;
+                moved.push(LISTINGS_FOLDER);
+            }
+            Err(cause) => bail!(
+                "the listings' database cannot be opened: {cause}\nNothing was moved. If the node \
+                 has ended and the database is damaged, repeat this with --without-listings"
+            ),
+        }
     }
-    let aside = DataFolder::set_aside(folder, identity, &moved)?;
+    let (aside, moved) = DataFolder::set_aside(folder, identity, &moved)?;
     writeln!(
         out,
         "node {} comes back without its bookings at its next start: the others take it out of \
@@ -42,7 +54,7 @@ pub(crate) fn run(arguments: &RejoinArgs, out: &mut impl Write) -> anyhow::Resul
 
 /// Opens the listings' database, if there is one: what it has lost can be fetched, if it
 /// can be opened.
-fn look_at_listings(prepared: &Prepared) -> anyhow::Result<()> {
+fn look_at_listings(prepared: &Prepared) -> Result<(), OpenError> {
     let Prepared {
         config,
         identity,

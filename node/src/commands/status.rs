@@ -77,11 +77,9 @@ fn tell_return(returning: &Value, out: &mut impl Write) -> anyhow::Result<()> {
     if returning.is_null() {
         return Ok(());
     }
-    writeln!(
-        out,
-        "\ncoming back without its records: {} groups left",
-        returning["left"]
-    )?;
+    let left = returning["left"].as_u64();
+    let left = left.map_or_else(|| "counting the".to_owned(), |left| left.to_string());
+    writeln!(out, "\ncoming back without its records: {left} groups left")?;
     for why in [&returning["last_error"], &returning["own_log"]] {
         if let Some(why) = why.as_str() {
             writeln!(out, "  {why}")?;

@@ -15,7 +15,8 @@ use super::{DataFolder, Record, Returned, Stage, fresh_incarnation};
 
 impl DataFolder {
     /// Begins another life of the node, without the databases `moved`: they are set aside,
-    /// as far as they are there. Goes on where it was interrupted. Answers where they are.
+    /// as far as they are there. Goes on where it was interrupted, with those that were named
+    /// then. Answers where they are, and which.
     ///
     /// # Errors
     /// Another node's folder, or what the operating system says.
@@ -23,7 +24,7 @@ impl DataFolder {
         path: &Path,
         identity: &NodeIdentity,
         moved: &[&str],
-    ) -> anyhow::Result<PathBuf> {
+    ) -> anyhow::Result<(PathBuf, Vec<String>)> {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let found = Record::read(path, identity)?;
         let (incarnation, moved) = match found.and_then(Record::interrupted) {
@@ -47,7 +48,7 @@ impl DataFolder {
         move_all(path, &aside, &moved)
             .with_context(|| format!("cannot set databases aside in {}", aside.display()))?;
         record(Stage::Aside).write(path)?;
-        Ok(aside)
+        Ok((aside, moved))
     }
 }
 
@@ -84,7 +85,7 @@ mod tests {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path();
         used(path, 1);
-        let aside = DataFolder::set_aside(path, &identity(1), &["bookings"]).expect("moved");
+        let (aside, _) = DataFolder::set_aside(path, &identity(1), &["bookings"]).expect("moved");
         assert!(aside.join("bookings").exists() && !path.join("bookings").exists());
         assert!(path.join("listings").exists(), "it was not named");
         let claim = || DataFolder::claim(path, &identity(1), &DATABASES);
@@ -115,8 +116,10 @@ mod tests {
         let refused = DataFolder::claim(path, &identity(1), &DATABASES);
         let said = refused.expect_err("it was interrupted").to_string();
         assert!(said.contains("meridian rejoin"), "{said}");
-        let aside = DataFolder::set_aside(path, &identity(1), &["bookings"]).expect("moved");
+        let (aside, moved) =
+            DataFolder::set_aside(path, &identity(1), &["bookings"]).expect("moved");
         assert!(aside.ends_with("before-interrupted"));
+        assert_eq!(moved, DATABASES, "what was begun is told");
         for database in DATABASES {
             assert!(aside.join(database).exists());
         }

@@ -4,7 +4,7 @@
 //! before this node started has left no group out. What is founded later is new to its
 //! earlier life, too.
 
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use futures::StreamExt;
 use meridian_regions::{Genesis, ShardId};
@@ -40,30 +40,22 @@ impl Mover {
     /// How the return of this node goes; `None` if there is none, or it is over.
     pub(crate) fn returning(&self) -> Option<Progress> {
         let returns = self.inner.groups.returns();
-        returns.then(|| {
-            let progress = self.inner.returning.lock();
-            progress.unwrap_or_else(PoisonError::into_inner).clone()
-        })
+        returns.then(|| self.progress_back().clone())
+    }
+
+    fn progress_back(&self) -> MutexGuard<'_, Progress> {
+        let progress = self.inner.returning.lock();
+        progress.unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn come_back(&self, life: &str) {
         loop {
             // Before the walk: then it meets everything that there was.
             let meets_all = self.inner.replica.has_returned();
-            let walked = self.walk_back().await.unwrap_or_else(|cause| Walked {
-                left: 1,
-                last_error: Some(cause.to_string()),
-                ..Walked::default()
-            });
+            self.progress_back().walking = true;
+            let walked = self.walk_back().await.unwrap_or_else(Walked::failed);
             let is_done = meets_all && walked.left == 0;
-            {
-                let progress = self.inner.returning.lock();
-                *progress.unwrap_or_else(PoisonError::into_inner) = Progress {
-                    left: walked.left,
-                    last_error: walked.last_error,
-                    walking: false,
-                };
-            }
+            *self.progress_back() = walked.into();
             if is_done {
                 match self.inner.groups.complete_return(life).await {
                     Ok(()) => {

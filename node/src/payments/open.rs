@@ -33,7 +33,7 @@ pub(crate) fn open(payments: &PaymentsSection) -> anyhow::Result<Arc<dyn Payment
             let trust = trust(payments)?;
             let secret = secret(payments)?;
             let stripe = Stripe::new(&payments.url, secret, trust);
-            Arc::new(stripe.context("payments.ca_file")?)
+            Arc::new(stripe.context("payments: whom to believe that they are the provider")?)
         }
     })
 }
