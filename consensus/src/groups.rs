@@ -33,7 +33,7 @@ use crate::events::{Feed, keeper};
 use crate::fence::FencedWriter;
 use crate::group::GroupDescription;
 use crate::keys::{GroupKey, STATE, StateKind};
-use crate::log_store::GroupLog;
+use crate::log_store::{GroupLog, storage_error};
 use crate::options::Leadership;
 use crate::records::Records;
 use crate::shared::{Counts, Loads, Shared};
@@ -214,10 +214,13 @@ impl Groups {
         if let Some(group) = self.inner.awake.peek(listing) {
             return Ok(Some(group.describe()));
         }
-        let unreadable = |cause: std::io::Error| StorageError::Read(cause.to_string());
         let mut log = self.log(listing);
-        let last = log.get_log_state().await.map_err(unreadable)?.last_log_id;
-        let vote = log.read_vote().await.map_err(unreadable)?;
+        let last = log
+            .get_log_state()
+            .await
+            .map_err(storage_error)?
+            .last_log_id;
+        let vote = log.read_vote().await.map_err(storage_error)?;
         let applied = self.stored_state(listing)?;
         if last.is_none()
             && let Some(elsewhere) = Elsewhere::read(self.records(), &GroupKey::new(listing))?

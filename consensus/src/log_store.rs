@@ -326,3 +326,13 @@ impl RaftLogStorage<Types> for GroupLog {
 pub(crate) fn io_error(error: StorageError) -> io::Error {
     io::Error::other(error)
 }
+
+/// The storage error that openraft was given by [`io_error`], or one of another cause.
+pub(crate) fn storage_error(error: io::Error) -> StorageError {
+    let cause = error.to_string();
+    let inner = error.into_inner().map(|inner| inner.downcast());
+    match inner {
+        Some(Ok(storage)) => *storage,
+        _ => StorageError::Read(cause),
+    }
+}

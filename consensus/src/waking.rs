@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use meridian_failpoints::Failpoint;
 use meridian_regions::Genesis;
-use meridian_storage::{Batch, Durability, StorageError};
+use meridian_storage::{Batch, Durability};
 use openraft::entry::RaftEntry;
 use openraft::storage::{RaftLogStorage, RaftStateMachine};
 use openraft::{EntryPayload, RaftLogReader};
@@ -31,7 +31,7 @@ use crate::error::WakeError;
 use crate::fence::FencedWriter;
 use crate::group::{Group, Instance};
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
-use crate::log_store::{GroupLog, io_error};
+use crate::log_store::{GroupLog, io_error, storage_error};
 use crate::network::GroupNetwork;
 #[cfg(test)]
 use crate::planted::{Bug, is_planted};
@@ -300,5 +300,5 @@ fn first_entry(genesis: &Genesis) -> EntryOf {
 }
 
 fn storage(cause: io::Error) -> WakeError {
-    WakeError::Storage(StorageError::Read(cause.to_string()))
+    WakeError::Storage(storage_error(cause))
 }

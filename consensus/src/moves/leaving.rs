@@ -14,7 +14,7 @@ use crate::envelope::Answer;
 use crate::error::WakeError;
 use crate::groups::InUse;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, UNSETTLED};
-use crate::log_store::GroupLog;
+use crate::log_store::{GroupLog, storage_error};
 use crate::saved::todo_of;
 use crate::types::LogIdOf;
 
@@ -104,8 +104,11 @@ impl Groups {
             group.sleep().await;
         }
         let mut log = self.log(&genesis.listing);
-        let unreadable = |cause: std::io::Error| StorageError::Read(cause.to_string());
-        let last = log.get_log_state().await.map_err(unreadable)?.last_log_id;
+        let last = log
+            .get_log_state()
+            .await
+            .map_err(storage_error)?
+            .last_log_id;
         if self.knows_better(genesis, &mut log, &told).await? {
             return Ok(());
         }
@@ -133,7 +136,7 @@ impl Groups {
         }
         let from = told.index.saturating_add(1);
         let entries = log.try_get_log_entries(from..u64::MAX).await;
-        let entries = entries.map_err(|cause| StorageError::Read(cause.to_string()))?;
+        let entries = entries.map_err(storage_error)?;
         Ok(entries.iter().any(|entry| {
             let is_membership = matches!(entry.payload, EntryPayload::Membership(_));
             is_membership && entry.log_id > told.at()

@@ -45,7 +45,7 @@ fn places(genesis: &Genesis) -> [(&'static str, Vec<u8>, &'static str); 4] {
 /// What a read of a group that is ill says.
 async fn refusal(groups: &Groups, genesis: &Genesis) -> String {
     match groups.read(genesis, DEADLINE).await.map(|_| ()) {
-        Err(ReadError::Storage(StorageError::Read(cause))) => cause,
+        Err(ReadError::Storage(StorageError::Damaged(cause))) => cause,
         other => panic!("{other:?}"),
     }
 }

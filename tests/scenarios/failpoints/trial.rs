@@ -97,27 +97,11 @@ impl Trial {
                 self.arm(point, leader, 1).await;
                 armed.insert(leader);
             }
-            for node in &armed {
-                if let Some(how) = self.ended(*node) {
-                    return Some((*node, how));
-                }
-            }
-            None
+            self.first_dead(&armed)
         })
         .await;
-        let (died, how) = died.expect("the point is reached");
-        assert_eq!(how.signal(), Some(SIGKILL), "node {died} at {point}: {how}");
-        armed.remove(&died);
-        for node in armed {
-            let admin = self.scenario.cluster.admin(node).expect("a node");
-            // It may have died there too.
-            let disarmed = admin.arm_failpoint(point.name(), 0).await;
-            if disarmed.is_err() {
-                self.await_death(point, node).await;
-                self.restart(node).await;
-            }
-        }
-        self.restart(died).await;
+        self.bring_back(point, died.expect("the point is reached"), armed)
+            .await;
     }
 
     /// New listings in place of all that are booked, which may be sold out before enough
@@ -138,11 +122,47 @@ impl Trial {
             let leader = self.leader_by(witness, &listing).await;
             leader.filter(|leader| *leader != home)
         });
-        let leader = leader.await.expect("elected");
+        leader.await.expect("elected");
+        // Before it is back: on a slow machine the offer is made as soon as it is. And the
+        // leader may still change, by itself.
+        let mut armed: BTreeSet<u64> = self.scenario.cluster.ids().into_iter().collect();
+        armed.remove(&home);
+        for node in &armed {
+            self.arm(point, *node, 1).await;
+        }
         self.restart(home).await;
-        self.arm(point, leader, 1).await;
-        self.await_death(point, leader).await;
-        self.restart(leader).await;
+        let what = format!("a death at {point}");
+        let died = until(PATIENCE, what, async || self.first_dead(&armed)).await;
+        self.bring_back(point, died.expect("the point is reached"), armed)
+            .await;
+    }
+
+    /// The first of some nodes that has died, and how.
+    fn first_dead(&mut self, of: &BTreeSet<u64>) -> Option<(u64, ExitStatus)> {
+        of.iter()
+            .find_map(|node| self.ended(*node).map(|how| (*node, how)))
+    }
+
+    /// Restarts who died at a point, and sees to it that none of the others that were armed
+    /// does so later.
+    async fn bring_back(
+        &mut self,
+        point: Failpoint,
+        (died, how): (u64, ExitStatus),
+        mut armed: BTreeSet<u64>,
+    ) {
+        assert_eq!(how.signal(), Some(SIGKILL), "node {died} at {point}: {how}");
+        armed.remove(&died);
+        for node in armed {
+            let admin = self.scenario.cluster.admin(node).expect("a node");
+            // It may have died there too.
+            let disarmed = admin.arm_failpoint(point.name(), 0).await;
+            if disarmed.is_err() {
+                self.await_death(point, node).await;
+                self.restart(node).await;
+            }
+        }
+        self.restart(died).await;
     }
 
     /// The listing that is at home with a node.
