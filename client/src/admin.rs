@@ -151,14 +151,7 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`].
     pub async fn drain(&self, node: u64) -> Result<Value, CallError> {
-        let response = self
-            .http
-            .post(format!("{}/admin/v1/drains", self.url))
-            .json(&json!({"node": node}))
-            .send()
-            .await
-            .map_err(|cause| failed(&cause))?;
-        Ok(read(response).await?.body)
+        self.post("/admin/v1/drains", &json!({"node": node})).await
     }
 
     /// `DELETE /admin/v1/drains/{node}`. May be repeated.
@@ -166,12 +159,45 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`].
     pub async fn give_up_drain(&self, node: u64) -> Result<(), CallError> {
-        let response = self
-            .http
-            .delete(format!("{}/admin/v1/drains/{node}", self.url))
-            .send()
+        self.delete(&format!("/admin/v1/drains/{node}")).await
+    }
+
+    /// `GET /admin/v1/rebalances`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn rebalances(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/rebalances").await
+    }
+
+    /// `POST /admin/v1/rebalances`: has this node move groups to where placement would put
+    /// them now, within a region or everywhere. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn rebalance(&self, region: Option<&str>) -> Result<Value, CallError> {
+        self.post("/admin/v1/rebalances", &json!({"region": region}))
             .await
-            .map_err(|cause| failed(&cause))?;
+    }
+
+    /// `DELETE /admin/v1/rebalances`. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn give_up_rebalance(&self, region: Option<&str>) -> Result<(), CallError> {
+        let query = region.map_or_else(String::new, |region| format!("?region={region}"));
+        self.delete(&format!("/admin/v1/rebalances{query}")).await
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
+        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let response = request.send().await.map_err(|cause| failed(&cause))?;
+        Ok(read(response).await?.body)
+    }
+
+    async fn delete(&self, path: &str) -> Result<(), CallError> {
+        let request = self.http.delete(format!("{}{path}", self.url));
+        let response = request.send().await.map_err(|cause| failed(&cause))?;
         read(response).await.map(drop)
     }
 

@@ -1,6 +1,8 @@
 //! Where a group's records stand in the shared database: few column families,
 //! every key beginning with the group.
 
+use std::ops::Range;
+
 use meridian_consensus_core::KeyName;
 use meridian_regions::ListingId;
 
@@ -193,25 +195,35 @@ pub(crate) fn day_of_key_use(key: &[u8]) -> Option<u32> {
 
 /// What keys in [`STATE`] begin with that belong to no group: no listing's key is empty.
 const NO_GROUP: u8 = 0;
-/// Kind of a record without a group: a node that is to be freed of groups.
+/// Kinds of record without a group: a node to free of groups, a region to balance.
 const DRAIN: u8 = 1;
+const REBALANCE: u8 = 2;
 
 /// Kind of a record without a group: the return that this node has completed.
-const RETURNED: u8 = 2;
+const RETURNED: u8 = 3;
 
 /// Where it is kept in [`STATE`] which return this node has completed.
 pub(crate) fn returned() -> Vec<u8> {
     vec![NO_GROUP, RETURNED]
 }
 
-/// Where it is kept in [`STATE`] that a node is to be freed of groups.
+/// Where it is kept in [`STATE`] what groups are to be moved for.
+pub(crate) const WISHES: Range<&[u8]> = Range {
+    start: &[NO_GROUP, DRAIN],
+    end: &[NO_GROUP, REBALANCE + 1],
+};
+
+/// Where in [`WISHES`] it stands that a node is to be freed of groups.
 pub(crate) fn drain(node: u64) -> Vec<u8> {
     let mut key = vec![NO_GROUP, DRAIN];
     key.extend_from_slice(&node.to_be_bytes());
     key
 }
 
-/// A key of [`STATE`] after every [`drain`].
-pub(crate) fn drains_until() -> Vec<u8> {
-    vec![NO_GROUP, DRAIN + 1]
+/// Where in [`WISHES`] it stands that a region is to be balanced; all of them, if it is
+/// empty.
+pub(crate) fn rebalance(region: &str) -> Vec<u8> {
+    let mut key = vec![NO_GROUP, REBALANCE];
+    key.extend_from_slice(region.as_bytes());
+    key
 }

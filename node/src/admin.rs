@@ -5,8 +5,10 @@ mod drains;
 mod failpoints;
 mod health;
 mod import;
+mod rebalances;
 mod sagas;
 mod status;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -41,6 +43,12 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/admin/v1/sagas/{booking}/give-up", post(sagas::give_up))
         .route("/admin/v1/drains", get(drains::list).post(drains::begin))
         .route("/admin/v1/drains/{node}", delete(drains::give_up))
+        .route(
+            "/admin/v1/rebalances",
+            get(rebalances::list)
+                .post(rebalances::begin)
+                .delete(rebalances::give_up),
+        )
         .route("/admin/v1/failpoints", get(failpoints::list))
         .route("/admin/v1/failpoints/{name}", put(failpoints::arm))
         .route("/admin/v1/import", post(import::import));

@@ -35,7 +35,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware;
 use axum::routing::{delete, get, post};
 
-pub(crate) use body::JsonBody;
+pub(crate) use body::{JsonBody, Params};
 pub(crate) use id::Id;
 pub(crate) use listings::founded;
 pub(crate) use outcome::{rejected, unanswered};

@@ -40,6 +40,9 @@ pub(crate) enum Command {
     Status(StatusArgs),
     /// Move every listing's bookings away from a node, and wait until it votes on none.
     Drain(DrainArgs),
+    /// Move listings' bookings to the nodes that new listings would be given, and wait until
+    /// all are there: after a node was added.
+    Rebalance(RebalanceArgs),
     /// Let a node that has lost its records come back at its next start, without them.
     Rejoin(RejoinArgs),
     /// Serve a payment provider that moves no money and misbehaves on request.
@@ -232,6 +235,25 @@ pub(crate) struct SandboxPaymentsArgs {
 pub(crate) struct DrainArgs {
     /// The node that is to be freed.
     pub(crate) node: NodeId,
+    #[command(flatten)]
+    pub(crate) wish: WishArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The node that is asked does it, in the background, and goes on after a restart. Give every node the same topology first: a node that is to be freed is marked `draining` there."
+)]
+pub(crate) struct RebalanceArgs {
+    /// Move voters within this region only.
+    #[arg(long)]
+    pub(crate) region: Option<RegionId>,
+    #[command(flatten)]
+    pub(crate) wish: WishArgs,
+}
+
+/// How a node is told to move groups.
+#[derive(Debug, Args)]
+pub(crate) struct WishArgs {
     /// Do not wait until it is done.
     #[arg(long)]
     pub(crate) no_wait: bool,

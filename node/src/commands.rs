@@ -2,8 +2,8 @@
 
 mod booking;
 mod cert;
-mod drain;
 mod listing;
+mod moves;
 mod rejoin;
 mod sandbox_payments;
 mod start;
@@ -58,7 +58,10 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
-        Command::Drain(arguments) => block_on(drain::run(arguments, out))?.map(|()| Done::Well),
+        Command::Drain(arguments) => block_on(moves::drain(arguments, out))?.map(|()| Done::Well),
+        Command::Rebalance(arguments) => {
+            block_on(moves::rebalance(arguments, out))?.map(|()| Done::Well)
+        }
         Command::Rejoin(arguments) => rejoin::run(&arguments, out).map(|()| Done::Well),
         Command::SandboxPayments(arguments) => {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)

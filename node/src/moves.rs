@@ -1,13 +1,16 @@
-//! Frees nodes of groups, in the background: one task, at a bounded pace.
+//! Moves groups in the background, at a bounded pace: away from nodes that are to be
+//! freed, and to nodes that placement would choose now.
 //!
 //! A wish is kept with the groups and taken up again after a restart. Where each group
 //! stands is in its own log, so that a walk over all listings is all there is to resume:
-//! it passes over those on which the node does not vote. A wish stands until it is given
-//! up: listings that are made meanwhile are moved by a later walk.
+//! it passes over those that stand where they should. A drain stands until it is given
+//! up: listings that are made meanwhile are moved by a later walk. A rebalance is over
+//! once a walk finds nothing to move (ADR 24).
 //!
 //! What it is not: it decides nothing about quorums. That is the groups' own.
 
 mod listing;
+mod plan;
 mod returning;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
-use meridian_consensus::{Drain, Groups};
+use meridian_consensus::{Aim, Groups, Wish};
 use meridian_regions::{Genesis, NodeId, ShardId, Topology};
 use meridian_replication::Replica;
 use meridian_storage::StorageError;
@@ -26,6 +29,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::plan::Plan;
 use crate::clock;
 
 /// Listings moved at once: each holds a group awake on every old and new voter.
@@ -37,10 +41,10 @@ const WALK_AGAIN: Duration = Duration::from_secs(5);
 /// How soon one follows that has found nothing: new listings may have come.
 const WALK_WHEN_DONE: Duration = Duration::from_secs(60);
 
-/// How the freeing of a node goes.
+/// How it goes with a wish.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Progress {
-    /// Listings on which it still voted in the latest walk and that were not moved.
+    /// Listings that the latest walk should have moved and did not.
     pub(crate) left: u64,
     /// Why the latest one that was left was.
     pub(crate) last_error: Option<String>,
@@ -60,7 +64,7 @@ struct Inner {
     topology: Arc<Topology>,
     per_second: NonZeroU32,
     under_way: AtomicU64,
-    progress: Mutex<BTreeMap<NodeId, Progress>>,
+    progress: Mutex<BTreeMap<Aim, Progress>>,
     /// How this node's own return goes.
     returning: Mutex<Progress>,
     /// Held while a wish is looked at and written: one that is given up does not come back.
@@ -68,14 +72,16 @@ struct Inner {
     wished: Notify,
 }
 
+/// Whether nothing more is done for a wish: what is to be freed is kept free.
+fn is_over(wish: &Wish) -> bool {
+    matches!(wish.aim, Aim::Rebalance(_)) && wish.done_ms.is_some()
+}
+
 /// What is done about listings.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 enum Errand {
-    /// They are moved away from a node, and to none that is leaving.
-    Free {
-        node: NodeId,
-        leaving: BTreeSet<NodeId>,
-    },
+    /// They are moved to where a plan wants them.
+    Move(Plan),
     /// This node, which has lost its records, is readmitted.
     Return,
 }
@@ -146,36 +152,36 @@ impl Mover {
         });
     }
 
-    /// Wishes that a node votes on nothing any more. Wishing again changes nothing.
-    pub(crate) async fn drain(&self, node: NodeId) -> Result<Drain, StorageError> {
+    /// Wishes something. Wishing again changes nothing, unless it was over.
+    pub(crate) async fn wish(&self, aim: Aim) -> Result<Wish, StorageError> {
         let groups = &self.inner.groups;
         let _alone = self.inner.wishes.lock().await;
-        let known = groups.drains()?.into_iter().find(|one| one.node == node);
-        let wish = known.unwrap_or(Drain {
-            node,
+        let known = groups.wishes()?.into_iter().find(|one| one.aim == aim);
+        let wish = known.filter(|one| !is_over(one)).unwrap_or(Wish {
+            aim,
             began_ms: clock::now().as_millis(),
             moved: 0,
             done_ms: None,
         });
-        groups.keep_drain(&wish).await?;
+        groups.keep_wish(&wish).await?;
         self.inner.wished.notify_one();
         Ok(wish)
     }
 
     /// Gives a wish up; moves under way come to their end.
-    pub(crate) async fn give_up(&self, node: NodeId) -> Result<(), StorageError> {
+    pub(crate) async fn give_up(&self, aim: &Aim) -> Result<(), StorageError> {
         let _alone = self.inner.wishes.lock().await;
-        self.inner.groups.drop_drain(node).await?;
-        self.progress().remove(&node);
+        self.inner.groups.drop_wish(aim).await?;
+        self.progress().remove(aim);
         Ok(())
     }
 
     /// Every wish, with what has come of it.
-    pub(crate) fn drains(&self) -> Result<Vec<(Drain, Progress)>, StorageError> {
-        let drains = self.inner.groups.drains()?;
+    pub(crate) fn wishes(&self) -> Result<Vec<(Wish, Progress)>, StorageError> {
+        let wishes = self.inner.groups.wishes()?.into_iter();
         let progress = self.progress();
-        let found = |wish: &Drain| progress.get(&wish.node).cloned().unwrap_or_default();
-        Ok(drains.into_iter().map(|one| (one, found(&one))).collect())
+        let found = |wish: &Wish| progress.get(&wish.aim).cloned().unwrap_or_default();
+        Ok(wishes.map(|one| (one.clone(), found(&one))).collect())
     }
 
     /// Groups that are being moved by this node now.
@@ -183,7 +189,7 @@ impl Mover {
         self.inner.under_way.load(Ordering::Relaxed)
     }
 
-    fn progress(&self) -> MutexGuard<'_, BTreeMap<NodeId, Progress>> {
+    fn progress(&self) -> MutexGuard<'_, BTreeMap<Aim, Progress>> {
         let progress = self.inner.progress.lock();
         progress.unwrap_or_else(PoisonError::into_inner)
     }
@@ -191,13 +197,13 @@ impl Mover {
     async fn work(self) {
         loop {
             let mut is_done = true;
-            match self.inner.groups.drains() {
-                Ok(drains) => {
-                    for wish in drains {
-                        is_done &= self.free(wish).await;
+            match self.inner.groups.wishes() {
+                Ok(wishes) => {
+                    for wish in wishes.into_iter().filter(|one| !is_over(one)) {
+                        is_done &= self.fulfil(wish).await;
                     }
                 }
-                Err(cause) => tracing::error!(%cause, "cannot read which nodes to free"),
+                Err(cause) => tracing::error!(%cause, "cannot read what to move groups for"),
             }
             let pause = if is_done { WALK_WHEN_DONE } else { WALK_AGAIN };
             // A wish that comes meanwhile is looked at at once.
@@ -206,12 +212,13 @@ impl Mover {
     }
 
     /// Walks once over all listings; answers whether nothing is left to be moved.
-    async fn free(&self, mut wish: Drain) -> bool {
-        self.progress().entry(wish.node).or_default().walking = true;
+    async fn fulfil(&self, mut wish: Wish) -> bool {
+        let aim = wish.aim.clone();
+        self.progress().entry(aim).or_default().walking = true;
         let walked = self.walk(&mut wish).await;
         let walked = walked.unwrap_or_else(Walked::failed);
         let (is_done, moved) = (walked.left == 0, walked.moved);
-        self.progress().insert(wish.node, walked.into());
+        self.progress().insert(wish.aim.clone(), walked.into());
         // A walk that has moved something may have missed what was made meanwhile.
         let was_done = wish.done_ms.is_some();
         wish.done_ms = match wish.done_ms {
@@ -224,16 +231,16 @@ impl Mover {
         wish.done_ms.is_some()
     }
 
-    async fn walk(&self, wish: &mut Drain) -> Result<Walked, StorageError> {
+    async fn walk(&self, wish: &mut Wish) -> Result<Walked, StorageError> {
         let mut walked = Walked::default();
-        let drains = self.inner.groups.drains()?.into_iter();
-        let errand = Errand::Free {
-            node: wish.node,
-            leaving: drains.map(|wish| wish.node).collect(),
-        };
+        let errand = Errand::Move(Plan {
+            aim: wish.aim.clone(),
+            topology: Arc::clone(&self.inner.topology),
+            leaving: self.leaving()?,
+        });
         let mut pace = self.pace();
         for shard in ShardId::all() {
-            if !self.stands(wish.node)? {
+            if !self.stands(&wish.aim)? {
                 break;
             }
             let found = self.wanting(shard, &errand).await?;
@@ -278,30 +285,40 @@ impl Mover {
 
     async fn attend(&self, genesis: &Genesis, errand: &Errand) -> Result<(), String> {
         match errand {
-            Errand::Free { node, leaving } => self.move_away(genesis, *node, leaving).await,
+            Errand::Move(plan) => self.move_listing(genesis, plan).await,
             Errand::Return => self.readmit(genesis).await,
         }
     }
 
     /// Writes down what has been done, unless the wish has been given up.
-    async fn keep(&self, wish: &Drain) {
+    async fn keep(&self, wish: &Wish) {
         let groups = &self.inner.groups;
         let _alone = self.inner.wishes.lock().await;
-        match self.stands(wish.node) {
+        match self.stands(&wish.aim) {
             Ok(true) => {
-                if let Err(cause) = groups.keep_drain(wish).await {
+                if let Err(cause) = groups.keep_wish(wish).await {
                     tracing::error!(%cause, "cannot keep what has been moved");
                 }
             }
             Ok(false) => {}
-            Err(cause) => tracing::error!(%cause, "cannot read which nodes to free"),
+            Err(cause) => tracing::error!(%cause, "cannot read what to move groups for"),
         }
     }
 
-    /// Whether a node is still to be freed.
-    fn stands(&self, node: NodeId) -> Result<bool, StorageError> {
-        let drains = self.inner.groups.drains()?;
-        Ok(drains.iter().any(|one| one.node == node))
+    /// Whether something is still wished for.
+    fn stands(&self, aim: &Aim) -> Result<bool, StorageError> {
+        let wishes = self.inner.groups.wishes()?;
+        Ok(wishes.iter().any(|one| one.aim == *aim))
+    }
+
+    /// The nodes that this one is to free.
+    fn leaving(&self) -> Result<BTreeSet<NodeId>, StorageError> {
+        let wishes = self.inner.groups.wishes()?.into_iter();
+        let nodes = wishes.filter_map(|wish| match wish.aim {
+            Aim::Drain(node) => Some(node),
+            Aim::Rebalance(_) => None,
+        });
+        Ok(nodes.collect())
     }
 
     /// The listings of a shard that want something to be done, as far as is known here.
@@ -331,7 +348,7 @@ impl Mover {
 impl Errand {
     fn concerns(&self, groups: &Groups, genesis: &Genesis) -> Result<bool, StorageError> {
         match self {
-            Self::Free { node, .. } => Ok(groups.voters(genesis).contains(node)),
+            Self::Move(plan) => Ok(plan.moves(genesis, &groups.voters(genesis))),
             Self::Return => groups.is_absent(genesis),
         }
     }

@@ -39,6 +39,12 @@ impl Scenario {
 
     /// The same, with links and settings of one's own.
     pub(crate) async fn start_with(plan: WanPlan, settings: Vec<String>) -> Self {
+        let mut scenario = Self::prepare(plan, settings).await;
+        scenario.cluster.launch().await.expect("it starts");
+        scenario
+    }
+
+    async fn prepare(plan: WanPlan, settings: Vec<String>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = ClusterOptions {
             binary: binary(),
@@ -47,8 +53,39 @@ impl Scenario {
             first_port: None,
             settings,
         };
-        let cluster = LocalCluster::start(options).await.expect("it starts");
+        let cluster = LocalCluster::prepare(options).await.expect("files");
         Self { cluster, folder }
+    }
+
+    /// The same as [`Scenario::with_a_second_node`], which is given no voters yet.
+    pub(crate) async fn with_a_joining_node() -> Self {
+        let plan = WanPlan::scaled_down(LINK_DIVISOR).with_node(4, "ap-southeast");
+        let mut scenario = Self::prepare(plan, Vec::new()).await;
+        for node in scenario.cluster.ids() {
+            scenario.change_topology(node, 1, 4, "joining");
+        }
+        scenario.cluster.launch().await.expect("it starts");
+        scenario
+    }
+
+    /// Has the topology of a node say, from its next start on, how a node of the cluster
+    /// stands.
+    pub(crate) fn change_topology(&self, reader: u64, epoch: u64, node: u64, state: &str) {
+        let path = self.folder_of(reader).join("topology.toml");
+        let text = std::fs::read_to_string(&path).expect("a topology");
+        let mut topology: toml::Table = text.parse().expect("TOML");
+        topology.insert(
+            "epoch".to_owned(),
+            i64::try_from(epoch).expect("small").into(),
+        );
+        let nodes = topology["nodes"].as_array_mut().expect("nodes");
+        let id = toml::Value::from(i64::try_from(node).expect("small"));
+        let known = nodes.iter_mut().find(|known| known["id"] == id);
+        let known = known.expect("a node of the cluster").as_table_mut();
+        known
+            .expect("a table")
+            .insert("state".to_owned(), state.into());
+        std::fs::write(&path, topology.to_string()).expect("written");
     }
 
     /// What a node has logged so far.

@@ -1,11 +1,13 @@
 //! Groups that move from node to node while guests book.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use meridian_chaos::until;
 use meridian_client::Client;
+use meridian_regions::{NodeId, Survival, Topology, place_voters};
+use serde_json::Value;
 use tokio::process::Command;
 
 use crate::harness::{PATIENCE, Scenario, binary, book_surely, sold, stay};
@@ -40,6 +42,19 @@ impl Guests {
         sold
     }
 
+    /// A guest at each of some nodes; answers every night that was sold.
+    fn of<'a>(
+        &'a self,
+        scenario: &Scenario,
+        nodes: [u64; 3],
+        listings: &'a [String],
+    ) -> impl Future<Output = Vec<(String, String)>> + 'a {
+        let clients = nodes.map(|node| scenario.client(node)).into_iter().zip(0..);
+        let booking = clients.map(|(client, turn)| self.book(client, turn, listings));
+        let booking = futures::future::join_all(booking.collect::<Vec<_>>());
+        async { booking.await.into_iter().flatten().collect() }
+    }
+
     /// Waits until they have booked so many more times.
     async fn go_on(&self, more: i64) {
         let goal = self.booked.load(Ordering::Relaxed) + more;
@@ -57,32 +72,27 @@ async fn drain(scenario: &mut Scenario, guests: &Guests, leaving: u64) {
     let mover = scenario.cluster.admin(leaving).expect("a node");
     mover.drain(leaving).await.expect("accepted");
     scenario.cluster.kill(leaving).await.expect("it ran");
-    mark_draining(&scenario.folder_of(leaving), leaving);
+    scenario.change_topology(leaving, 2, leaving, "draining");
     let restarted = scenario.cluster.restart(leaving).await;
     restarted.expect("it starts again");
-    let admin = scenario.cluster.nodes().find(|node| node.id == leaving);
-    let admin = format!("http://{}", admin.expect("a node").admin);
-    let told = Command::new(binary())
-        .args(["drain", &leaving.to_string(), "--admin", &admin])
-        .output()
-        .await
-        .expect("the binary starts");
-    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    let told = command(scenario, leaving, &["drain", &leaving.to_string()]).await;
     assert!(told.contains("votes on nothing"), "{told}");
     guests.go_on(BOOKED_MEANWHILE).await;
     guests.enough.store(true, Ordering::Relaxed);
 }
 
-/// The topology of every node says from its next start on that one of them is draining.
-fn mark_draining(folder: &Path, node: u64) {
-    let path = folder.join("topology.toml");
-    let text = std::fs::read_to_string(&path).expect("a topology");
-    let text = text.replace("epoch = 1\n", "epoch = 2\n");
-    let text = text.replace(
-        &format!("\nid = {node}\n"),
-        &format!("\nid = {node}\nstate = \"draining\"\n"),
-    );
-    std::fs::write(&path, text).expect("written");
+/// Runs a command of the binary against the operator API of a node, and answers what it
+/// says.
+async fn command(scenario: &Scenario, node: u64, arguments: &[&str]) -> String {
+    let known = scenario.cluster.nodes().find(|known| known.id == node);
+    let admin = format!("http://{}", known.expect("a node").admin);
+    let told = Command::new(binary())
+        .args(arguments)
+        .args(["--admin", &admin])
+        .output()
+        .await
+        .expect("the binary starts");
+    String::from_utf8_lossy(&told.stdout).into_owned()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,15 +108,9 @@ async fn drained_node_votes_nowhere_and_every_night_is_sold_once() {
         book_surely(&scenario.client(1), listing, &stay(1))
             .await
             .expect("sold");
-        let group = scenario
-            .cluster
-            .admin(1)
-            .expect("a node")
-            .group(listing)
-            .await;
-        let voters = group.expect("used here")["voters"].clone();
-        for voter in voters.as_array().expect("a list") {
-            if let Some(count) = votes.get_mut(&voter.as_u64().expect("a number")) {
+        let group = group(&scenario, 1, listing).await.expect("used here");
+        for voter in voters(&group) {
+            if let Some(count) = votes.get_mut(&voter) {
                 *count += 1;
             }
         }
@@ -118,31 +122,39 @@ async fn drained_node_votes_nowhere_and_every_night_is_sold_once() {
     };
     assert!(votes[&leaving] > 0, "there is something to be moved");
     let guests = Guests::default();
-    let booking = [1, 2, stays].map(|node| scenario.client(node));
-    let booking = booking.into_iter().zip(0..);
-    let booking = booking.map(|(client, turn)| guests.book(client, turn, &listings));
-    let booking = futures::future::join_all(booking);
+    let booking = guests.of(&scenario, [1, 2, stays], &listings);
     let (told, ()) = tokio::join!(booking, drain(&mut scenario, &guests, leaving));
-    let mut acknowledged: BTreeMap<(String, String), usize> = BTreeMap::new();
-    for night in told.into_iter().flatten() {
-        *acknowledged.entry(night).or_default() += 1;
-    }
 
     for listing in &listings {
         for node in scenario.cluster.ids() {
-            let admin = scenario.cluster.admin(node).expect("a node");
             // Some have never had anything to do with it.
-            let Ok(group) = admin.group(listing).await else {
+            let Some(group) = group(&scenario, node, listing).await else {
                 continue;
             };
-            let voters = group["voters"].as_array().expect("a list").clone();
-            let votes = voters.iter().any(|voter| *voter == leaving);
+            let votes = voters(&group).contains(&leaving);
             assert!(!votes, "by node {node}: {group}");
             assert!(node != leaving || group["role"] == "elsewhere", "{group}");
         }
-        let sold = sold(&scenario.client(leaving), listing).await;
-        for (night, bookings) in sold {
-            assert_eq!(bookings.len(), 1, "the night of {night}");
+    }
+    every_night_is_sold_once(&scenario, &listings, told).await;
+    scenario.stop().await;
+}
+
+/// Every night that guests were sold stands sold, and no night is sold twice.
+async fn every_night_is_sold_once(
+    scenario: &Scenario,
+    listings: &[String],
+    told: Vec<(String, String)>,
+) {
+    let mut acknowledged: BTreeMap<(String, String), usize> = BTreeMap::new();
+    for night in told {
+        *acknowledged.entry(night).or_default() += 1;
+    }
+    for listing in listings {
+        for node in scenario.cluster.ids() {
+            for (night, bookings) in sold(&scenario.client(node), listing).await {
+                assert_eq!(bookings.len(), 1, "the night of {night}");
+            }
         }
     }
     for ((listing, night), times) in acknowledged {
@@ -150,5 +162,81 @@ async fn drained_node_votes_nowhere_and_every_night_is_sold_once() {
         let sold = sold(&scenario.client(1), &listing).await;
         assert_eq!(sold.get(&night).map(Vec::len), Some(1), "{night} is lost");
     }
+}
+
+/// How a listing's group stands on a node; `None` where it has never been used.
+async fn group(scenario: &Scenario, node: u64, listing: &str) -> Option<Value> {
+    let admin = scenario.cluster.admin(node).expect("a node");
+    admin.group(listing).await.ok()
+}
+
+fn voters(group: &Value) -> BTreeSet<u64> {
+    let voters = group["voters"].as_array().expect("a list").iter();
+    voters
+        .map(|voter| voter.as_u64().expect("a number"))
+        .collect()
+}
+
+/// Where a new listing of this id would be placed, by a node's topology.
+fn placed(scenario: &Scenario, listing: &str) -> BTreeSet<u64> {
+    let path = scenario.folder_of(1).join("topology.toml");
+    let text = std::fs::read_to_string(path).expect("a topology");
+    let topology = Topology::from_toml(&text).expect("good");
+    let id = listing.parse().expect("a listing's id");
+    let voters = place_voters(&topology, &id, Survival::Region).expect("placed");
+    voters.into_iter().map(NodeId::get).collect()
+}
+
+/// Gives node 4 voters, balances its region, and kills the node that does it over that.
+async fn rebalance(scenario: &mut Scenario, guests: &Guests) {
+    guests.go_on(BOOKED_MEANWHILE).await;
+    for node in scenario.cluster.ids() {
+        scenario.change_topology(node, 2, 4, "active");
+        scenario.cluster.stop(node).await.expect("it ran");
+        let restarted = scenario.cluster.restart(node).await;
+        restarted.expect("it starts again");
+    }
+    let mover = scenario.cluster.admin(2).expect("a node");
+    let region = Some("ap-southeast");
+    mover.rebalance(region).await.expect("accepted");
+    scenario.cluster.kill(2).await.expect("it ran");
+    let restarted = scenario.cluster.restart(2).await;
+    restarted.expect("it starts again");
+    let again = ["rebalance", "--region", "ap-southeast"];
+    let told = command(scenario, 2, &again).await;
+    assert!(told.contains("ap-southeast is balanced"), "{told}");
+    guests.go_on(BOOKED_MEANWHILE).await;
+    guests.enough.store(true, Ordering::Relaxed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_has_come_is_given_its_share_and_every_night_is_sold_once() {
+    let mut scenario = Scenario::with_a_joining_node().await;
+    let mut listings = Vec::new();
+    for number in 0..2 * LISTINGS as u64 {
+        listings.push(scenario.listing(1 + number % 3).await);
+        assert!(!placed(&scenario, &listings[listings.len() - 1]).contains(&4));
+    }
+    // Some are not used before they are moved.
+    let used = &listings[..LISTINGS];
+    let guests = Guests::default();
+    let booking = guests.of(&scenario, [1, 2, 3], used);
+    let (told, ()) = tokio::join!(booking, rebalance(&mut scenario, &guests));
+
+    let mut given = 0;
+    for listing in &listings {
+        let expected = placed(&scenario, listing);
+        given += usize::from(expected.contains(&4));
+        book_surely(&scenario.client(4), listing, &stay(400))
+            .await
+            .expect("sold");
+        for node in &expected {
+            let group = group(&scenario, *node, listing).await.expect("used here");
+            assert_eq!(voters(&group), expected, "by node {node}: {group}");
+        }
+    }
+    // Of twelve all or none: once in two thousand runs.
+    assert!((1..listings.len()).contains(&given), "{given}");
+    every_night_is_sold_once(&scenario, &listings, told).await;
     scenario.stop().await;
 }

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use crate::keys::{GroupKey, LOG};
-use crate::{Drain, Electorate, Move, MoveError, Moving};
+use crate::{Aim, Electorate, Move, MoveError, Moving, Wish};
 
 /// Time for one step.
 const STEP: Duration = Duration::from_secs(4);
@@ -205,21 +205,30 @@ async fn second_move_of_a_group_waits_for_the_first_and_finds_it_changed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wish_to_free_a_node_outlives_a_restart_until_it_is_given_up() {
+async fn wishes_outlive_a_restart_until_they_are_given_up() {
     let mut cluster = Cluster::of(1, NEVER_IDLE);
-    let wish = Drain {
-        node: node(3),
+    let region = "eu-west".parse().expect("a region");
+    let aims = [
+        Aim::Drain(node(3)),
+        Aim::Rebalance(None),
+        Aim::Rebalance(Some(region)),
+    ];
+    let wishes = aims.map(|aim| Wish {
+        aim,
         began_ms: 7,
         moved: 5,
         done_ms: None,
-    };
+    });
     let groups = cluster.node(1);
-    groups.keep_drain(&wish).await.expect("written");
+    for wish in &wishes {
+        groups.keep_wish(wish).await.expect("written");
+    }
     drop(groups);
     cluster.stop_node(1).await;
     cluster.start_node(1);
     let groups = cluster.node(1);
-    assert_eq!(groups.drains().expect("readable"), [wish]);
-    groups.drop_drain(node(3)).await.expect("written");
-    assert_eq!(groups.drains().expect("readable"), []);
+    assert_eq!(groups.wishes().expect("readable"), wishes);
+    groups.drop_wish(&wishes[1].aim).await.expect("written");
+    let left = [wishes[0].clone(), wishes[2].clone()];
+    assert_eq!(groups.wishes().expect("readable"), left);
 }

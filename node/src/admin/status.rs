@@ -49,7 +49,8 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
             "own_log": node.replica.waiting().map(|waiting| waiting.to_string()),
         })),
         "moves_under_way": node.mover.under_way(),
-        "drains": super::drains::all(&node)?,
+        "drains": super::wishes::drains(&node)?,
+        "rebalances": super::wishes::rebalances(&node)?,
     })))
 }
 

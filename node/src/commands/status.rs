@@ -58,16 +58,13 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
         )?;
     }
     tell_return(&status["returning"], out)?;
-    for drain in status["drains"].as_array().into_iter().flatten() {
-        let state = match drain["done_at"].as_str() {
-            Some(at) => format!("done at {at}"),
-            None => format!("{} left", drain["left"]),
-        };
-        writeln!(
-            out,
-            "\ndraining node {}: {} groups moved, {state}",
-            drain["node"], drain["moved"]
-        )?;
+    for drain in list(&status["drains"]) {
+        let node = &drain["node"];
+        writeln!(out, "\ndraining node {node}: {}", progress(drain))?;
+    }
+    for rebalance in list(&status["rebalances"]) {
+        let region = rebalance["region"].as_str().unwrap_or("every region");
+        writeln!(out, "\nbalancing {region}: {}", progress(rebalance))?;
     }
     Ok(())
 }
@@ -86,6 +83,19 @@ fn tell_return(returning: &Value, out: &mut impl Write) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What has come of a wish to move groups.
+fn progress(wish: &Value) -> String {
+    let state = match wish["done_at"].as_str() {
+        Some(at) => format!("done at {at}"),
+        None => format!("{} left", wish["left"]),
+    };
+    format!("{} groups moved, {state}", wish["moved"])
+}
+
+fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }
 
 fn text(value: &Value) -> &str {

@@ -1,13 +1,13 @@
-//! One listing, moved away from a node.
+//! One listing, moved.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use meridian_consensus::{Electorate, Move, MoveError, Moving};
-use meridian_regions::{Genesis, NodeId, NodeState, replace_voters};
+use meridian_regions::{Genesis, NodeId, NodeState};
 use tokio::time::{Instant, sleep};
 
 use super::Mover;
+use super::plan::Plan;
 
 /// Time for one step, an election and a snapshot included.
 pub(super) const STEP_DEADLINE: Duration = Duration::from_secs(8);
@@ -21,25 +21,26 @@ const TELL_DEADLINE: Duration = Duration::from_secs(2);
 const TELLS_MAX: usize = 3;
 
 impl Mover {
-    /// Moves a listing away from `node`, and from no other of `leaving` to any of them.
+    /// Moves a listing to where a plan wants it.
     ///
     /// # Errors
     /// Why it was not moved, for the operator. The next walk tries again.
-    pub(super) async fn move_away(
-        &self,
-        genesis: &Genesis,
-        node: NodeId,
-        leaving: &BTreeSet<NodeId>,
-    ) -> Result<(), String> {
+    pub(super) async fn move_listing(&self, genesis: &Genesis, plan: &Plan) -> Result<(), String> {
         let inner = &self.inner;
         let until = Instant::now() + LISTING_DEADLINE;
         let mut from = inner.groups.voters(genesis);
         let mut last = "no step was taken in time".to_owned();
-        while Instant::now() < until && from.contains(&node) {
-            let (listing, survival) = (&genesis.listing, genesis.survival);
-            let to = replace_voters(&inner.topology, listing, survival, &from, leaving);
+        while Instant::now() < until && plan.moves(genesis, &from) {
+            let to = plan.target(genesis, &from);
+            let to = to.map_err(|cause| cause.to_string())?;
+            let is_lost = |node: &&NodeId| !from.contains(node) && !inner.groups.is_alive(**node);
+            if let Some(lost) = to.iter().find(is_lost) {
+                return Err(format!(
+                    "node {lost}, which is to vote on it, is not reached"
+                ));
+            }
             let order = Move {
-                to: to.map_err(|cause| cause.to_string())?,
+                to,
                 from: from.clone(),
                 epoch: inner.topology.epoch(),
             };
@@ -58,7 +59,7 @@ impl Mover {
                 }
             }
         }
-        if from.contains(&node) {
+        if plan.moves(genesis, &from) {
             Err(last)
         } else {
             Ok(())
