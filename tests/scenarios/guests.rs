@@ -56,7 +56,6 @@ struct Guest {
     clients: Vec<Client>,
     town: Arc<Mutex<Town>>,
     told: Arc<Mutex<Told>>,
-    pace: Duration,
     rounds: u64,
 }
 
@@ -90,19 +89,34 @@ impl Guests {
         };
         for node in scenario.cluster.ids() {
             for _ in 0..each {
-                let mut ids = scenario.cluster.ids();
-                ids.rotate_left(usize::try_from(node - 1).expect("small"));
-                let guest = Guest {
-                    clients: ids.into_iter().map(|id| scenario.client(id)).collect(),
-                    town: Arc::clone(&guests.town),
-                    told: Arc::clone(&guests.told),
-                    pace,
-                    rounds: node,
-                };
-                guests.tracker.spawn(guest.run(guests.cancel.clone()));
+                let guest = guests.guest(scenario, node);
+                guests.tracker.spawn(guest.run(pace, guests.cancel.clone()));
             }
         }
         guests
+    }
+
+    fn guest(&self, scenario: &Scenario, node: u64) -> Guest {
+        let mut ids = scenario.cluster.ids();
+        ids.rotate_left(usize::try_from(node - 1).expect("small"));
+        Guest {
+            clients: ids.into_iter().map(|id| scenario.client(id)).collect(),
+            town: Arc::clone(&self.town),
+            told: Arc::clone(&self.told),
+            rounds: node,
+        }
+    }
+
+    /// One more guest comes to a node for a listing that is booked. Not awaited.
+    pub(crate) fn invite(&self, scenario: &Scenario, node: u64, listing: &str) {
+        let guest = self.guest(scenario, node);
+        let listing = listing.to_owned();
+        self.tracker.spawn(async move {
+            let night = lock(&guest.town).night_of(&listing);
+            if let Some(night) = night {
+                guest.visit(&listing, night).await;
+            }
+        });
     }
 
     /// Listings that are booked, in the order of the nodes that are their homes.
@@ -162,8 +176,8 @@ impl Guests {
 }
 
 impl Guest {
-    async fn run(mut self, cancel: CancellationToken) {
-        let mut ticks = interval(self.pace);
+    async fn run(mut self, pace: Duration, cancel: CancellationToken) {
+        let mut ticks = interval(pace);
         while !cancel.is_cancelled() {
             ticks.tick().await;
             let Some((listing, night)) = lock(&self.town).ticket() else {
@@ -256,11 +270,21 @@ impl Town {
     fn ticket(&mut self) -> Option<(String, i64)> {
         let place = self.next / 2 % self.offers.len();
         self.next += 1;
-        let (listing, handed_out) = &mut self.offers[place];
+        let listing = self.offers[place].0.clone();
+        let night = self.night_of(&listing)?;
+        Some((listing, night))
+    }
+
+    /// The next night of a listing; `None` if none is left.
+    fn night_of(&mut self, listing: &str) -> Option<i64> {
+        let offer = self
+            .offers
+            .iter_mut()
+            .find(|(offered, _)| offered == listing);
+        let (_, handed_out) = offer?;
         let night = *handed_out / 2 + 1;
         *handed_out += 1;
-        let night = i64::try_from(night).ok().filter(|_| night <= NIGHTS)?;
-        Some((listing.clone(), night))
+        i64::try_from(night).ok().filter(|_| night <= NIGHTS)
     }
 }
 

@@ -1,5 +1,7 @@
 //! A cluster under load whose nodes are made to die at failpoints, one after the other.
 
+mod apart;
+
 use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -14,6 +16,8 @@ use crate::provider::Provider;
 
 /// What `kill -9` sends.
 const SIGKILL: i32 = 9;
+/// How often a home is killed so that a leadership is offered to it.
+const OFFERS_MAX: usize = 2;
 /// Guests at each node.
 const GUESTS_EACH: usize = 2;
 /// See the module.
@@ -72,12 +76,7 @@ impl Trial {
         let neighbour = node % 3 + 1;
         // One that is for sale: a group that nobody uses elects nobody.
         self.guests.open_another(&self.scenario, neighbour).await;
-        let listing = self.listing_of(neighbour);
-        until(PATIENCE, "its leader is at home", async || {
-            (self.leader(&listing).await == Some(neighbour)).then_some(())
-        })
-        .await
-        .expect("it comes home");
+        self.at_home(neighbour).await;
         self.arm(point, node, 1).await;
         self.scenario.cluster.kill(neighbour).await.expect("it ran");
         self.await_death(point, node).await;
@@ -116,13 +115,7 @@ impl Trial {
     pub(super) async fn die_transferring(&mut self, point: Failpoint, home: u64) {
         // Another one leads, and home is only just back.
         self.scenario.cluster.kill(home).await.expect("it ran");
-        let listing = self.listing_of(home);
-        let witness = home % 3 + 1;
-        let leader = until(PATIENCE, "another leader", async || {
-            let leader = self.leader_by(witness, &listing).await;
-            leader.filter(|leader| *leader != home)
-        });
-        leader.await.expect("elected");
+        self.another_leads(home).await;
         // Before it is back: on a slow machine the offer is made as soon as it is. And the
         // leader may still change, by itself.
         let mut armed: BTreeSet<u64> = self.scenario.cluster.ids().into_iter().collect();
@@ -135,6 +128,47 @@ impl Trial {
         let died = until(PATIENCE, what, async || self.first_dead(&armed)).await;
         self.bring_back(point, died.expect("the point is reached"), armed)
             .await;
+    }
+
+    /// Who is offered a leadership because it is the listing's home dies on taking it.
+    pub(super) async fn die_taking(&mut self, point: Failpoint, home: u64) {
+        for _ in 0..OFFERS_MAX {
+            self.scenario.cluster.kill(home).await.expect("it ran");
+            self.another_leads(home).await;
+            self.restart(home).await;
+            self.arm(point, home, 1).await;
+            let what = format!("the death of node {home} at {point}");
+            let died = until(PATIENCE, what, async || self.ended(home)).await;
+            if let Ok(how) = died {
+                self.bring_back(point, (home, how), BTreeSet::new()).await;
+                return;
+            }
+            // On a slow machine the offer may have been made before: next time it is made
+            // twice as late.
+        }
+        panic!("node {home} has never come to {point}");
+    }
+
+    /// Waits until a node leads the listing that is at home with it, and answers which one
+    /// that is.
+    async fn at_home(&self, home: u64) -> String {
+        let listing = self.listing_of(home);
+        let at_home = until(PATIENCE, "its leader is at home", async || {
+            (self.leader(&listing).await == Some(home)).then_some(())
+        });
+        at_home.await.expect("it comes home");
+        listing
+    }
+
+    /// Waits until another node leads the listing that is at home with `home`.
+    async fn another_leads(&self, home: u64) {
+        let listing = self.listing_of(home);
+        let witness = home % 3 + 1;
+        let leader = until(PATIENCE, "another leader", async || {
+            let leader = self.leader_by(witness, &listing).await;
+            leader.filter(|leader| *leader != home)
+        });
+        leader.await.expect("elected");
     }
 
     /// The first of some nodes that has died, and how.

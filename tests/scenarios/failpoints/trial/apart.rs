@@ -1,0 +1,60 @@
+//! Nodes that were cut off, and die as they come to what the others have done meanwhile.
+
+use meridian_chaos::until;
+use meridian_failpoints::Failpoint;
+
+use super::{PATIENCE, Trial};
+
+/// Entries after which the others keep nothing of what a node has missed: a snapshot is made
+/// every 256, and 64 are kept behind it.
+const MISSED: u64 = 256 + 64 + 80;
+
+impl Trial {
+    /// A leader that was cut off with a command on its hands dies as it takes that out of
+    /// its log again.
+    pub(crate) async fn die_truncating(&mut self, point: Failpoint, node: u64) {
+        self.guests.open_another(&self.scenario, node).await;
+        let listing = self.at_home(node).await;
+        self.isolate(node);
+        // It leads until it has noticed.
+        self.guests.invite(&self.scenario, node, &listing);
+        self.another_leads(node).await;
+        self.meet_again(point, node).await;
+    }
+
+    /// A node that has missed more than the others keep dies as it is given their ledger.
+    pub(crate) async fn die_installing(&mut self, point: Failpoint, node: u64) {
+        let other = node % 3 + 1;
+        self.guests.open_another(&self.scenario, other).await;
+        let listing = self.at_home(other).await;
+        // Used on both.
+        self.guests.go_on(1).await;
+        self.isolate(node);
+        let known = self.last_entry(other, &listing).await.unwrap_or(0);
+        let missed = until(2 * PATIENCE, "more is missed than is kept", async || {
+            let last = self.last_entry(other, &listing).await?;
+            (last >= known + MISSED).then_some(())
+        });
+        missed.await.expect("guests book");
+        self.meet_again(point, node).await;
+    }
+
+    fn isolate(&self, node: u64) {
+        let cluster = &self.scenario.cluster;
+        let known = cluster.nodes().find(|known| known.id == node);
+        let region = &known.expect("a node of the cluster").region;
+        cluster.wan().isolate(region);
+    }
+
+    async fn meet_again(&mut self, point: Failpoint, node: u64) {
+        self.arm(point, node, 1).await;
+        self.scenario.cluster.wan().heal();
+        self.await_death(point, node).await;
+        self.restart(node).await;
+    }
+
+    async fn last_entry(&self, node: u64, listing: &str) -> Option<u64> {
+        let admin = self.scenario.cluster.admin(node).expect("a node");
+        admin.group(listing).await.ok()?["last_log_index"].as_u64()
+    }
+}
