@@ -10,6 +10,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::raft::SnapshotResponse;
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{RaftMetrics, ServerState, SnapshotMeta};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::applied_state::AppliedState;
@@ -70,6 +71,8 @@ pub(crate) struct Group {
     pub(crate) machine: LedgerMachine,
     pub(crate) fence: FencedWriter,
     pub(crate) shared: Arc<Shared>,
+    /// Places of those who use it: see [`GROUP_PART`].
+    pub(crate) requests: Semaphore,
     /// One move at a time, as far as this leader is asked for them.
     pub(crate) moving: tokio::sync::Mutex<()>,
     /// Whether it takes no commands, because it is handing over.
@@ -97,6 +100,10 @@ pub(crate) struct Instance {
     pub(crate) hint: Hint,
 }
 
+/// Part of all requests that one group may hold, as its inverse. One that is slow, or whose
+/// voters do not answer, keeps the rest for others.
+const GROUP_PART: usize = 8;
+
 impl Group {
     pub(crate) fn new(shared: &Arc<Shared>, genesis: &Genesis, instance: Instance) -> Self {
         let Instance {
@@ -114,6 +121,7 @@ impl Group {
             machine,
             fence,
             shared: Arc::clone(shared),
+            requests: Semaphore::new(shared.requests_max.div_ceil(GROUP_PART)),
             moving: tokio::sync::Mutex::default(),
             hands_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),

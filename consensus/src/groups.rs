@@ -108,6 +108,7 @@ impl Groups {
                     announcer: Announcer::new(),
                     feed: Arc::new(feed),
                     lease: options.lease,
+                    requests_max: options.requests_max,
                     answers_within: options.message_deadline / 4 * 5,
                     counts: Counts::default(),
                     leads: AtomicU32::default(),

@@ -261,6 +261,10 @@ impl Groups {
             .try_acquire()
             .map_err(|_full| MoveError::Overloaded)?;
         let group = self.enter_to_use(genesis).await?;
+        let _turn = group
+            .requests
+            .try_acquire()
+            .map_err(|_full| MoveError::Overloaded)?;
         let patience = until.saturating_duration_since(Instant::now()) / 2;
         match group.leader(patience).await {
             Some(leader) if leader == self.node() => {}

@@ -94,7 +94,8 @@ pub struct GroupOptions {
     /// Groups that wake in a second, in the long run; more wait a little, then are
     /// refused.
     pub wakes_per_second_max: u32,
-    /// Proposals and reads under way at once, over all groups.
+    /// Proposals and reads under way at once, over all groups; an eighth of them for one
+    /// group, so that one that answers nobody takes no places from the others.
     pub requests_max: usize,
     /// How much of the feed of events is kept.
     pub events: Retention,

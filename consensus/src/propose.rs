@@ -49,6 +49,10 @@ impl Groups {
             .try_acquire()
             .map_err(|_full| ProposeError::Overloaded)?;
         let group = self.group(genesis).await?;
+        let turn = group
+            .requests
+            .try_acquire()
+            .map_err(|_full| ProposeError::Overloaded)?;
         let leader = group.leader(deadline / 4 * ELECTION_QUARTERS).await;
         match leader {
             Some(leader) if leader == self.node() => {}
@@ -58,6 +62,7 @@ impl Groups {
                 });
             }
             None => {
+                drop(turn);
                 self.settle_hint(genesis, group).await?;
                 return Err(ProposeError::NoQuorum);
             }
@@ -110,6 +115,10 @@ impl Groups {
             .try_acquire()
             .map_err(|_full| ReadError::Overloaded)?;
         let group = self.group(genesis).await?;
+        let turn = group
+            .requests
+            .try_acquire()
+            .map_err(|_full| ReadError::Overloaded)?;
         let leader = group.leader(deadline / 4 * ELECTION_QUARTERS).await;
         match leader {
             Some(leader) if leader == self.node() => {}
@@ -119,6 +128,7 @@ impl Groups {
                 });
             }
             None => {
+                drop(turn);
                 self.settle_hint(genesis, group).await?;
                 return Err(ReadError::NoQuorum);
             }

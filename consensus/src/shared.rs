@@ -32,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) lease: Duration,
     /// How long a quorum may take to answer.
     pub(crate) answers_within: Duration,
+    pub(crate) requests_max: usize,
     pub(crate) announcer: Announcer,
     pub(crate) feed: Arc<Feed>,
     pub(crate) counts: Counts,

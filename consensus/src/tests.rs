@@ -1,9 +1,7 @@
 //! Three nodes in one process, with real databases and a network that can be cut.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +10,7 @@ use meridian_consensus_core::{
     Block, Command, Hold, Idempotency, Op, Outcome, Rejection, Replay, ReservationState, Stay,
     Terms,
 };
-use meridian_regions::{Genesis, ListingId, NodeId, RegionId, Survival, UnixNanos};
+use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
 use openraft::entry::RaftEntry;
 use openraft::raft::AppendEntriesRequest;
 use openraft::storage::{IOFlushed, RaftLogStorage};
@@ -24,24 +22,25 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use self::switchboard::{Line, Switchboard};
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
 use crate::fence::FencedWriter;
 use crate::keys::GroupKey;
 use crate::log_store::GroupLog;
 use crate::state_machine::LedgerMachine;
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
-use crate::{
-    GroupOptions, GroupTransport, Groups, LedgerView, Past, ProposeError, ReadError, TransportError,
-};
+use crate::{GroupOptions, Groups, LedgerView, Past, ProposeError, ReadError};
 
 mod damage;
 mod events;
+mod isolation;
 mod key_uses;
 mod moving;
 mod returning;
 mod saved;
 pub(crate) mod sim;
 mod sleeping;
+mod switchboard;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Longer than any test: nothing goes to sleep of itself.
@@ -50,81 +49,6 @@ const AWAKE_MAX: usize = 64;
 
 fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
-}
-
-/// Who can be reached, and through whom.
-#[derive(Default)]
-struct Switchboard {
-    nodes: Mutex<BTreeMap<NodeId, Groups>>,
-    cut: Mutex<BTreeSet<NodeId>>,
-    /// Cut off, but nobody has noticed yet.
-    silently_cut: Mutex<BTreeSet<NodeId>>,
-}
-
-impl Switchboard {
-    fn deliver(&self, from: NodeId, to: NodeId) -> Option<Groups> {
-        let cut = self.silently_cut.lock().expect("not poisoned");
-        if cut.contains(&from) || cut.contains(&to) {
-            return None;
-        }
-        self.reach(from, to)
-    }
-
-    fn reach(&self, from: NodeId, to: NodeId) -> Option<Groups> {
-        let cut = self.cut.lock().expect("not poisoned");
-        if cut.contains(&from) || cut.contains(&to) {
-            return None;
-        }
-        self.nodes.lock().expect("not poisoned").get(&to).cloned()
-    }
-}
-
-/// One node's end of the switchboard.
-struct Line {
-    from: NodeId,
-    switchboard: Arc<Switchboard>,
-    /// Comes with the death of the node: it says nothing any more.
-    dead: CancellationToken,
-}
-
-impl GroupTransport for Line {
-    fn call(
-        &self,
-        to: NodeId,
-        request: Bytes,
-        deadline: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
-        let (from, switchboard) = (self.from, Arc::clone(&self.switchboard));
-        let dead = self.dead.is_cancelled();
-        Box::pin(async move {
-            let reached = switchboard.deliver(from, to).filter(|_| !dead);
-            let Some(target) = reached else {
-                return Err(TransportError::NotSent("cut".to_owned()));
-            };
-            timeout(deadline, target.handle(from, request))
-                .await
-                .map_err(|_| TransportError::Unknown("late".to_owned()))
-        })
-    }
-
-    fn alive_for(&self, node: NodeId) -> Option<Duration> {
-        let reached = self.switchboard.reach(self.from, node);
-        reached.map(|_| Duration::from_secs(60))
-    }
-
-    fn region(&self, node: NodeId) -> Option<RegionId> {
-        // Node 6 is the second of its region.
-        let regions = [
-            "eu-west",
-            "us-east",
-            "ap-southeast",
-            "sa-east",
-            "ap-south",
-            "eu-west",
-        ];
-        let place = usize::try_from(node.get()).ok()?.checked_sub(1)?;
-        regions.get(place)?.parse().ok()
-    }
 }
 
 /// A cluster of three that can be stopped and started on the same disks.
@@ -251,6 +175,11 @@ impl Cluster {
     fn elections(&self) -> u64 {
         let nodes = self.switchboard.nodes.lock().expect("not poisoned");
         nodes.values().map(|groups| groups.stats().stood).sum()
+    }
+
+    fn mute(&self, listing: &ListingId) {
+        let mut muted = self.switchboard.muted.lock().expect("not poisoned");
+        muted.insert(listing.clone());
     }
 
     fn heal_silently(&self) {
