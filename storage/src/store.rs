@@ -4,8 +4,9 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
+    DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
+    WriteOptions,
 };
 
 use crate::synced_mark::SyncedMark;
@@ -18,6 +19,8 @@ const INFO_LOGS_KEPT: usize = 3;
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Flushes and compactions at once. Two leave the cores to the node.
 const BACKGROUND_JOBS_MAX: i32 = 2;
+/// A part of an index or a filter: what a read of a key that is not in memory loads of it.
+const METADATA_BLOCK_BYTES: usize = 4 * 1024;
 /// Bits per key of the bloom filters: about 1 % false positives.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 
@@ -254,6 +257,11 @@ fn family_options(cache: &Cache) -> Options {
     table.set_cache_index_and_filter_blocks(true);
     table.set_pin_l0_filter_and_index_blocks_in_cache(true);
     table.set_bloom_filter(BLOOM_BITS_PER_KEY, false);
+    // Whole, the index and the filter of a large table are megabytes, read for one key.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(METADATA_BLOCK_BYTES);
+    table.set_pin_top_level_index_and_filter(true);
     let mut family = Options::default();
     family.set_block_based_table_factory(&table);
     family.set_compression_type(DBCompressionType::Lz4);
