@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// Hot listings of the booking measurement.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 256, 4_096])]
     pub(crate) listings: Vec<usize>,
-    /// Groups that sleep; a million take some minutes to be founded.
+    /// Groups that sleep; a million take some minutes to be written.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) groups: usize,
     /// Write everything as JSON to this file.

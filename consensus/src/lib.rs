@@ -27,6 +27,7 @@ mod awake;
 mod changes;
 mod clocks;
 mod codec;
+mod copies;
 mod electorate;
 mod envelope;
 mod error;
