@@ -189,9 +189,11 @@ async fn agreed_time(group: &Group) -> Result<u64, ProposeError> {
     }
 }
 
-/// Makes sure that a quorum follows this leader.
+/// Makes sure that a quorum follows this leader. What is committed need not be applied for
+/// it: a new leader first finds out how much the others have, which takes several round trips,
+/// and a command may be on its way meanwhile.
 async fn confirm_quorum(group: &Group, until: Instant) -> Result<(), ProposeError> {
-    let confirmed = group.raft.ensure_linearizable(group.read_index());
+    let confirmed = group.raft.get_read_linearizer(group.read_index());
     match timeout_at(until, confirmed).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(elsewhere)))) => {
