@@ -48,10 +48,11 @@ struct Idle {
 pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
     let mut cluster = Cluster::start(site, "sleeping", WanPlan::loopback(), &SETTINGS).await?;
     let finding = one(site.arguments.groups, &mut cluster).await;
+    if let Ok(finding) = &finding {
+        say(&finding.line());
+    }
     cluster.stop().await?;
-    let finding = finding?;
-    say(&finding.line());
-    Ok(vec![finding])
+    Ok(vec![finding?])
 }
 
 async fn one(groups: usize, cluster: &mut Cluster) -> anyhow::Result<Finding> {

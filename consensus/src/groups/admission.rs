@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::StreamExt;
 use meridian_regions::{Genesis, ListingId};
 use tokio_util::sync::CancellationToken;
 
@@ -12,6 +13,9 @@ use crate::awake::{Closing, Found, Place};
 use crate::electorate::Entrance;
 use crate::error::WakeError;
 use crate::group::Group;
+
+/// Groups that are put to sleep at once when the node stops: they share their fsyncs.
+const STOPPED_AT_ONCE: usize = 256;
 
 /// A group that is awake and stays so as long as this is held.
 pub(crate) struct InUse {
@@ -130,10 +134,12 @@ impl Groups {
 
     /// Puts everything to sleep: the node stops.
     pub(crate) async fn stop(&self) {
-        for closing in self.inner.awake.close_all() {
+        let awake = futures::stream::iter(self.inner.awake.close_all());
+        let stopped = awake.for_each_concurrent(STOPPED_AT_ONCE, async |closing| {
             if let Some(group) = &closing.group {
                 group.sleep().await;
             }
-        }
+        });
+        stopped.await;
     }
 }
