@@ -22,11 +22,12 @@ mod planted;
 mod rng;
 pub(crate) mod runtime;
 mod settle;
+mod virtual_time;
 mod world;
 
 use std::cell::Cell;
 use std::ops::Range;
-use std::sync::{Arc, Once};
+use std::sync::{Arc, Once, Weak};
 use std::time::Duration;
 
 use tokio::time::timeout;
@@ -81,13 +82,15 @@ fn run(seed: u64, focus: Focus, bug: Option<Bug>) -> Run {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let run = runtime.block_on(live(seed, focus));
+    let (run, world) = runtime.block_on(live(seed, focus));
     drop(runtime);
     plant(None);
+    // Its databases stand in memory: thousands of worlds would fill it.
+    assert!(world.upgrade().is_none(), "a world outlives its run");
     run
 }
 
-async fn live(seed: u64, focus: Focus) -> Run {
+async fn live(seed: u64, focus: Focus) -> (Run, Weak<World>) {
     let world = World::new(seed, focus);
     let (tracker, enough) = (&world.tracker, &world.enough);
     tracker.spawn(Arc::clone(&world).watch());
@@ -115,13 +118,16 @@ async fn live(seed: u64, focus: Focus) -> Run {
     if PANICS.get() > 0 {
         world.stuck(format!("{} tasks panicked", PANICS.get()));
     }
+    // They hold lines to one another, which hold the world.
+    drop(std::mem::take(&mut world.state().nodes));
     let history = world.history();
-    Run {
+    let run = Run {
         digest: history.digest(),
         acks: history.acks.len(),
         reads: history.reads.len(),
         violations: checkers::check(&history),
-    }
+    };
+    (run, Arc::downgrade(&world))
 }
 
 /// The seeds that were asked for, or those of the gate.

@@ -7,10 +7,10 @@ use jiff::civil::{Date, date};
 use meridian_consensus_core::{
     Applied, Block, Command, Hold, Idempotency, Op, Outcome, Release, Stay, Terms,
 };
-use tokio::time::sleep;
 
 use super::history::{Ack, CALLER, Nights, Read};
 use super::rng::Rng;
+use super::virtual_time::pass;
 use super::world::World;
 use crate::{ProposeError, ReadError};
 
@@ -53,7 +53,7 @@ pub(super) async fn run(world: Arc<World>, id: u64) {
     };
     while !enough.is_cancelled() {
         let (from, until) = client.world.plan.think_ms;
-        sleep(client.rng.millis(from, until)).await;
+        pass(client.rng.millis(from, until)).await;
         client.listing = client.rng.within(0, client.world.plan.listings);
         if client.rng.chance(300) {
             client.read().await;
@@ -149,7 +149,7 @@ impl Client {
     /// Somebody else to ask, after a while.
     async fn anyone_later(&mut self) -> u64 {
         let pause = self.rng.millis(10, 400);
-        sleep(pause).await;
+        pass(pause).await;
         self.anyone()
     }
 

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
-
 use super::links::Cut;
 use super::node::Crash;
 use super::plan::Focus;
 use super::rng::Rng;
+use super::virtual_time::pass;
 use super::world::World;
 
 /// How far an ill clock may jump, in milliseconds: past what a quorum accepts, past a
@@ -26,7 +25,7 @@ pub(super) async fn run(world: Arc<World>) {
     let mut rng = world.fork();
     while !world.enough.is_cancelled() {
         let (from, until) = world.plan.calm_ms;
-        sleep(rng.millis(from, until)).await;
+        pass(rng.millis(from, until)).await;
         if world.enough.is_cancelled() {
             return;
         }
@@ -50,13 +49,13 @@ pub(super) async fn run(world: Arc<World>) {
             57..65 => bridge(&world, id, lasts * 2).await,
             65..75 => {
                 world.stop_node(id).await;
-                sleep(lasts).await;
+                pass(lasts).await;
                 world.start_node(id);
             }
             75..80 => crash_all(&world, &mut rng).await,
             80..90 => jump(&world, &mut rng, lasts).await,
             // Time enough for everything to fall asleep.
-            _ => sleep(world.plan.idle * 3).await,
+            _ => pass(world.plan.idle * 3).await,
         }
     }
 }
@@ -77,7 +76,7 @@ async fn cut_off(world: &World, id: u64, rng: &mut Rng, lasts: Duration) {
         state.links.cut(other, id, how);
     }
     world.feel();
-    sleep(lasts).await;
+    pass(lasts).await;
     for other in (1..=3).filter(|other| *other != id) {
         let mut state = world.state();
         state.links.mend(id, other);
@@ -91,7 +90,7 @@ async fn cut_one_way(world: &World, id: u64, rng: &mut Rng, lasts: Duration) {
     let how = how(rng);
     world.state().links.cut(id, to, how);
     world.feel();
-    sleep(lasts).await;
+    pass(lasts).await;
     world.state().links.mend(id, to);
     world.feel();
 }
@@ -106,7 +105,7 @@ async fn bridge(world: &World, id: u64, lasts: Duration) {
         state.doomed = Some(id);
     }
     world.feel();
-    sleep(lasts).await;
+    pass(lasts).await;
     {
         let mut state = world.state();
         state.links.mend(one, other);
@@ -136,11 +135,11 @@ async fn turncoat(world: &World, id: u64, rng: &mut Rng) {
         let crashes = world.crashes(id);
         let mut patience = rng.within(20, 200);
         while world.crashes(id) == crashes && patience > 0 {
-            sleep(LOOK_EVERY).await;
+            pass(LOOK_EVERY).await;
             patience -= 1;
         }
         // What it has promised arrives.
-        sleep(rng.millis(2, 60)).await;
+        pass(rng.millis(2, 60)).await;
         sides = (foe, friend);
     }
     let mut state = world.state();
@@ -159,9 +158,9 @@ async fn crash_all(world: &Arc<World>, rng: &mut Rng) {
     for id in 1..=3 {
         world.crash(id, how);
     }
-    sleep(rng.millis(10, 1_000)).await;
+    pass(rng.millis(10, 1_000)).await;
     for id in 1..=3 {
-        sleep(rng.millis(0, 500)).await;
+        pass(rng.millis(0, 500)).await;
         world.start_node(id);
     }
 }
@@ -171,6 +170,6 @@ async fn jump(world: &World, rng: &mut Rng, lasts: Duration) {
         return;
     };
     world.set_clock(ill, *rng.pick(&JUMPS_MS));
-    sleep(lasts).await;
+    pass(lasts).await;
     world.set_clock(ill, 0);
 }

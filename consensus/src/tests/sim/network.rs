@@ -1,7 +1,5 @@
 //! Messages that are late, lost, doubled and overtaken, between nodes that crash.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,16 +8,17 @@ use meridian_regions::{Genesis, NodeId, RegionId};
 use openraft::raft::AppendEntriesRequest;
 use prost::Message;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::history::{Led, Piece, Sent, digest};
+use super::virtual_time::pass;
 use super::world::World;
 use crate::codec::EntryRecord;
 use crate::envelope::{Call, Request};
 use crate::tests::node;
 use crate::types::{Types, VoteOf};
-use crate::{GroupTransport, TransportError};
+use crate::{Called, GroupTransport, TransportError};
 
 /// A message that is late is so by this many milliseconds: longer than any deadline of
 /// its sender.
@@ -78,14 +77,14 @@ impl Line {
         if let Some(delay) = fate.again {
             let copy = deliver(Arc::clone(world), (from, to), kind, request.clone());
             world.tracker.spawn(async move {
-                sleep(delay).await;
+                pass(delay).await;
                 copy.await;
             });
         }
         let (answer, answered) = oneshot::channel();
         let there = deliver(Arc::clone(world), (from, to), kind, request);
         world.tracker.spawn(async move {
-            sleep(fate.delay).await;
+            pass(fate.delay).await;
             if !fate.lost
                 && let Some(reply) = there.await
             {
@@ -98,7 +97,7 @@ impl Line {
             let lives_on = world.delay();
             let (dead, world) = (self.dead.clone(), Arc::clone(world));
             self.world.tracker.spawn(async move {
-                sleep(lives_on).await;
+                pass(lives_on).await;
                 if !dead.is_cancelled() {
                     world.crash_for_a_while(from);
                 }
@@ -139,7 +138,7 @@ async fn deliver(
     if kind != Kind::Other && world.dooms(to, world.plan.crash_on_answer) {
         world.crash_for_a_while(to);
     }
-    sleep(fate.delay).await;
+    pass(fate.delay).await;
     let arrives = !fate.lost && !world.state().links.is_cut(to, from);
     arrives.then_some(reply)
 }
@@ -233,12 +232,7 @@ impl World {
 }
 
 impl GroupTransport for Line {
-    fn call(
-        &self,
-        to: NodeId,
-        request: Bytes,
-        deadline: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
+    fn call(&self, to: NodeId, request: Bytes, deadline: Duration) -> Called {
         Box::pin(self.clone().carry(to.get(), request, deadline))
     }
 

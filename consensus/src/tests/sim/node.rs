@@ -13,12 +13,13 @@ use std::time::Duration;
 
 use meridian_storage::{Store, WriteQueue, Writer};
 use prost::Message;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::history::{Piece, Records};
 use super::network::Line;
+use super::virtual_time::pass;
 use super::world::{EPOCH_MS, World};
 use crate::applied_state::AppliedState;
 use crate::codec::{LogIdRecord, decode_entry};
@@ -133,7 +134,7 @@ impl World {
                     state.rng.millis(from, until)
                 };
                 if !takes.is_zero() {
-                    sleep(takes).await;
+                    pass(takes).await;
                 }
                 if dead.is_cancelled() {
                     return;
@@ -183,7 +184,7 @@ impl World {
         if self.crash(id, how) {
             let world = Arc::clone(self);
             self.tracker.spawn(async move {
-                sleep(down_for).await;
+                pass(down_for).await;
                 world.start_node(id);
             });
         }

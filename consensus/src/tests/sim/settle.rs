@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use meridian_consensus_core::{Command, Expire, Op};
 use meridian_regions::Genesis;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
+use super::virtual_time::pass;
 use super::world::World;
 use crate::LedgerView;
 
@@ -59,7 +60,7 @@ async fn settle_one(
             });
             answered |= matches!(proposed.await, Some(Ok(_)));
         }
-        sleep(ROUND).await;
+        pass(ROUND).await;
         views = local(world, genesis);
         let mut bytes = views
             .values()

@@ -16,6 +16,7 @@ use super::links::Links;
 use super::node::{Node, Running};
 use super::plan::{Focus, Plan};
 use super::rng::Rng;
+use super::virtual_time::pass;
 use crate::tests::genesis;
 use crate::{FEED_PAGE_MAX, FeedPosition, Groups, Told};
 
@@ -171,7 +172,7 @@ impl World {
     /// Looks at every ledger now and then, until the world ends.
     pub(super) async fn watch(self: Arc<Self>) {
         loop {
-            tokio::time::sleep(LOOK_EVERY).await;
+            pass(LOOK_EVERY).await;
             for id in 1..=3 {
                 if let Some((groups, _)) = self.reach(id) {
                     self.look(id, &groups);
