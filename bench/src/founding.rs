@@ -6,9 +6,7 @@
 //! would take hours and leave the same.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,7 +15,7 @@ use bytes::Bytes;
 use futures::future::join_all;
 use jiff::civil::Date;
 use meridian_consensus::{
-    GroupOptions, GroupTransport, Groups, ProposeError, Retention, TransportError,
+    Called, GroupOptions, GroupTransport, Groups, ProposeError, Retention, TransportError,
 };
 use meridian_consensus_core::{Block, Command, Op, Stay};
 use meridian_regions::{Genesis, ListingId, NodeId, RegionId, Survival, UnixNanos};
@@ -55,12 +53,7 @@ struct Line {
 }
 
 impl GroupTransport for Line {
-    fn call(
-        &self,
-        to: NodeId,
-        request: Bytes,
-        deadline: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
+    fn call(&self, to: NodeId, request: Bytes, deadline: Duration) -> Called {
         let target = reach(&self.switchboard, to);
         let from = self.from;
         Box::pin(async move {

@@ -10,7 +10,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::raft::SnapshotResponse;
 use openraft::type_config::alias::SnapshotOf;
 use openraft::{RaftMetrics, ServerState, SnapshotMeta};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::applied_state::AppliedState;
@@ -72,7 +72,7 @@ pub(crate) struct Group {
     pub(crate) fence: FencedWriter,
     pub(crate) shared: Arc<Shared>,
     /// Places of those who use it: see [`GROUP_PART`].
-    pub(crate) requests: Semaphore,
+    requests: Semaphore,
     /// One move at a time, as far as this leader is asked for them.
     pub(crate) moving: tokio::sync::Mutex<()>,
     /// Whether it takes no commands, because it is handing over.
@@ -131,6 +131,15 @@ impl Group {
             hint,
             disowned_term: AtomicU64::new(0),
         }
+    }
+
+    /// A place among those who use this group; `None` if they are too many.
+    pub(crate) fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        let turn = self.requests.try_acquire().ok();
+        if turn.is_none() {
+            self.shared.counts.crowded.fetch_add(1, Ordering::Relaxed);
+        }
+        turn
     }
 
     pub(crate) fn metrics(&self) -> RaftMetrics<Types> {

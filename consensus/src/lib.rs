@@ -76,6 +76,6 @@ pub use options::{GroupOptions, Past, WallClock};
 pub use propose::LedgerView;
 pub use stats::GroupStats;
 pub use todo::{Due, DueCursor};
-pub use transport::{GroupTransport, TransportError};
+pub use transport::{Called, GroupTransport, TransportError};
 pub use unsettled::{Unsettled, UnsettledCursor};
 pub use wishes::{Aim, Wish};

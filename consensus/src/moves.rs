@@ -261,10 +261,7 @@ impl Groups {
             .try_acquire()
             .map_err(|_full| MoveError::Overloaded)?;
         let group = self.enter_to_use(genesis).await?;
-        let _turn = group
-            .requests
-            .try_acquire()
-            .map_err(|_full| MoveError::Overloaded)?;
+        let _turn = group.turn().ok_or(MoveError::Overloaded)?;
         let patience = until.saturating_duration_since(Instant::now()) / 2;
         match group.leader(patience).await {
             Some(leader) if leader == self.node() => {}

@@ -49,10 +49,7 @@ impl Groups {
             .try_acquire()
             .map_err(|_full| ProposeError::Overloaded)?;
         let group = self.group(genesis).await?;
-        let turn = group
-            .requests
-            .try_acquire()
-            .map_err(|_full| ProposeError::Overloaded)?;
+        let turn = group.turn().ok_or(ProposeError::Overloaded)?;
         let leader = group.leader(deadline / 4 * ELECTION_QUARTERS).await;
         match leader {
             Some(leader) if leader == self.node() => {}
@@ -115,10 +112,7 @@ impl Groups {
             .try_acquire()
             .map_err(|_full| ReadError::Overloaded)?;
         let group = self.group(genesis).await?;
-        let turn = group
-            .requests
-            .try_acquire()
-            .map_err(|_full| ReadError::Overloaded)?;
+        let turn = group.turn().ok_or(ReadError::Overloaded)?;
         let leader = group.leader(deadline / 4 * ELECTION_QUARTERS).await;
         match leader {
             Some(leader) if leader == self.node() => {}

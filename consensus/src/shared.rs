@@ -106,6 +106,7 @@ pub(crate) struct Counts {
     pub(crate) stood: AtomicU64,
     pub(crate) sent_home: AtomicU64,
     pub(crate) not_taken: AtomicU64,
+    pub(crate) crowded: AtomicU64,
 }
 
 impl Shared {

@@ -24,6 +24,8 @@ pub struct GroupStats {
     pub sent_home: u64,
     /// Leaderships that were offered and that nobody has taken.
     pub not_taken: u64,
+    /// Requests refused because too many others waited for the same group.
+    pub crowded: u64,
     /// Times that a record was read that did not match its checksum.
     pub damaged: u64,
     /// Groups that do not run here for it.
@@ -43,6 +45,7 @@ impl GroupStats {
             stood: read(&counts.stood),
             sent_home: read(&counts.sent_home),
             not_taken: read(&counts.not_taken),
+            crowded: read(&counts.crowded),
             damaged: shared.records.damaged(),
             ill: shared.records.ill(),
         }

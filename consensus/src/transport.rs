@@ -1,10 +1,9 @@
 //! The port through which groups talk to other nodes.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use meridian_regions::{NodeId, RegionId};
 
 /// Why a message has no answer. Raft repeats its messages: it need not know more.
@@ -18,15 +17,13 @@ pub enum TransportError {
     Unknown(String),
 }
 
+/// A message on its way, and its answer.
+pub type Called = BoxFuture<'static, Result<Bytes, TransportError>>;
+
 /// Carries a message to the groups of another node, whose `Groups::handle` answers.
 pub trait GroupTransport: Send + Sync + 'static {
     /// Sends `request` and waits for the answer, at most for `deadline`.
-    fn call(
-        &self,
-        to: NodeId,
-        request: Bytes,
-        deadline: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>>;
+    fn call(&self, to: NodeId, request: Bytes, deadline: Duration) -> Called;
 
     /// How long another node has been alive without too long a silence; `None` if it is
     /// silent now. One pulse for each pair of nodes, whatever the number of groups.

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_consensus::{GroupTransport, Groups, TransportError};
+use meridian_consensus::{Called, GroupTransport, Groups, TransportError};
 use meridian_regions::{NodeId, RegionId, Topology};
 use meridian_replication::Replica;
 use meridian_transport::{
@@ -104,12 +104,7 @@ impl RaftOverMesh {
 }
 
 impl GroupTransport for RaftOverMesh {
-    fn call(
-        &self,
-        to: NodeId,
-        request: Bytes,
-        deadline: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
+    fn call(&self, to: NodeId, request: Bytes, deadline: Duration) -> Called {
         let mesh = self.mesh.clone();
         Box::pin(async move {
             mesh.call(to, Channel::Raft, request, deadline)

@@ -61,7 +61,8 @@ fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
             GROUP_EVENTS,
             "What has happened to Raft groups since start: woken, resumed (led on without an \
              election), refused, slept, stood (for election), sent_home (leaderships handed \
-             to the home region), not_taken (leaderships offered in vain), damaged (records read that did not match their checksum)",
+             to the home region), not_taken (leaderships offered in vain), crowded (requests \
+             refused because too many waited for one group), damaged (records read that did not match their checksum)",
         ),
         &["event"],
     )
@@ -193,6 +194,7 @@ impl Metrics {
             ("stood", groups.stood),
             ("sent_home", groups.sent_home),
             ("not_taken", groups.not_taken),
+            ("crowded", groups.crowded),
             ("damaged", groups.damaged),
         ] {
             set(&self.group_events.with_label_values(&[event]), count);

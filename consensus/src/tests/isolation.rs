@@ -30,6 +30,7 @@ async fn group_that_answers_nobody_takes_no_places_from_others() {
         let told = asked.join_next().await.expect("asked").expect("it ends");
         assert_eq!(told.err(), Some(ProposeError::Overloaded));
     }
+    assert_eq!(groups.stats().crowded, (places - places / 8) as u64);
     let booked = groups.propose(&other, block(2), DEADLINE).await;
     booked.expect("it is led here, and its voters answer");
     groups.read(&other, DEADLINE).await.expect("they do");

@@ -1,8 +1,6 @@
 //! A network in the process that can be cut: which node reaches which.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,7 +11,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::envelope::Request;
-use crate::{GroupTransport, Groups, TransportError};
+use crate::{Called, GroupTransport, Groups, TransportError};
 
 /// Who can be reached, and through whom.
 #[derive(Default)]
@@ -62,12 +60,7 @@ pub(super) struct Line {
 }
 
 impl GroupTransport for Line {
-    fn call(
-        &self,
-        to: NodeId,
-        request: Bytes,
-        deadline: Duration,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TransportError>> + Send>> {
+    fn call(&self, to: NodeId, request: Bytes, deadline: Duration) -> Called {
         let (from, switchboard) = (self.from, Arc::clone(&self.switchboard));
         let dead = self.dead.is_cancelled();
         Box::pin(async move {
