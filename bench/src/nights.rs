@@ -7,9 +7,9 @@ use serde_json::json;
 
 use crate::http::Request;
 
-/// Nights of one listing that are sold here: within the 731 days that a ledger looks
-/// ahead. A listing that is sold out is followed by another.
-const NIGHTS_OF_A_LISTING: usize = 700;
+/// Nights of one listing that are sold here, to one caller who may hold 256 of it at once. A
+/// listing that is sold out is followed by another.
+const NIGHTS_OF_A_LISTING: usize = 250;
 /// The longest hold: none lapses while it is measured.
 const TTL_SECONDS: u32 = 1_800;
 

@@ -26,11 +26,12 @@ impl Groups {
     /// copied.
     ///
     /// # Errors
-    /// [`StorageError`] if the disk fails or lies, or if the group is awake.
+    /// [`StorageError`] if the disk fails or lies, or if the group is awake or has been used
+    /// for long.
     pub async fn copy_asleep(&self, from: &Genesis, to: &[Genesis]) -> Result<(), StorageError> {
+        let refused = |why: &str| StorageError::Read(format!("{} {why}", from.listing));
         if self.places().peek(&from.listing).is_some() {
-            let cause = format!("{} is awake, and not to be copied", from.listing);
-            return Err(StorageError::Read(cause));
+            return Err(refused("is awake, and not to be copied"));
         }
         let (records, source) = (self.records(), GroupKey::new(&from.listing));
         let mut state = Vec::new();
@@ -38,7 +39,10 @@ impl Groups {
             let record = records.get(STATE, &source.state(kind))?;
             state.extend(record.map(|record| (kind, record)));
         }
-        let entries = records.entries(&source.entry(0), &source.end(), ENTRIES_MAX)?;
+        let entries = records.entries(&source.entry(0), &source.end(), ENTRIES_MAX + 1)?;
+        if entries.len() > ENTRIES_MAX {
+            return Err(refused("has a log that is too long to be copied"));
+        }
         let mut batch = Batch::new();
         for genesis in to {
             let key = GroupKey::new(&genesis.listing);
@@ -48,8 +52,9 @@ impl Groups {
                 put(&mut batch, STATE, key.state(*kind), record);
             }
             for (place, entry) in &entries {
-                let index = source.index_of(place).unwrap_or_default();
-                put(&mut batch, LOG, key.entry(index), entry);
+                if let Some(index) = source.index_of(place) {
+                    put(&mut batch, LOG, key.entry(index), entry);
+                }
             }
         }
         let permit = self.shared().writer.reserve().await?;

@@ -295,3 +295,32 @@ async fn leader_whose_offer_nobody_takes_leads_on() {
     assert_eq!(outcome, Outcome::Blocked(2));
     assert_eq!(cluster.node(1).stats().resumed, 1);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn group_that_was_copied_asleep_wakes_as_if_it_had_lived_that_life() {
+    let cluster = Cluster::that_sleeps_after(SOON);
+    let (first, copied) = (genesis(12), genesis(13));
+    cluster.propose(&first, &block(1)).await;
+    let awake = cluster.node(1).group(&first).await.expect("awake");
+    let to = [copied.clone()];
+    let refused = cluster.node(1).copy_asleep(&first, &to).await;
+    let refused = refused.expect_err("it is in use").to_string();
+    assert!(refused.contains("is awake"), "{refused}");
+    drop(awake);
+    cluster.at_rest().await;
+    for id in 1..=3 {
+        let groups = cluster.node(id);
+        groups.copy_asleep(&first, &to).await.expect("written");
+    }
+    let elections = cluster.elections();
+    let read = cluster.read(&copied).await;
+    assert_eq!(
+        read.ledger.encode(),
+        cluster.read(&first).await.ledger.encode()
+    );
+    assert_eq!(
+        cluster.propose(&copied, &block(2)).await,
+        Outcome::Blocked(2)
+    );
+    assert_eq!(cluster.elections(), elections, "its leader leads on");
+}
