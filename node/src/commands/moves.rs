@@ -6,65 +6,109 @@ use std::time::Duration;
 
 use anyhow::bail;
 use meridian_client::{AdminClient, CallError};
+use meridian_regions::{NodeId, RegionId};
 use serde_json::{Value, json};
 
-use crate::cli::{DrainArgs, RebalanceArgs};
+use crate::cli::{DrainArgs, RebalanceArgs, WishArgs};
 
 /// How often the node is asked how it goes.
 const ASK_EVERY: Duration = Duration::from_secs(1);
 
+/// What a node is asked to do.
+enum Task {
+    Drain(NodeId),
+    Rebalance(Option<RegionId>),
+}
+
 pub(crate) async fn drain(arguments: DrainArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.wish.admin)?;
-    let node = arguments.node;
-    if arguments.wish.cancel {
-        admin.give_up_drain(node.get()).await?;
-        let told = format!("node {node} is not drained any more; what was moved stays");
-        writeln!(out, "{told}")?;
-        return Ok(());
-    }
-    admin.drain(node.get()).await?;
-    if arguments.wish.no_wait {
-        writeln!(out, "node {node} is being drained")?;
-        return Ok(());
-    }
-    let look = async || -> Result<Option<Value>, CallError> {
-        let drains = admin.drains().await?;
-        Ok(find(&drains["drains"], "node", &json!(node)))
-    };
-    let Some(moved) = follow(look, out).await? else {
-        bail!("somebody has given up draining node {node}");
-    };
-    writeln!(out, "node {node} votes on nothing: {moved} groups moved")?;
-    Ok(())
+    run(&Task::Drain(arguments.node), arguments.wish, out).await
 }
 
 pub(crate) async fn rebalance(
     arguments: RebalanceArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.wish.admin)?;
-    let region = arguments.region.as_ref().map(|region| region.as_str());
-    let what = region.unwrap_or("the cluster");
-    if arguments.wish.cancel {
-        admin.give_up_rebalance(region).await?;
-        let told = format!("{what} is not balanced any more; what was moved stays");
-        writeln!(out, "{told}")?;
+    run(&Task::Rebalance(arguments.region), arguments.wish, out).await
+}
+
+async fn run(task: &Task, wish: WishArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let admin = AdminClient::new(wish.admin)?;
+    let what = task.subject();
+    if wish.cancel {
+        task.give_up(&admin).await?;
+        let participle = task.participle();
+        writeln!(
+            out,
+            "{what} is not {participle} any more; what was moved stays"
+        )?;
         return Ok(());
     }
-    admin.rebalance(region).await?;
-    if arguments.wish.no_wait {
-        writeln!(out, "{what} is being balanced")?;
+    task.begin(&admin).await?;
+    if wish.no_wait {
+        writeln!(out, "{what} is being {}", task.participle())?;
         return Ok(());
     }
-    let look = async || -> Result<Option<Value>, CallError> {
-        let rebalances = admin.rebalances().await?;
-        Ok(find(&rebalances["rebalances"], "region", &json!(region)))
+    let Some(moved) = follow(async || task.look(&admin).await, out).await? else {
+        bail!(
+            "somebody has given it up: {what} is not {}",
+            task.participle()
+        );
     };
-    let Some(moved) = follow(look, out).await? else {
-        bail!("somebody has given up balancing {what}");
-    };
-    writeln!(out, "{what} is balanced: {moved} groups moved")?;
+    writeln!(out, "{what} {}: {moved} groups moved", task.achieved())?;
     Ok(())
+}
+
+impl Task {
+    fn subject(&self) -> String {
+        match self {
+            Self::Drain(node) => format!("node {node}"),
+            Self::Rebalance(Some(region)) => region.to_string(),
+            Self::Rebalance(None) => "the cluster".to_owned(),
+        }
+    }
+
+    const fn participle(&self) -> &'static str {
+        match self {
+            Self::Drain(_) => "drained",
+            Self::Rebalance(_) => "balanced",
+        }
+    }
+
+    const fn achieved(&self) -> &'static str {
+        match self {
+            Self::Drain(_) => "votes on nothing",
+            Self::Rebalance(_) => "is balanced",
+        }
+    }
+
+    async fn begin(&self, admin: &AdminClient) -> Result<Value, CallError> {
+        match self {
+            Self::Drain(node) => admin.drain(node.get()).await,
+            Self::Rebalance(region) => admin.rebalance(name(region.as_ref())).await,
+        }
+    }
+
+    async fn give_up(&self, admin: &AdminClient) -> Result<(), CallError> {
+        match self {
+            Self::Drain(node) => admin.give_up_drain(node.get()).await,
+            Self::Rebalance(region) => admin.give_up_rebalance(name(region.as_ref())).await,
+        }
+    }
+
+    /// How it goes; `None` if nobody wishes for it any more.
+    async fn look(&self, admin: &AdminClient) -> Result<Option<Value>, CallError> {
+        Ok(match self {
+            Self::Drain(node) => find(&admin.drains().await?["drains"], "node", &json!(node)),
+            Self::Rebalance(region) => {
+                let all = admin.rebalances().await?;
+                find(&all["rebalances"], "region", &json!(name(region.as_ref())))
+            }
+        })
+    }
+}
+
+fn name(region: Option<&RegionId>) -> Option<&str> {
+    region.map(RegionId::as_str)
 }
 
 /// Tells how it goes with a wish until it is done; answers how many groups were moved, or
