@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn listings_needed_are_whole_generations() {
-        assert_eq!(Nights::listings_needed(1, 701), 2);
+        assert_eq!(Nights::listings_needed(1, NIGHTS_OF_A_LISTING), 1);
+        assert_eq!(Nights::listings_needed(1, NIGHTS_OF_A_LISTING + 1), 2);
         assert_eq!(Nights::listings_needed(16, 1), 16);
     }
 }
