@@ -160,7 +160,17 @@ async fn whoever_comes_after_the_cut_is_told_where_to_go_on() {
     cluster.start_node(1);
     cluster.propose(&genesis, &block(5)).await;
     let groups = cluster.node(1);
-    let told = groups.events(Some(all[3].position), 10).expect("readable");
+    // A follower applies, and tells, after its leader has answered.
+    let told = tokio::time::timeout(DEADLINE, async {
+        loop {
+            let told = groups.events(Some(all[3].position), 10).expect("readable");
+            if !told.records.is_empty() {
+                return told;
+            }
+            cluster.read(&genesis).await;
+        }
+    });
+    let told = told.await.expect("told in time");
     assert_eq!(numbers(&told.records)[&genesis.listing], [5]);
     let ahead = crate::FeedPosition { run: 99, offset: 0 };
     assert!(matches!(

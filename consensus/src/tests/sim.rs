@@ -13,6 +13,7 @@ mod checkers;
 mod clients;
 mod folder;
 mod history;
+mod instant;
 mod links;
 mod nemesis;
 mod network;

@@ -1,7 +1,8 @@
-//! tokio for openraft, with one thing taken out of chance's hands.
+//! tokio for openraft, with two things taken out of chance's hands.
 //!
 //! Who waits on one of tokio's watches is woken in an order that tokio draws from a seed of
 //! its own, which cannot be set. These are woken in the order in which they began to wait.
+//! And time passes between two looks at the clock, see [`StrictInstant`].
 
 use std::future::Future;
 use std::pin::pin;
@@ -14,6 +15,8 @@ use openraft::rt::watch::{RecvError, SendError, Watch, WatchReceiver, WatchSende
 use openraft::rt::{AsyncRuntime, OptionalSend, OptionalSync};
 use tokio::sync::Notify;
 
+use super::instant::StrictInstant;
+
 #[derive(Debug)]
 pub(crate) struct FairRuntime(TokioRuntime);
 
@@ -21,7 +24,7 @@ impl AsyncRuntime for FairRuntime {
     type JoinError = <TokioRuntime as AsyncRuntime>::JoinError;
     type JoinHandle<T: OptionalSend + 'static> = <TokioRuntime as AsyncRuntime>::JoinHandle<T>;
     type Sleep = <TokioRuntime as AsyncRuntime>::Sleep;
-    type Instant = <TokioRuntime as AsyncRuntime>::Instant;
+    type Instant = StrictInstant;
     type TimeoutError = <TokioRuntime as AsyncRuntime>::TimeoutError;
     type Timeout<R, T: Future<Output = R> + OptionalSend> =
         <TokioRuntime as AsyncRuntime>::Timeout<R, T>;
@@ -44,7 +47,7 @@ impl AsyncRuntime for FairRuntime {
     }
 
     fn sleep_until(deadline: Self::Instant) -> Self::Sleep {
-        TokioRuntime::sleep_until(deadline)
+        tokio::time::sleep_until(deadline.0)
     }
 
     fn timeout<R, F: Future<Output = R> + OptionalSend>(
@@ -58,7 +61,7 @@ impl AsyncRuntime for FairRuntime {
         deadline: Self::Instant,
         future: F,
     ) -> Self::Timeout<R, F> {
-        TokioRuntime::timeout_at(deadline, future)
+        tokio::time::timeout_at(deadline.0, future)
     }
 
     fn is_panic(error: &Self::JoinError) -> bool {

@@ -32,6 +32,8 @@ pub(super) async fn settle(world: &Arc<World>) {
             Err(what) => world.stuck(format!("listing {listing}: {what}")),
         }
     }
+    // What is applied can be read before it is written, and is told once it is.
+    pass(ROUND).await;
     for id in 1..=3 {
         if let Some((groups, _)) = world.reach(id) {
             world.look(id, &groups);
