@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::send::read;
+use crate::answer::read;
 use crate::{CallError, FieldProblem};
 
 /// Time for one call: an import makes thousands of listings durable.

@@ -1,65 +1,44 @@
 //! Calls to the client API.
 
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reqwest::{Method, Response};
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::send::{Call, Repeat, read};
+use crate::answer::Answer;
+use crate::builder::ClientBuilder;
+use crate::course::Repeat;
+use crate::options::ClientOptions;
+use crate::roster::{Ranking, Roster};
+use crate::send::Call;
+use crate::tend::Probes;
+use crate::watch::Watch;
+use crate::wire::{Http, Wire};
 use crate::{CallError, Session};
 
-/// How a client behaves.
-#[derive(Debug, Clone)]
-pub struct ClientOptions {
-    /// URLs of the API, nearest first, as in `http://127.0.0.1:7400`.
-    pub endpoints: Vec<String>,
-    /// Time for a whole call, repetitions included.
-    pub deadline: Duration,
-    /// Time for one attempt at one endpoint. Longer than a node takes to say that it
-    /// has no quorum.
-    pub attempt: Duration,
-    /// Whether what may be repeated is repeated.
-    pub retry: bool,
-}
-
-impl ClientOptions {
-    /// The defaults for one endpoint: 10 s for a call, 8 s for an attempt.
-    #[must_use]
-    pub fn new(endpoint: impl Into<String>) -> Self {
-        Self {
-            endpoints: vec![endpoint.into()],
-            deadline: Duration::from_secs(10),
-            attempt: Duration::from_secs(8),
-            retry: true,
-        }
-    }
-}
-
-/// A client of one cluster. Cheap to clone; clones share connections and session.
+/// A client of one cluster. Cheap to clone; clones share connections, what is known of
+/// the endpoints, and the session.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub(crate) http: reqwest::Client,
-    pub(crate) options: ClientOptions,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) probes: Arc<Probes>,
     pub(crate) session: Session,
 }
 
-/// A successful answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// HTTP status.
-    pub status: u16,
-    /// The JSON body; null where there is none.
-    pub body: Value,
-    /// Entity tag, with its quotes.
-    pub etag: Option<String>,
-    /// Level of consistency that was achieved.
-    pub consistency: Option<String>,
-    /// How stale the region may have been.
-    pub staleness_ms: Option<u64>,
-    /// `<region>/<node>` that answered.
-    pub served_by: Option<String>,
-    /// Whether an earlier request with the same key had this answer.
-    pub replayed: bool,
+/// What clones of a client share, and its probes see.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) wire: Arc<dyn Wire>,
+    pub(crate) options: ClientOptions,
+    pub(crate) ranking: Ranking,
+    roster: Mutex<Roster>,
+}
+
+impl Shared {
+    /// What is known of the endpoints. Never held while something is awaited.
+    pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
+        self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A stay that somebody wants.
@@ -74,7 +53,12 @@ pub struct NewStay {
 }
 
 impl Client {
-    /// A client with a session of its own.
+    /// A client that finds the cluster's regions from a few seeds, and uses the nearest.
+    pub fn builder() -> ClientBuilder {
+        ClientBuilder::new()
+    }
+
+    /// A client of exactly these endpoints, with a session of its own.
     ///
     /// # Errors
     /// [`CallError::Unreachable`] if the system's HTTP stack cannot be set up.
@@ -82,21 +66,33 @@ impl Client {
         Self::with_session(options, Session::new())
     }
 
-    /// A client that goes on with a session.
+    /// A client of exactly these endpoints that goes on with a session.
     ///
     /// # Errors
     /// [`CallError::Unreachable`] if the system's HTTP stack cannot be set up.
     pub fn with_session(options: ClientOptions, session: Session) -> Result<Self, CallError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(options.attempt)
-            .build()
-            .map_err(|cause| CallError::Unreachable(cause.to_string()))?;
-        Ok(Self {
-            http,
-            options,
+        let http = Http::new().map_err(|cause| CallError::Unreachable(cause.to_string()))?;
+        let ranking = Ranking::AsGiven;
+        Ok(Self::assemble(options, session, Arc::new(http), ranking))
+    }
+
+    pub(crate) fn assemble(
+        options: ClientOptions,
+        session: Session,
+        wire: Arc<dyn Wire>,
+        ranking: Ranking,
+    ) -> Self {
+        let roster = Mutex::new(Roster::new(&options.endpoints, ranking));
+        Self {
+            shared: Arc::new(Shared {
+                wire,
+                options,
+                ranking,
+                roster,
+            }),
+            probes: Arc::default(),
             session,
-        })
+        }
     }
 
     /// The session, to be shared with another client.
@@ -119,8 +115,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn listing(&self, id: &str) -> Result<Answer, CallError> {
-        self.send(Call::new(Method::GET, format!("/v1/listings/{id}")))
-            .await
+        self.send(Call::get(format!("/v1/listings/{id}"))).await
     }
 
     /// `GET /v1/listings/{id}` at a level of consistency.
@@ -128,7 +123,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn listing_at(&self, id: &str, consistency: &str) -> Result<Answer, CallError> {
-        let mut call = Call::new(Method::GET, format!("/v1/listings/{id}"));
+        let mut call = Call::get(format!("/v1/listings/{id}"));
         call.consistency = Some(consistency);
         self.send(call).await
     }
@@ -148,7 +143,7 @@ impl Client {
         let mut call = Call::new(Method::PATCH, format!("/v1/listings/{id}")).body(patch);
         call.if_match = if_match;
         if if_match.is_none() {
-            call.repeat = Repeat::Safe;
+            call.repeat = Repeat::Idempotent;
         }
         self.send(call).await
     }
@@ -183,7 +178,7 @@ impl Client {
         to: &str,
     ) -> Result<Answer, CallError> {
         let path = format!("/v1/listings/{id}/availability?from={from}&to={to}&fresh=true");
-        self.send(Call::new(Method::GET, path)).await
+        self.send(Call::get(path)).await
     }
 
     /// `POST /v1/listings/{id}/holds`
@@ -242,8 +237,7 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn booking(&self, id: &str) -> Result<Answer, CallError> {
-        self.send(Call::new(Method::GET, format!("/v1/bookings/{id}")))
-            .await
+        self.send(Call::get(format!("/v1/bookings/{id}"))).await
     }
 
     /// `GET /v1/listings/{id}/bookings`, one page.
@@ -253,7 +247,7 @@ impl Client {
     pub async fn bookings_of(&self, id: &str, cursor: Option<&str>) -> Result<Answer, CallError> {
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
         let path = format!("/v1/listings/{id}/bookings?limit=100{cursor}");
-        self.send(Call::new(Method::GET, path)).await
+        self.send(Call::get(path)).await
     }
 
     /// `POST /v1/bookings/{id}/cancel`
@@ -271,7 +265,7 @@ impl Client {
     /// [`CallError`].
     pub async fn release(&self, id: &str) -> Result<Answer, CallError> {
         let mut call = Call::new(Method::DELETE, format!("/v1/holds/{id}"));
-        call.repeat = Repeat::Safe;
+        call.repeat = Repeat::Idempotent;
         self.send(call).await
     }
 
@@ -280,30 +274,16 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn regions(&self) -> Result<Answer, CallError> {
-        self.send(Call::new(Method::GET, "/v1/regions")).await
+        self.send(Call::get("/v1/regions")).await
     }
 
     /// `GET /v1/listings/{id}/watch`: the open stream of server-sent events, to be
-    /// read chunk by chunk. It has no deadline.
+    /// read chunk by chunk. It has no deadline once it is open.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn watch(&self, id: &str) -> Result<Response, CallError> {
-        let endpoint = self.options.endpoints.first().cloned().unwrap_or_default();
-        let response = reqwest::Client::builder()
-            .no_proxy()
-            .build()
-            .map_err(|cause| CallError::Unreachable(cause.to_string()))?
-            .get(format!("{endpoint}/v1/listings/{id}/watch"))
-            .send()
+    pub async fn watch(&self, id: &str) -> Result<Watch, CallError> {
+        self.open(Call::get(format!("/v1/listings/{id}/watch")))
             .await
-            .map_err(|cause| CallError::Unreachable(cause.to_string()))?;
-        if response.status().is_success() {
-            return Ok(response);
-        }
-        Err(read(response)
-            .await
-            .err()
-            .unwrap_or_else(|| CallError::Decode("a refusal without a problem".to_owned())))
     }
 }

@@ -1,5 +1,7 @@
 //! What a request that has no answer, or a refusing one, means.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 /// An RFC 9457 problem, as every refusal of the API is one.
@@ -23,6 +25,9 @@ pub struct Problem {
     /// What is wrong with which field.
     #[serde(default)]
     pub errors: Vec<FieldProblem>,
+    /// When to come back at the earliest, as the answer's `Retry-After` says.
+    #[serde(skip)]
+    pub retry_after: Option<Duration>,
 }
 
 /// What is wrong with one field.
@@ -82,6 +87,15 @@ impl CallError {
     pub fn is_unknown(&self) -> bool {
         let open = |code| matches!(code, "outcome-unknown" | "idempotency-in-flight");
         matches!(self, Self::Unknown(_)) || self.code().is_some_and(open)
+    }
+
+    /// When to come back at the earliest, if the API has said so.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Problem(problem) => problem.retry_after,
+            _ => None,
+        }
     }
 
     /// Whether sending the same request again, with the same key, makes sense.

@@ -1,20 +1,36 @@
 //! The Rust SDK of Meridian's REST contract, version 1.
 //!
-//! A [`Client`] knows the cluster's endpoints, nearest first. It carries the session
-//! from answer to request, repeats what may be repeated at the next endpoint, and
-//! says honestly what became of a request: [`CallError::Unreachable`] was surely
-//! not executed, [`CallError::Unknown`] may have been.
+//! A [`Client`] finds the cluster's endpoints from a few seeds and uses the nearest one
+//! that answers. It carries the session from answer to request, repeats what may be
+//! repeated at the next endpoint, and says honestly what became of a request:
+//! [`CallError::Unreachable`] was surely not executed, [`CallError::Unknown`] may have
+//! been.
 //!
-//! It depends on no other crate of Meridian: it is what an outside program sees.
+//! What it decides, it decides in plain data that is told the time: `roster` which
+//! endpoint, `course` what after an attempt. It depends on no other crate of Meridian:
+//! it is what an outside program sees.
 
 mod admin;
+mod answer;
+mod backoff;
+mod builder;
 mod client;
+mod course;
 mod error;
 mod lookups;
+mod options;
+mod roster;
 mod send;
 mod session;
+mod tend;
+mod watch;
+mod wire;
 
 pub use admin::{AdminClient, ImportSummary, RejectedRow};
-pub use client::{Answer, Client, ClientOptions, NewStay};
+pub use answer::Answer;
+pub use builder::{BuildError, ClientBuilder};
+pub use client::{Client, NewStay};
 pub use error::{CallError, FieldProblem, Problem};
+pub use options::ClientOptions;
 pub use session::Session;
+pub use watch::Watch;

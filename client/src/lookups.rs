@@ -1,8 +1,7 @@
 //! Looking up what has happened: to a request, and to a listing.
 
-use reqwest::Method;
-
-use crate::client::{Answer, Client};
+use crate::answer::Answer;
+use crate::client::Client;
 use crate::error::CallError;
 use crate::send::Call;
 
@@ -17,7 +16,7 @@ impl Client {
     pub async fn outcome(&self, key: &str, listing: Option<&str>) -> Result<Answer, CallError> {
         let listing = listing.map_or_else(String::new, |listing| format!("?listing_id={listing}"));
         let path = format!("/v1/outcomes/{key}{listing}");
-        self.send(Call::new(Method::GET, path)).await
+        self.send(Call::get(path)).await
     }
 
     /// `GET /v1/events`, one page: of one listing, or of all that the region knows. The
@@ -33,7 +32,7 @@ impl Client {
         let listing = listing.map_or_else(String::new, |listing| format!("&listing_id={listing}"));
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
         let path = format!("/v1/events?limit=100{listing}{cursor}");
-        self.send(Call::new(Method::GET, path)).await
+        self.send(Call::get(path)).await
     }
 
     /// `GET /v1/listings/{id}/history`, one page.
@@ -43,6 +42,6 @@ impl Client {
     pub async fn history(&self, id: &str, cursor: Option<&str>) -> Result<Answer, CallError> {
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
         let path = format!("/v1/listings/{id}/history?limit=100{cursor}");
-        self.send(Call::new(Method::GET, path)).await
+        self.send(Call::get(path)).await
     }
 }

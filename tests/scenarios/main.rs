@@ -8,6 +8,7 @@ mod durability;
 mod events;
 mod failover;
 mod failpoints;
+mod finding;
 mod goals;
 mod guests;
 mod harness;

@@ -1,11 +1,16 @@
-//! What a client concludes, against a server that answers from a script.
+//! What a client concludes: against a server that answers from a script, and in paused
+//! time against endpoints that do.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::{CallError, Client, ClientOptions, NewStay};
+use crate::wire::scripted::{self, Scripted};
+use crate::{CallError, Client, ClientOptions, NewStay, Session};
 
 /// What the server does with one request.
 #[derive(Debug, Clone, Copy)]
@@ -45,7 +50,7 @@ async fn server(script: &'static [Then]) -> (Client, JoinSet<()>) {
         }
     });
     let mut options = ClientOptions::new(format!("http://{address}"));
-    options.deadline = std::time::Duration::from_secs(1);
+    options.deadline = Duration::from_secs(1);
     (Client::new(options).expect("a client"), tasks)
 }
 
@@ -104,4 +109,88 @@ async fn patch_without_a_key_is_in_doubt_after_a_lost_answer() {
     let (client, _server) = server(&[Then::HangUp, Then::Refuse("not-found", 404)]).await;
     let patched = client.patch_listing("lst_x", json!({"capacity": 2}), None);
     assert!(patched.await.expect_err("refused").is_unknown());
+}
+
+const ONE: &str = "http://one";
+const OTHER: &str = "http://other";
+
+/// A client of two scripted endpoints, with the session of an earlier answer.
+fn scripted(
+    one: impl IntoIterator<Item = scripted::Then>,
+    other: impl IntoIterator<Item = scripted::Then>,
+) -> (Scripted, Client) {
+    let wire = Scripted::default();
+    wire.at(ONE, one);
+    wire.at(OTHER, other);
+    let session = Session::new();
+    session.remember("seen");
+    let builder = Client::builder().seed(ONE).seed(OTHER).session(session);
+    let client = builder.wire(Arc::new(wire.clone())).build();
+    (wire, client.expect("a client"))
+}
+
+fn answer() -> scripted::Then {
+    scripted::Then::at_once(json!({"state": "confirmed"}))
+}
+
+#[tokio::test(start_paused = true)]
+async fn key_and_session_stay_the_same_over_every_attempt() {
+    use scripted::Then::{HangUp, Refuse};
+    let one = [HangUp, Refuse("no-quorum", 503, Some(1)), answer()];
+    let other = [Refuse("outcome-unknown", 504, Some(1))];
+    let (wire, client) = scripted(one, other);
+    let booked = client.book("lst_x", &stay(), "card_ok", "my-key").await;
+    assert_eq!(booked.expect("sold").body["state"], "confirmed");
+    let seen = wire.seen();
+    assert!(seen.len() >= 4, "{seen:?}");
+    for request in &seen {
+        assert_eq!(request.headers["idempotency-key"], "my-key");
+        assert_eq!(request.headers["meridian-session"], "seen");
+        assert_eq!(request.body, seen[0].body);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_without_a_key_is_never_sent_again_when_its_answer_was_lost() {
+    let (wire, client) = scripted([scripted::Then::HangUp], [answer()]);
+    let made = client.create_listing(json!({"title": "Loft"})).await;
+    assert!(made.expect_err("nobody knows").is_unknown());
+    assert_eq!(wire.asked(), [ONE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_without_a_key_that_nobody_took_goes_to_the_next_endpoint() {
+    let (wire, client) = scripted([scripted::Then::NotSent], [answer()]);
+    let made = client.create_listing(json!({"title": "Loft"})).await;
+    made.expect("made");
+    assert_eq!(wire.asked(), [ONE, OTHER]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_that_is_behind_is_asked_again_until_it_has_seen_the_session() {
+    use scripted::Then::{NotSent, Refuse};
+    let behind = Refuse("session-behind", 503, Some(1));
+    let one = [behind.clone(), behind.clone(), behind, answer()];
+    let (wire, client) = scripted(one, [NotSent]);
+    client.listing("lst_x").await.expect("never a false 404");
+    let asked = wire.asked();
+    assert_eq!(asked.iter().filter(|host| *host == ONE).count(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn region_that_stays_behind_is_told_within_the_deadline() {
+    let behind = scripted::Then::Refuse("session-behind", 503, Some(1));
+    let (_wire, client) = scripted([behind.clone()], [behind]);
+    let started = tokio::time::Instant::now();
+    let error = client.listing("lst_x").await.expect_err("all are behind");
+    assert_eq!(error.code(), Some("session-behind"));
+    assert!(started.elapsed() <= Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoint_that_is_silent_costs_one_attempt_and_is_then_left() {
+    let (wire, client) = scripted([scripted::Then::Silence], [answer()]);
+    client.listing("lst_x").await.expect("read at the other");
+    client.listing("lst_x").await.expect("read at the other");
+    assert_eq!(wire.asked(), [ONE, OTHER, OTHER]);
 }
