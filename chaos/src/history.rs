@@ -35,7 +35,7 @@ impl Outcome {
             }
             // A payment that is pending may be confirmed yet.
             Ok(_) => Self::Unknown,
-            Err(error) if error.is_unknown() => Self::Unknown,
+            Err(error) if error.outcome_unknown() => Self::Unknown,
             Err(error) => Self::Refused(error.code().unwrap_or("unreachable").to_owned()),
         }
     }

@@ -181,7 +181,8 @@ impl Client {
         self.send(Call::get(path)).await
     }
 
-    /// `POST /v1/listings/{id}/holds`
+    /// `POST /v1/listings/{id}/holds`. Every attempt carries `key`: see
+    /// [`crate::IdempotencyKey`].
     ///
     /// # Errors
     /// [`CallError`].
@@ -195,7 +196,8 @@ impl Client {
         self.send(call.body(body).key(key)).await
     }
 
-    /// `POST /v1/bookings` for a hold.
+    /// `POST /v1/bookings` for a hold. Every attempt carries `key`: see
+    /// [`crate::IdempotencyKey`].
     ///
     /// # Errors
     /// [`CallError`].
@@ -210,7 +212,8 @@ impl Client {
             .await
     }
 
-    /// `POST /v1/bookings` for a stay, hold and payment in one.
+    /// `POST /v1/bookings` for a stay, hold and payment in one. Every attempt carries `key`: see
+    /// [`crate::IdempotencyKey`].
     ///
     /// # Errors
     /// [`CallError`].
@@ -250,7 +253,8 @@ impl Client {
         self.send(Call::get(path)).await
     }
 
-    /// `POST /v1/bookings/{id}/cancel`
+    /// `POST /v1/bookings/{id}/cancel`. Every attempt carries `key`: see
+    /// [`crate::IdempotencyKey`].
     ///
     /// # Errors
     /// [`CallError`].

@@ -80,7 +80,7 @@ impl Course {
 
     /// What to do after an attempt that has failed; `chance` is from 0 to 1.
     pub(crate) fn after(&mut self, error: &CallError, chance: f64) -> Step {
-        self.perhaps_executed |= error.is_unknown() && self.repeat != Repeat::Read;
+        self.perhaps_executed |= error.outcome_unknown() && self.repeat != Repeat::Read;
         if !self.retry || !self.may_repeat(error) {
             return Step::End;
         }
@@ -143,7 +143,8 @@ impl Course {
     /// it answers the same key the same, so that an earlier attempt cannot have had another.
     fn concludes(&self, error: &CallError) -> bool {
         let verdict = |code| VERDICTS.contains(&code);
-        error.is_unknown() || (self.repeat == Repeat::Keyed && error.code().is_some_and(verdict))
+        error.outcome_unknown()
+            || (self.repeat == Repeat::Keyed && error.code().is_some_and(verdict))
     }
 }
 

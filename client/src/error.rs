@@ -79,12 +79,13 @@ impl CallError {
         }
     }
 
-    /// Whether the request may have been executed nevertheless: by this attempt, or by an
+    /// Whether the request may have been executed nevertheless: never take it for failed.
+    /// Ask [`crate::Client::outcome`], or repeat it with the same key. By this attempt, or by an
     /// earlier one with the same key that is still under way. Too cautious where another
     /// payment for the same hold is under way: this one has surely done nothing then, and
     /// the problem has the same code.
     #[must_use]
-    pub fn is_unknown(&self) -> bool {
+    pub fn outcome_unknown(&self) -> bool {
         let open = |code| matches!(code, "outcome-unknown" | "idempotency-in-flight");
         matches!(self, Self::Unknown(_)) || self.code().is_some_and(open)
     }
@@ -98,7 +99,9 @@ impl CallError {
         }
     }
 
-    /// Whether sending the same request again, with the same key, makes sense.
+    /// Whether sending the same request again makes sense. It is safe for reads, and for
+    /// writes with the same key; where [`CallError::outcome_unknown`] says so, a write
+    /// without a key would perhaps be done twice.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

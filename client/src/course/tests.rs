@@ -117,7 +117,7 @@ proptest! {
         let mut course = course(repeat);
         let mut doubt = false;
         for error in errors {
-            doubt |= error.is_unknown();
+            doubt |= error.outcome_unknown();
             let step = course.after(&error, chance);
             let verdict = course.verdict(error.clone());
             let settled = repeat == Repeat::Keyed
@@ -126,7 +126,7 @@ proptest! {
                 let told_before = error.code().is_none() && verdict.code().is_some();
                 prop_assert!(verdict == error || told_before);
             } else {
-                prop_assert_eq!(verdict.is_unknown(), doubt && !settled);
+                prop_assert_eq!(verdict.outcome_unknown(), doubt && !settled);
             }
             if step == Step::End {
                 break;

@@ -80,7 +80,7 @@ async fn refusal_after_a_lost_answer_is_unknown() {
     ];
     for script in SCRIPTS {
         let error = booked(script).await;
-        assert!(error.is_unknown(), "{script:?}: {error}");
+        assert!(error.outcome_unknown(), "{script:?}: {error}");
     }
 }
 
@@ -101,14 +101,14 @@ async fn refusal_that_was_never_in_doubt_is_no_unknown() {
 #[tokio::test]
 async fn refusal_because_an_earlier_attempt_is_under_way_is_unknown() {
     let error = booked(&[Then::Refuse("idempotency-in-flight", 409)]).await;
-    assert!(error.is_unknown(), "{error}");
+    assert!(error.outcome_unknown(), "{error}");
 }
 
 #[tokio::test]
 async fn patch_without_a_key_is_in_doubt_after_a_lost_answer() {
     let (client, _server) = server(&[Then::HangUp, Then::Refuse("not-found", 404)]).await;
     let patched = client.patch_listing("lst_x", json!({"capacity": 2}), None);
-    assert!(patched.await.expect_err("refused").is_unknown());
+    assert!(patched.await.expect_err("refused").outcome_unknown());
 }
 
 const ONE: &str = "http://one";
@@ -154,7 +154,7 @@ async fn key_and_session_stay_the_same_over_every_attempt() {
 async fn write_without_a_key_is_never_sent_again_when_its_answer_was_lost() {
     let (wire, client) = scripted([scripted::Then::HangUp], [answer()]);
     let made = client.create_listing(json!({"title": "Loft"})).await;
-    assert!(made.expect_err("nobody knows").is_unknown());
+    assert!(made.expect_err("nobody knows").outcome_unknown());
     assert_eq!(wire.asked(), [ONE]);
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use meridian_client::{Answer, CallError, Client, ClientOptions, NewStay};
+use meridian_client::{Answer, CallError, Client, ClientOptions, IdempotencyKey, NewStay};
 
 use crate::cli::{BookingCommand, KeyArgs};
 
@@ -48,13 +48,13 @@ pub(crate) async fn run(command: BookingCommand, out: &mut impl Write) -> anyhow
 fn key_of(arguments: KeyArgs) -> String {
     arguments
         .key
-        .unwrap_or_else(|| format!("cli-{:032x}", rand::random::<u128>()))
+        .unwrap_or_else(|| IdempotencyKey::fresh().to_string())
 }
 
 /// Tells the key of a request whose outcome is not known: with it, the request can
 /// be repeated safely.
 fn told(answer: Result<Answer, CallError>, key: &str) -> Result<Answer, CallError> {
-    if answer.as_ref().is_err_and(CallError::is_unknown) {
+    if answer.as_ref().is_err_and(CallError::outcome_unknown) {
         // The error itself follows.
         let _ = writeln!(
             io::stderr(),
