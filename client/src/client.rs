@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::builder::ClientBuilder;
 use crate::course::Repeat;
+use crate::hedge::Hedging;
 use crate::options::ClientOptions;
 use crate::roster::{Ranking, Roster};
 use crate::send::Call;
@@ -32,12 +33,18 @@ pub(crate) struct Shared {
     pub(crate) options: ClientOptions,
     pub(crate) ranking: Ranking,
     roster: Mutex<Roster>,
+    hedging: Mutex<Hedging>,
 }
 
 impl Shared {
     /// What is known of the endpoints. Never held while something is awaited.
     pub(crate) fn roster(&self) -> MutexGuard<'_, Roster> {
         self.roster.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How slow reads are. Never held while something is awaited.
+    pub(crate) fn hedging(&self) -> MutexGuard<'_, Hedging> {
+        self.hedging.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,6 +96,7 @@ impl Client {
                 options,
                 ranking,
                 roster,
+                hedging: Mutex::default(),
             }),
             probes: Arc::default(),
             session,
@@ -115,7 +123,8 @@ impl Client {
     /// # Errors
     /// [`CallError`].
     pub async fn listing(&self, id: &str) -> Result<Answer, CallError> {
-        self.send(Call::get(format!("/v1/listings/{id}"))).await
+        self.send(Call::get(format!("/v1/listings/{id}")).hedged())
+            .await
     }
 
     /// `GET /v1/listings/{id}` at a level of consistency.
@@ -124,6 +133,9 @@ impl Client {
     /// [`CallError`].
     pub async fn listing_at(&self, id: &str, consistency: &str) -> Result<Answer, CallError> {
         let mut call = Call::get(format!("/v1/listings/{id}"));
+        if consistency != "linearizable" {
+            call = call.hedged();
+        }
         call.consistency = Some(consistency);
         self.send(call).await
     }

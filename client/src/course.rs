@@ -78,6 +78,11 @@ impl Course {
         self.order.get(self.at).map(String::as_str)
     }
 
+    /// The endpoint after it.
+    pub(crate) fn next_endpoint(&self) -> Option<&str> {
+        self.order.get(self.at + 1).map(String::as_str)
+    }
+
     /// What to do after an attempt that has failed; `chance` is from 0 to 1.
     pub(crate) fn after(&mut self, error: &CallError, chance: f64) -> Step {
         self.perhaps_executed |= error.outcome_unknown() && self.repeat != Repeat::Read;

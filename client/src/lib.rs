@@ -7,7 +7,7 @@
 //! been.
 //!
 //! What it decides, it decides in plain data that is told the time: `roster` which
-//! endpoint, `course` what after an attempt. It depends on no other crate of Meridian:
+//! endpoint, `course` what after an attempt, `hedge` when a slow read is sent twice. It depends on no other crate of Meridian:
 //! it is what an outside program sees.
 
 mod admin;
@@ -17,6 +17,7 @@ mod builder;
 mod client;
 mod course;
 mod error;
+mod hedge;
 mod key;
 mod lookups;
 mod options;

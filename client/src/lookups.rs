@@ -42,6 +42,6 @@ impl Client {
     pub async fn history(&self, id: &str, cursor: Option<&str>) -> Result<Answer, CallError> {
         let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
         let path = format!("/v1/listings/{id}/history?limit=100{cursor}");
-        self.send(Call::get(path)).await
+        self.send(Call::get(path).hedged()).await
     }
 }

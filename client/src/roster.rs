@@ -87,6 +87,12 @@ impl Roster {
         order
     }
 
+    /// Whether an endpoint is worth a second request.
+    pub(crate) fn is_up(&self, url: &str, now: Instant) -> bool {
+        let mut known = self.endpoints.iter();
+        known.any(|known| known.url == url && known.tier(now) == Tier::Up)
+    }
+
     /// The region of an endpoint, where it is known.
     pub(crate) fn region(&self, url: &str) -> Option<&str> {
         let mut known = self.endpoints.iter();

@@ -1,10 +1,13 @@
 //! Sending a call: attempt after attempt, until it has an answer or may not be repeated.
 
+use std::pin::pin;
+
 use bytes::Bytes;
+use futures::future::{Either, select};
 use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use serde_json::Value;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::CallError;
 use crate::answer::{Answer, header};
@@ -27,6 +30,15 @@ pub(crate) struct Call<'a> {
     pub(crate) if_match: Option<&'a str>,
     pub(crate) consistency: Option<&'a str>,
     pub(crate) repeat: Repeat,
+    pub(crate) hedge: Hedge,
+}
+
+/// Whether a call may be sent twice at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hedge {
+    Never,
+    /// A read that any region answers by itself.
+    WhenSlow,
 }
 
 impl<'a> Call<'a> {
@@ -44,6 +56,7 @@ impl<'a> Call<'a> {
             if_match: None,
             consistency: None,
             repeat,
+            hedge: Hedge::Never,
         }
     }
 
@@ -59,6 +72,11 @@ impl<'a> Call<'a> {
     pub(crate) fn key(mut self, key: &'a str) -> Self {
         self.key = Some(key);
         self.repeat = Repeat::Keyed;
+        self
+    }
+
+    pub(crate) fn hedged(mut self) -> Self {
+        self.hedge = Hedge::WhenSlow;
         self
     }
 
@@ -105,10 +123,7 @@ impl Client {
         let until = Instant::now() + options.deadline;
         let mut course = Course::new(call.repeat, options.retry, self.order());
         loop {
-            let endpoint = course
-                .endpoint()
-                .ok_or_else(|| CallError::Unreachable("no endpoint is configured".to_owned()))?;
-            let error = match self.attempt(endpoint, &call, until).await {
+            let error = match self.ask(&course, &call, until).await {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -127,6 +142,44 @@ impl Client {
     /// Every endpoint, the one to ask first in front.
     pub(crate) fn order(&self) -> Vec<String> {
         self.shared.roster().order(Instant::now().into_std())
+    }
+
+    /// Asks the endpoint whose turn it is; if a read is slow, the next one too.
+    async fn ask(
+        &self,
+        course: &Course,
+        call: &Call<'_>,
+        until: Instant,
+    ) -> Result<Answer, CallError> {
+        let endpoint = course
+            .endpoint()
+            .ok_or_else(|| CallError::Unreachable("no endpoint is configured".to_owned()))?;
+        let first = self.attempt(endpoint, call, until);
+        if call.hedge == Hedge::Never || !self.shared.options.retry {
+            return first.await;
+        }
+        let started = Instant::now();
+        let slow = self.shared.hedging().begin(endpoint);
+        let next = course.next_endpoint();
+        let next = next.filter(|next| self.shared.roster().is_up(next, started.into_std()));
+        let answered = match (slow, next) {
+            (Some(slow), Some(next)) => {
+                let mut first = pin!(first);
+                match timeout(slow, &mut first).await {
+                    Ok(answered) => answered,
+                    Err(_slow) if !self.shared.hedging().take() => first.await,
+                    Err(_slow) => {
+                        let second = pin!(self.attempt(next, call, until));
+                        first_success(first, second).await
+                    }
+                }
+            }
+            _ => first.await,
+        };
+        // If the second one was faster, the first has taken longer than this.
+        let took = started.elapsed();
+        self.shared.hedging().took(endpoint, took);
+        answered
     }
 
     /// One attempt at one endpoint; the roster learns how it went.
@@ -174,6 +227,23 @@ impl Client {
             roster.busy(endpoint, (now + wait).into_std());
         }
         answered
+    }
+}
+
+/// The first of two answers to one read that is a success, the other is dropped; if neither
+/// is, what the first request was told. A refusal of the first that would be the same
+/// everywhere is not waited on.
+async fn first_success(
+    first: impl Future<Output = Result<Answer, CallError>> + Unpin,
+    second: impl Future<Output = Result<Answer, CallError>> + Unpin,
+) -> Result<Answer, CallError> {
+    match select(first, second).await {
+        Either::Left((Err(error), second)) if error.is_retryable() => {
+            second.await.map_err(|_| error)
+        }
+        Either::Left((answered, _)) => answered,
+        Either::Right((Ok(answer), _)) => Ok(answer),
+        Either::Right((Err(_), first)) => first.await,
     }
 }
 

@@ -194,3 +194,59 @@ async fn endpoint_that_is_silent_costs_one_attempt_and_is_then_left() {
     client.listing("lst_x").await.expect("read at the other");
     assert_eq!(wire.asked(), [ONE, OTHER, OTHER]);
 }
+
+fn after(from: &str, ms: u64) -> scripted::Then {
+    scripted::Then::Answer(json!({"from": from}), Duration::from_millis(ms))
+}
+
+/// Reads that are fast, as many as a percentile needs, and two that are not.
+fn slow_at_last() -> Vec<scripted::Then> {
+    let mut script = vec![after("one", 5); 25];
+    script.extend([after("one", 500), after("one", 500)]);
+    script
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_that_is_slow_is_asked_for_at_the_next_endpoint_too_within_the_budget() {
+    let (wire, client) = scripted(slow_at_last(), [after("other", 20)]);
+    for _ in 0..25 {
+        client.listing("lst_x").await.expect("read");
+    }
+    let started = tokio::time::Instant::now();
+    let read = client.listing("lst_x").await.expect("read");
+    assert_eq!(read.body["from"], "other");
+    assert!(
+        started.elapsed() < Duration::from_millis(100),
+        "the loser is not awaited"
+    );
+    assert_eq!(wire.asked()[25..], [ONE, OTHER]);
+    // Twenty reads pay for one, and that was spent.
+    let read = client.listing("lst_x").await.expect("read");
+    assert_eq!(read.body["from"], "one");
+    assert_eq!(wire.asked()[27..], [ONE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn read_through_a_quorum_and_write_are_never_asked_twice_at_once() {
+    let (wire, client) = scripted(slow_at_last(), [after("other", 20)]);
+    for _ in 0..25 {
+        client.listing("lst_x").await.expect("read");
+    }
+    let shown = client.fresh_availability("lst_x", "2030-01-01", "2030-01-02");
+    assert_eq!(shown.await.expect("read").body["from"], "one");
+    let booked = client.book("lst_x", &stay(), "card_ok", "key").await;
+    assert_eq!(booked.expect("sold").body["from"], "one");
+    assert!(wire.asked().iter().all(|host| host == ONE));
+}
+
+#[tokio::test(start_paused = true)]
+async fn second_request_that_is_refused_does_not_stand_for_the_first() {
+    let refused = scripted::Then::Refuse("not-found", 404, None);
+    let (wire, client) = scripted(slow_at_last(), [refused]);
+    for _ in 0..25 {
+        client.listing("lst_x").await.expect("read");
+    }
+    let read = client.listing("lst_x").await.expect("it is there");
+    assert_eq!(read.body["from"], "one");
+    assert_eq!(wire.asked()[25..], [ONE, OTHER]);
+}

@@ -89,12 +89,15 @@ impl Scripted {
     }
 }
 
+/// How far away is whoever answers no call.
+const FAR: Duration = Duration::from_millis(20);
+
 /// A probe takes no step of a script: it finds whoever is there.
 fn probed(next: Option<&Then>) -> Then {
     match next {
         None | Some(Then::NotSent) => Then::NotSent,
         Some(then @ (Then::Silence | Then::Answer(..))) => then.clone(),
-        Some(Then::HangUp | Then::Refuse(..)) => Then::at_once(json!({})),
+        Some(Then::HangUp | Then::Refuse(..)) => Then::Answer(json!({}), FAR),
     }
 }
 
