@@ -83,7 +83,7 @@ impl ClientBuilder {
         self
     }
 
-    #[cfg(test)]
+    /// Another way to the endpoints than HTTP.
     pub(crate) fn wire(mut self, wire: Arc<dyn Wire>) -> Self {
         self.wire = Some(wire);
         self

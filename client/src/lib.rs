@@ -17,6 +17,7 @@ mod builder;
 mod client;
 mod course;
 mod error;
+pub mod fake;
 mod hedge;
 mod key;
 mod lookups;
