@@ -104,6 +104,16 @@ async fn bad_requests_get_precise_problems() {
         ),
         (http.get(format!("{url}/v2/anything")), 404, "not-found"),
         (
+            http.get(format!("{url}/v1/regions/nearest?lat=59.9")),
+            422,
+            "validation",
+        ),
+        (
+            http.get(format!("{url}/v1/regions/nearest?lat=91&lon=0")),
+            422,
+            "validation",
+        ),
+        (
             http.put(format!("{url}/v1/regions")),
             405,
             "method-not-allowed",
@@ -235,6 +245,24 @@ async fn operators_see_health_metrics_and_links() {
         assert_eq!(answer.status(), StatusCode::OK, "{url}");
         let body = answer.text().await.expect("text");
         assert!(body.contains(expected), "{url}: {body}");
+    }
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_are_ordered_by_what_the_asked_node_measures_if_nobody_says_where_he_is() {
+    let scenario = Scenario::start().await;
+    for node in scenario.cluster.nodes() {
+        let url = format!("http://{}/v1/regions/nearest", node.api);
+        let answer = reqwest::get(&url).await.expect("sent");
+        let answer: Value = answer.json().await.expect("JSON");
+        let regions = answer["data"].as_array().expect("a list");
+        assert_eq!(regions.len(), 3);
+        assert_eq!(regions[0]["id"], node.region);
+        assert_eq!(regions[0]["rtt_ms"], 0.0);
+        let measured = regions.iter().map(|region| region["rtt_ms"].as_f64());
+        let measured: Option<Vec<f64>> = measured.collect();
+        assert!(measured.expect("all are connected").is_sorted(), "{answer}");
     }
     scenario.stop().await;
 }
