@@ -133,18 +133,21 @@ async fn live(seed: u64, focus: Focus) -> (Run, Weak<World>) {
 
 /// The seeds that were asked for, or those of the gate.
 fn seeds(focus: Focus) -> Range<u64> {
-    let Ok(asked) = std::env::var(SEEDS) else {
-        return if focus == Focus::Everything {
-            GATE
-        } else {
-            GATE_FOCUSED
-        };
-    };
+    asked_for().unwrap_or(if focus == Focus::Everything {
+        GATE
+    } else {
+        GATE_FOCUSED
+    })
+}
+
+/// The seeds that were asked for.
+fn asked_for() -> Option<Range<u64>> {
+    let asked = std::env::var(SEEDS).ok()?;
     let number = |text: &str| text.trim().parse::<u64>().expect("a seed is a number");
-    match asked.split_once("..") {
+    Some(match asked.split_once("..") {
         Some((from, until)) => number(from)..number(until),
         None => number(&asked)..number(&asked) + 1,
-    }
+    })
 }
 
 /// The kind of world that was asked for, or all of them.

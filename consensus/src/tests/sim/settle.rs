@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_consensus_core::{Command, Expire, Op};
-use meridian_regions::Genesis;
+use meridian_consensus_core::{Applied, Command, Expire, Op};
+use meridian_regions::{Genesis, NodeId};
 use tokio::time::Instant;
 
 use super::virtual_time::pass;
 use super::world::World;
-use crate::LedgerView;
+use crate::{Groups, LedgerView, ProposeError};
 
 /// Of virtual time: longer than everything that anybody waits for.
 const SETTLE_MAX: Duration = Duration::from_secs(300);
 const ROUND: Duration = Duration::from_secs(1);
+/// Of virtual time: within this whoever asks one node alone is served.
+const ALONE_MAX: Duration = Duration::from_secs(60);
 const DEADLINE: Duration = Duration::from_secs(5);
 
 /// Awaits that every listing is served and that its replicas are the same; looks at the
@@ -22,6 +24,9 @@ const DEADLINE: Duration = Duration::from_secs(5);
 pub(super) async fn settle(world: &Arc<World>) {
     let until = Instant::now() + SETTLE_MAX;
     for (listing, genesis) in (0..).zip(&world.listings) {
+        if let Err(what) = serve_from(world, genesis, 1 + listing % 3).await {
+            world.stuck(format!("listing {listing}: {what}"));
+        }
         match settle_one(world, genesis, until).await {
             Ok(views) => {
                 let mut history = world.history();
@@ -45,6 +50,35 @@ pub(super) async fn settle(world: &Arc<World>) {
     }
 }
 
+/// Asks one node, and whom it names: somebody whose region reaches no other node's clients
+/// must be served too.
+async fn serve_from(world: &World, genesis: &Genesis, first: u64) -> Result<(), String> {
+    let until = Instant::now() + ALONE_MAX;
+    let mut last = None;
+    while Instant::now() < until {
+        let mut asked = Some(first);
+        // Once more where the answer names a leader.
+        for _ in 0..2 {
+            let Some(id) = asked.take() else { break };
+            match world.ask(id, |groups| expire(groups, genesis)).await {
+                Some(Ok(_)) => return Ok(()),
+                Some(Err(ProposeError::NotLeader { leader })) => {
+                    asked = leader.map(NodeId::get);
+                }
+                answer => last = answer,
+            }
+        }
+        pass(ROUND).await;
+    }
+    Err(format!("node {first} serves nobody, and says {last:?}"))
+}
+
+/// A command that changes nothing that anybody sees.
+async fn expire(groups: Groups, genesis: &Genesis) -> Result<Applied, ProposeError> {
+    let nothing = Command::new(Op::Expire(Expire {}), None);
+    groups.propose(genesis, nothing, DEADLINE).await
+}
+
 async fn settle_one(
     world: &World,
     genesis: &Genesis,
@@ -54,12 +88,8 @@ async fn settle_one(
     let mut views = BTreeMap::new();
     while Instant::now() < until {
         // Whoever has missed the last commit hears of it at the next.
-        let next = Command::new(Op::Expire(Expire {}), None);
         for id in 1..=3 {
-            let next = next.clone();
-            let proposed = world.ask(id, |groups| async move {
-                groups.propose(genesis, next, DEADLINE).await
-            });
+            let proposed = world.ask(id, |groups| expire(groups, genesis));
             answered |= matches!(proposed.await, Some(Ok(_)));
         }
         pass(ROUND).await;

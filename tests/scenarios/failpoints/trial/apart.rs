@@ -8,18 +8,34 @@ use super::{PATIENCE, Trial};
 /// Entries after which the others keep nothing of what a node has missed: a snapshot is made
 /// every 256, and 64 are kept behind it.
 const MISSED: u64 = 256 + 64 + 80;
+/// How often a leader is cut off until it has a command on its hands.
+const CUTS_MAX: u32 = 3;
 
 impl Trial {
     /// A leader that was cut off with a command on its hands dies as it takes that out of
     /// its log again.
     pub(crate) async fn die_truncating(&mut self, point: Failpoint, node: u64) {
         self.guests.open_another(&self.scenario, node).await;
+        let strands = until(CUTS_MAX * PATIENCE, "a command is stranded", async || {
+            self.strand(node).await.then_some(())
+        });
+        strands.await.expect("it leads until it has noticed");
+        self.meet_again(point, node).await;
+    }
+
+    /// Cuts a leader off, and asks it for something; answers whether it has that in its log.
+    /// One that has noticed in between appends nothing, and is healed again.
+    async fn strand(&self, node: u64) -> bool {
         let listing = self.at_home(node).await;
         self.isolate(node);
-        // It leads until it has noticed.
+        let before = self.last_entry(node, &listing).await;
         self.guests.invite(&self.scenario, node, &listing);
         self.another_leads(node).await;
-        self.meet_again(point, node).await;
+        let is_stranded = self.last_entry(node, &listing).await > before;
+        if !is_stranded {
+            self.scenario.cluster.wan().heal();
+        }
+        is_stranded
     }
 
     /// A node that has missed more than the others keep dies as it is given their ledger.
