@@ -57,8 +57,8 @@ async fn serve_from(world: &World, genesis: &Genesis, first: u64) -> Result<(), 
     let mut last = None;
     while Instant::now() < until {
         let mut asked = Some(first);
-        // Once more where the answer names a leader.
-        for _ in 0..2 {
+        // One that is behind names one that has led before: each is asked once.
+        for _ in 1..=3 {
             let Some(id) = asked.take() else { break };
             match world.ask(id, |groups| expire(groups, genesis)).await {
                 Some(Ok(_)) => return Ok(()),
