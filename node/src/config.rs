@@ -127,6 +127,9 @@ pub struct ListingsSection {
     /// Documents kept open in memory, about 21 KiB each. Others are loaded from
     /// disk when they are written.
     pub documents_hot_max: NonZeroUsize,
+    /// Memory for answers to reads of listings, in bytes: some 5 KB for each that somebody
+    /// reads, and what has not been read for longest goes first.
+    pub rendered_bytes_max: NonZeroUsize,
     /// How far ahead of ours another node's clock may be before what it writes
     /// is refused, in milliseconds.
     pub clock_drift_ms_max: NonZeroU64,
@@ -139,6 +142,7 @@ impl Default for ListingsSection {
     fn default() -> Self {
         Self {
             documents_hot_max: NonZeroUsize::new(1024).expect("not zero"),
+            rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             clock_drift_ms_max: NonZeroU64::new(500).expect("not zero"),
             read_wait_ms_max: 2_000,
         }

@@ -3,6 +3,8 @@
 //! Names are constants with their unit; labels are routes, regions and outcomes,
 //! never listing ids.
 
+mod reads;
+
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -13,6 +15,7 @@ use prometheus::{
 
 use crate::admin::saga_counts;
 use crate::node::Node;
+use reads::ReadMetrics;
 
 const REQUESTS: &str = "meridian_http_requests_total";
 const REQUEST_SECONDS: &str = "meridian_http_request_duration_seconds";
@@ -53,6 +56,7 @@ pub(crate) struct Metrics {
     events_bytes: IntGauge,
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
+    reads: ReadMetrics,
 }
 
 fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
@@ -123,6 +127,7 @@ impl Metrics {
         let group_events = group_events()?;
         registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
+            reads: ReadMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -178,6 +183,9 @@ impl Metrics {
         set(&self.entries_logged, stats.entries_logged);
         set(&self.quarantined, stats.quarantined);
         set(&self.documents_hot, stats.documents_hot as u64);
+        let watchers_max = node.config.limits.watchers.get();
+        let watchers = watchers_max.saturating_sub(node.watchers.available_permits());
+        self.reads.sample(&stats.reads, watchers);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);

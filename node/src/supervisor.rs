@@ -336,6 +336,7 @@ pub(crate) fn replica_options(
         departed: departed.collect(),
         clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
         documents_hot_max: config.listings.documents_hot_max,
+        rendered_bytes_max: config.listings.rendered_bytes_max,
         block_cache_bytes: config.storage.block_cache_bytes.get(),
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..ReplicaOptions::new(path, this, others.collect())

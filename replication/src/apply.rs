@@ -17,7 +17,6 @@ use crate::replica::{Inner, Replica};
 /// A change that is visible once its batch is durable.
 struct Shown {
     listing: ListingId,
-    version: u64,
     first: bool,
     mark_durable: Box<dyn FnOnce() + Send>,
 }
@@ -121,7 +120,6 @@ impl Inner {
             .put(batch, listing, place, content.change.clone());
         Ok(Some(Shown {
             listing: listing.clone(),
-            version: hot.document.changes(),
             first: hot.is_first(),
             mark_durable: Box::new(hot.submit()),
         }))
@@ -174,15 +172,11 @@ impl Inner {
         permit.submit_then(batch, Durability::Synced, move |result| {
             if result.is_ok() {
                 // First: who is shown the document has a token that says so.
-                inner.progress.durable(origin, shard, seq, hlc);
+                let durable = || inner.progress.durable(origin, shard, seq, hlc);
                 inner.counters.applied();
-                if let Some(shown) = shown {
-                    (shown.mark_durable)();
-                    if shown.first {
-                        inner.counters.listing();
-                    }
-                    inner.rendered.outdate(&shown.listing, shown.version);
-                    inner.announce(shown.listing);
+                match shown {
+                    None => durable(),
+                    Some(shown) => inner.show(shown, durable),
                 }
             }
             // Whoever hears of it may be the last to close the database: not this thread.
@@ -191,5 +185,17 @@ impl Inner {
             let _ = answer.send(result);
         });
         Committed::from(committed)
+    }
+
+    /// A change of a document has become durable; `durable` notes it.
+    fn show(&self, shown: Shown, durable: impl FnOnce()) {
+        self.rendered.supersede(&shown.listing, None, || {
+            durable();
+            (shown.mark_durable)();
+        });
+        if shown.first {
+            self.counters.listing();
+        }
+        self.announce(shown.listing);
     }
 }

@@ -38,6 +38,8 @@ pub struct ReplicaOptions {
     pub pull_silence_max: Duration,
     /// Documents kept open in memory, about 21 KiB each.
     pub documents_hot_max: NonZeroUsize,
+    /// Memory for renderings of listings that somebody reads, in bytes.
+    pub rendered_bytes_max: NonZeroUsize,
     /// Memory for blocks read from disk, in bytes.
     pub block_cache_bytes: usize,
     /// Memory for writes not yet flushed, in bytes.
@@ -48,7 +50,7 @@ impl ReplicaOptions {
     /// The defaults, for a node whose database stands in `path`.
     ///
     /// # Panics
-    /// Never: its literal is not zero.
+    /// Never: its literals are not zero.
     #[must_use]
     pub fn new(path: PathBuf, this: Member, others: Vec<Member>) -> Self {
         Self {
@@ -60,6 +62,7 @@ impl ReplicaOptions {
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),
+            rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,
         }

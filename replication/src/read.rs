@@ -1,9 +1,8 @@
 //! Reading a listing: rendered once, served many times, never ahead of the disk.
 
-use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use lru::LruCache;
+use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId};
 use meridian_replication_core::{Conflict, Lifecycle, ListingDocument, ListingView};
 use meridian_storage::{Batch, Durability};
@@ -11,28 +10,23 @@ use meridian_storage::{Batch, Durability};
 use crate::documents::open;
 use crate::error::ReadError;
 use crate::keys::GENESIS;
+use crate::rendered::{Found, Look};
 use crate::replica::Replica;
-
-/// Rendered listings kept, a few KB each: far more than open documents, because
-/// reads are most of the traffic.
-const RENDERED_MAX: NonZeroUsize = NonZeroUsize::new(8_192).expect("not zero");
 
 /// A listing as it is served.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReadListing {
     view: ListingView,
-    json: String,
+    json: Bytes,
     etag: String,
-    version: u64,
 }
 
 impl ReadListing {
     pub(crate) fn render(document: &ListingDocument) -> Self {
         let view = document.view();
         Self {
-            json: serde_json::to_string(&view).unwrap_or_default(),
+            json: serde_json::to_vec(&view).unwrap_or_default().into(),
             etag: document.heads().etag(),
-            version: document.changes(),
             view,
         }
     }
@@ -43,9 +37,9 @@ impl ReadListing {
         &self.view
     }
 
-    /// Its JSON, as the client contract has it.
+    /// Its JSON, as the client contract has it. Cheap to clone.
     #[must_use]
-    pub fn json(&self) -> &str {
+    pub const fn json(&self) -> &Bytes {
         &self.json
     }
 
@@ -60,41 +54,10 @@ impl ReadListing {
     pub const fn deleted(&self) -> bool {
         self.view.deleted
     }
-}
 
-/// Renderings of durable documents, of listings that somebody reads.
-pub(crate) struct Rendered(Mutex<LruCache<ListingId, Arc<ReadListing>>>);
-
-impl Rendered {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(LruCache::new(RENDERED_MAX)))
-    }
-
-    fn get(&self, id: &ListingId) -> Option<Arc<ReadListing>> {
-        self.cache().get(id).cloned()
-    }
-
-    /// The rendering of a document that is durable: served from now on, unless a later
-    /// one is there already.
-    pub(crate) fn publish(&self, id: &ListingId, rendered: Arc<ReadListing>) {
-        let mut cache = self.cache();
-        let later = |known: &Arc<ReadListing>| known.version > rendered.version;
-        if !cache.peek(id).is_some_and(later) {
-            cache.put(id.clone(), rendered);
-        }
-    }
-
-    /// A document of `version` changes has become durable and nobody has rendered it:
-    /// an older rendering is served no more. A listing that nobody reads takes no room.
-    pub(crate) fn outdate(&self, id: &ListingId, version: u64) {
-        let mut cache = self.cache();
-        if cache.peek(id).is_some_and(|known| known.version < version) {
-            cache.pop(id);
-        }
-    }
-
-    fn cache(&self) -> MutexGuard<'_, LruCache<ListingId, Arc<ReadListing>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Memory that it takes, in bytes, about: its fields are as long as their JSON.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>() + 2 * self.json.len() + self.etag.len()
     }
 }
 
@@ -105,22 +68,16 @@ impl Replica {
     /// # Errors
     /// [`ReadError`] if the disk fails or lies.
     pub async fn read(&self, id: &ListingId) -> Result<Option<Arc<ReadListing>>, ReadError> {
-        if let Some(rendered) = self.inner().rendered.get(id) {
-            return Ok(Some(rendered));
-        }
-        let Some((rendered, durable)) = self.render(id)? else {
-            return Ok(None);
+        let load = match self.inner().rendered.look(id).await {
+            Look::Known(found) => return Ok(found),
+            Look::Load(load) => load,
         };
+        let (found, durable) = self.render(id)?;
         if !durable {
             self.barrier(Durability::Synced).await?;
         }
-        // A later change may have come meanwhile: then its rendering is the one to keep.
-        let mut stripe = self.inner().documents.stripe(id.shard());
-        let latest = open(&mut stripe, &self.inner().store, id)?;
-        if latest.is_some_and(|hot| hot.document.changes() == rendered.version) {
-            self.inner().rendered.publish(id, Arc::clone(&rendered));
-        }
-        Ok(Some(rendered))
+        load.fill(found.clone());
+        Ok(found)
     }
 
     /// Concurrent writes to one field of the listing, all of them.
@@ -153,15 +110,14 @@ impl Replica {
     }
 
     /// Renders the document as it is in memory; says whether the disk has all of it.
-    fn render(&self, id: &ListingId) -> Result<Option<(Arc<ReadListing>, bool)>, ReadError> {
+    fn render(&self, id: &ListingId) -> Result<(Found, bool), ReadError> {
         let mut stripe = self.inner().documents.stripe(id.shard());
-        let hot = open(&mut stripe, &self.inner().store, id)?;
-        Ok(hot
-            .filter(|hot| hot.document.lifecycle() != Lifecycle::Uncreated)
-            .map(|hot| {
-                let rendered = Arc::new(ReadListing::render(&hot.document));
-                (rendered, hot.is_durable())
-            }))
+        let hot = open(&mut stripe, &self.inner().store, id)?
+            .filter(|hot| hot.document.lifecycle() != Lifecycle::Uncreated);
+        Ok(hot.map_or((None, true), |hot| {
+            let rendered = Arc::new(ReadListing::render(&hot.document));
+            (Some(rendered), hot.is_durable())
+        }))
     }
 
     /// Waits until everything submitted before is written, or synced.
@@ -171,13 +127,5 @@ impl Replica {
     ) -> Result<(), meridian_storage::StorageError> {
         let permit = self.inner().writer.reserve().await?;
         permit.submit(Batch::new(), durability).await
-    }
-}
-
-#[cfg(test)]
-impl Rendered {
-    /// Renderings kept.
-    pub(crate) fn len(&self) -> usize {
-        self.cache().len()
     }
 }

@@ -17,8 +17,8 @@ use crate::documents::Documents;
 use crate::error::{LogLost, OpenError, SessionBehind, WriteError};
 use crate::keys::{self, FAMILIES, PROGRESS};
 use crate::progress::Progress;
-use crate::read::Rendered;
 use crate::recover::{count_listings, count_quarantined, recover};
+use crate::rendered::{ReadStats, Rendered};
 use crate::returning::{Returning, Stage, Waiting};
 use crate::sequencer::{Sequencer, now};
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
@@ -42,6 +42,8 @@ pub struct ReplicaStats {
     pub quarantined: u64,
     /// Documents open in memory.
     pub documents_hot: usize,
+    /// Reads since the start, and what is kept for them.
+    pub reads: ReadStats,
     /// Batches that wait for the disk.
     pub writes_queued: usize,
 }
@@ -189,7 +191,7 @@ impl Replica {
                 store,
                 writer,
                 documents: Documents::new(options.documents_hot_max),
-                rendered: Rendered::new(),
+                rendered: Rendered::new(options.rendered_bytes_max),
                 sequencer,
                 progress,
                 pull_silence_max: options.pull_silence_max,
@@ -314,6 +316,7 @@ impl Replica {
             entries_applied: counters.applied.load(Ordering::Relaxed),
             quarantined: counters.quarantined.load(Ordering::Relaxed),
             documents_hot: self.inner.documents.len(),
+            reads: self.inner.rendered.stats(),
             writes_queued: self.inner.writer.queued(),
         }
     }

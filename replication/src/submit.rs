@@ -159,7 +159,7 @@ impl Inner {
         let shard = id.shard();
         let listing =
             (rendering == Rendering::Now).then(|| Arc::new(ReadListing::render(&hot.document)));
-        let (version, first) = (hot.document.changes(), hot.is_first());
+        let first = hot.is_first();
         let mut batch = Batch::new();
         let digest = hot.document.heads().digest();
         batch.put(HEADS, keys::heads(&id), digest.to_vec());
@@ -186,15 +186,13 @@ impl Inner {
             let mark_durable = hot.submit();
             permit.submit_then(batch, Durability::Synced, move |result| {
                 if result.is_ok() {
-                    // First: who is shown the document has a token that says so.
-                    inner
-                        .progress
-                        .durable(ticket.origin, shard, ticket.seq, ticket.hlc);
-                    mark_durable();
-                    match shown {
-                        Some(shown) => inner.rendered.publish(&id, shown),
-                        None => inner.rendered.outdate(&id, version),
-                    }
+                    inner.rendered.supersede(&id, shown, || {
+                        // First: who is shown the document has a token that says so.
+                        inner
+                            .progress
+                            .durable(ticket.origin, shard, ticket.seq, ticket.hlc);
+                        mark_durable();
+                    });
                     inner.counters.logged();
                     if first {
                         inner.counters.listing();

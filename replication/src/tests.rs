@@ -4,6 +4,8 @@ mod applying;
 mod cluster;
 mod convergence;
 mod quarantine;
+mod reading;
+mod rendering;
 mod returning;
 mod sessions;
 mod setup;

@@ -267,7 +267,7 @@ fn names(tags: &str, etag: &str) -> bool {
 }
 
 fn answer(listing: &ReadListing, status: StatusCode) -> Response {
-    let body = (status, listing.json().to_owned()).into_response();
+    let body = (status, listing.json().clone()).into_response();
     tagged(body, listing)
 }
 

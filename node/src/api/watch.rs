@@ -141,7 +141,8 @@ fn document_event(listing: &ReadListing) -> Event {
     } else {
         "listing.updated"
     };
-    Event::default().event(kind).data(listing.json())
+    let json = String::from_utf8_lossy(listing.json());
+    Event::default().event(kind).data(json)
 }
 
 fn ledger_event(revision: u64) -> Event {
