@@ -10,6 +10,7 @@ mod body_deadline;
 mod bookings;
 mod calendar;
 mod consistency;
+mod entity_tags;
 mod envelope;
 mod events;
 mod history;

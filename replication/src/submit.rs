@@ -124,9 +124,9 @@ impl Inner {
         ) -> Result<Option<EncodedChange>, EditError>,
     ) -> Result<Submitted, WriteError> {
         let hot = open(stripe, &self.store, id)?.ok_or(WriteError::NotFound)?;
-        if let Precondition::IfMatch(wanted) = precondition {
+        if *precondition != Precondition::None {
             let current = hot.document.heads().etag();
-            if current != *wanted {
+            if !precondition.holds(&current) {
                 return Err(WriteError::PreconditionFailed { current });
             }
         }

@@ -17,8 +17,19 @@ use crate::submit::{Came, Rendering, Slot, Submitted};
 pub enum Precondition {
     /// Nothing: the write merges with whatever is there.
     None,
-    /// The document has this entity tag.
-    IfMatch(String),
+    /// The document has one of these entity tags, byte for byte.
+    IfMatch(Vec<String>),
+}
+
+impl Precondition {
+    /// Whether it holds for a document with this entity tag.
+    #[must_use]
+    pub fn holds(&self, etag: &str) -> bool {
+        match self {
+            Self::None => true,
+            Self::IfMatch(tags) => tags.iter().any(|tag| tag == etag),
+        }
+    }
 }
 
 /// An acknowledged write.

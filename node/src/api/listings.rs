@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::header::{CONTENT_TYPE, ETAG, IF_MATCH, IF_NONE_MATCH, LOCATION};
+use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{Close, Op, Rejection};
@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::body::JsonBody;
 use super::calendar::zone;
 use super::consistency::Achieved;
+use super::entity_tags::{has_seen, precondition};
 use super::id::Id;
 use super::keyed::repeatable;
 use super::outcome::rejected;
@@ -58,11 +59,7 @@ pub(crate) async fn read(
 ) -> Result<Response, Problem> {
     let achieved = Achieved::prepare(&node, &session).await;
     let listing = find(&node, &id).await?;
-    let seen = headers
-        .get(IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|tags| names(tags, listing.etag()));
-    let mut response = if seen {
+    let mut response = if has_seen(&headers, listing.etag()) {
         tagged(StatusCode::NOT_MODIFIED.into_response(), &listing)
     } else {
         answer(&listing, StatusCode::OK)
@@ -119,9 +116,7 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let precondition = precondition(&headers)?;
     let listing = find(&node, &id).await?;
-    if let Precondition::IfMatch(tag) = &precondition
-        && tag != listing.etag()
-    {
+    if !precondition.holds(listing.etag()) {
         return Err(changed(listing.etag()));
     }
     let genesis = founded(&node, &id)?;
@@ -242,28 +237,6 @@ fn home_region(topology: &Topology, draft: &ValidDraft) -> Result<RegionId, Prob
         .first()
         .map(|(region, _)| region.id.clone())
         .ok_or_else(|| Problem::field("/home_region", "the cluster has no region"))
-}
-
-fn precondition(headers: &HeaderMap) -> Result<Precondition, Problem> {
-    let Some(value) = headers.get(IF_MATCH) else {
-        return Ok(Precondition::None);
-    };
-    match value.to_str().ok().map(str::trim) {
-        Some("*") => Ok(Precondition::None),
-        Some(tag) if tag.starts_with('"') && tag.ends_with('"') && tag.len() > 2 => {
-            Ok(Precondition::IfMatch(tag.to_owned()))
-        }
-        _ => Err(Problem::new(
-            Slug::Validation,
-            "If-Match takes one entity tag, with its quotes, or `*`",
-        )),
-    }
-}
-
-fn names(tags: &str, etag: &str) -> bool {
-    tags.split(',')
-        .map(str::trim)
-        .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
 fn answer(listing: &ReadListing, status: StatusCode) -> Response {

@@ -5,6 +5,7 @@ mod deletion;
 mod hours;
 mod keys;
 mod quotes;
+mod reading;
 
 use std::sync::Arc;
 

@@ -44,7 +44,7 @@ async fn precondition_holds_or_the_write_is_refused() {
     let replica = open(folder.path().to_path_buf(), 1);
     let id = create(&replica, 1).await;
     let seen = replica.read(&id).await.expect("readable").expect("there");
-    let matching = Precondition::IfMatch(seen.etag().to_owned());
+    let matching = Precondition::IfMatch(vec![seen.etag().to_owned()]);
     let edited = replica.edit(&id, &amenity("a"), matching.clone()).await;
     edited.expect("it matches");
     let refused = replica.edit(&id, &amenity("b"), matching).await;

@@ -35,6 +35,16 @@ impl Caller {
         Self { solo, url, http }
     }
 
+    /// A request that is still to be sent.
+    pub(super) fn asking(&self, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{}{path}", self.url))
+    }
+
+    /// Where the API listens.
+    pub(super) fn address(&self) -> &str {
+        self.url.trim_start_matches("http://")
+    }
+
     /// Sends a request; every one has a key of its own, unless it is named.
     pub(super) async fn send(
         &self,
@@ -44,10 +54,8 @@ impl Caller {
         key: Option<&str>,
     ) -> Answer {
         let fresh = format!("{:032x}", rand::random::<u128>());
-        let mut request = self
-            .http
-            .request(method, format!("{}{path}", self.url))
-            .header("Idempotency-Key", key.unwrap_or(&fresh));
+        let mut request = self.asking(method, path);
+        request = request.header("Idempotency-Key", key.unwrap_or(&fresh));
         if let Some(body) = body {
             request = request.json(&body);
         }
@@ -68,7 +76,7 @@ impl Caller {
 
     /// Deletes what has this entity tag.
     pub(super) async fn delete_matching(&self, path: &str, tag: &str) -> Answer {
-        let request = self.http.delete(format!("{}{path}", self.url));
+        let request = self.asking(Method::DELETE, path);
         read(request.header("If-Match", tag)).await
     }
 
