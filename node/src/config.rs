@@ -211,8 +211,18 @@ pub struct LimitsSection {
     pub requests_in_flight: NonZeroUsize,
     /// Clients that watch a listing at once; beyond it 503 `overloaded`.
     pub watchers: NonZeroUsize,
+    /// How long a client may take nothing of what has been sent to it before its connection
+    /// is closed, in milliseconds.
+    pub stall_ms: NonZeroU64,
     /// How long a stopping node waits for requests under way, in milliseconds.
     pub drain_ms: u64,
+}
+
+impl LimitsSection {
+    /// How long a client may take nothing.
+    pub(crate) const fn stall(&self) -> Duration {
+        Duration::from_millis(self.stall_ms.get())
+    }
 }
 
 impl Default for LimitsSection {
@@ -221,6 +231,7 @@ impl Default for LimitsSection {
             body_bytes: NonZeroUsize::new(256 * 1024).expect("not zero"),
             requests_in_flight: NonZeroUsize::new(1024).expect("not zero"),
             watchers: NonZeroUsize::new(4096).expect("not zero"),
+            stall_ms: NonZeroU64::new(30_000).expect("not zero"),
             drain_ms: 5_000,
         }
     }

@@ -13,6 +13,7 @@ mod cli;
 mod clock;
 mod commands;
 mod config;
+mod connections;
 mod data_folder;
 mod demo;
 mod events;

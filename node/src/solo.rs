@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
+use crate::connections::patient;
 use crate::node::Node;
 use crate::supervisor;
 
@@ -46,6 +47,11 @@ pub(crate) struct Solo {
 
 impl Solo {
     pub(crate) fn start() -> Self {
+        Self::start_with(|_config| ())
+    }
+
+    /// The same, with other settings.
+    pub(crate) fn start_with(settings: impl FnOnce(&mut Config)) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut config = Config::reference();
@@ -59,6 +65,7 @@ impl Solo {
         config.tls.cert = folder.path().join("node-1.pem");
         config.tls.key = folder.path().join("node-1.key");
         config.cluster.topology = folder.path().join("topology.toml");
+        settings(&mut config);
         std::fs::write(&config.cluster.topology, TOPOLOGY).expect("a writable folder");
         let identity = NodeIdentity {
             cluster: "solo".parse().expect("a name"),
@@ -102,6 +109,7 @@ impl Solo {
             .expect("a free port");
         let address = port.local_addr().expect("it is bound");
         let ending = self.ending.clone();
+        let port = patient(port, self.node.config.limits.stall());
         self.tracker.spawn(async move {
             axum::serve(port, routes)
                 .with_graceful_shutdown(ending.cancelled_owned())

@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Admission;
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::config::Config;
+use crate::connections::patient;
 use crate::data_folder::DataFolder;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
@@ -122,8 +123,9 @@ pub(crate) async fn run(
             drained.clone(),
         ),
     ];
+    let stall = node.config.limits.stall();
     let [api_served, admin_served] =
-        ports.map(|(port, routes, until)| tracker.spawn(serve(port, routes, until)));
+        ports.map(|(port, routes, until)| tracker.spawn(serve(port, routes, stall, until)));
     tracing::info!(
         node = %node.identity.node,
         region = %node.identity.region,
@@ -378,9 +380,9 @@ async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Serves a port until it is told to end, then lets requests under way finish.
-async fn serve(port: TcpListener, routes: Router, until: CancellationToken) {
+async fn serve(port: TcpListener, routes: Router, stall: Duration, until: CancellationToken) {
     let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(port, routes)
+    let served = axum::serve(patient(port, stall), routes)
         .with_graceful_shutdown(until.cancelled_owned())
         .await;
     if let Err(cause) = served {

@@ -6,6 +6,7 @@ mod hours;
 mod keys;
 mod quotes;
 mod reading;
+mod watching;
 
 use std::sync::Arc;
 

@@ -8,6 +8,11 @@
 //! once unless it has seen it already: states in between are skipped, and nothing is
 //! missed for good. A node that does not vote on the listing hears nothing of its
 //! bookings, and tells of its document alone.
+//!
+//! A client that reads slowly is told less often: nothing is queued for it but what the
+//! connection holds. One that takes nothing at all is cut off (`limits.stall_ms`), and the
+//! place that it had is free. A stream that the node itself ends says why:
+//! `watch.ended`, with a `reason` of `stopping` or `failed`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -72,6 +77,7 @@ pub(crate) async fn watch(
             document: true,
             ledger: votes,
         },
+        ended: false,
         node,
         _slot: slot,
     };
@@ -90,6 +96,7 @@ struct Watch {
     votes: bool,
     seen: Seen,
     due: Due,
+    ended: bool,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -99,39 +106,74 @@ struct Due {
     ledger: bool,
 }
 
+/// Why the node ends a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// It stops.
+    Stopping,
+    /// A disk failed, or what was watched is gone.
+    Failed,
+}
+
 impl Watch {
-    /// The next event; `None` when the node, the listing or a disk has gone.
+    /// The next event, `None` after the last one.
     async fn next(&mut self) -> Option<Event> {
+        if self.ended {
+            return None;
+        }
+        let event = self.change().await;
+        self.ended = event.is_err();
+        Some(event.unwrap_or_else(Ending::event))
+    }
+
+    async fn change(&mut self) -> Result<Event, Ending> {
         loop {
             if std::mem::take(&mut self.due.document) {
-                let listing = self.node.replica.read(&self.id).await.ok().flatten()?;
+                let read = self.node.replica.read(&self.id).await;
+                let listing = read.ok().flatten().ok_or(Ending::Failed)?;
                 if self.seen.document.as_deref() != Some(listing.etag()) {
                     self.seen.document = Some(listing.etag().to_owned());
-                    return Some(document_event(&listing).id(self.seen.to_string()));
+                    return Ok(document_event(&listing).id(self.seen.to_string()));
                 }
             }
             if std::mem::take(&mut self.due.ledger) {
-                let revision = self.node.groups.local(&self.id).ok()?.ledger.revision();
+                let local = self.node.groups.local(&self.id);
+                let revision = local.map_err(|_| Ending::Failed)?.ledger.revision();
                 if self.seen.revision != Some(revision) {
                     self.seen.revision = Some(revision);
-                    return Some(ledger_event(revision).id(self.seen.to_string()));
+                    return Ok(ledger_event(revision).id(self.seen.to_string()));
                 }
             }
             // Both waits may be given up and taken up again: a change that has been told
             // is not lost by it.
             tokio::select! {
                 biased;
-                () = self.node.stopping.cancelled() => return None,
+                () = self.node.stopping.cancelled() => return Err(Ending::Stopping),
                 changed = self.documents.changed(&self.id) => {
-                    changed?;
+                    changed.ok_or(Ending::Failed)?;
                     self.due.document = true;
                 }
                 changed = self.ledgers.changed(&self.id), if self.votes => {
-                    changed?;
+                    changed.ok_or(Ending::Failed)?;
                     self.due.ledger = true;
                 }
             }
         }
+    }
+}
+
+impl Ending {
+    /// The last event. It has no id: what has been seen stays seen.
+    fn event(self) -> Event {
+        let (reason, detail) = match self {
+            Self::Stopping => ("stopping", "this node stops: watch at another one"),
+            Self::Failed => (
+                "failed",
+                "this node cannot read the listing: its log says why",
+            ),
+        };
+        let data = json!({"reason": reason, "detail": detail});
+        Event::default().event("watch.ended").data(data.to_string())
     }
 }
 

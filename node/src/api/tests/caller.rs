@@ -9,6 +9,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use crate::clock;
+use crate::config::Config;
 use crate::solo::Solo;
 
 /// What a request was answered.
@@ -29,7 +30,12 @@ pub(super) struct Caller {
 
 impl Caller {
     pub(super) async fn start() -> Self {
-        let solo = Solo::start();
+        Self::start_with(|_config| ()).await
+    }
+
+    /// The same, with other settings.
+    pub(super) async fn start_with(settings: impl FnOnce(&mut Config)) -> Self {
+        let solo = Solo::start_with(settings);
         let url = solo.serve(crate::api::router(Arc::clone(&solo.node))).await;
         let http = Client::builder().no_proxy().build().expect("a client");
         Self { solo, url, http }
