@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::HeaderValue;
 use meridian_consensus::Groups;
 use meridian_regions::Topology;
 use meridian_replication::Replica;
@@ -21,6 +22,8 @@ use crate::moves::Mover;
 pub(crate) struct Node {
     pub(crate) config: Config,
     pub(crate) identity: NodeIdentity,
+    /// `<region>/<node>`, as every answer says it.
+    pub(crate) served_by: HeaderValue,
     pub(crate) topology: Arc<Topology>,
     /// The listing plane.
     pub(crate) replica: Replica,

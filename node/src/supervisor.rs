@@ -286,6 +286,7 @@ pub(crate) fn assemble(
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
         metrics: Metrics::new().context("cannot register the metrics")?,
         stopping: stopping.clone(),
+        served_by: format!("{}/{}", identity.region, identity.node).try_into()?,
         config,
         identity,
         topology,

@@ -174,6 +174,17 @@ impl Progress {
             .collect()
     }
 
+    /// The greatest lag; `None` before every other node has been heard.
+    pub(crate) fn staleness(&self) -> Option<Duration> {
+        let now = now();
+        let state = self.state();
+        let mut marks = self.others.iter().map(|member| {
+            let mark = state.watermarks.get(&member.node)?;
+            Some(now.saturating_since(mark.to_unix_nanos()))
+        });
+        marks.try_fold(Duration::ZERO, |worst, lag| lag.map(|lag| worst.max(lag)))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -228,6 +228,9 @@ impl Replica {
     /// What a session has seen after an answer given now, that had seen `earlier`.
     #[must_use]
     pub fn session_after(&self, earlier: &SessionToken) -> SessionToken {
+        if earlier.is_empty() {
+            return self.session_token();
+        }
         let here = self.inner.covers(earlier);
         let mut token = self.session_token();
         token.join(earlier);
@@ -294,10 +297,7 @@ impl Replica {
     /// other node has been heard since the start.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
-        let lags = self.lag();
-        lags.into_iter()
-            .map(|origin| origin.lag)
-            .try_fold(Duration::ZERO, |worst, lag| lag.map(|lag| worst.max(lag)))
+        self.inner.progress.staleness()
     }
 
     /// Listings that change from now on.

@@ -132,11 +132,7 @@ pub(crate) fn seal(node: &Node, mut response: Response, path: &str, id: &Request
     }
     let headers = response.headers_mut();
     insert(headers, REQUEST_ID, id.as_str());
-    insert(
-        headers,
-        SERVED_BY,
-        &format!("{}/{}", node.identity.region, node.identity.node),
-    );
+    headers.insert(SERVED_BY, node.served_by.clone());
     response
 }
 
