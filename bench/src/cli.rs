@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     /// The `meridian` binary; by default the one beside this program.
     #[arg(long)]
     pub(crate) meridian: Option<PathBuf>,
+    /// Another `meridian` binary, whose reads are measured turn and turn about with those
+    /// of the first: an earlier one, say.
+    #[arg(long)]
+    pub(crate) beside: Option<PathBuf>,
     /// Name the measurements and leave.
     #[arg(long)]
     pub(crate) list: bool,

@@ -23,6 +23,19 @@ pub(crate) struct Round {
 }
 
 impl Round {
+    fn count(&mut self, answer: anyhow::Result<()>, elapsed: Duration) {
+        match answer {
+            Ok(()) => {
+                self.done += 1;
+                self.latencies.record(elapsed);
+            }
+            Err(cause) => {
+                self.failed += 1;
+                self.first_failure.get_or_insert(format!("{cause:#}"));
+            }
+        }
+    }
+
     /// Successful requests per second.
     pub(crate) fn rate(&self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52 requests")]
@@ -58,6 +71,19 @@ pub(crate) async fn drive(
     time: Duration,
     next: impl Fn() -> Option<Request>,
 ) -> Round {
+    drive_each(clients, time, async |client| {
+        let request = next()?;
+        Some(client.send(&request).await.map(drop))
+    })
+    .await
+}
+
+/// Has every client ask until it has nothing to ask or the time is over.
+pub(crate) async fn drive_each<Client>(
+    clients: impl IntoIterator<Item = Client>,
+    time: Duration,
+    ask: impl AsyncFn(&mut Client) -> Option<anyhow::Result<()>>,
+) -> Round {
     let started = Instant::now();
     let end = started + time;
     let round = RefCell::new(Round {
@@ -67,29 +93,19 @@ pub(crate) async fn drive(
         latencies: Latencies::new(),
         elapsed: Duration::ZERO,
     });
-    join_all(clients.iter().map(async |client| {
-        while Instant::now() < end
-            && let Some(request) = next()
-        {
+    let ask = &ask;
+    join_all(clients.into_iter().map(async |mut client| {
+        loop {
             let sent = Instant::now();
-            let answer = client.send(&request).await;
-            let elapsed = sent.elapsed();
-            let failure = {
-                let mut round = round.borrow_mut();
-                match answer {
-                    Ok(_) => {
-                        round.done += 1;
-                        round.latencies.record(elapsed);
-                        false
-                    }
-                    Err(cause) => {
-                        round.failed += 1;
-                        round.first_failure.get_or_insert(format!("{cause:#}"));
-                        true
-                    }
-                }
+            if sent >= end {
+                return;
+            }
+            let Some(answer) = ask(&mut client).await else {
+                return;
             };
-            if failure {
+            let failed = answer.is_err();
+            round.borrow_mut().count(answer, sent.elapsed());
+            if failed {
                 sleep(PAUSE_AFTER_FAILURE).await;
             }
         }

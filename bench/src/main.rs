@@ -20,6 +20,7 @@ mod latency;
 mod listings;
 mod machine;
 mod nights;
+mod reader;
 mod report;
 mod run;
 mod sleeping;

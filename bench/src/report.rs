@@ -22,7 +22,7 @@ pub(crate) struct Finding {
     suite: &'static str,
     case: String,
     values: Vec<(String, f64)>,
-    goal: Option<Goal>,
+    goals: Vec<Goal>,
     notes: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl Finding {
             suite,
             case: case.into(),
             values: Vec::new(),
-            goal: None,
+            goals: Vec::new(),
             notes: Vec::new(),
         }
     }
@@ -71,7 +71,7 @@ impl Finding {
     }
 
     pub(crate) fn goal(mut self, goal: Goal) -> Self {
-        self.goal = Some(goal);
+        self.goals.push(goal);
         self
     }
 
@@ -82,7 +82,7 @@ impl Finding {
             // Writing to a string does not fail.
             let _ = write!(line, "  {name} {}", digits(*value));
         }
-        if let Some(goal) = &self.goal {
+        for goal in &self.goals {
             let word = if goal.met { "met" } else { "MISSED" };
             let _ = write!(line, "  [{}: {word}]", goal.text);
         }
@@ -127,7 +127,7 @@ impl Finding {
             "suite": self.suite,
             "case": self.case,
             "values": values,
-            "goal": self.goal,
+            "goals": self.goals,
             "notes": self.notes,
         })
     }
