@@ -10,10 +10,12 @@
 mod check;
 mod cluster;
 mod history;
+pub mod judge;
 mod layout;
 mod link;
 mod live;
 mod observe;
+pub mod record;
 mod relay;
 mod smoke;
 mod until;

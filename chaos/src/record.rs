@@ -1,0 +1,135 @@
+//! What happened in a run, line by line: who asked for what and what he was told, what was
+//! broken meanwhile, and what was there when all was over.
+//!
+//! A history is a file of JSON lines (`file.rs`), so that a verdict can be come to again,
+//! by the same checkers or by others. Times are microseconds since the run began, by one
+//! monotonic clock: the one of the process that drives all clients.
+
+mod call;
+mod file;
+mod finals;
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+pub use call::{Answered, Call, Completion, Invocation, Outcome};
+pub use file::{HistoryError, HistoryReader, HistoryWriter, Operation, Run};
+pub use finals::{Final, FinalBooking, FinalDocument, FinalPayment};
+
+/// Version of the format. A reader refuses later ones.
+pub const FORMAT: u32 = 1;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "line", rename_all = "kebab-case")]
+pub enum Line {
+    /// What was run: the first line, and no other.
+    Header(Header),
+    /// A client asks.
+    Invoked(Invocation),
+    /// A client is told something, or gives up.
+    Completed(Completion),
+    /// Something is broken, or mended.
+    Fault(FaultEvent),
+    /// How a node does.
+    Sample(Sample),
+    /// What is there once all is mended and at rest.
+    Final(Final),
+}
+
+/// What was run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// Name of the scenario.
+    pub scenario: String,
+    /// What all chance came from.
+    pub seed: u64,
+    /// Version of the program.
+    pub build: String,
+    /// When the run began, RFC 3339.
+    pub started: String,
+    /// Nodes by region.
+    pub regions: BTreeMap<String, Vec<u64>>,
+    /// The command that runs it again.
+    pub rerun: String,
+    /// Faults without which the run says nothing: their names.
+    pub required: Vec<String>,
+    /// How soon promises with a time in them have to come true.
+    pub bounds: Bounds,
+}
+
+/// How soon promises with a time in them have to come true, and how much must succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Bounds {
+    /// A healed cluster holds equal documents within this, in milliseconds.
+    pub converge_ms: u64,
+    /// A minority answers a booking within this, in milliseconds.
+    pub refuse_ms: u64,
+    /// Share of calls that must succeed while nothing is broken, 0 to 1.
+    pub calm_success: f64,
+    /// Share of calls that must succeed in the whole run, 0 to 1.
+    pub success: f64,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            converge_ms: 30_000,
+            refuse_ms: 10_000,
+            calm_success: 0.9,
+            success: 0.2,
+        }
+    }
+}
+
+/// Something is broken, or mended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FaultEvent {
+    /// Microseconds since the run began.
+    pub at_us: u64,
+    /// Its name, as in a scenario: `kill`, `cut`, `delay`, …
+    pub fault: String,
+    /// Of this run; the same when it begins and when it ends.
+    pub id: u64,
+    /// Whether it begins or ends.
+    pub phase: Phase,
+    /// Whom it strikes: `region eu-west`, `node 3`, `eu-west → us-east`.
+    pub target: String,
+    /// Nodes that it strikes.
+    pub nodes: Vec<u64>,
+    /// How it was seen to have taken effect; `None` while it has not been.
+    pub confirmed: Option<String>,
+}
+
+/// Part of a fault's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// It is in effect from here on.
+    Begun,
+    /// It is over.
+    Ended,
+    /// It was asked for, and did not take effect.
+    Failed,
+}
+
+/// How a node does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// Microseconds since the run began.
+    pub at_us: u64,
+    /// The node.
+    pub node: u64,
+    /// Its region.
+    pub region: String,
+    /// Whether it answered.
+    pub up: bool,
+    /// Milliseconds by which it is behind the slowest of its peers; `None` if unknown.
+    pub lag_ms: Option<u64>,
+    /// Groups that it leads; `None` if unknown.
+    pub leads: Option<u64>,
+}

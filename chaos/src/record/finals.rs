@@ -1,0 +1,81 @@
+//! What is there once all is mended and at rest.
+
+use serde::{Deserialize, Serialize};
+
+/// What is there once all is mended and at rest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "final", rename_all = "kebab-case")]
+pub enum Final {
+    /// A booking of a listing's ledger, as one region shows it.
+    Booking(FinalBooking),
+    /// A listing whose ledger was read in a region: a listing without bookings has this
+    /// line only.
+    Ledger {
+        /// `lst_…`
+        listing: String,
+        /// Where it was read.
+        region: String,
+        /// Units of the listing.
+        units: u32,
+    },
+    /// A listing's document, as one node holds it.
+    Document(FinalDocument),
+    /// A payment in the provider's own book.
+    Payment(FinalPayment),
+    /// What could not be read.
+    Unread {
+        /// What it was.
+        what: String,
+        /// Why.
+        cause: String,
+    },
+    /// All nodes held equal documents so long after everything was mended, in
+    /// milliseconds; `None` if they did not in time.
+    Converged {
+        /// How long it took.
+        after_ms: Option<u64>,
+    },
+}
+
+/// A booking of a listing's ledger, as one region shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalBooking {
+    /// Where it was read.
+    pub region: String,
+    /// `lst_…`
+    pub listing: String,
+    /// `bkg_…`
+    pub booking: String,
+    /// First night.
+    pub check_in: String,
+    /// Day after the last night.
+    pub check_out: String,
+    /// `confirmed`, `cancelled`, …
+    pub state: String,
+}
+
+/// A listing's document, as one node holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalDocument {
+    /// `lst_…`
+    pub listing: String,
+    /// The node.
+    pub node: u64,
+    /// Digest of heads and content.
+    pub digest: String,
+    /// Its amenities.
+    pub amenities: Vec<String>,
+}
+
+/// A payment in the provider's own book.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalPayment {
+    /// `bkg_…`: what the payment is for.
+    pub booking: String,
+    /// In minor units, what the provider has taken.
+    pub captured: u64,
+    /// In minor units, what it has given back.
+    pub refunded: u64,
+    /// Whether money is still set aside.
+    pub authorized: bool,
+}
