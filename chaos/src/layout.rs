@@ -34,6 +34,8 @@ pub struct WanPlan {
     pub nodes: Vec<NodePlan>,
     /// How many vote on a listing that survives the loss of a region: 3 or 5.
     pub region_voters: u8,
+    pub(crate) seed: Option<u64>,
+    pub(crate) linked_everywhere: bool,
     round_trips: Vec<(&'static str, &'static str, Duration)>,
 }
 
@@ -79,6 +81,21 @@ impl WanPlan {
         self
     }
 
+    /// The same with links whose chance comes from a seed.
+    #[must_use]
+    pub const fn with_seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// The same with a link between any two nodes, also of one region: any node can be cut
+    /// off.
+    #[must_use]
+    pub const fn linked_everywhere(mut self) -> Self {
+        self.linked_everywhere = true;
+        self
+    }
+
     fn three_regions(distance: impl Fn(u64) -> Duration) -> Self {
         let region = |id, latitude, longitude| RegionPlan {
             id,
@@ -93,6 +110,8 @@ impl WanPlan {
             ],
             nodes: Vec::new(),
             region_voters: 3,
+            seed: None,
+            linked_everywhere: false,
             round_trips: vec![
                 ("us-east", "eu-west", distance(80)),
                 ("eu-west", "ap-southeast", distance(160)),
@@ -111,6 +130,21 @@ impl WanPlan {
             .iter()
             .find(|(a, b, _)| (*a, *b) == (one, other) || (*b, *a) == (one, other))
             .map_or(Duration::ZERO, |(_, _, distance)| *distance)
+    }
+
+    /// Whether a link is emulated between two nodes.
+    #[must_use]
+    pub fn has_link(&self, (from, to): (u64, u64)) -> bool {
+        let region = |id| {
+            let mut nodes = self.nodes.iter();
+            nodes.find(|node| node.id == id).map(|node| node.region)
+        };
+        match (region(from), region(to)) {
+            (Some(one), Some(other)) if from != to => {
+                self.linked_everywhere || !self.round_trip(one, other).is_zero()
+            }
+            _ => false,
+        }
     }
 
     /// Round trip from a region to the nearest other one: what a quorum costs there.

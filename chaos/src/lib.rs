@@ -29,8 +29,8 @@ pub use check::{
 pub use cluster::{ClusterError, ClusterOptions, LocalCluster, RunningNode};
 pub use history::{Booked, Edit, History, Links, Outcome, Race, Sale};
 pub use layout::{NodePlan, RegionPlan, WanPlan};
-pub use link::{LinkModel, LinkState};
+pub use link::{Bandwidth, Burst, Impairment, Lateness, LinkModel, LinkState, Reorder, Traffic};
 pub use live::{LiveSample, LiveWorkload};
 pub use smoke::{Latency, RegionReport, SmokeError, SmokeOptions, SmokeReport, run_smoke};
 pub use until::{NotInTime, until};
-pub use wan::Wan;
+pub use wan::{Laid, NodePair, Wan};

@@ -1,12 +1,20 @@
-//! One direction of a link, as a decision about each datagram.
+//! One direction of a link: its model, what is laid over it, and a pure lane that decides
+//! about each datagram. Sockets are the relay's business.
 
-use std::time::{Duration, Instant};
+mod burst;
+mod impairment;
+mod lane;
+mod lateness;
+mod traffic;
 
-use rand::{Rng, RngExt};
+use std::time::Duration;
 
-/// Datagrams under way in one direction. Beyond it the newest is dropped, as a full
-/// router's queue does.
-const UNDER_WAY_MAX: usize = 8_192;
+pub use burst::Burst;
+pub use impairment::{Bandwidth, Impairment, Reorder};
+pub(crate) use lane::{Lane, seed_of};
+pub use lateness::Lateness;
+pub(crate) use traffic::Meter;
+pub use traffic::Traffic;
 
 /// Whether datagrams pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +25,30 @@ pub enum LinkState {
     Cut,
 }
 
-/// Delay, jitter and loss of one direction.
+/// What one direction does to datagrams. They are met in the order of the fields from
+/// below: cut, too long, lost, queued for the bandwidth, damaged, doubled, delayed, held
+/// back.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LinkModel {
     /// One-way delay.
     pub delay: Duration,
-    /// Most that is added to it, evenly. Datagrams never overtake one another.
+    /// Most that is added to it, evenly. By itself it lets no datagram overtake another.
     pub jitter: Duration,
-    /// Share of datagrams lost, 0 to 1.
+    /// Datagrams that are held back, so that later ones overtake them.
+    pub reorder: Option<Reorder>,
+    /// Share of datagrams that arrive twice, 0 to 1.
+    pub duplicate: f64,
+    /// Share of datagrams of which one bit is flipped, 0 to 1.
+    pub corrupt: f64,
+    /// How fast they go out, and how long they may wait for it. `None`: at once.
+    pub bandwidth: Option<Bandwidth>,
+    /// Loss in bursts.
+    pub burst: Option<Burst>,
+    /// Share of datagrams lost, each for itself, 0 to 1.
     pub loss: f64,
+    /// Longest datagram that passes, in bytes of UDP payload; longer ones are lost without
+    /// a word. `None`: any.
+    pub mtu_bytes: Option<usize>,
     /// Whether anything passes.
     pub state: LinkState,
 }
@@ -37,82 +60,14 @@ impl LinkModel {
         Self {
             delay: round_trip / 2,
             jitter: Duration::ZERO,
+            reorder: None,
+            duplicate: 0.0,
+            corrupt: 0.0,
+            bandwidth: None,
+            burst: None,
             loss: 0.0,
+            mtu_bytes: None,
             state: LinkState::Up,
         }
-    }
-
-    /// When a datagram that comes `now` is delivered; `None` if it is lost.
-    /// `last` is when the one before it is, and `under_way` how many are in between.
-    #[must_use]
-    pub fn deliver_at(
-        &self,
-        now: Instant,
-        last: Option<Instant>,
-        under_way: usize,
-        random: &mut impl Rng,
-    ) -> Option<Instant> {
-        if self.state == LinkState::Cut || under_way >= UNDER_WAY_MAX {
-            return None;
-        }
-        if self.loss > 0.0 && random.random_bool(self.loss.clamp(0.0, 1.0)) {
-            return None;
-        }
-        let jitter = if self.jitter.is_zero() {
-            Duration::ZERO
-        } else {
-            random.random_range(Duration::ZERO..=self.jitter)
-        };
-        let at = now + self.delay + jitter;
-        Some(last.map_or(at, |last| at.max(last)))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::{Duration, Instant};
-
-    use rand::SeedableRng;
-    use rand::rngs::StdRng;
-
-    use super::{LinkModel, LinkState, UNDER_WAY_MAX};
-
-    fn random() -> StdRng {
-        StdRng::seed_from_u64(1)
-    }
-
-    #[test]
-    fn datagram_takes_half_a_round_trip() {
-        let link = LinkModel::of_round_trip(Duration::from_millis(80));
-        let now = Instant::now();
-        let at = link.deliver_at(now, None, 0, &mut random());
-        assert_eq!(at, Some(now + Duration::from_millis(40)));
-    }
-
-    #[test]
-    fn jitter_never_lets_one_overtake_another() {
-        let mut link = LinkModel::of_round_trip(Duration::from_millis(10));
-        link.jitter = Duration::from_millis(50);
-        let (now, mut last, mut random) = (Instant::now(), None, random());
-        for sent in 0..200_u32 {
-            let at = link.deliver_at(now + Duration::from_micros(10) * sent, last, 0, &mut random);
-            assert!(at >= last && at.is_some());
-            last = at;
-        }
-    }
-
-    #[test]
-    fn cut_full_and_lossy_links_lose() {
-        let mut link = LinkModel::of_round_trip(Duration::from_millis(10));
-        let (now, mut random) = (Instant::now(), random());
-        assert!(
-            link.deliver_at(now, None, UNDER_WAY_MAX, &mut random)
-                .is_none()
-        );
-        link.loss = 1.0;
-        assert!(link.deliver_at(now, None, 0, &mut random).is_none());
-        link.loss = 0.0;
-        link.state = LinkState::Cut;
-        assert!(link.deliver_at(now, None, 0, &mut random).is_none());
     }
 }

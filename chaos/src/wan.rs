@@ -1,24 +1,48 @@
 //! All links of a cluster: one relay for each node that dials another. Where there is
-//! no distance there is no relay, and nothing to cut.
+//! no distance there is no relay, and nothing to cut, unless the plan wants one everywhere.
+//!
+//! What is wrong with a direction is a stack: each impairment that is laid over it stays
+//! until it is lifted, whatever else comes and goes meanwhile.
+
+mod stack;
+mod system;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::layout::{NodePlan, WanPlan};
-use crate::link::{LinkModel, LinkState};
-use crate::relay::Relay;
+use crate::link::{Impairment, Lateness, LinkModel, Meter, Traffic, seed_of};
+use crate::relay::{Relay, Way};
+pub use stack::Laid;
+use stack::Stack;
+
+/// From one node to another.
+pub type NodePair = (u64, u64);
 
 /// The wide-area network between the regions of a local cluster.
 #[derive(Debug)]
 pub struct Wan {
-    relays: BTreeMap<(u64, u64), Relay>,
+    /// By the node that dials and the one that is dialled.
+    relays: BTreeMap<NodePair, Relay>,
+    directions: BTreeMap<NodePair, Direction>,
+    stack: Stack,
     nodes: Vec<NodePlan>,
     tracker: TaskTracker,
     cancel: CancellationToken,
+}
+
+/// From one node to another, over both of the connections that they have.
+#[derive(Debug)]
+struct Direction {
+    healthy: LinkModel,
+    model: watch::Sender<LinkModel>,
+    meter: Arc<Meter>,
 }
 
 impl Wan {
@@ -27,24 +51,30 @@ impl Wan {
     /// # Errors
     /// What the operating system says about sockets.
     pub async fn start(plan: &WanPlan, peers: &BTreeMap<u64, SocketAddr>) -> io::Result<Self> {
+        let seed = plan.seed.unwrap_or_else(rand::random);
+        let directions = directions(plan);
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let mut relays = BTreeMap::new();
-        for from in &plan.nodes {
-            for to in plan.nodes.iter().filter(|to| to.id != from.id) {
-                let Some(target) = peers.get(&to.id) else {
-                    continue;
-                };
-                let round_trip = plan.round_trip(from.region, to.region);
-                if round_trip.is_zero() {
-                    continue;
+        for (from, to) in directions.keys().copied() {
+            let Some(target) = peers.get(&to) else {
+                continue;
+            };
+            let way = |pair: NodePair| {
+                let direction = &directions[&pair];
+                Way {
+                    model: direction.model.subscribe(),
+                    meter: Arc::clone(&direction.meter),
+                    seed: seed_of(seed, [pair.0, pair.1, from]),
                 }
-                let model = LinkModel::of_round_trip(round_trip);
-                let relay = Relay::start(*target, model, &tracker, &cancel).await?;
-                relays.insert((from.id, to.id), relay);
-            }
+            };
+            let (there, back) = (way((from, to)), way((to, from)));
+            let relay = Relay::start(*target, there, back, &tracker, &cancel).await?;
+            relays.insert((from, to), relay);
         }
         Ok(Self {
             relays,
+            directions,
+            stack: Stack::default(),
             nodes: plan.nodes.clone(),
             tracker,
             cancel,
@@ -57,23 +87,68 @@ impl Wan {
         Some(self.relays.get(&(from, to))?.address)
     }
 
+    /// Every direction that has a link.
+    pub fn directions(&self) -> impl Iterator<Item = NodePair> {
+        self.directions.keys().copied()
+    }
+
+    /// Lays an impairment over directions, until it is lifted. A direction without a link
+    /// is passed over.
+    pub fn lay(&self, pairs: &[NodePair], impairment: Impairment) -> Laid {
+        let laid = self.stack.lay(pairs, impairment);
+        self.refresh(pairs);
+        laid
+    }
+
+    /// Lifts what was laid. A second time does nothing.
+    pub fn lift(&self, laid: Laid) {
+        let pairs = self.stack.lift(laid);
+        self.refresh(&pairs);
+    }
+
     /// Cuts a region off from all others, both ways.
     pub fn isolate(&self, region: &str) {
-        self.set(LinkState::Cut, |from, to| {
-            (from == region) != (to == region)
-        });
+        self.cut_where(|from, to| (from == region) != (to == region));
     }
 
     /// Cuts the link between two regions, both ways.
     pub fn cut(&self, one: &str, other: &str) {
-        self.set(LinkState::Cut, |from, to| {
-            (from, to) == (one, other) || (to, from) == (one, other)
-        });
+        self.cut_where(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
     }
 
-    /// Mends every link.
+    /// Mends every link: whatever was laid over any of them is lifted.
     pub fn heal(&self) {
-        self.set(LinkState::Up, |_, _| true);
+        let pairs = self.stack.clear();
+        self.refresh(&pairs);
+    }
+
+    /// What has become of the datagrams of a direction; `None` where there is no link.
+    #[must_use]
+    pub fn traffic(&self, pair: NodePair) -> Option<Traffic> {
+        Some(self.directions.get(&pair)?.meter.traffic())
+    }
+
+    /// How a direction is now; `None` where there is no link.
+    #[must_use]
+    pub fn model(&self, pair: NodePair) -> Option<LinkModel> {
+        Some(*self.directions.get(&pair)?.model.borrow())
+    }
+
+    /// How late datagrams were let out, beside what their models said, in all directions.
+    #[must_use]
+    pub fn lateness(&self) -> Lateness {
+        let mut all = Lateness::default();
+        for direction in self.directions.values() {
+            all.join(&direction.meter.lateness());
+        }
+        all
+    }
+
+    /// Datagrams that the system threw away before a relay could take them, because it came
+    /// too late. `None` where the system does not say.
+    #[must_use]
+    pub fn dropped_by_system(&self) -> Option<u64> {
+        system::dropped(self.relays.values().flat_map(|relay| relay.ports))
     }
 
     /// Ends every relay.
@@ -83,10 +158,23 @@ impl Wan {
         self.tracker.wait().await;
     }
 
-    fn set(&self, state: LinkState, which: impl Fn(&str, &str) -> bool) {
-        for ((from, to), relay) in &self.relays {
-            if which(self.region(*from), self.region(*to)) {
-                relay.model.send_modify(|model| model.state = state);
+    fn cut_where(&self, which: impl Fn(&str, &str) -> bool) {
+        let pairs: Vec<NodePair> = self
+            .directions()
+            .filter(|(from, to)| which(self.region(*from), self.region(*to)))
+            .collect();
+        self.lay(&pairs, Impairment::Cut);
+    }
+
+    /// Has directions be what is laid over them.
+    fn refresh(&self, pairs: &[NodePair]) {
+        for pair in pairs {
+            if let Some(direction) = self.directions.get(pair) {
+                direction.model.send_modify(|model| {
+                    // Read in here: of two who change a direction at once, the last to
+                    // write sees what both have laid.
+                    *model = self.stack.over(*pair, direction.healthy);
+                });
             }
         }
     }
@@ -97,4 +185,23 @@ impl Wan {
             .find(|plan| plan.id == node)
             .map_or("", |plan| plan.region)
     }
+}
+
+fn directions(plan: &WanPlan) -> BTreeMap<NodePair, Direction> {
+    let mut directions = BTreeMap::new();
+    for from in &plan.nodes {
+        for to in &plan.nodes {
+            if !plan.has_link((from.id, to.id)) {
+                continue;
+            }
+            let healthy = LinkModel::of_round_trip(plan.round_trip(from.region, to.region));
+            let direction = Direction {
+                healthy,
+                model: watch::Sender::new(healthy),
+                meter: Arc::default(),
+            };
+            directions.insert((from.id, to.id), direction);
+        }
+    }
+    directions
 }
