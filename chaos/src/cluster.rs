@@ -15,20 +15,17 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use meridian_client::{AdminClient, Client, ClientOptions};
-use tokio::process::Child;
 
 pub use error::ClusterError;
 pub(crate) use error::io;
 pub use node::RunningNode;
 
 use crate::layout::WanPlan;
-use crate::until::{NotInTime, until};
+use crate::until::{Looks, NotInTime, until};
 use crate::wan::Wan;
 
 /// How long a node may take until it is ready.
 const READY_PATIENCE: Duration = Duration::from_secs(30);
-/// How long a node may take to stop when asked to.
-const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 /// How to set up a cluster.
 #[derive(Debug, Clone)]
@@ -105,6 +102,13 @@ impl LocalCluster {
         self.nodes.keys().copied().collect()
     }
 
+    /// Numbers of the running nodes.
+    #[must_use]
+    pub fn running(&self) -> Vec<u64> {
+        let running = self.nodes.values().filter(|node| node.is_running());
+        running.map(|node| node.id).collect()
+    }
+
     /// Every node.
     pub fn nodes(&self) -> impl Iterator<Item = &RunningNode> {
         self.nodes.values()
@@ -133,7 +137,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError::NotRunning`] for a node that is not part of the cluster.
     pub fn client(&self, id: u64) -> Result<Client, ClusterError> {
-        let node = self.nodes.get(&id).ok_or(ClusterError::NotRunning(id))?;
+        let node = self.node(id)?;
         let mut options = ClientOptions::new(format!("http://{}", node.api));
         // What became of each request is the cluster's to say, not the SDK's to mend.
         options.retry = false;
@@ -145,7 +149,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError::NotRunning`] for a node that is not part of the cluster.
     pub fn admin(&self, id: u64) -> Result<AdminClient, ClusterError> {
-        let node = self.nodes.get(&id).ok_or(ClusterError::NotRunning(id))?;
+        let node = self.node(id)?;
         Ok(AdminClient::new(format!("http://{}", node.admin))?)
     }
 
@@ -154,11 +158,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError`] if it does not run.
     pub async fn kill(&mut self, id: u64) -> Result<(), ClusterError> {
-        let mut child = self.take_child(id)?;
-        child
-            .kill()
-            .await
-            .map_err(|cause| io(&format!("killing node {id}"), cause))
+        self.kill_node(id).await
     }
 
     /// How a node's process has ended by itself; `None` while it runs. It counts as not
@@ -167,16 +167,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError`] if it was not running before.
     pub fn take_ended(&mut self, id: u64) -> Result<Option<ExitStatus>, ClusterError> {
-        let node = self.nodes.get_mut(&id);
-        let node = node.ok_or(ClusterError::NotRunning(id))?;
-        let child = node.child.as_mut().ok_or(ClusterError::NotRunning(id))?;
-        let ended = child
-            .try_wait()
-            .map_err(|cause| io(&format!("looking after node {id}"), cause))?;
-        if ended.is_some() {
-            node.child = None;
-        }
-        Ok(ended)
+        self.node(id)?.take_ended()
     }
 
     /// Asks a node to stop, and waits until it has.
@@ -184,23 +175,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError`] if it does not run or does not stop; it is killed then.
     pub async fn stop(&mut self, id: u64) -> Result<(), ClusterError> {
-        let mut child = self.take_child(id)?;
-        drop(child.stdin.take());
-        let stopped = tokio::time::timeout(STOP_PATIENCE, child.wait()).await;
-        let doing = format!("stopping node {id}");
-        match stopped {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(ClusterError::Command {
-                command: "start".to_owned(),
-                message: format!("node {id} ended with {status}\n{}", self.log_tail(id)),
-            }),
-            Ok(Err(cause)) => Err(io(&doing, cause)),
-            Err(_late) => {
-                child.kill().await.map_err(|cause| io(&doing, cause))?;
-                let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
-                Err(io(&doing, cause))
-            }
-        }
+        self.stop_node(id).await
     }
 
     /// Starts a node again on its files, and waits until it is ready.
@@ -208,8 +183,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError`] with the last lines of its log.
     pub async fn restart(&mut self, id: u64) -> Result<(), ClusterError> {
-        self.spawn(id)?;
-        self.wait_ready(id).await
+        self.start_node(id).await
     }
 
     /// Waits until every running node is connected to every other.
@@ -217,7 +191,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError::NotReady`] for a node that is not.
     pub async fn wait_connected(&self) -> Result<(), ClusterError> {
-        for node in self.nodes.values().filter(|node| node.child.is_some()) {
+        for node in self.nodes.values().filter(|node| node.is_running()) {
             let admin = self.admin(node.id)?;
             let what = format!("node {} connected to every other", node.id);
             until(READY_PATIENCE, what, async || {
@@ -246,70 +220,74 @@ impl LocalCluster {
     /// Process ids of the running nodes.
     #[must_use]
     pub fn process_ids(&self) -> Vec<u32> {
-        self.nodes
-            .values()
-            .filter_map(|node| node.child.as_ref()?.id())
-            .collect()
+        let nodes = self.nodes.values();
+        nodes.filter_map(RunningNode::process_id).collect()
     }
 
     /// Stops every node and link. What does not stop in time is killed.
     ///
     /// # Errors
     /// The first node that did not end as it should.
-    pub async fn shutdown(mut self) -> Result<(), ClusterError> {
+    pub async fn shutdown(self) -> Result<(), ClusterError> {
         let mut first = Ok(());
         // All at once: a node that goes need not wait for its peers.
-        for node in self.nodes.values_mut() {
-            if let Some(child) = node.child.as_mut() {
-                drop(child.stdin.take());
-            }
+        for node in self.nodes.values() {
+            node.ask_to_stop();
         }
-        for id in self.ids() {
-            if self.nodes.get(&id).is_some_and(|node| node.child.is_some()) {
-                let stopped = self.stop(id).await;
-                first = first.and(stopped);
-            }
+        for node in self.nodes.values().filter(|node| node.is_running()) {
+            let stopped = node.stop().await;
+            first = first.and(stopped);
         }
         self.wan.stop().await;
         first
     }
 
-    fn spawn(&mut self, id: u64) -> Result<(), ClusterError> {
+    /// A node by its number.
+    pub(crate) fn node(&self, id: u64) -> Result<&RunningNode, ClusterError> {
+        self.nodes.get(&id).ok_or(ClusterError::NotRunning(id))
+    }
+
+    /// [`LocalCluster::kill`], for faults that share the cluster.
+    pub(crate) async fn kill_node(&self, id: u64) -> Result<(), ClusterError> {
+        self.node(id)?.kill().await
+    }
+
+    /// [`LocalCluster::stop`], for faults that share the cluster.
+    pub(crate) async fn stop_node(&self, id: u64) -> Result<(), ClusterError> {
+        self.node(id)?.stop().await
+    }
+
+    /// [`LocalCluster::restart`], for faults that share the cluster.
+    pub(crate) async fn start_node(&self, id: u64) -> Result<(), ClusterError> {
+        self.spawn(id)?;
+        self.wait_ready(id).await
+    }
+
+    fn spawn(&self, id: u64) -> Result<(), ClusterError> {
         let ClusterOptions {
             binary, settings, ..
         } = &self.options;
-        self.nodes
-            .get_mut(&id)
-            .ok_or(ClusterError::NotRunning(id))?
-            .spawn(binary, settings)
+        self.node(id)?.spawn(binary, settings)
     }
 
     async fn wait_ready(&self, id: u64) -> Result<(), ClusterError> {
         let admin = self.admin(id)?;
-        until(READY_PATIENCE, format!("node {id} ready"), async || {
-            admin.is_ready().await.then_some(())
-        })
-        .await
-        .map_err(|cause| self.not_ready(id, cause))
-    }
-
-    fn take_child(&mut self, id: u64) -> Result<Child, ClusterError> {
-        self.nodes
-            .get_mut(&id)
-            .and_then(|node| node.child.take())
-            .ok_or(ClusterError::NotRunning(id))
+        let mut looks = Looks::new(READY_PATIENCE, format!("node {id} ready"));
+        while !admin.is_ready().await {
+            let late = looks.next().await;
+            late.map_err(|cause| self.not_ready(id, cause))?;
+        }
+        Ok(())
     }
 
     fn not_ready(&self, node: u64, cause: NotInTime) -> ClusterError {
         ClusterError::NotReady {
             node,
             cause,
-            log: self.log_tail(node),
+            log: self
+                .nodes
+                .get(&node)
+                .map_or_else(String::new, RunningNode::log_tail),
         }
-    }
-
-    fn log_tail(&self, id: u64) -> String {
-        let node = self.nodes.get(&id);
-        node.map_or_else(String::new, RunningNode::log_tail)
     }
 }

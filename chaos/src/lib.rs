@@ -9,6 +9,7 @@
 
 mod check;
 mod cluster;
+pub mod fault;
 mod history;
 pub mod judge;
 mod layout;

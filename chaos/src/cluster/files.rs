@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
+use std::sync::Mutex;
 
 use super::node::run;
 use super::{ClusterError, ClusterOptions, RunningNode, io};
@@ -37,7 +38,7 @@ pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, C
             admin: admin.local_addr().map_err(failed)?,
             peer: peer.local_addr().map_err(failed)?,
             folder: options.folder.join(format!("node-{}", plan.id)),
-            child: None,
+            child: Mutex::default(),
         });
         held.push((api, admin, peer));
     }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
@@ -15,12 +16,15 @@ use super::files;
 const LOG_LINES_SHOWN: usize = 12;
 /// A process group of its own: a signal of the terminal is for our process alone.
 const OWN_GROUP: i32 = 0;
+/// How long a node may take to stop when asked to.
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a command of the binary that makes files may take.
 const COMMAND_DEADLINE: Duration = Duration::from_secs(30);
 /// How often a command that a signal ends is run, more often than anybody presses Ctrl-C.
 const COMMAND_RUNS_MAX: usize = 5;
 
-/// One node: its ports, its folder, and its process while it runs.
+/// One node: its ports, its folder, and its process while it runs. Whoever takes the
+/// process to end it has it alone: to all others, the node does not run.
 #[derive(Debug)]
 pub struct RunningNode {
     /// Its number.
@@ -37,12 +41,12 @@ pub struct RunningNode {
     pub peer: SocketAddr,
     /// Its files.
     pub folder: PathBuf,
-    pub(super) child: Option<Child>,
+    pub(super) child: Mutex<Option<Child>>,
 }
 
 impl RunningNode {
     /// Starts its process on its files.
-    pub(super) fn spawn(&mut self, binary: &Path, settings: &[String]) -> Result<(), ClusterError> {
+    pub(super) fn spawn(&self, binary: &Path, settings: &[String]) -> Result<(), ClusterError> {
         let doing = format!("starting node {}", self.id);
         let log = std::fs::OpenOptions::new()
             .create(true)
@@ -62,8 +66,77 @@ impl RunningNode {
             .kill_on_drop(true)
             .spawn()
             .map_err(|cause| io(&doing, cause))?;
-        self.child = Some(child);
+        *self.child() = Some(child);
         Ok(())
+    }
+
+    /// Its process id while it runs.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.child().as_ref()?.id()
+    }
+
+    /// Kills its process at once, as `kill -9` does, and waits until it is gone.
+    pub(super) async fn kill(&self) -> Result<(), ClusterError> {
+        let mut child = self.take_child()?;
+        child
+            .kill()
+            .await
+            .map_err(|cause| io(&format!("killing node {}", self.id), cause))
+    }
+
+    /// Asks its process to stop, and waits until it has. It is killed if it does not.
+    pub(super) async fn stop(&self) -> Result<(), ClusterError> {
+        let mut child = self.take_child()?;
+        drop(child.stdin.take());
+        let stopped = tokio::time::timeout(STOP_PATIENCE, child.wait()).await;
+        let doing = format!("stopping node {}", self.id);
+        match stopped {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(ClusterError::Command {
+                command: "start".to_owned(),
+                message: format!("node {} ended with {status}\n{}", self.id, self.log_tail()),
+            }),
+            Ok(Err(cause)) => Err(io(&doing, cause)),
+            Err(_late) => {
+                child.kill().await.map_err(|cause| io(&doing, cause))?;
+                let cause = std::io::Error::from(std::io::ErrorKind::TimedOut);
+                Err(io(&doing, cause))
+            }
+        }
+    }
+
+    /// Asks its process to stop, if it runs, and waits for nothing.
+    pub(super) fn ask_to_stop(&self) {
+        if let Some(child) = self.child().as_mut() {
+            drop(child.stdin.take());
+        }
+    }
+
+    /// How its process has ended by itself; `None` while it runs. It counts as not running
+    /// from then on.
+    pub(super) fn take_ended(&self) -> Result<Option<ExitStatus>, ClusterError> {
+        let mut held = self.child();
+        let child = held.as_mut().ok_or(ClusterError::NotRunning(self.id))?;
+        let ended = child
+            .try_wait()
+            .map_err(|cause| io(&format!("looking after node {}", self.id), cause))?;
+        if ended.is_some() {
+            *held = None;
+        }
+        Ok(ended)
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.child().is_some()
+    }
+
+    fn take_child(&self) -> Result<Child, ClusterError> {
+        self.child().take().ok_or(ClusterError::NotRunning(self.id))
+    }
+
+    fn child(&self) -> MutexGuard<'_, Option<Child>> {
+        self.child.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The last lines that it wrote.
@@ -75,7 +148,7 @@ impl RunningNode {
 
     /// Resident memory of its process while it runs.
     pub(super) fn memory_bytes(&self) -> Option<u64> {
-        let pid = self.child.as_ref()?.id()?;
+        let pid = self.process_id()?;
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;

@@ -1,0 +1,36 @@
+//! The processes of nodes, as the system shows them.
+
+use super::error::FaultError;
+use super::scene::Scene;
+use crate::cluster::ClusterError;
+
+/// The process id of each of these nodes.
+pub(super) fn of(scene: &Scene, nodes: &[u64]) -> Result<Vec<(u64, u32)>, FaultError> {
+    let pid_of = |node: &u64| {
+        let pid = scene.cluster.node(*node)?.process_id();
+        Ok((*node, pid.ok_or(ClusterError::NotRunning(*node))?))
+    };
+    let found: Result<Vec<_>, ClusterError> = nodes.iter().map(pid_of).collect();
+    Ok(found?)
+}
+
+/// The state of a process: `R`, `S`, `T`, …; `None` if there is none, or nothing but its
+/// exit code is left of it.
+pub(super) fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name before it may hold anything, parentheses included.
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.trim_start()
+        .chars()
+        .next()
+        .filter(|state| *state != 'Z')
+}
+
+/// As reports name them.
+pub(super) fn listed(processes: &[(u64, u32)]) -> String {
+    let each = processes.iter();
+    let each: Vec<String> = each
+        .map(|(node, pid)| format!("node {node} (process {pid})"))
+        .collect();
+    each.join(", ")
+}
