@@ -13,15 +13,29 @@
 //!
 //! What it is not: a schedule, and a judgement. `every_s` and `for_s` are the run's to keep.
 
+mod bandwidth;
+mod burst_loss;
+mod corrupt;
 mod cut;
 mod delay;
+mod duplicate;
 mod error;
+mod jitter;
 mod kill;
 mod laid;
 mod links;
+mod loss;
+mod mtu;
+mod partition;
+mod pause;
 mod place;
 mod process;
+mod region_loss;
+mod reorder;
+mod rolling_restart;
 mod scene;
+mod share;
+mod slow_cpu;
 mod spec;
 mod struck;
 
@@ -34,13 +48,27 @@ use serde_json::Value;
 
 use crate::layout::WanPlan;
 
+pub use bandwidth::Throttle;
+pub use burst_loss::BurstLoss;
+pub use corrupt::Corrupt;
 pub use cut::Cut;
 pub use delay::Delay;
+pub use duplicate::Duplicate;
 pub use error::FaultError;
+pub use jitter::Jitter;
 pub use kill::Kill;
 pub use links::{Links, Ways};
+pub use loss::Lose;
+pub use mtu::BlackHole;
+pub use partition::{Partition, Shape};
+pub use pause::Pause;
 pub use place::Place;
+pub use region_loss::RegionLoss;
+pub use reorder::HoldBack;
+pub use rolling_restart::{Going, RollingRestart};
 pub use scene::Scene;
+pub use share::Share;
+pub use slow_cpu::{Percent, SlowCpu};
 pub use spec::FaultSpec;
 pub use struck::Struck;
 
@@ -48,12 +76,38 @@ pub use struck::Struck;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Fault {
+    /// Some datagrams take longer than others.
+    Jitter(Jitter),
     /// Datagrams take longer.
     Delay(Delay),
+    /// Datagrams are lost, each for itself.
+    Loss(Lose),
+    /// Datagrams are lost in bursts.
+    BurstLoss(BurstLoss),
+    /// Datagrams come twice.
+    Duplicate(Duplicate),
+    /// Datagrams overtake one another.
+    Reorder(HoldBack),
+    /// Of datagrams a bit is flipped.
+    Corrupt(Corrupt),
+    /// Little passes in a second.
+    Bandwidth(Throttle),
+    /// Long datagrams vanish.
+    Mtu(BlackHole),
     /// Nothing passes, one way or both.
     Cut(Cut),
+    /// The cluster falls into parts.
+    Partition(Partition),
     /// Nodes die as by `kill -9`, and start again on their files.
     Kill(Kill),
+    /// A region is gone, and comes back on its files.
+    RegionLoss(RegionLoss),
+    /// Nodes stand still, and go on.
+    Pause(Pause),
+    /// Nodes get little of the processor.
+    SlowCpu(SlowCpu),
+    /// Nodes restart one after the other.
+    RollingRestart(RollingRestart),
 }
 
 impl Fault {
@@ -61,9 +115,22 @@ impl Fault {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Jitter(_) => "jitter",
             Self::Delay(_) => "delay",
+            Self::Loss(_) => "loss",
+            Self::BurstLoss(_) => "burst-loss",
+            Self::Duplicate(_) => "duplicate",
+            Self::Reorder(_) => "reorder",
+            Self::Corrupt(_) => "corrupt",
+            Self::Bandwidth(_) => "bandwidth",
+            Self::Mtu(_) => "mtu",
             Self::Cut(_) => "cut",
+            Self::Partition(_) => "partition",
             Self::Kill(_) => "kill",
+            Self::RegionLoss(_) => "region-loss",
+            Self::Pause(_) => "pause",
+            Self::SlowCpu(_) => "slow-cpu",
+            Self::RollingRestart(_) => "rolling-restart",
         }
     }
 }
@@ -75,9 +142,22 @@ impl Fault {
 pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
     for spec in specs {
         match &spec.fault {
+            Fault::Jitter(fault) => fault.links.check(plan)?,
             Fault::Delay(fault) => fault.links.check(plan)?,
+            Fault::Loss(fault) => fault.links.check(plan)?,
+            Fault::BurstLoss(fault) => fault.links.check(plan)?,
+            Fault::Duplicate(fault) => fault.links.check(plan)?,
+            Fault::Reorder(fault) => fault.links.check(plan)?,
+            Fault::Corrupt(fault) => fault.links.check(plan)?,
+            Fault::Bandwidth(fault) => fault.links.check(plan)?,
+            Fault::Mtu(fault) => fault.links.check(plan)?,
             Fault::Cut(fault) => fault.links.check(plan)?,
+            Fault::Partition(fault) => fault.check(plan)?,
             Fault::Kill(fault) => fault.target.check(plan)?,
+            Fault::RegionLoss(fault) => fault.region.check(plan)?,
+            Fault::Pause(fault) => fault.target.check(plan)?,
+            Fault::SlowCpu(fault) => fault.target.check(plan)?,
+            Fault::RollingRestart(fault) => fault.target.check(plan)?,
         }
     }
     Ok(())
@@ -108,9 +188,22 @@ pub async fn begin(
     random: &mut StdRng,
 ) -> Result<Struck, FaultError> {
     match fault {
-        Fault::Delay(fault) => fault.begin(scene, random).await,
-        Fault::Cut(fault) => fault.begin(scene, random).await,
+        Fault::Jitter(fault) => laid::begin(fault, scene, random).await,
+        Fault::Delay(fault) => laid::begin(fault, scene, random).await,
+        Fault::Loss(fault) => laid::begin(fault, scene, random).await,
+        Fault::BurstLoss(fault) => laid::begin(fault, scene, random).await,
+        Fault::Duplicate(fault) => laid::begin(fault, scene, random).await,
+        Fault::Reorder(fault) => laid::begin(fault, scene, random).await,
+        Fault::Corrupt(fault) => laid::begin(fault, scene, random).await,
+        Fault::Bandwidth(fault) => laid::begin(fault, scene, random).await,
+        Fault::Mtu(fault) => laid::begin(fault, scene, random).await,
+        Fault::Cut(fault) => laid::begin(fault, scene, random).await,
+        Fault::Partition(fault) => fault.begin(scene, random).await,
         Fault::Kill(fault) => fault.begin(scene, random).await,
+        Fault::RegionLoss(fault) => fault.begin(scene, random).await,
+        Fault::Pause(fault) => fault.begin(scene, random).await,
+        Fault::SlowCpu(fault) => fault.begin(scene, random).await,
+        Fault::RollingRestart(fault) => fault.begin(scene, random).await,
     }
 }
 

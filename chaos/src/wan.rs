@@ -205,3 +205,6 @@ fn directions(plan: &WanPlan) -> BTreeMap<NodePair, Direction> {
     }
     directions
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,9 @@
 //! Nothing passes.
 
-use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-use super::error::FaultError;
-use super::laid;
+use super::laid::Impairs;
 use super::links::Links;
-use super::scene::Scene;
-use super::struck::Struck;
 use crate::link::Impairment;
 
 /// `cut`: every datagram is lost, without a word to anybody. One way, or both.
@@ -18,12 +14,12 @@ pub struct Cut {
     pub links: Links,
 }
 
-impl Cut {
-    pub(super) async fn begin(
-        &self,
-        scene: &Scene,
-        random: &mut StdRng,
-    ) -> Result<Struck, FaultError> {
-        laid::over(&self.links, Impairment::Cut, scene, random).await
+impl Impairs for Cut {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn impairment(&self) -> Impairment {
+        Impairment::Cut
     }
 }

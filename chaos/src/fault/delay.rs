@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
-use super::error::FaultError;
-use super::laid;
+use super::laid::Impairs;
 use super::links::Links;
-use super::scene::Scene;
-use super::struck::Struck;
 use crate::link::Impairment;
 
 /// `delay`: every datagram takes so much longer.
@@ -22,13 +18,12 @@ pub struct Delay {
     pub delay_ms: u64,
 }
 
-impl Delay {
-    pub(super) async fn begin(
-        &self,
-        scene: &Scene,
-        random: &mut StdRng,
-    ) -> Result<Struck, FaultError> {
-        let delay = Impairment::Delay(Duration::from_millis(self.delay_ms));
-        laid::over(&self.links, delay, scene, random).await
+impl Impairs for Delay {
+    fn links(&self) -> &Links {
+        &self.links
+    }
+
+    fn impairment(&self) -> Impairment {
+        Impairment::Delay(Duration::from_millis(self.delay_ms))
     }
 }

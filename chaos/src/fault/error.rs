@@ -50,3 +50,8 @@ pub enum FaultError {
         cause: CallError,
     },
 }
+
+pub(super) fn system(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> FaultError {
+    let what = what.into();
+    move |cause| FaultError::System { what, cause }
+}

@@ -12,15 +12,25 @@ use super::struck::{Effect, Struck};
 use crate::link::{Impairment, Traffic};
 use crate::wan::{Laid, NodePair, Wan};
 
-/// Lays an impairment over links.
-pub(super) async fn over(
-    links: &Links,
-    impairment: Impairment,
+/// A fault that is an impairment over links.
+pub(super) trait Impairs {
+    fn links(&self) -> &Links;
+    fn impairment(&self) -> Impairment;
+}
+
+/// Lays it over its links.
+pub(super) async fn begin(
+    fault: &impl Impairs,
     scene: &Scene,
     random: &mut StdRng,
 ) -> Result<Struck, FaultError> {
-    let (settled, pairs) = links.settle(scene, random).await?;
-    Ok(over_pairs(settled.title(), pairs, impairment, scene))
+    let (settled, pairs) = fault.links().settle(scene, random).await?;
+    Ok(over_pairs(
+        settled.title(),
+        pairs,
+        fault.impairment(),
+        scene,
+    ))
 }
 
 /// Lays an impairment over directions.

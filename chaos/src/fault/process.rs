@@ -1,8 +1,12 @@
 //! The processes of nodes, as the system shows them.
 
-use super::error::FaultError;
+use std::io;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::error::{FaultError, system};
 use super::scene::Scene;
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, RunningNode};
 
 /// The process id of each of these nodes.
 pub(super) fn of(scene: &Scene, nodes: &[u64]) -> Result<Vec<(u64, u32)>, FaultError> {
@@ -33,4 +37,20 @@ pub(super) fn listed(processes: &[(u64, u32)]) -> String {
         .map(|(node, pid)| format!("node {node} (process {pid})"))
         .collect();
     each.join(", ")
+}
+
+/// Whether this is still the node's process: a number is not asked to mean somebody else.
+pub(super) fn is_still(scene: &Scene, node: u64, pid: u32) -> bool {
+    let known = scene.cluster.node(node).ok();
+    known.and_then(RunningNode::process_id) == Some(pid)
+}
+
+/// Sends a signal to a node's process.
+pub(super) fn signal(node: u64, pid: u32, signal: Signal) -> Result<(), FaultError> {
+    let doing = format!("sending {signal:?} to node {node}");
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let sent = pid.map_or(Err(rustix::io::Errno::SRCH), |pid| {
+        kill_process(pid, signal)
+    });
+    sent.map_err(|cause| system(doing)(io::Error::from_raw_os_error(cause.raw_os_error())))
 }
