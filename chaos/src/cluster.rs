@@ -5,6 +5,7 @@
 //! whatever becomes of this process, none is left behind. They have process groups of
 //! their own, so that Ctrl-C reaches only this process, which ends them in order.
 
+mod disk;
 mod error;
 mod files;
 mod node;
@@ -12,10 +13,12 @@ mod node;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitStatus;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_client::{AdminClient, Client, ClientOptions};
 
+pub(crate) use disk::Disk;
 pub use error::ClusterError;
 pub(crate) use error::io;
 pub use node::RunningNode;
@@ -43,12 +46,21 @@ pub struct ClusterOptions {
     pub settings: Vec<String>,
 }
 
+/// Which of its databases a node comes back without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Without {
+    Bookings,
+    Both,
+}
+
 /// A cluster of processes and the network between them.
 #[derive(Debug)]
 pub struct LocalCluster {
     options: ClusterOptions,
     nodes: BTreeMap<u64, RunningNode>,
     wan: Wan,
+    /// Nodes whose data stands on a disk of their own.
+    disks: Mutex<BTreeMap<u64, Arc<Disk>>>,
 }
 
 impl LocalCluster {
@@ -78,6 +90,7 @@ impl LocalCluster {
             options,
             nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
             wan,
+            disks: Mutex::default(),
         })
     }
 
@@ -239,6 +252,12 @@ impl LocalCluster {
             first = first.and(stopped);
         }
         self.wan.stop().await;
+        let disks = std::mem::take(&mut *self.disks());
+        for (node, disk) in disks {
+            let gone = disk.unmount().await;
+            let gone = gone.map_err(|cause| io(&format!("taking node {node}'s disk away"), cause));
+            first = first.and(gone);
+        }
         first
     }
 
@@ -261,6 +280,62 @@ impl LocalCluster {
     pub(crate) async fn start_node(&self, id: u64) -> Result<(), ClusterError> {
         self.spawn(id)?;
         self.wait_ready(id).await
+    }
+
+    /// Starts a node again on its files, and waits until it is ready, or has ended by
+    /// itself: then it says how, and why.
+    pub(crate) async fn try_start_node(&self, id: u64) -> Result<Option<String>, ClusterError> {
+        self.spawn(id)?;
+        let admin = self.admin(id)?;
+        let mut looks = Looks::new(READY_PATIENCE, format!("node {id} ready"));
+        loop {
+            if let Some(status) = self.node(id)?.take_ended()? {
+                let log = self.node(id)?.log_tail();
+                let last = log.lines().next_back().unwrap_or_default();
+                return Ok(Some(format!("{status}: {last}")));
+            }
+            if admin.is_ready().await {
+                return Ok(None);
+            }
+            let late = looks.next().await;
+            late.map_err(|cause| self.not_ready(id, cause))?;
+        }
+    }
+
+    /// Lets a node that does not run come back without its records: without those of
+    /// bookings alone, or of listings, too.
+    pub(crate) async fn rejoin(&self, id: u64, without: Without) -> Result<(), ClusterError> {
+        let config = self.node(id)?.folder.join(files::CONFIG);
+        let config = config.to_string_lossy();
+        let mut arguments = vec!["rejoin", "--config", &config];
+        if without == Without::Both {
+            arguments.push("--without-listings");
+        }
+        node::run(&self.options.binary, &arguments).await
+    }
+
+    /// Whether a node's process has ended without being asked to, and none has been started
+    /// since.
+    pub(crate) fn has_ended(&self, id: u64) -> bool {
+        self.nodes.get(&id).is_some_and(RunningNode::has_ended)
+    }
+
+    /// Puts a node's data on a disk of its own. It must not have started yet.
+    pub(crate) async fn give_disk(&self, id: u64) -> Result<(), ClusterError> {
+        let folder = &self.node(id)?.folder;
+        let made = Disk::make(folder.join("disk.img"), folder.join(files::DATA)).await;
+        let disk = made.map_err(|cause| io(&format!("giving node {id} a disk"), cause))?;
+        self.disks().insert(id, Arc::new(disk));
+        Ok(())
+    }
+
+    /// A node's own disk, if it has one.
+    pub(crate) fn disk(&self, id: u64) -> Option<Arc<Disk>> {
+        self.disks().get(&id).cloned()
+    }
+
+    fn disks(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Disk>>> {
+        self.disks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn spawn(&self, id: u64) -> Result<(), ClusterError> {

@@ -15,21 +15,33 @@
 
 mod bandwidth;
 mod burst_loss;
+mod clock;
 mod corrupt;
 mod cut;
+mod damage;
 mod delay;
+mod disk_error;
+mod disk_full;
+mod disks;
+mod drain;
 mod duplicate;
 mod error;
+mod flipped_byte;
 mod jitter;
 mod kill;
 mod laid;
+mod leader_transfer;
 mod links;
 mod loss;
+mod mended;
 mod mtu;
+mod overload;
 mod partition;
 mod pause;
 mod place;
+mod power_cut;
 mod process;
+mod rebalance;
 mod region_loss;
 mod reorder;
 mod rolling_restart;
@@ -38,6 +50,8 @@ mod share;
 mod slow_cpu;
 mod spec;
 mod struck;
+mod torn_tail;
+mod wish;
 
 use std::time::Duration;
 
@@ -50,19 +64,29 @@ use crate::layout::WanPlan;
 
 pub use bandwidth::Throttle;
 pub use burst_loss::BurstLoss;
+pub use clock::{ClockDrift, ClockJump};
 pub use corrupt::Corrupt;
 pub use cut::Cut;
+pub use damage::Database;
 pub use delay::Delay;
+pub use disk_error::DiskError;
+pub use disk_full::DiskFull;
+pub use drain::Drain;
 pub use duplicate::Duplicate;
 pub use error::FaultError;
+pub use flipped_byte::{DataFile, FlippedByte};
 pub use jitter::Jitter;
 pub use kill::Kill;
+pub use leader_transfer::LeaderTransfer;
 pub use links::{Links, Ways};
 pub use loss::Lose;
 pub use mtu::BlackHole;
+pub use overload::Overload;
 pub use partition::{Partition, Shape};
 pub use pause::Pause;
 pub use place::Place;
+pub use power_cut::PowerCut;
+pub use rebalance::Rebalance;
 pub use region_loss::RegionLoss;
 pub use reorder::HoldBack;
 pub use rolling_restart::{Going, RollingRestart};
@@ -71,6 +95,7 @@ pub use share::Share;
 pub use slow_cpu::{Percent, SlowCpu};
 pub use spec::FaultSpec;
 pub use struck::Struck;
+pub use torn_tail::TornTail;
 
 /// What is broken: a TOML table with a `kind` and what that kind takes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -108,6 +133,28 @@ pub enum Fault {
     SlowCpu(SlowCpu),
     /// Nodes restart one after the other.
     RollingRestart(RollingRestart),
+    /// The power is cut: what was not fsynced is lost.
+    PowerCut(PowerCut),
+    /// There is no room left.
+    DiskFull(DiskFull),
+    /// Every write and fsync fails.
+    DiskError(DiskError),
+    /// The end of a write-ahead log is lost.
+    TornTail(TornTail),
+    /// A byte of a file is another one.
+    FlippedByte(FlippedByte),
+    /// A node is freed of all groups.
+    Drain(Drain),
+    /// Groups are moved to where placement would put them now.
+    Rebalance(Rebalance),
+    /// More is asked than can be answered.
+    Overload(Overload),
+    /// Clocks are ahead or behind.
+    ClockJump(ClockJump),
+    /// Clocks go too fast, or too slowly.
+    ClockDrift(ClockDrift),
+    /// Leaders hand over.
+    LeaderTransfer(LeaderTransfer),
 }
 
 impl Fault {
@@ -131,6 +178,17 @@ impl Fault {
             Self::Pause(_) => "pause",
             Self::SlowCpu(_) => "slow-cpu",
             Self::RollingRestart(_) => "rolling-restart",
+            Self::PowerCut(_) => "power-cut",
+            Self::DiskFull(_) => "disk-full",
+            Self::DiskError(_) => "disk-error",
+            Self::TornTail(_) => "torn-tail",
+            Self::FlippedByte(_) => "flipped-byte",
+            Self::Drain(_) => "drain",
+            Self::Rebalance(_) => "rebalance",
+            Self::Overload(_) => "overload",
+            Self::ClockJump(_) => "clock-jump",
+            Self::ClockDrift(_) => "clock-drift",
+            Self::LeaderTransfer(_) => "leader-transfer",
         }
     }
 }
@@ -158,6 +216,17 @@ pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
             Fault::Pause(fault) => fault.target.check(plan)?,
             Fault::SlowCpu(fault) => fault.target.check(plan)?,
             Fault::RollingRestart(fault) => fault.target.check(plan)?,
+            Fault::PowerCut(fault) => disks::check("power-cut", &fault.target, plan)?,
+            Fault::DiskFull(fault) => disks::check("disk-full", &fault.target, plan)?,
+            Fault::DiskError(fault) => disks::check("disk-error", &fault.target, plan)?,
+            Fault::TornTail(fault) => fault.target.check(plan)?,
+            Fault::FlippedByte(fault) => fault.target.check(plan)?,
+            Fault::Drain(fault) => fault.target.check(plan)?,
+            Fault::Rebalance(fault) => fault.check(plan)?,
+            Fault::Overload(fault) => fault.target.check(plan)?,
+            Fault::ClockJump(_) => return Err(clock::refused("clock-jump")),
+            Fault::ClockDrift(_) => return Err(clock::refused("clock-drift")),
+            Fault::LeaderTransfer(_) => return Err(leader_transfer::refused()),
         }
     }
     Ok(())
@@ -169,12 +238,20 @@ pub fn settings(_specs: &[FaultSpec]) -> Vec<String> {
     Vec::new()
 }
 
-/// Makes ready what must be there before nodes are. To be called between
-/// [`LocalCluster::prepare`](crate::LocalCluster::prepare) and its launch.
+/// Makes ready what must be there before nodes are: disks of their own. To be called
+/// between [`LocalCluster::prepare`](crate::LocalCluster::prepare) and its launch.
 ///
 /// # Errors
 /// [`FaultError`] of files and of the system.
-pub async fn prepare(_specs: &[FaultSpec], _scene: &Scene) -> Result<(), FaultError> {
+pub async fn prepare(specs: &[FaultSpec], scene: &Scene) -> Result<(), FaultError> {
+    for spec in specs {
+        match &spec.fault {
+            Fault::PowerCut(fault) => disks::give(&fault.target, scene).await?,
+            Fault::DiskFull(fault) => disks::give(&fault.target, scene).await?,
+            Fault::DiskError(fault) => disks::give(&fault.target, scene).await?,
+            _ => {}
+        }
+    }
     Ok(())
 }
 
@@ -204,6 +281,17 @@ pub async fn begin(
         Fault::Pause(fault) => fault.begin(scene, random).await,
         Fault::SlowCpu(fault) => fault.begin(scene, random).await,
         Fault::RollingRestart(fault) => fault.begin(scene, random).await,
+        Fault::PowerCut(fault) => fault.begin(scene, random).await,
+        Fault::DiskFull(fault) => fault.begin(scene, random).await,
+        Fault::DiskError(fault) => fault.begin(scene, random).await,
+        Fault::TornTail(fault) => fault.begin(scene, random).await,
+        Fault::FlippedByte(fault) => fault.begin(scene, random).await,
+        Fault::Drain(fault) => fault.begin(scene, random).await,
+        Fault::Rebalance(fault) => fault.begin(scene, random).await,
+        Fault::Overload(fault) => fault.begin(scene, random).await,
+        Fault::ClockJump(_) => Err(clock::refused("clock-jump")),
+        Fault::ClockDrift(_) => Err(clock::refused("clock-drift")),
+        Fault::LeaderTransfer(_) => Err(leader_transfer::refused()),
     }
 }
 

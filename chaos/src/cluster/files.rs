@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::AtomicBool;
 
 use super::node::run;
 use super::{ClusterError, ClusterOptions, RunningNode, io};
@@ -13,6 +14,8 @@ use crate::wan::Wan;
 pub(super) const CONFIG: &str = "meridian.toml";
 /// What a node writes, in its folder.
 pub(super) const LOG: &str = "node.log";
+/// A node's databases, in its folder.
+pub(super) const DATA: &str = "data";
 const TOPOLOGY: &str = "topology.toml";
 /// Name of the clusters that we start.
 const CLUSTER: &str = "local";
@@ -39,6 +42,7 @@ pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, C
             peer: peer.local_addr().map_err(failed)?,
             folder: options.folder.join(format!("node-{}", plan.id)),
             child: Mutex::default(),
+            ended: AtomicBool::default(),
         });
         held.push((api, admin, peer));
     }
@@ -126,7 +130,7 @@ fn configuration(node: &RunningNode) -> String {
         ..
     } = node;
     format!(
-        "[node]\nid = {id}\nregion = \"{region}\"\nzone = \"{zone}\"\ndata_dir = \"data\"\n\n\
+        "[node]\nid = {id}\nregion = \"{region}\"\nzone = \"{zone}\"\ndata_dir = \"{DATA}\"\n\n\
          [listen]\napi = \"{api}\"\npeer = \"{peer}\"\nadmin = \"{admin}\"\n\n\
          [tls]\nca = \"ca.pem\"\ncert = \"node-{id}.pem\"\nkey = \"node-{id}.key\"\n\n\
          [cluster]\ntopology = \"{TOPOLOGY}\"\n"

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct RunningNode {
     /// Its files.
     pub folder: PathBuf,
     pub(super) child: Mutex<Option<Child>>,
+    /// Whether its last process has ended without being asked to.
+    pub(super) ended: AtomicBool,
 }
 
 impl RunningNode {
@@ -66,8 +69,15 @@ impl RunningNode {
             .kill_on_drop(true)
             .spawn()
             .map_err(|cause| io(&doing, cause))?;
+        self.ended.store(false, Ordering::Relaxed);
         *self.child() = Some(child);
         Ok(())
+    }
+
+    /// The folder of its databases.
+    #[must_use]
+    pub fn data(&self) -> PathBuf {
+        self.folder.join(files::DATA)
     }
 
     /// Its process id while it runs.
@@ -123,8 +133,15 @@ impl RunningNode {
             .map_err(|cause| io(&format!("looking after node {}", self.id), cause))?;
         if ended.is_some() {
             *held = None;
+            self.ended.store(true, Ordering::Relaxed);
         }
         Ok(ended)
+    }
+
+    /// Whether its process has ended without being asked to, and none has been started
+    /// since.
+    pub(super) fn has_ended(&self) -> bool {
+        matches!(self.take_ended(), Ok(Some(_))) || self.ended.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_running(&self) -> bool {

@@ -1,0 +1,46 @@
+//! Disks of their own, for nodes whose disk is to fail.
+
+use std::sync::Arc;
+
+use super::error::{FaultError, system};
+use super::place::Place;
+use super::scene::Scene;
+use crate::cluster::Disk;
+use crate::layout::WanPlan;
+
+/// Whether the machine has them, for a fault of this kind.
+pub(super) fn check(fault: &'static str, target: &Place, plan: &WanPlan) -> Result<(), FaultError> {
+    target.check(plan)?;
+    Disk::missing().map_or(Ok(()), |why| Err(FaultError::NotHere { fault, why }))
+}
+
+/// Gives a disk to each node that a place may mean, unless it has one.
+pub(super) async fn give(target: &Place, scene: &Scene) -> Result<(), FaultError> {
+    for node in target.nodes(scene.cluster.plan()) {
+        if scene.cluster.disk(node).is_none() {
+            scene.cluster.give_disk(node).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The disk of each of these nodes.
+pub(super) fn of(
+    fault: &'static str,
+    nodes: &[u64],
+    scene: &Scene,
+) -> Result<Vec<(u64, Arc<Disk>)>, FaultError> {
+    let disk_of = |node: &u64| {
+        let disk = scene.cluster.disk(*node).map(|disk| (*node, disk));
+        disk.ok_or_else(|| FaultError::NotHere {
+            fault,
+            why: format!("node {node} has no disk of its own: prepare it before the launch"),
+        })
+    };
+    nodes.iter().map(disk_of).collect()
+}
+
+/// An error of a node's disk.
+pub(super) fn failed(doing: &str, node: u64) -> impl FnOnce(std::io::Error) -> FaultError {
+    system(format!("{doing}, node {node}"))
+}
