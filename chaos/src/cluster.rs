@@ -82,9 +82,8 @@ impl LocalCluster {
     pub async fn prepare(options: ClusterOptions) -> Result<Self, ClusterError> {
         let nodes = files::plan_nodes(&options)?;
         let peers = nodes.iter().map(|node| (node.id, node.peer)).collect();
-        let wan = Wan::start(&options.plan, &peers)
-            .await
-            .map_err(|cause| io("starting the links", cause))?;
+        let wan =
+            Wan::start(&options.plan, &peers).map_err(|cause| io("starting the links", cause))?;
         files::write_all(&options, &nodes, &wan).await?;
         Ok(Self {
             options,
@@ -118,7 +117,7 @@ impl LocalCluster {
     /// Numbers of the running nodes.
     #[must_use]
     pub fn running(&self) -> Vec<u64> {
-        let running = self.nodes.values().filter(|node| node.is_running());
+        let running = self.nodes.values().filter(|node| node.is_alive());
         running.map(|node| node.id).collect()
     }
 
@@ -276,9 +275,12 @@ impl LocalCluster {
         self.node(id)?.stop().await
     }
 
-    /// [`LocalCluster::restart`], for faults that share the cluster.
+    /// [`LocalCluster::restart`], for faults that share the cluster. Of two who start a
+    /// node, one waits for it.
     pub(crate) async fn start_node(&self, id: u64) -> Result<(), ClusterError> {
-        self.spawn(id)?;
+        if !self.node(id)?.is_alive() {
+            self.spawn(id)?;
+        }
         self.wait_ready(id).await
     }
 
@@ -315,8 +317,9 @@ impl LocalCluster {
     }
 
     /// Whether a node's process has ended without being asked to, and none has been started
-    /// since.
-    pub(crate) fn has_ended(&self, id: u64) -> bool {
+    /// since: a run asks it of nodes that no fault has struck.
+    #[must_use]
+    pub fn has_ended(&self, id: u64) -> bool {
         self.nodes.get(&id).is_some_and(RunningNode::has_ended)
     }
 

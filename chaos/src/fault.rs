@@ -15,6 +15,7 @@
 
 mod bandwidth;
 mod burst_loss;
+mod cgroup;
 mod clock;
 mod corrupt;
 mod cut;
@@ -48,6 +49,7 @@ mod rolling_restart;
 mod scene;
 mod share;
 mod slow_cpu;
+mod slow_fsync;
 mod spec;
 mod struck;
 mod torn_tail;
@@ -93,6 +95,7 @@ pub use rolling_restart::{Going, RollingRestart};
 pub use scene::Scene;
 pub use share::Share;
 pub use slow_cpu::{Percent, SlowCpu};
+pub use slow_fsync::SlowFsync;
 pub use spec::FaultSpec;
 pub use struck::Struck;
 pub use torn_tail::TornTail;
@@ -139,6 +142,8 @@ pub enum Fault {
     DiskFull(DiskFull),
     /// Every write and fsync fails.
     DiskError(DiskError),
+    /// Writes and fsyncs take their time.
+    SlowFsync(SlowFsync),
     /// The end of a write-ahead log is lost.
     TornTail(TornTail),
     /// A byte of a file is another one.
@@ -181,6 +186,7 @@ impl Fault {
             Self::PowerCut(_) => "power-cut",
             Self::DiskFull(_) => "disk-full",
             Self::DiskError(_) => "disk-error",
+            Self::SlowFsync(_) => "slow-fsync",
             Self::TornTail(_) => "torn-tail",
             Self::FlippedByte(_) => "flipped-byte",
             Self::Drain(_) => "drain",
@@ -219,6 +225,7 @@ pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
             Fault::PowerCut(fault) => disks::check("power-cut", &fault.target, plan)?,
             Fault::DiskFull(fault) => disks::check("disk-full", &fault.target, plan)?,
             Fault::DiskError(fault) => disks::check("disk-error", &fault.target, plan)?,
+            Fault::SlowFsync(fault) => disks::check("slow-fsync", &fault.target, plan)?,
             Fault::TornTail(fault) => fault.target.check(plan)?,
             Fault::FlippedByte(fault) => fault.target.check(plan)?,
             Fault::Drain(fault) => fault.target.check(plan)?,
@@ -248,6 +255,7 @@ pub async fn prepare(specs: &[FaultSpec], scene: &Scene) -> Result<(), FaultErro
         match &spec.fault {
             Fault::PowerCut(fault) => disks::give(&fault.target, scene).await?,
             Fault::DiskFull(fault) => disks::give(&fault.target, scene).await?,
+            Fault::SlowFsync(fault) => disks::give(&fault.target, scene).await?,
             Fault::DiskError(fault) => disks::give(&fault.target, scene).await?,
             _ => {}
         }
@@ -284,6 +292,7 @@ pub async fn begin(
         Fault::PowerCut(fault) => fault.begin(scene, random).await,
         Fault::DiskFull(fault) => fault.begin(scene, random).await,
         Fault::DiskError(fault) => fault.begin(scene, random).await,
+        Fault::SlowFsync(fault) => fault.begin(scene, random).await,
         Fault::TornTail(fault) => fault.begin(scene, random).await,
         Fault::FlippedByte(fault) => fault.begin(scene, random).await,
         Fault::Drain(fault) => fault.begin(scene, random).await,

@@ -9,6 +9,7 @@
 
 mod check;
 mod cluster;
+mod engine;
 pub mod fault;
 mod history;
 pub mod judge;

@@ -11,9 +11,8 @@ use std::time::{Duration, Instant};
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::engine::Engine;
 use crate::link::{Lane, LinkModel, Meter};
 
 /// Longest datagram.
@@ -40,16 +39,14 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts a relay on a free port of loopback. It ends with `cancel`.
-    pub(crate) async fn start(
+    /// Starts a relay on a free port of loopback. It ends with its engine.
+    pub(crate) fn start(
         target: SocketAddr,
         there: Way,
         back: Way,
-        tracker: &TaskTracker,
-        cancel: &CancellationToken,
+        engine: &Engine,
     ) -> io::Result<Self> {
-        let outside = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
-        let inside = Arc::new(UdpSocket::bind("127.0.0.1:0").await?);
+        let (outside, inside) = (Arc::new(engine.socket()?), Arc::new(engine.socket()?));
         let address = outside.local_addr()?;
         let ports = [address.port(), inside.local_addr()?.port()];
         let (dialler, diallers) = watch::channel(None);
@@ -68,10 +65,7 @@ impl Relay {
             way: back,
         };
         for direction in [there, back] {
-            let cancel = cancel.clone();
-            tracker.spawn(async move {
-                cancel.run_until_cancelled(direction.run()).await;
-            });
+            engine.spawn(direction.run());
         }
         Ok(Self { address, ports })
     }

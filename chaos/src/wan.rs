@@ -13,9 +13,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use crate::engine::Engine;
 use crate::layout::{NodePlan, WanPlan};
 use crate::link::{Impairment, Lateness, LinkModel, Meter, Traffic, seed_of};
 use crate::relay::{Relay, Way};
@@ -33,8 +32,7 @@ pub struct Wan {
     directions: BTreeMap<NodePair, Direction>,
     stack: Stack,
     nodes: Vec<NodePlan>,
-    tracker: TaskTracker,
-    cancel: CancellationToken,
+    engine: Engine,
 }
 
 /// From one node to another, over both of the connections that they have.
@@ -50,10 +48,10 @@ impl Wan {
     ///
     /// # Errors
     /// What the operating system says about sockets.
-    pub async fn start(plan: &WanPlan, peers: &BTreeMap<u64, SocketAddr>) -> io::Result<Self> {
+    pub fn start(plan: &WanPlan, peers: &BTreeMap<u64, SocketAddr>) -> io::Result<Self> {
         let seed = plan.seed.unwrap_or_else(rand::random);
         let directions = directions(plan);
-        let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let engine = Engine::start()?;
         let mut relays = BTreeMap::new();
         for (from, to) in directions.keys().copied() {
             let Some(target) = peers.get(&to) else {
@@ -68,7 +66,7 @@ impl Wan {
                 }
             };
             let (there, back) = (way((from, to)), way((to, from)));
-            let relay = Relay::start(*target, there, back, &tracker, &cancel).await?;
+            let relay = Relay::start(*target, there, back, &engine)?;
             relays.insert((from, to), relay);
         }
         Ok(Self {
@@ -76,8 +74,7 @@ impl Wan {
             directions,
             stack: Stack::default(),
             nodes: plan.nodes.clone(),
-            tracker,
-            cancel,
+            engine,
         })
     }
 
@@ -153,9 +150,7 @@ impl Wan {
 
     /// Ends every relay.
     pub async fn stop(&self) {
-        self.cancel.cancel();
-        self.tracker.close();
-        self.tracker.wait().await;
+        self.engine.stop().await;
     }
 
     fn cut_where(&self, which: impl Fn(&str, &str) -> bool) {

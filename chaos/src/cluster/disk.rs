@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,7 +72,8 @@ impl Disk {
     }
 
     /// Has the file system fail, at once, as after an error of the device beneath its
-    /// journal: nothing that was not fsynced is written any more, nor anything else.
+    /// journal: nothing that was not fsynced is written any more, nor anything else. By the
+    /// mount option `abort` of ext4(5): what the shutdown ioctl does, without unsafe code.
     pub(crate) async fn fail(&self) -> io::Result<()> {
         run("mount", &["-o", "remount,abort", &text(&self.mount)]).await
     }
@@ -114,13 +116,24 @@ impl Disk {
 
     /// Writes a file, and does not fsync it.
     pub(crate) fn probe(&self) -> io::Result<()> {
-        std::fs::write(self.mount.join(PROBE), PROBE_BYTES)
+        std::fs::write(self.probe_path(), PROBE_BYTES)
+    }
+
+    /// Where that file is.
+    pub(crate) fn probe_path(&self) -> PathBuf {
+        self.mount.join(PROBE)
+    }
+
+    /// The numbers of its device, major and minor.
+    pub(crate) fn device(&self) -> io::Result<(u32, u32)> {
+        let device = std::fs::metadata(&self.mount)?.dev();
+        Ok((rustix::fs::major(device), rustix::fs::minor(device)))
     }
 
     /// Whether that file is there, whole; it is not from then on. Its name alone may be
     /// there: whoever fsyncs another file writes the folder, too.
     pub(crate) fn take_probe(&self) -> bool {
-        let probe = self.mount.join(PROBE);
+        let probe = self.probe_path();
         let whole = std::fs::read(&probe).is_ok_and(|bytes| bytes == PROBE_BYTES);
         // One that is not there is as good as one that is gone.
         let _ = std::fs::remove_file(&probe);

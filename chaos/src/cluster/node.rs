@@ -148,6 +148,11 @@ impl RunningNode {
         self.child().is_some()
     }
 
+    /// Whether its process runs, and has not ended without anybody's having looked.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self.take_ended(), Ok(None))
+    }
+
     fn take_child(&self) -> Result<Child, ClusterError> {
         self.child().take().ok_or(ClusterError::NotRunning(self.id))
     }

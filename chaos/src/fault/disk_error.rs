@@ -10,11 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use super::disks;
 use super::error::FaultError;
-use super::kill::start;
 use super::place::{Place, running_at};
 use super::scene::Scene;
 use super::struck::{Effect, Struck};
-use crate::cluster::{ClusterError, Disk};
+use crate::cluster::Disk;
 
 /// `disk-error`: every write and fsync of a place's nodes fails, from one moment on, as ext4
 /// has it after an error beneath its journal. In the end the nodes are killed, and start on
@@ -35,9 +34,10 @@ impl DiskError {
         let (place, nodes) = running_at(&self.target, scene, random).await?;
         let failing = Failing(disks::of("disk-error", &nodes, scene)?);
         for (node, disk) in &failing.0 {
-            disk.fail()
-                .await
-                .map_err(disks::failed("failing the disk", *node))?;
+            if let Err(cause) = disk.fail().await {
+                disks::restore(scene, &failing.0).await?;
+                return Err(disks::failed("failing the disk", *node)(cause));
+            }
         }
         Ok(Struck {
             target: place.title(),
@@ -68,20 +68,6 @@ impl Effect for Failing {
     }
 
     fn end<'a>(self: Box<Self>, scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>> {
-        async move {
-            let mut nodes = Vec::new();
-            for (node, disk) in &self.0 {
-                match scene.cluster.kill_node(*node).await {
-                    Ok(()) | Err(ClusterError::NotRunning(_)) => {}
-                    Err(cause) => return Err(cause.into()),
-                }
-                disk.replay()
-                    .await
-                    .map_err(disks::failed("mending the disk", *node))?;
-                nodes.push(*node);
-            }
-            start(scene, nodes).await
-        }
-        .boxed()
+        async move { disks::restore(scene, &self.0).await }.boxed()
     }
 }

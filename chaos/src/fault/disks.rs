@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::error::{FaultError, system};
+use super::kill::start;
 use super::place::Place;
 use super::scene::Scene;
-use crate::cluster::Disk;
+use crate::cluster::{ClusterError, Disk};
 use crate::layout::WanPlan;
 
 /// Whether the machine has them, for a fault of this kind.
@@ -38,6 +39,21 @@ pub(super) fn of(
         })
     };
     nodes.iter().map(disk_of).collect()
+}
+
+/// Has nodes run again on what the journals of their disks bring back.
+pub(super) async fn restore(scene: &Scene, disks: &[(u64, Arc<Disk>)]) -> Result<(), FaultError> {
+    let mut nodes = Vec::new();
+    for (node, disk) in disks {
+        match scene.cluster.kill_node(*node).await {
+            Ok(()) | Err(ClusterError::NotRunning(_)) => {}
+            Err(cause) => return Err(cause.into()),
+        }
+        let back = disk.replay().await;
+        back.map_err(failed("bringing the disk back", *node))?;
+        nodes.push(*node);
+    }
+    start(scene, nodes).await
 }
 
 /// An error of a node's disk.

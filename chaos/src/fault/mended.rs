@@ -3,13 +3,14 @@
 use super::error::FaultError;
 use super::scene::Scene;
 
-/// Starts a node again if it has ended by itself, or if it runs and is not ready.
+/// Starts a node again if it has ended by itself, or if it runs and is not ready. Whom
+/// another fault has stopped, that one starts again.
 pub(super) async fn mend(scene: &Scene, node: u64) -> Result<(), FaultError> {
     let cluster = &scene.cluster;
     if cluster.has_ended(node) {
         return Ok(cluster.start_node(node).await?);
     }
-    if !cluster.admin(node)?.is_ready().await {
+    if cluster.running().contains(&node) && !cluster.admin(node)?.is_ready().await {
         cluster.kill_node(node).await?;
         cluster.start_node(node).await?;
     }

@@ -19,14 +19,18 @@ use super::struck::{Effect, Struck};
 /// Codes of answers by which a node refuses for having too much to do.
 const REFUSALS: [&str; 2] = ["overloaded", "rate-limited"];
 
-/// `overload`: so many clients ask each node of a place for listings, each as soon as it was
-/// answered, until the node refuses some.
+/// Nights that are asked for, from and to: far from those that anybody books.
+const NIGHTS: (&str, &str) = ("2035-01-01", "2035-02-01");
+
+/// `overload`: so many clients ask each node of a place for the nights of listings, fresh,
+/// each as soon as it was answered, until the node refuses some.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Overload {
     /// Which nodes.
     pub target: Place,
-    /// How many at once, at each: more than `limits.requests_max`, or what one has set.
+    /// How many at once, at each: more than `limits.requests_in_flight`, which
+    /// is 1024 unless a setting says less.
     pub clients: u32,
 }
 
@@ -79,7 +83,10 @@ impl Asker {
     async fn run(self) {
         loop {
             let answer = match &self.listing {
-                Some(listing) => self.client.listing(listing).await,
+                Some(listing) => {
+                    let (from, to) = NIGHTS;
+                    self.client.fresh_availability(listing, from, to).await
+                }
                 None => self.client.regions().await,
             };
             self.tally.asked.fetch_add(1, Ordering::Relaxed);

@@ -1,5 +1,7 @@
 //! The power is cut: whatever was not fsynced is gone, and so is the process.
 
+use std::sync::Arc;
+
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use rand::rngs::StdRng;
@@ -7,10 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::disks;
 use super::error::FaultError;
-use super::kill::{Killed, start};
+use super::kill::Killed;
 use super::place::{Place, running_at};
 use super::scene::Scene;
 use super::struck::{Effect, Struck};
+use crate::cluster::Disk;
 
 /// `power-cut`: the disks of a place fail, its nodes die as by `kill -9`, and start again
 /// on what the disks' journals bring back. On disks of their own, for which root is needed.
@@ -29,39 +32,51 @@ impl PowerCut {
     ) -> Result<Struck, FaultError> {
         let (place, nodes) = running_at(&self.target, scene, random).await?;
         let disks = disks::of("power-cut", &nodes, scene)?;
-        for (node, disk) in &disks {
-            // To see whether it goes: no node is asked about it.
-            disk.probe()
-                .map_err(disks::failed("writing without fsync", *node))?;
-        }
-        // No node acknowledges a thing once its disk has failed.
-        for (node, disk) in &disks {
-            disk.fail()
-                .await
-                .map_err(disks::failed("cutting the power", *node))?;
-        }
-        let killed = Killed::strike(scene, nodes.clone()).await?;
-        for (node, disk) in &disks {
-            let back = disk.replay().await;
-            back.map_err(disks::failed("bringing the power back", *node))?;
-        }
-        let lost = disks.iter().all(|(_, disk)| !disk.take_probe());
+        let out = match Out::strike(scene, &disks).await {
+            Ok(out) => out,
+            Err(cause) => {
+                disks::restore(scene, &disks).await?;
+                return Err(cause);
+            }
+        };
         Ok(Struck {
             target: place.title(),
-            nodes: nodes.clone(),
-            effect: Box::new(Out {
-                killed,
-                nodes,
-                lost,
-            }),
+            nodes,
+            effect: Box::new(out),
         })
     }
 }
 
 struct Out {
     killed: Killed,
-    nodes: Vec<u64>,
     lost: bool,
+}
+
+impl Out {
+    async fn strike(scene: &Scene, disks: &[(u64, Arc<Disk>)]) -> Result<Self, FaultError> {
+        for (node, disk) in disks {
+            // To see whether it goes: no node is asked about it.
+            let written = disk.probe();
+            written.map_err(disks::failed("writing without fsync", *node))?;
+        }
+        // No node acknowledges a thing once its disk has failed.
+        for (node, disk) in disks {
+            let failed = disk.fail().await;
+            failed.map_err(disks::failed("cutting the power", *node))?;
+        }
+        let nodes = disks.iter().map(|(node, _)| *node).collect();
+        let killed = Killed::strike(scene, nodes).await?;
+        for (node, disk) in disks {
+            let back = disk.replay().await;
+            back.map_err(disks::failed("bringing the power back", *node))?;
+        }
+        // All are looked at: a probe is taken away as it is.
+        let kept = disks.iter().filter(|(_, disk)| disk.take_probe()).count();
+        Ok(Self {
+            killed,
+            lost: kept == 0,
+        })
+    }
 }
 
 impl Effect for Out {
@@ -75,6 +90,6 @@ impl Effect for Out {
     }
 
     fn end<'a>(self: Box<Self>, scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>> {
-        start(scene, self.nodes).boxed()
+        Box::new(self.killed).end(scene)
     }
 }

@@ -54,3 +54,48 @@ pub(super) fn signal(node: u64, pid: u32, signal: Signal) -> Result<(), FaultErr
     });
     sent.map_err(|cause| system(doing)(io::Error::from_raw_os_error(cause.raw_os_error())))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Child, Command, Stdio};
+    use std::time::Duration;
+
+    use rustix::process::Signal;
+
+    use super::{signal, state};
+    use crate::until::until;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// Waits for input that never comes.
+    fn process() -> Child {
+        let mut waits = Command::new("cat");
+        let waits = waits.stdin(Stdio::piped()).stdout(Stdio::null()).spawn();
+        waits.expect("it starts")
+    }
+
+    async fn becomes(pid: u32, wanted: Option<char>) {
+        until(PATIENCE, format!("{wanted:?}"), async || {
+            (state(pid) == wanted).then_some(())
+        })
+        .await
+        .expect("it becomes so");
+    }
+
+    #[tokio::test]
+    async fn stopped_continued_and_dead_processes_are_told_apart() {
+        let mut child = process();
+        let pid = child.id();
+        signal(1, pid, Signal::STOP).expect("sent");
+        becomes(pid, Some('T')).await;
+        signal(1, pid, Signal::CONT).expect("sent");
+        becomes(pid, Some('S')).await;
+        child.kill().expect("killed");
+        // Nothing but an exit code is left of it, then not even that.
+        becomes(pid, None).await;
+        child.wait().expect("it ended");
+        assert_eq!(state(pid), None);
+        let gone = signal(1, pid, Signal::CONT).expect_err("it is gone");
+        assert!(gone.to_string().contains("to node 1"), "{gone}");
+    }
+}

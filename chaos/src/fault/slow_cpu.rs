@@ -1,6 +1,5 @@
 //! Nodes get little of the processor.
 
-mod cgroup;
 mod signals;
 
 use futures::FutureExt as _;
@@ -8,12 +7,12 @@ use futures::future::BoxFuture;
 use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
+use super::cgroup::{Group, Limit};
 use super::error::FaultError;
 use super::place::{Place, running_at};
 use super::process;
 use super::scene::Scene;
 use super::struck::{Effect, Struck};
-use cgroup::Group;
 use signals::Beat;
 
 /// `slow-cpu`: so much of one processor, at most, for each node of a place. By a control
@@ -62,7 +61,7 @@ impl SlowCpu {
         let (place, nodes) = running_at(&self.target, scene, random).await?;
         let mut slowed = Slowed(Vec::new());
         for (node, pid) in process::of(scene, &nodes)? {
-            let brake = match Group::around(pid, self.percent.0) {
+            let brake = match Group::around(pid, Limit::Cpu(self.percent.0)) {
                 Ok(group) => Brake::Group(group),
                 Err(_not_allowed) => {
                     Brake::Beat(Beat::start(scene.clone(), node, pid, self.percent.0))

@@ -47,6 +47,63 @@ fn what_is_wrong_with_a_table_is_said() {
 }
 
 #[test]
+fn every_kind_is_read_by_its_name_and_written_so() {
+    let links = "leader <-> all";
+    let tables = [
+        json!({"kind": "jitter", "links": links, "jitter_ms": 5}),
+        json!({"kind": "delay", "links": links, "delay_ms": 5}),
+        json!({"kind": "loss", "links": links, "share": 0.1}),
+        json!({"kind": "burst-loss", "links": links, "bad_datagrams": 9.0, "good_datagrams": 90.0, "share": 1.0}),
+        json!({"kind": "duplicate", "links": links, "share": 0.1}),
+        json!({"kind": "reorder", "links": links, "share": 0.1, "by_ms": 5}),
+        json!({"kind": "corrupt", "links": links, "share": 0.1}),
+        json!({"kind": "bandwidth", "links": links, "kbit_per_s": 64, "queue_ms": 200}),
+        json!({"kind": "mtu", "links": links, "bytes": 1_250}),
+        json!({"kind": "cut", "links": "eu-west -> us-east"}),
+        json!({"kind": "partition", "shape": "bridge", "target": "node:2"}),
+        json!({"kind": "kill", "target": "any"}),
+        json!({"kind": "region-loss", "region": "random-region"}),
+        json!({"kind": "pause", "target": "leader"}),
+        json!({"kind": "slow-cpu", "target": "any", "percent": 10}),
+        json!({"kind": "rolling-restart", "target": "all", "by": "kill"}),
+        json!({"kind": "power-cut", "target": "all"}),
+        json!({"kind": "disk-full", "target": "any"}),
+        json!({"kind": "disk-error", "target": "any"}),
+        json!({"kind": "slow-fsync", "target": "any", "writes_per_s": 10}),
+        json!({"kind": "torn-tail", "target": "any", "database": "bookings", "bytes": 64}),
+        json!({"kind": "flipped-byte", "target": "any", "database": "listings", "file": "table"}),
+        json!({"kind": "drain", "target": "any"}),
+        json!({"kind": "rebalance", "region": "eu-west"}),
+        json!({"kind": "overload", "target": "any", "clients": 2_000}),
+        json!({"kind": "clock-jump", "target": "any", "by_ms": -5}),
+        json!({"kind": "clock-drift", "target": "any", "by_ppm": 100}),
+        json!({"kind": "leader-transfer"}),
+    ];
+    for table in tables {
+        let fault: Fault = serde_json::from_value(table.clone()).expect("a fault");
+        assert_eq!(table["kind"], fault.name());
+        assert_eq!(serde_json::to_value(&fault).expect("written"), table);
+    }
+}
+
+#[test]
+fn what_the_nodes_cannot_do_is_refused_before_the_run() {
+    let plan = WanPlan::three_continents();
+    for table in [
+        json!({"at_s": 1, "kind": "clock-jump", "target": "any", "by_ms": 5}),
+        json!({"at_s": 1, "kind": "leader-transfer"}),
+        json!({"at_s": 1, "kind": "partition", "shape": "majority-ring"}),
+    ] {
+        let refused = precheck(&[read(table).expect("a fault")], &plan);
+        assert!(matches!(refused, Err(FaultError::NotHere { .. })));
+    }
+    let told = refused(json!({"at_s": 1, "kind": "loss", "links": "all->all", "share": 1.5}));
+    assert!(told.contains("1.5 is no share"), "{told}");
+    let told = refused(json!({"at_s": 1, "kind": "slow-cpu", "target": "any", "percent": 0}));
+    assert!(told.contains("from 1 to 99"), "{told}");
+}
+
+#[test]
 fn places_that_the_plan_does_not_have_are_refused_before_the_run() {
     let plan = WanPlan::three_continents();
     let checked = |table: Value| precheck(&[read(table).expect("a fault")], &plan);

@@ -32,7 +32,7 @@ impl Ends {
             peers.insert(node.id, socket.local_addr().expect("bound"));
             sockets.insert(node.id, socket);
         }
-        let wan = Wan::start(&plan, &peers).await.expect("it starts");
+        let wan = Wan::start(&plan, &peers).expect("it starts");
         Self { wan, sockets }
     }
 
@@ -217,10 +217,10 @@ async fn links_of_one_region_are_there_if_the_plan_wants_them() {
         .iter()
         .map(|node| (node.id, SocketAddr::from(([127, 0, 0, 1], 9))))
         .collect();
-    let wan = Wan::start(&plan, &peers).await.expect("it starts");
+    let wan = Wan::start(&plan, &peers).expect("it starts");
     assert_eq!((wan.address(3, 4), wan.directions().count()), (None, 10));
     wan.stop().await;
-    let wan = Wan::start(&plan.linked_everywhere(), &peers).await;
+    let wan = Wan::start(&plan.linked_everywhere(), &peers);
     let wan = wan.expect("it starts");
     assert!(wan.address(3, 4).is_some());
     assert_eq!(wan.directions().count(), 12);
