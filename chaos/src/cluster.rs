@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod files;
 mod node;
+mod shared;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use disk::Disk;
 pub use error::ClusterError;
 pub(crate) use error::io;
 pub use node::RunningNode;
+pub(crate) use shared::Without;
 
 use crate::layout::WanPlan;
 use crate::until::{Looks, NotInTime, until};
@@ -44,13 +46,6 @@ pub struct ClusterOptions {
     pub first_port: Option<u16>,
     /// `section.key=value`, laid over the configuration of every node.
     pub settings: Vec<String>,
-}
-
-/// Which of its databases a node comes back without.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Without {
-    Bookings,
-    Both,
 }
 
 /// A cluster of processes and the network between them.
@@ -119,6 +114,13 @@ impl LocalCluster {
     pub fn running(&self) -> Vec<u64> {
         let running = self.nodes.values().filter(|node| node.is_alive());
         running.map(|node| node.id).collect()
+    }
+
+    /// Whether a node's process has ended without being asked to, and none has been started
+    /// since: a run asks it of nodes that no fault has struck.
+    #[must_use]
+    pub fn has_ended(&self, id: u64) -> bool {
+        self.nodes.get(&id).is_some_and(RunningNode::has_ended)
     }
 
     /// Every node.
@@ -263,78 +265,6 @@ impl LocalCluster {
     /// A node by its number.
     pub(crate) fn node(&self, id: u64) -> Result<&RunningNode, ClusterError> {
         self.nodes.get(&id).ok_or(ClusterError::NotRunning(id))
-    }
-
-    /// [`LocalCluster::kill`], for faults that share the cluster.
-    pub(crate) async fn kill_node(&self, id: u64) -> Result<(), ClusterError> {
-        self.node(id)?.kill().await
-    }
-
-    /// [`LocalCluster::stop`], for faults that share the cluster.
-    pub(crate) async fn stop_node(&self, id: u64) -> Result<(), ClusterError> {
-        self.node(id)?.stop().await
-    }
-
-    /// [`LocalCluster::restart`], for faults that share the cluster. Of two who start a
-    /// node, one waits for it.
-    pub(crate) async fn start_node(&self, id: u64) -> Result<(), ClusterError> {
-        if !self.node(id)?.is_alive() {
-            self.spawn(id)?;
-        }
-        self.wait_ready(id).await
-    }
-
-    /// Starts a node again on its files, and waits until it is ready, or has ended by
-    /// itself: then it says how, and why.
-    pub(crate) async fn try_start_node(&self, id: u64) -> Result<Option<String>, ClusterError> {
-        self.spawn(id)?;
-        let admin = self.admin(id)?;
-        let mut looks = Looks::new(READY_PATIENCE, format!("node {id} ready"));
-        loop {
-            if let Some(status) = self.node(id)?.take_ended()? {
-                let log = self.node(id)?.log_tail();
-                let last = log.lines().next_back().unwrap_or_default();
-                return Ok(Some(format!("{status}: {last}")));
-            }
-            if admin.is_ready().await {
-                return Ok(None);
-            }
-            let late = looks.next().await;
-            late.map_err(|cause| self.not_ready(id, cause))?;
-        }
-    }
-
-    /// Lets a node that does not run come back without its records: without those of
-    /// bookings alone, or of listings, too.
-    pub(crate) async fn rejoin(&self, id: u64, without: Without) -> Result<(), ClusterError> {
-        let config = self.node(id)?.folder.join(files::CONFIG);
-        let config = config.to_string_lossy();
-        let mut arguments = vec!["rejoin", "--config", &config];
-        if without == Without::Both {
-            arguments.push("--without-listings");
-        }
-        node::run(&self.options.binary, &arguments).await
-    }
-
-    /// Whether a node's process has ended without being asked to, and none has been started
-    /// since: a run asks it of nodes that no fault has struck.
-    #[must_use]
-    pub fn has_ended(&self, id: u64) -> bool {
-        self.nodes.get(&id).is_some_and(RunningNode::has_ended)
-    }
-
-    /// Puts a node's data on a disk of its own. It must not have started yet.
-    pub(crate) async fn give_disk(&self, id: u64) -> Result<(), ClusterError> {
-        let folder = &self.node(id)?.folder;
-        let made = Disk::make(folder.join("disk.img"), folder.join(files::DATA)).await;
-        let disk = made.map_err(|cause| io(&format!("giving node {id} a disk"), cause))?;
-        self.disks().insert(id, Arc::new(disk));
-        Ok(())
-    }
-
-    /// A node's own disk, if it has one.
-    pub(crate) fn disk(&self, id: u64) -> Option<Arc<Disk>> {
-        self.disks().get(&id).cloned()
     }
 
     fn disks(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Disk>>> {

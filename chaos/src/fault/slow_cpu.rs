@@ -64,7 +64,9 @@ impl SlowCpu {
             let brake = match Group::around(pid, Limit::Cpu(self.percent.0)) {
                 Ok(group) => Brake::Group(group),
                 Err(_not_allowed) => {
-                    Brake::Beat(Beat::start(scene.clone(), node, pid, self.percent.0))
+                    let scene = scene.clone();
+                    let is_its = move || process::is_still(&scene, node, pid);
+                    Brake::Beat(Beat::start((node, pid), self.percent.0, is_its))
                 }
             };
             slowed.0.push((node, brake));

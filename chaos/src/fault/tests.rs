@@ -82,6 +82,12 @@ fn every_kind_is_read_by_its_name_and_written_so() {
     for table in tables {
         let fault: Fault = serde_json::from_value(table.clone()).expect("a fault");
         assert_eq!(table["kind"], fault.name());
+        let told = include_str!("../../../docs/faults.md");
+        assert!(
+            told.contains(&format!("`{}`", fault.name())),
+            "{}",
+            fault.name()
+        );
         assert_eq!(serde_json::to_value(&fault).expect("written"), table);
     }
 }

@@ -11,7 +11,6 @@ use tokio_util::task::TaskTracker;
 
 use crate::fault::error::FaultError;
 use crate::fault::process;
-use crate::fault::scene::Scene;
 
 /// From one stop to the next, in milliseconds.
 const PERIOD_MS: u32 = 100;
@@ -24,7 +23,12 @@ pub(super) struct Beat {
 }
 
 impl Beat {
-    pub(super) fn start(scene: Scene, node: u64, pid: u32, percent: u32) -> Self {
+    /// Stops and continues a node's process, for as long as `is_its` says that it is.
+    pub(super) fn start(
+        (node, pid): (u64, u32),
+        percent: u32,
+        is_its: impl Fn() -> bool + Send + 'static,
+    ) -> Self {
         let beat = Self {
             stopped: Arc::default(),
             given_up: CancellationToken::new(),
@@ -36,16 +40,14 @@ impl Beat {
             let mut beats = interval(Duration::from_millis(PERIOD_MS.into()));
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while given_up.run_until_cancelled(beats.tick()).await.is_some() {
-                if !process::is_still(&scene, node, pid)
-                    || process::signal(node, pid, Signal::STOP).is_err()
-                {
+                if !is_its() || process::signal(node, pid, Signal::STOP).is_err() {
                     return;
                 }
                 // Not cut short by anybody: whoever was stopped is to go on.
                 sleep(still).await;
                 let seen = u64::from(process::state(pid) == Some('T'));
                 stopped.fetch_add(seen, Ordering::Relaxed);
-                if process::is_still(&scene, node, pid) {
+                if is_its() {
                     // A process that is gone need not continue.
                     let _ = process::signal(node, pid, Signal::CONT);
                 }
@@ -64,5 +66,37 @@ impl Beat {
         self.given_up.cancel();
         self.tracker.wait().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::time::Duration;
+
+    use super::Beat;
+    use crate::fault::process::state;
+    use crate::until::until;
+
+    #[tokio::test]
+    async fn process_is_stopped_again_and_again_and_goes_on_in_the_end() {
+        let mut waits = Command::new("cat");
+        let waits = waits.stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut waits = waits.spawn().expect("it starts");
+        let pid = waits.id();
+        let beat = Beat::start((1, pid), 10, || true);
+        until(Duration::from_secs(30), "stopped twice", async || {
+            (beat.seen_stopped() > 1).then_some(())
+        })
+        .await
+        .expect("it is");
+        beat.stop().await.expect("it ends");
+        until(Duration::from_secs(30), "going on", async || {
+            (state(pid) == Some('S')).then_some(())
+        })
+        .await
+        .expect("it does");
+        waits.kill().expect("killed");
+        waits.wait().expect("it ended");
     }
 }
