@@ -197,7 +197,8 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError`] with the last lines of its log.
     pub async fn restart(&mut self, id: u64) -> Result<(), ClusterError> {
-        self.start_node(id).await
+        self.spawn(id)?;
+        self.wait_ready(id).await
     }
 
     /// Waits until every running node is connected to every other.

@@ -106,12 +106,16 @@ impl Disk {
                 Err(cause) => return Err(io::Error::from_raw_os_error(cause.raw_os_error())),
             }
         }
-        Ok(())
+        // A disk that is full stays so, also without power.
+        file.sync_all()
     }
 
-    /// Gives back what [`Disk::fill`] took.
+    /// Gives back what [`Disk::fill`] took, if it took anything.
     pub(crate) fn free(&self) -> io::Result<()> {
-        std::fs::remove_file(self.mount.join(BALLAST))
+        match std::fs::remove_file(self.mount.join(BALLAST)) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
+            freed => freed,
+        }
     }
 
     /// Writes a file, and does not fsync it.
@@ -229,7 +233,11 @@ mod tests {
         disk.fill().expect("filled");
         let refused = disk.probe().expect_err("no room");
         assert_eq!(refused.kind(), std::io::ErrorKind::StorageFull);
+        disk.fail().await.expect("failed");
+        disk.replay().await.expect("mounted again");
+        disk.probe().expect_err("no room after a power cut either");
         disk.free().expect("freed");
+        disk.free().expect("nothing to free");
         disk.probe().expect("room again");
         disk.unmount().await.expect("unmounted");
     }

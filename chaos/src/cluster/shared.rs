@@ -25,19 +25,24 @@ impl LocalCluster {
         self.node(id)?.stop().await
     }
 
-    /// [`LocalCluster::restart`], for faults that share the cluster. Of two who start a
+    /// Starts a node again on its files, and waits until it is ready. Of two who start a
     /// node, one waits for it.
     pub(crate) async fn start_node(&self, id: u64) -> Result<(), ClusterError> {
-        if !self.node(id)?.is_alive() {
-            self.spawn(id)?;
-        }
-        self.wait_ready(id).await
+        let refused = self.try_start_node(id).await?;
+        refused.map_or(Ok(()), |why| {
+            Err(ClusterError::Command {
+                command: "start".to_owned(),
+                message: format!("node {id} refuses to start: {why}"),
+            })
+        })
     }
 
     /// Starts a node again on its files, and waits until it is ready, or has ended by
     /// itself: then it says how, and why.
     pub(crate) async fn try_start_node(&self, id: u64) -> Result<Option<String>, ClusterError> {
-        self.spawn(id)?;
+        if !self.node(id)?.is_alive() {
+            self.spawn(id)?;
+        }
         let admin = self.admin(id)?;
         let mut looks = Looks::new(READY_PATIENCE, format!("node {id} ready"));
         loop {

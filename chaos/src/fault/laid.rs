@@ -9,7 +9,7 @@ use super::error::FaultError;
 use super::links::Links;
 use super::scene::Scene;
 use super::struck::{Effect, Struck};
-use crate::link::{Impairment, Traffic};
+use crate::link::{Impairment, LinkState, Traffic};
 use crate::wan::{Laid, NodePair, Wan};
 
 /// A fault that is an impairment over links.
@@ -113,7 +113,13 @@ impl OverLinks {
     fn slower(&self, wan: &Wan, since: &[Traffic]) -> Option<String> {
         let mut shown = Vec::new();
         for (pair, traffic) in self.pairs.iter().zip(since) {
-            let (model, mean) = (wan.model(*pair)?, traffic.mean_under_way()?);
+            let (Some(model), Some(mean)) = (wan.model(*pair), traffic.mean_under_way()) else {
+                continue;
+            };
+            // Where another fault lets nothing pass, nothing is seen of this one.
+            if model.state == LinkState::Cut {
+                continue;
+            }
             let slow = match self.impairment {
                 Impairment::Delay(added) => mean + added / 2 >= model.delay,
                 Impairment::Jitter(most) => mean >= model.delay + most / 4,
@@ -126,7 +132,8 @@ impl OverLinks {
             let millis = mean.as_millis();
             shown.push(format!("{from} → {to} {millis} ms"));
         }
-        Some(format!("mean time under way: {}", shown.join(", ")))
+        let said = || format!("mean time under way: {}", shown.join(", "));
+        (!shown.is_empty()).then(said)
     }
 }
 

@@ -54,11 +54,8 @@ struct Out {
 
 impl Out {
     async fn strike(scene: &Scene, disks: &[(u64, Arc<Disk>)]) -> Result<Self, FaultError> {
-        for (node, disk) in disks {
-            // To see whether it goes: no node is asked about it.
-            let written = disk.probe();
-            written.map_err(disks::failed("writing without fsync", *node))?;
-        }
+        // To see whether it goes. A disk that is full takes none.
+        let probed: Vec<bool> = disks.iter().map(|(_, disk)| disk.probe().is_ok()).collect();
         // No node acknowledges a thing once its disk has failed.
         for (node, disk) in disks {
             let failed = disk.fail().await;
@@ -74,7 +71,7 @@ impl Out {
         let kept = disks.iter().filter(|(_, disk)| disk.take_probe()).count();
         Ok(Self {
             killed,
-            lost: kept == 0,
+            lost: kept == 0 && probed.contains(&true),
         })
     }
 }

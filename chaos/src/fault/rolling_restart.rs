@@ -92,8 +92,8 @@ impl Walk {
                 return;
             }
             if let Err(cause) = self.restart(*node).await {
-                *self.outcome.lock().unwrap_or_else(PoisonError::into_inner) = Some(cause);
-                return;
+                let mut outcome = self.outcome.lock().unwrap_or_else(PoisonError::into_inner);
+                outcome.get_or_insert(cause);
             }
         }
     }
@@ -104,12 +104,13 @@ impl Walk {
             Going::Stop => cluster.stop_node(node).await,
             Going::Kill => cluster.kill_node(node).await,
         };
-        match gone {
-            Ok(()) => cluster.start_node(node).await,
+        if let Err(ClusterError::NotRunning(_)) = gone {
             // Another fault has it, and starts it again.
-            Err(ClusterError::NotRunning(_)) => Ok(()),
-            Err(cause) => Err(cause),
+            return Ok(());
         }
+        // Who does not stop when asked to, as one that is paused, was killed.
+        let started = cluster.start_node(node).await;
+        gone.and(started)
     }
 }
 
