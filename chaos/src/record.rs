@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use call::{Answered, Call, Completion, Invocation, Outcome};
 pub use file::{HistoryError, HistoryReader, HistoryWriter, Operation, Run};
-pub use finals::{Final, FinalBooking, FinalDocument, FinalPayment};
+pub use finals::{Final, FinalBooking, FinalDocument, FinalDue, FinalPayment};
 
 /// Version of the format. A reader refuses later ones.
 pub const FORMAT: u32 = 1;
@@ -73,6 +73,13 @@ pub struct Bounds {
     pub calm_success: f64,
     /// Share of calls that must succeed in the whole run, 0 to 1.
     pub success: f64,
+    /// Calls succeed again so long after the last fault has ended, in milliseconds.
+    pub recover_ms: u64,
+    /// A hold lasts at least this, in milliseconds: only then it may have lapsed. Less than
+    /// was asked for, by what clocks of nodes differ.
+    pub hold_ms: u64,
+    /// Fewest calls that say anything.
+    pub calls: u64,
 }
 
 impl Default for Bounds {
@@ -82,6 +89,9 @@ impl Default for Bounds {
             refuse_ms: 10_000,
             calm_success: 0.9,
             success: 0.2,
+            recover_ms: 10_000,
+            hold_ms: 58_000,
+            calls: 20,
         }
     }
 }

@@ -22,6 +22,8 @@ pub enum Final {
     Document(FinalDocument),
     /// A payment in the provider's own book.
     Payment(FinalPayment),
+    /// What a ledger says is due for a booking.
+    Due(FinalDue),
     /// What could not be read.
     Unread {
         /// What it was.
@@ -65,6 +67,18 @@ pub struct FinalDocument {
     pub digest: String,
     /// Its amenities.
     pub amenities: Vec<String>,
+}
+
+/// What a listing's ledger says is due for a booking.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FinalDue {
+    /// `bkg_…`
+    pub booking: String,
+    /// Its price, in minor units.
+    pub price: u64,
+    /// What its cancellation gives back by the policy, in minor units; `None` if it has not
+    /// been cancelled, or never had a payment.
+    pub refund: Option<u64>,
 }
 
 /// A payment in the provider's own book.
