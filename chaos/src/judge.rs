@@ -1,9 +1,35 @@
 //! Checkers of a history: one promise a file. A checker reads a [`Run`] and nothing else;
 //! each is tested with histories that it must condemn.
+//!
+//! What a run cannot show has no finding: a run without edits says nothing of edits.
+
+mod amenities;
+mod board;
+mod claims;
+mod convergence;
+mod finding;
+mod keys;
+mod linearizable;
+mod liveness;
+mod lost;
+mod payments;
+mod perhaps;
+mod phantom;
+mod sales;
+mod search;
+mod seen;
+mod sessions;
+mod shrink;
+mod steps;
+#[cfg(test)]
+mod tests;
+mod validity;
+mod window;
 
 use serde::{Deserialize, Serialize};
 
 use crate::record::Run;
+use seen::Seen;
 
 /// What a checker finds about a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -41,8 +67,45 @@ pub struct Violated {
     pub calls: Vec<u64>,
 }
 
+type Checker = fn(&Seen<'_>) -> Option<Finding>;
+
+const CHECKERS: [Checker; 12] = [
+    validity::check,
+    linearizable::check_claims,
+    linearizable::check_search,
+    sales::check,
+    lost::check,
+    phantom::check,
+    keys::check,
+    convergence::check,
+    amenities::check,
+    sessions::check,
+    payments::check,
+    liveness::check,
+];
+
 /// Every finding about a run.
 #[must_use]
-pub fn judge(_run: &Run) -> Vec<Finding> {
-    Vec::new()
+pub fn judge(run: &Run) -> Vec<Finding> {
+    let seen = Seen::of(run);
+    CHECKERS.iter().filter_map(|check| check(&seen)).collect()
+}
+
+/// The verdict of all findings together: a broken promise counts before a run that shows
+/// nothing, and that before one that nobody could tell.
+#[must_use]
+pub fn overall(findings: &[Finding]) -> Verdict {
+    let verdicts = findings.iter().map(|finding| finding.verdict);
+    verdicts.max().unwrap_or(Verdict::Invalid)
+}
+
+/// Exit status of a command that ends with these findings: 0 for a pass, 2 where nobody
+/// can tell, 3 where a promise was broken; 1 is for what could not be run.
+#[must_use]
+pub fn exit_code(findings: &[Finding]) -> u8 {
+    match overall(findings) {
+        Verdict::Pass => 0,
+        Verdict::Undecided | Verdict::Invalid => 2,
+        Verdict::Fail => 3,
+    }
 }
