@@ -8,6 +8,7 @@ mod board;
 mod claims;
 mod convergence;
 mod finding;
+mod hashed;
 mod keys;
 mod linearizable;
 mod liveness;

@@ -19,6 +19,9 @@ const SEARCHED: &str = "ledgers are linearizable, whatever they claim";
 /// States that the search may try for one part of a ledger, beside one for each step: some
 /// 160 MiB.
 const STATES_MAX: usize = 4_000_000;
+/// Guesses at the order of steps, and states for each beside one for each step.
+const GUESSES: u32 = 12;
+const SHORT_STATES: usize = 50_000;
 /// Violations that are made small: each takes many searches.
 const SHRUNK_MAX: usize = 3;
 
@@ -79,13 +82,10 @@ impl Judged {
 
     fn search(&mut self, ledger: &Ledger<'_>, story: &Story, states: usize) {
         for part in parts(story) {
-            let mut budget = Budget {
-                states: states + part.len(),
-            };
-            match search(story, &part, &|_| true, &mut budget) {
+            match guessing(story, &part, states) {
                 Found::Order => {}
                 Found::Exhausted => {
-                    let count = counted(budget.states.max(states), "state");
+                    let count = counted(states, "state");
                     let what = format!("{}: no answer after {count}", ledger.listing);
                     self.undecided.push(Violated::new(what, []));
                 }
@@ -117,14 +117,8 @@ impl Judged {
             stuck.call,
             told(stuck)
         );
-        // Whoever reads of a stay wants to know whose it is.
-        let maker = |step: &StepId| {
-            let stay = story.steps[*step as usize].deed.stay();
-            stay.map(|stay| story.stays[stay as usize].take)
-        };
-        let makers = steps.iter().filter_map(maker);
-        let shown = steps.iter().copied().chain(makers);
-        Violated::new(what, shown.map(|step| story.steps[step as usize].call))
+        let calls = steps.iter().map(|step| story.steps[*step as usize].call);
+        Violated::new(what, calls)
     }
 
     fn finding(self, promise: &str) -> Option<Finding> {
@@ -141,6 +135,28 @@ impl Judged {
         };
         Some(Finding::with(promise, verdict, looked_at, violations))
     }
+}
+
+/// Searches with several guesses for a short while each, and then with patience: a wrong
+/// turn costs much, and each guess takes others.
+fn guessing(story: &Story, part: &[StepId], states: usize) -> Found {
+    let mut found = Found::Exhausted;
+    for guess in 0..=GUESSES {
+        let patience = if guess == GUESSES {
+            states
+        } else {
+            SHORT_STATES
+        };
+        let mut budget = Budget {
+            states: patience + part.len(),
+            guess: guess % GUESSES,
+        };
+        found = search(story, part, &|_| true, &mut budget);
+        if found != Found::Exhausted {
+            break;
+        }
+    }
+    found
 }
 
 /// How long a hold lasts at least: no time at all where clocks were tampered with.

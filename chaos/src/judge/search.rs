@@ -12,9 +12,10 @@
 //!   would hide a wrong turn, which shows only far away.
 
 use std::collections::{HashSet, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use super::board::{Board, Stand, Undo};
+use super::hashed::{Hashed, hash_of};
 use super::perhaps::Perhaps;
 use super::steps::{Deed, Night, StayId, Step, StepId, Story};
 use super::window::Window;
@@ -34,6 +35,8 @@ pub(super) enum Found {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Budget {
     pub(super) states: usize,
+    /// Which guesses to make at what comes first; 0 for the order of answers.
+    pub(super) guess: u32,
 }
 
 /// Looks for an order of `steps`. Those that are not `certain` may be left out, and may
@@ -54,6 +57,7 @@ pub(super) fn search(
         hash: 0,
         tried: HashSet::default(),
         furthest: (0, 0),
+        guess: budget.guess,
     };
     search.run(budget)
 }
@@ -106,6 +110,7 @@ struct Search<'s> {
     tried: HashSet<u128, BuildHasherDefault<Hashed>>,
     /// Most steps that were done, and the step that was due then.
     furthest: (usize, StepId),
+    guess: u32,
 }
 
 impl<'s> Search<'s> {
@@ -201,6 +206,7 @@ impl<'s> Search<'s> {
             return;
         };
         let (mut choices, mut needed) = (Vec::new(), Vec::new());
+        let mut urgent: Option<&Step> = None;
         let mut next = self.window.first();
         while let Some(place) = next {
             let id = self.window.steps[place as usize];
@@ -211,13 +217,24 @@ impl<'s> Search<'s> {
                     place: Some(place),
                 });
             } else {
+                // Where there is one unit, who comes first follows by itself.
+                let first = urgent.is_none_or(|urgent| step.until_us < urgent.until_us);
+                if first && self.board.story.units > 1 {
+                    urgent = Some(step);
+                }
                 let mut helpful = Vec::new();
                 self.help(step, deadline_us, &mut helpful);
                 needed.extend(helpful.into_iter().map(|help| (help, step.from_us)));
             }
             next = self.window.after(place);
         }
-        choices.sort_by_key(|choice| self.step(choice.step).until_us);
+        choices.sort_by_key(|choice| {
+            let step = self.step(choice.step);
+            {
+                let away = urgent.map_or(0, |urgent| self.takes_away(step, urgent));
+                (away, step.until_us - self.guessed_us(choice.step))
+            }
+        });
         branches.push(Branch {
             choices,
             late: VecDeque::new(),
@@ -240,6 +257,46 @@ impl<'s> Search<'s> {
             branch
                 .late
                 .push_back(way.chain([Choice { step, place: None }]).collect());
+        }
+    }
+
+    /// How much sooner than its answer a step is guessed to come.
+    fn guessed_us(&self, id: StepId) -> u64 {
+        let step = self.step(id);
+        let [chance, ..] = hash_of(id ^ self.guess.rotate_right(8)).to_le_bytes();
+        let part = if self.guess == 0 {
+            0
+        } else {
+            u64::from(chance)
+        };
+        (step.until_us - step.from_us) / 256 * part
+    }
+
+    /// How much further a step takes the board from where another can be done: a guess at
+    /// which comes first, and no more.
+    fn takes_away(&self, step: &Step, urgent: &Step) -> i64 {
+        let (stay, by) = match step.deed {
+            Deed::Take(stay) => (stay, 1),
+            Deed::Cancel(stay) | Deed::Release(stay) | Deed::Fall(stay) => (stay, -1),
+            _ => return 0,
+        };
+        let (from, until) = self.board.story.stays[stay as usize].nights;
+        let meets = |other: (Night, Night)| other.0 < until && from < other.1;
+        match &urgent.deed {
+            Deed::Free(nights) => {
+                let nights = nights
+                    .iter()
+                    .filter(|(night, _)| meets((*night, *night + 1)));
+                let further = nights.map(|(night, free)| {
+                    let taken = i64::from(self.board.story.units) - i64::from(*free);
+                    let lacks = taken - i64::try_from(self.board.at(*night).len()).unwrap_or(0);
+                    (lacks - by).abs() - lacks.abs()
+                });
+                further.sum()
+            }
+            Deed::Taken(first, last) if meets((*first, *last)) => -by,
+            Deed::Take(other) if meets(self.board.story.stays[*other as usize].nights) => by,
+            _ => 0,
         }
     }
 
@@ -340,33 +397,4 @@ impl<'s> Search<'s> {
             self.make_room(stay, deadline_us, helpful);
         }
     }
-}
-
-/// Hashes what is a hash already.
-#[derive(Default)]
-struct Hashed(u64);
-
-impl Hasher for Hashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        let (half, _) = bytes.split_at(bytes.len().min(8));
-        self.0 = half
-            .iter()
-            .fold(self.0, |hash, byte| hash << 8 | u64::from(*byte));
-    }
-}
-
-/// Stands for a step in the hash of a set.
-fn hash_of(step: StepId) -> u128 {
-    let half = |salt: u64| {
-        // SplitMix64: every bit of the number changes half of the result's.
-        let mut mixed = (u64::from(step) + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ salt;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        u128::from(mixed ^ (mixed >> 31))
-    };
-    half(0) << 64 | half(0xD1B5_4A32_D192_ED03)
 }

@@ -2,7 +2,8 @@
 //!
 //! A step is not taken away but held to be uncertain: it may have happened, at any time
 //! after its call, or not. So whatever is left could never be explained by what was left
-//! out, and each set that fails is a proof by itself.
+//! out, and each set that fails is a proof by itself. Whoever is certain of what became of a
+//! stay is certain of the stay.
 
 use super::search::{Budget, Found, search};
 use super::steps::{StepId, Story};
@@ -41,8 +42,13 @@ pub(super) fn shrink(story: &Story, steps: &[StepId], stuck: StepId) -> Smallest
     shrinking.accept(early);
     let mut chunk = shrinking.smallest.steps.len() / 2;
     while chunk > 0 {
+        let before = shrinking.smallest.steps.len();
         shrinking.without_chunks(chunk);
-        chunk = (chunk / 2).min(shrinking.smallest.steps.len() / 2);
+        let after = shrinking.smallest.steps.len();
+        // A stay can be left out once nothing is certain of what became of it.
+        if chunk > 1 || after == before {
+            chunk = (chunk / 2).min(after / 2);
+        }
     }
     shrinking.smallest
 }
@@ -68,17 +74,23 @@ impl Shrinking<'_> {
     }
 
     /// Takes these for the smallest if there is no order of them.
-    fn accept(&mut self, fewer: Vec<StepId>) -> bool {
+    fn accept(&mut self, mut fewer: Vec<StepId>) -> bool {
+        let mut is_certain = vec![false; self.story.steps.len()];
+        for step in &fewer {
+            is_certain[*step as usize] = true;
+            if let Some(stay) = self.story.steps[*step as usize].deed.stay() {
+                is_certain[self.story.stays[stay as usize].take as usize] = true;
+            }
+        }
+        let all = self.smallest.steps.iter().copied();
+        fewer = all.filter(|step| is_certain[*step as usize]).collect();
         if self.tries == 0 || fewer.len() == self.smallest.steps.len() {
             return false;
         }
         self.tries -= 1;
-        let mut is_certain = vec![false; self.story.steps.len()];
-        for step in &fewer {
-            is_certain[*step as usize] = true;
-        }
         let mut budget = Budget {
             states: fewer.len() + STATES_OF_TRY,
+            guess: 0,
         };
         let certain = |step: StepId| is_certain[step as usize];
         match search(self.story, self.steps, &certain, &mut budget) {

@@ -369,7 +369,10 @@ fn search_agrees_with_a_model_that_tries_everything() {
         let seen = Seen::of(&run);
         let story = Story::of(&seen.ledgers[0], units, HOLD_US).expect("all is known");
         let steps: Vec<u32> = (0..).take(story.steps.len()).collect();
-        let mut budget = Budget { states: 100_000 };
+        let mut budget = Budget {
+            states: 100_000,
+            guess: 0,
+        };
         let found = search(&story, &steps, &|_| true, &mut budget);
         let state = State {
             clock_us: 0,
@@ -414,4 +417,41 @@ fn search_agrees_with_a_model_that_tries_everything() {
         (seeds / 10..seeds * 9 / 10).contains(&explained),
         "{explained}"
     );
+}
+
+/// Whatever is held to be uncertain: what has an order keeps it.
+#[test]
+fn fewer_certain_steps_have_an_order_all_the_more() {
+    for seed in 0..5_000 {
+        let (run, units) = history(seed);
+        let seen = Seen::of(&run);
+        let story = Story::of(&seen.ledgers[0], units, HOLD_US).expect("all is known");
+        let steps: Vec<u32> = (0..).take(story.steps.len()).collect();
+        let find = |mask: u64| {
+            let mut budget = Budget {
+                states: 100_000,
+                guess: 0,
+            };
+            // Who is certain of what became of a stay is certain of the stay.
+            let certain = |step: u32| {
+                let of = |other: &u32| {
+                    let stay = story.steps[*other as usize].deed.stay();
+                    let take = stay.map(|stay| story.stays[stay as usize].take);
+                    mask >> *other & 1 == 1 && take == Some(step)
+                };
+                mask >> step & 1 == 1 || steps.iter().any(of)
+            };
+            search(&story, &steps, &certain, &mut budget)
+        };
+        if find(u64::MAX) == Found::Order {
+            for mask in 0..1 << steps.len() {
+                assert_eq!(
+                    find(mask),
+                    Found::Order,
+                    "seed {seed}, {mask:b} of {:#?}",
+                    story
+                );
+            }
+        }
+    }
 }
