@@ -19,6 +19,7 @@ mod live;
 mod observe;
 pub mod record;
 mod relay;
+pub mod report;
 mod smoke;
 mod until;
 mod wan;
