@@ -1,5 +1,6 @@
 //! Reports of runs that are made up, with every verdict.
 
+mod browser;
 mod escaping;
 mod junit;
 mod sample;
