@@ -1,8 +1,8 @@
 //! A client that reads and costs little: one connection, one request under way, and of an
 //! answer no more looked at than HTTP asks for.
 //!
-//! The clients share the machine with the node. What a general one spends on an answer is
-//! more than the node does for a listing that is hot: it would measure itself.
+//! The clients share the machine with the node, in one thread. A general one, which reads the
+//! JSON too, may be slower than the node is with a listing that is hot: it would measure itself.
 
 use anyhow::{Context, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
