@@ -9,6 +9,7 @@ mod disk;
 mod error;
 mod files;
 mod node;
+mod provider;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub(crate) use disk::Disk;
 pub use error::ClusterError;
 pub(crate) use error::io;
 pub use node::RunningNode;
+pub use provider::{Deed, PaymentBalance, SandboxProvider};
 pub(crate) use shared::Without;
 
 use crate::layout::WanPlan;
@@ -64,7 +66,7 @@ impl LocalCluster {
     /// # Errors
     /// [`ClusterError`] with the last lines of the log of a node that does not start.
     pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
-        let mut cluster = Self::prepare(options).await?;
+        let cluster = Self::prepare(options).await?;
         cluster.launch().await?;
         Ok(cluster)
     }
@@ -93,7 +95,7 @@ impl LocalCluster {
     ///
     /// # Errors
     /// [`ClusterError`] with the last lines of the log of a node that does not start.
-    pub async fn launch(&mut self) -> Result<(), ClusterError> {
+    pub async fn launch(&self) -> Result<(), ClusterError> {
         for id in self.ids() {
             self.spawn(id)?;
         }

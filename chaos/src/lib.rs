@@ -7,6 +7,7 @@
 //! What it is not: it never looks inside a node. It sees what clients and operators
 //! see.
 
+mod campaign;
 mod check;
 mod cluster;
 mod engine;
@@ -16,24 +17,31 @@ pub mod judge;
 mod layout;
 mod link;
 mod live;
+mod load;
 mod observe;
 pub mod record;
 mod relay;
 pub mod report;
+mod scenario;
 mod smoke;
 mod until;
 mod wan;
 
+pub use campaign::{CampaignError, CampaignOptions, run_campaign};
 pub use check::{
     EditTally, RaceFindings, StandingBooking, Unread, Verdict, Violation, check_bookings_durable,
     check_convergence, check_edits_accepted, check_edits_durable, check_no_quorum, check_races,
     check_readable, check_single_sale,
 };
-pub use cluster::{ClusterError, ClusterOptions, LocalCluster, RunningNode};
+pub use cluster::{
+    ClusterError, ClusterOptions, Deed, LocalCluster, PaymentBalance, RunningNode, SandboxProvider,
+};
 pub use history::{Booked, Edit, History, Links, Outcome, Race, Sale};
 pub use layout::{NodePlan, RegionPlan, WanPlan};
 pub use link::{Bandwidth, Burst, Impairment, Lateness, LinkModel, LinkState, Reorder, Traffic};
 pub use live::{LiveSample, LiveWorkload};
+pub use load::{Kind, Pace, Workload};
+pub use scenario::{ClusterSpec, RunSpec, Scenario, ScenarioError};
 pub use smoke::{Latency, RegionReport, SmokeError, SmokeOptions, SmokeReport, run_smoke};
 pub use until::{NotInTime, until};
 pub use wan::{Laid, NodePair, Wan};

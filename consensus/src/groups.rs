@@ -254,6 +254,12 @@ impl Groups {
         self.inner.awake.len()
     }
 
+    /// Groups awake that this node led when they were last looked at.
+    #[must_use]
+    pub fn led(&self) -> u32 {
+        self.inner.shared.leads.load(Ordering::Relaxed)
+    }
+
     /// What has happened to the groups of this node since it started.
     #[must_use]
     pub fn stats(&self) -> GroupStats {

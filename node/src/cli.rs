@@ -1,9 +1,13 @@
 //! The command line: what can be asked, not how it is done.
 
+mod chaos;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use meridian_regions::{ClusterName, NodeId, RegionId};
+
+pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
 
 /// Environment variable with the API's address.
 const API_VARIABLE: &str = "MERIDIAN_API";
@@ -45,6 +49,9 @@ pub(crate) enum Command {
     Rebalance(RebalanceArgs),
     /// Let a node that has lost its records come back at its next start, without them.
     Rejoin(RejoinArgs),
+    /// Break a cluster on purpose, and come back with a verdict.
+    #[command(subcommand)]
+    Chaos(ChaosCommand),
     /// Serve a payment provider that moves no money and misbehaves on request.
     SandboxPayments(SandboxPaymentsArgs),
     /// Make the cluster's authority and the nodes' certificates.

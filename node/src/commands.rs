@@ -2,6 +2,7 @@
 
 mod booking;
 mod cert;
+mod chaos;
 mod listing;
 mod moves;
 mod rejoin;
@@ -18,7 +19,9 @@ use anyhow::Context;
 use crate::cli::Command;
 use crate::{demo, import};
 
-/// Exit status of a demo whose promises were broken.
+/// Exit status of a chaos run that shows nothing.
+const UNCLEAR: u8 = 2;
+/// Exit status of a demo, or a chaos run, whose promises were broken.
 const PROMISE_BROKEN: u8 = 3;
 /// Exit status of what was interrupted, as shells have it: 128 and SIGINT's number.
 const INTERRUPTED: u8 = 130;
@@ -28,8 +31,10 @@ const INTERRUPTED: u8 = 130;
 pub(crate) enum Done {
     /// As asked.
     Well,
-    /// The demo found a broken promise.
+    /// A broken promise was found.
     PromiseBroken,
+    /// The run shows nothing: neither that promises are kept nor that they are broken.
+    Unclear,
     /// Somebody ended it before it came to a verdict.
     Interrupted,
 }
@@ -37,6 +42,7 @@ pub(crate) enum Done {
 pub(crate) fn run(command: Command) -> ExitCode {
     match dispatch(command) {
         Ok(Done::Well) => ExitCode::SUCCESS,
+        Ok(Done::Unclear) => ExitCode::from(UNCLEAR),
         Ok(Done::PromiseBroken) => ExitCode::from(PROMISE_BROKEN),
         Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
@@ -63,6 +69,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
             block_on(moves::rebalance(arguments, out))?.map(|()| Done::Well)
         }
         Command::Rejoin(arguments) => rejoin::run(&arguments, out).map(|()| Done::Well),
+        Command::Chaos(command) => block_on(chaos::run(command, out))?,
         Command::SandboxPayments(arguments) => {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)
         }

@@ -5,7 +5,7 @@ mod dates;
 mod folder;
 mod interrupt;
 mod listings;
-mod program;
+pub(crate) mod program;
 mod screen;
 
 use std::collections::BTreeMap;
@@ -19,10 +19,11 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::cli::DemoArgs;
 use crate::commands::Done;
-use folder::Folder;
-use interrupt::Interrupt;
 use listings::Source;
-use screen::Screen;
+
+pub(crate) use folder::Folder;
+pub(crate) use interrupt::Interrupt;
+pub(crate) use screen::Screen;
 
 /// How often the live line is written.
 const LIVE_EVERY: Duration = Duration::from_secs(1);

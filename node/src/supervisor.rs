@@ -238,8 +238,7 @@ pub(crate) fn assemble(
     let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
     let returns = folder.returns().map(str::to_owned);
-    let replica = Replica::open(replica_options(&config, &topology, &peers, returns.clone()))
-        .context("cannot open the listings' database")?;
+    let replica = open_replica(&config, &topology, &peers, returns.clone())?;
     let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
     options.peers = peers;
     let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
@@ -278,8 +277,8 @@ pub(crate) fn assemble(
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
     settling::start(&bookings, &groups, tracker, background);
-    let rate = config.bookings.moves_per_second_max;
-    let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), rate);
+    let pace = config.bookings.moves_per_second_max;
+    let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), pace);
     mover.start(returns.as_deref(), tracker, background);
     Ok(Arc::new(Node {
         admission: Admission::new(config.limits.requests_in_flight),
@@ -312,6 +311,16 @@ pub(crate) fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<Peer
             address: member.peer.clone(),
         })
         .collect()
+}
+
+fn open_replica(
+    config: &Config,
+    topology: &Topology,
+    peers: &[PeerAddress],
+    returns: Option<String>,
+) -> anyhow::Result<Replica> {
+    Replica::open(replica_options(config, topology, peers, returns))
+        .context("cannot open the listings' database")
 }
 
 pub(crate) fn replica_options(

@@ -39,7 +39,7 @@ impl Scenario {
 
     /// The same, with links and settings of one's own.
     pub(crate) async fn start_with(plan: WanPlan, settings: Vec<String>) -> Self {
-        let mut scenario = Self::prepare(plan, settings).await;
+        let scenario = Self::prepare(plan, settings).await;
         scenario.cluster.launch().await.expect("it starts");
         scenario
     }
@@ -60,7 +60,7 @@ impl Scenario {
     /// The same as [`Scenario::with_a_second_node`], which is given no voters yet.
     pub(crate) async fn with_a_joining_node() -> Self {
         let plan = WanPlan::scaled_down(LINK_DIVISOR).with_node(4, "ap-southeast");
-        let mut scenario = Self::prepare(plan, Vec::new()).await;
+        let scenario = Self::prepare(plan, Vec::new()).await;
         for node in scenario.cluster.ids() {
             scenario.change_topology(node, 1, 4, "joining");
         }

@@ -2,6 +2,7 @@
 //! property. The links are real in kind and an eighth as long as in the demo.
 
 mod bookings;
+mod chaos;
 mod command_line;
 mod contract;
 mod durability;

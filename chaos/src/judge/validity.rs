@@ -25,6 +25,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     flaws.extend(failed.map(|one| format!("{} of {} did not take effect", one.fault, one.target)));
     flaws.extend(too_little(run));
     flaws.extend(unread(run));
+    flaws.extend(late(run));
     let verdict = if flaws.is_empty() {
         Verdict::Pass
     } else {
@@ -83,6 +84,21 @@ fn too_little(run: &Run) -> Vec<String> {
         ));
     }
     flaws
+}
+
+/// Whether the emulator of the links kept its delays: else a slow link was the machine's.
+fn late(run: &Run) -> Option<String> {
+    let bound_ms = run.header.bounds.late_ms;
+    run.finals.iter().find_map(|one| match one {
+        Final::Links { late_p99_us, .. } if *late_p99_us > bound_ms * 1_000 => Some(format!(
+            "of 100 datagrams one was let out {:.1} ms late or more, {bound_ms} ms are borne",
+            *late_p99_us as f64 / 1_000.0
+        )),
+        Final::Links { dropped, .. } if *dropped > 0 => Some(format!(
+            "the system threw {dropped} datagrams away before the links could take them"
+        )),
+        _ => None,
+    })
 }
 
 /// What should have been read in the end, and was not.

@@ -24,6 +24,15 @@ pub enum Final {
     Payment(FinalPayment),
     /// What a ledger says is due for a booking.
     Due(FinalDue),
+    /// How well the emulator of the links has kept its delays.
+    Links {
+        /// What 99 of 100 datagrams were not later than, in microseconds.
+        late_p99_us: u64,
+        /// The latest of all.
+        late_max_us: u64,
+        /// Datagrams that the system threw away before the emulator could take them.
+        dropped: u64,
+    },
     /// What could not be read.
     Unread {
         /// What it was.

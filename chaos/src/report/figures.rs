@@ -9,7 +9,7 @@ use super::failing::{Failing, failing};
 use super::rest::Rest;
 use super::samples::{Region, regions};
 use super::spans::{Span, spans};
-use crate::judge::{Finding, Verdict};
+use crate::judge::{Finding, Verdict, overall};
 use crate::record::{Header, Run};
 
 /// Version of the JSON. Fields may come; a changed or missing one is a later version.
@@ -68,12 +68,6 @@ impl<'a> Figures<'a> {
             rest: Rest::of(run),
         }
     }
-}
-
-/// The worst of all findings. A run of which nothing was judged shows nothing.
-fn overall(findings: &[Finding]) -> Verdict {
-    let worst = findings.iter().map(|finding| finding.verdict).max();
-    worst.unwrap_or(Verdict::Invalid)
 }
 
 fn verdicts(findings: &[Finding]) -> Verdicts {
