@@ -18,7 +18,9 @@ mod hashing;
 mod health;
 mod ids;
 mod listing_id;
+mod phi;
 mod placement;
+mod round_trip;
 mod shard;
 mod time;
 mod topology;
@@ -30,9 +32,11 @@ pub use ids::{
     BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,
 };
 pub use listing_id::ListingId;
+pub use phi::PhiAccrual;
 pub use placement::{
     PlacementError, Survival, balance_voters, owner_in_home, place_voters, replace_voters,
 };
+pub use round_trip::RoundTrip;
 pub use shard::{SHARD_COUNT, ShardId};
 pub use time::{Hlc, UnixNanos};
 pub use topology::{Node, NodeState, Region, RegionVoters, Topology, TopologyError};
