@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::mesh::Mesh;
 use crate::peers::Peers;
+use crate::pulse::echo;
 use crate::server::Server;
 use crate::tls::certified_identity;
 use crate::{MeshService, NodeIdentity};
@@ -140,7 +141,8 @@ impl Acceptor {
         if let Some(replaced) = replaced {
             replaced.close(CLOSE_REPLACED.into(), b"replaced by a newer connection");
         }
-        self.server.serve(&connection, &peer).await;
+        // Both end with the connection.
+        tokio::join!(self.server.serve(&connection, &peer), echo(&connection));
         let mut served = self.served();
         if served
             .get(&node)

@@ -128,7 +128,13 @@ impl Dialler {
         let since = Instant::now();
         tracing::info!(peer = %self.node, rtt = ?connection.rtt(), "connected to peer");
         self.peers.connected(peer, connection.clone());
-        let reason = connection.closed().await;
+        // Ends with the connection. A peer sends nothing back but beats.
+        let reason = loop {
+            match connection.read_datagram().await {
+                Ok(echo) => peer.echoed(&echo),
+                Err(reason) => break reason,
+            }
+        };
         self.peers.disconnected(peer, reason.to_string());
         tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
         since.elapsed()

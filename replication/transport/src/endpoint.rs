@@ -24,6 +24,9 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
 /// until it has been acknowledged. All bulk streams together cannot fill it, so that
 /// there is room for Raft even if nobody reads from any of them.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 48 * 1_024 * 1_024;
+/// Datagrams that wait to be read, and to be sent: a few beats of one peer, and nothing else.
+/// Of more, the oldest are dropped.
+const DATAGRAM_BYTES_MAX: usize = 4 * 1_024;
 /// Taken for the round trip until one is measured: a little above the longest that
 /// we plan for, so that a first packet is not repeated in vain, and less than QUIC's
 /// 333 ms (RFC 9002, section 6.2.2), so that a lost one is repeated sooner.
@@ -87,7 +90,8 @@ fn transport(options: &MeshOptions) -> Result<Arc<TransportConfig>, MeshError> {
     transport
         .max_concurrent_bidi_streams(STREAMS_MAX.into())
         .max_concurrent_uni_streams(0_u32.into())
-        .datagram_receive_buffer_size(None)
+        .datagram_receive_buffer_size(Some(DATAGRAM_BYTES_MAX))
+        .datagram_send_buffer_size(DATAGRAM_BYTES_MAX)
         .stream_receive_window(STREAM_WINDOW_BYTES.into())
         .receive_window(CONNECTION_WINDOW_BYTES.into())
         .send_window(CONNECTION_WINDOW_BYTES.into())

@@ -26,6 +26,7 @@ mod dialler;
 mod endpoint;
 mod error;
 mod frame;
+mod heartbeat;
 mod https;
 mod identity;
 mod mesh;

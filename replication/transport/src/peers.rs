@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use meridian_regions::{NodeId, Pulse, RegionId};
+use meridian_regions::{NodeId, PhiAccrual, Pulse, RegionId, RoundTrip};
 use quinn::Connection;
 use tokio::sync::watch;
 
 use crate::budget::{Budgets, outgoing};
+use crate::heartbeat::Heartbeat;
 use crate::{CallError, NodeIdentity, PeerAddress};
 
 /// How it stands with a peer.
@@ -25,13 +26,28 @@ pub struct PeerStatus {
     pub connected: bool,
     /// How long it has been heard without too long a silence; `None` if it is silent.
     pub alive_for: Option<Duration>,
-    /// Smoothed round trip of that connection.
+    /// Smoothed round trip of that connection: of beats, four a second; of QUIC's
+    /// acknowledgements, with no deviation, before the first beat has been answered.
     pub rtt: Option<Duration>,
+    /// Its smoothed mean deviation.
+    pub rtt_deviation: Option<Duration>,
+    /// How much the silence since the last answered beat speaks for its death: see
+    /// [`PhiAccrual`]. `None` without a connection, or before a beat has been answered.
+    pub phi: Option<f64>,
     /// How long it has been so.
     pub since: Duration,
     /// Without a connection: why the last attempt failed, or the last connection
     /// ended, in words for an operator.
     pub last_error: Option<String>,
+}
+
+impl PeerStatus {
+    /// Whether requests are worth sending to it: it is connected, and its silence is not
+    /// suspicious.
+    #[must_use]
+    pub fn is_reachable(&self) -> bool {
+        self.connected && self.phi.is_none_or(|phi| phi < PhiAccrual::SUSPECTED)
+    }
 }
 
 /// Every other node of the cluster.
@@ -63,7 +79,7 @@ struct Link {
 
 #[derive(Debug)]
 enum LinkState {
-    Up(Connection),
+    Up(Connection, Heartbeat),
     Down { error: Option<String> },
 }
 
@@ -114,13 +130,22 @@ impl Peers {
         }
     }
 
+    /// Sends every connected peer a beat; `late` is how much later than it should have been.
+    pub(crate) fn beat(&self, late: Duration) {
+        let now = Instant::now();
+        for peer in self.by_node.values() {
+            peer.link().beat(late, now);
+        }
+    }
+
     pub(crate) fn connectivity(&self) -> watch::Receiver<u64> {
         self.connectivity.subscribe()
     }
 
     /// Offers a connection to callers.
     pub(crate) fn connected(&self, peer: &Peer, connection: Connection) {
-        self.change(peer, LinkState::Up(connection));
+        let heartbeat = Heartbeat::new(Instant::now());
+        self.change(peer, LinkState::Up(connection, heartbeat));
     }
 
     /// Takes note that there is no connection, and why.
@@ -141,7 +166,7 @@ impl Peers {
             }
             match &state {
                 // It has just proven who it is.
-                LinkState::Up(_) => link.pulse.heard(now),
+                LinkState::Up(..) => link.pulse.heard(now),
                 LinkState::Down { .. } => link.pulse.lost(),
             }
             link.datagrams = 0;
@@ -153,7 +178,7 @@ impl Peers {
 
 impl Link {
     fn feel_pulse(&mut self, now: Instant) {
-        let LinkState::Up(connection) = &self.state else {
+        let LinkState::Up(connection, _) = &self.state else {
             return;
         };
         let datagrams = connection.stats().udp_rx.datagrams;
@@ -161,6 +186,18 @@ impl Link {
             self.datagrams = datagrams;
             self.pulse.heard(now);
         }
+    }
+
+    fn beat(&mut self, late: Duration, now: Instant) {
+        let LinkState::Up(connection, heartbeat) = &mut self.state else {
+            return;
+        };
+        if !late.is_zero() {
+            heartbeat.paused(late, now);
+        }
+        // Whoever takes no datagrams is of an earlier version: the connection stands
+        // without beats. If there is no room, the next one tells as much.
+        let _ = connection.send_datagram(heartbeat.beat(now));
     }
 }
 
@@ -186,10 +223,17 @@ impl Peer {
     /// The connection, as long as it stands.
     pub(crate) fn connection(&self) -> Option<Connection> {
         match &self.link().state {
-            LinkState::Up(connection) if connection.close_reason().is_none() => {
+            LinkState::Up(connection, _) if connection.close_reason().is_none() => {
                 Some(connection.clone())
             }
-            LinkState::Up(_) | LinkState::Down { .. } => None,
+            LinkState::Up(..) | LinkState::Down { .. } => None,
+        }
+    }
+
+    /// Takes in a beat that has come back.
+    pub(crate) fn echoed(&self, echo: &[u8]) {
+        if let LinkState::Up(_, heartbeat) = &mut self.link().state {
+            heartbeat.echoed(echo, Instant::now());
         }
     }
 
@@ -205,16 +249,28 @@ impl Peer {
 
     fn status(&self) -> PeerStatus {
         let connection = self.connection();
+        let now = Instant::now();
         let link = self.link();
+        let heartbeat = match &link.state {
+            LinkState::Up(_, heartbeat) if connection.is_some() => Some(heartbeat),
+            LinkState::Up(..) | LinkState::Down { .. } => None,
+        };
+        let beaten = heartbeat.and_then(Heartbeat::round_trip);
         PeerStatus {
             node: self.identity.node,
             region: self.identity.region.clone(),
             connected: connection.is_some(),
-            alive_for: link.pulse.alive_for(Instant::now()),
-            rtt: connection.map(|connection| connection.rtt()),
+            alive_for: link.pulse.alive_for(now),
+            rtt: beaten
+                .map(|beaten| beaten.mean)
+                .or_else(|| connection.map(|connection| connection.rtt())),
+            rtt_deviation: beaten.map(|RoundTrip { deviation, .. }| deviation),
+            phi: heartbeat.and_then(|heartbeat| heartbeat.phi(now)),
             since: link.changed_at.elapsed(),
             last_error: match &link.state {
-                LinkState::Up(connection) => connection.close_reason().map(|why| why.to_string()),
+                LinkState::Up(connection, _) => {
+                    connection.close_reason().map(|why| why.to_string())
+                }
                 LinkState::Down { error } => error.clone(),
             },
         }

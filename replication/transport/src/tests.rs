@@ -1,5 +1,6 @@
 //! Nodes on loopback, with real certificates and real QUIC.
 
+mod beats;
 mod calls;
 mod cluster;
 mod floods;

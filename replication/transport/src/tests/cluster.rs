@@ -8,6 +8,7 @@ use bytes::Bytes;
 use meridian_regions::NodeId;
 use quinn::Connection;
 use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -147,6 +148,17 @@ impl Running {
         let peer = self.until(|peer| peer.last_error.is_some()).await;
         peer.last_error.expect("just seen")
     }
+}
+
+/// A node in a runtime of its own, so that it can be killed: no goodbye, no task left.
+pub(super) fn killable(cluster: &Cluster) -> (Runtime, Running) {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let node = runtime.block_on(async { cluster.start_node(2) });
+    (runtime, node)
 }
 
 pub(super) fn node(id: u64) -> NodeId {

@@ -4,10 +4,10 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use quinn::Connection;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use super::cluster::{Cluster, DEADLINE, Running, node};
+use super::cluster::{Cluster, DEADLINE, Running, killable, node};
 use super::raw::{endpoint_with, knock};
 use crate::{Channel, MeshError};
 
@@ -46,17 +46,6 @@ async fn stopped_peer_says_so_and_is_found_again() {
     one.until_connected().await;
     answers(&one).await;
     tokio::join!(one.stop(), two.stop());
-}
-
-/// A node in a runtime of its own, so that it can be killed: no goodbye, no task left.
-fn killable(cluster: &Cluster) -> (Runtime, Running) {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .expect("a runtime");
-    let node = runtime.block_on(async { cluster.start_node(2) });
-    (runtime, node)
 }
 
 #[test]
