@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -113,6 +114,17 @@ impl Wan {
         self.cut_where(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
     }
 
+    /// Makes the links between two regions longer, both ways, until they are mended.
+    pub fn stretch(&self, one: &str, other: &str, round_trip: Duration) {
+        let pairs = self.between(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
+        for pair in pairs {
+            if let Some(direction) = self.directions.get(&pair) {
+                let longer = (round_trip / 2).saturating_sub(direction.healthy.delay);
+                self.lay(&[pair], Impairment::Delay(longer));
+            }
+        }
+    }
+
     /// Mends every link: whatever was laid over any of them is lifted.
     pub fn heal(&self) {
         let pairs = self.stack.clear();
@@ -154,11 +166,13 @@ impl Wan {
     }
 
     fn cut_where(&self, which: impl Fn(&str, &str) -> bool) {
-        let pairs: Vec<NodePair> = self
-            .directions()
+        self.lay(&self.between(which), Impairment::Cut);
+    }
+
+    fn between(&self, which: impl Fn(&str, &str) -> bool) -> Vec<NodePair> {
+        self.directions()
             .filter(|(from, to)| which(self.region(*from), self.region(*to)))
-            .collect();
-        self.lay(&pairs, Impairment::Cut);
+            .collect()
     }
 
     /// Has directions be what is laid over them.
