@@ -3,6 +3,7 @@
 //! Names are constants with their unit; labels are routes, regions and outcomes,
 //! never listing ids.
 
+mod links;
 mod reads;
 
 use std::time::Duration;
@@ -15,6 +16,7 @@ use prometheus::{
 
 use crate::admin::saga_counts;
 use crate::node::Node;
+use links::Links;
 use reads::ReadMetrics;
 
 const REQUESTS: &str = "meridian_http_requests_total";
@@ -46,6 +48,7 @@ pub(crate) struct Metrics {
     request_seconds: HistogramVec,
     lag_ms: IntGaugeVec,
     peers_connected: IntGauge,
+    links: Links,
     entries_applied: IntGauge,
     entries_logged: IntGauge,
     quarantined: IntGauge,
@@ -133,6 +136,7 @@ impl Metrics {
                 RETURNING,
                 "1 while this node comes back without its records",
             )?,
+            links: Links::register(&registry)?,
             registry,
             requests,
             request_seconds,
@@ -210,13 +214,10 @@ impl Metrics {
         let (open, stuck) = saga_counts(&node.bookings.sagas());
         set(&self.sagas.with_label_values(&["open"]), open);
         set(&self.sagas.with_label_values(&["stuck"]), stuck);
-        let connected = node
-            .mesh
-            .peers()
-            .iter()
-            .filter(|peer| peer.connected)
-            .count();
+        let peers = node.mesh.peers();
+        let connected = peers.iter().filter(|peer| peer.connected).count();
         set(&self.peers_connected, connected as u64);
+        self.links.sample(&peers);
         for origin in node.replica.lag() {
             if let Some(lag) = origin.lag {
                 let lag_ms = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);

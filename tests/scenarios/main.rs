@@ -15,6 +15,7 @@ mod guests;
 mod harness;
 mod listings;
 mod moves;
+mod nearest;
 mod payments;
 mod provider;
 mod repeats;

@@ -24,7 +24,10 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
                 "region": peer.region,
                 "connected": peer.connected,
                 "alive_ms": millis(peer.alive_for),
+                "reachable": peer.is_reachable(),
                 "rtt_ms": peer.rtt.map(|rtt| rtt.as_secs_f64() * 1e3),
+                "rtt_deviation_ms": peer.rtt_deviation.map(|off| off.as_secs_f64() * 1e3),
+                "phi": peer.phi,
             })
         })
         .collect();

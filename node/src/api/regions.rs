@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use meridian_regions::{Node as Member, NodeState, Region};
+use meridian_transport::PeerStatus;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -89,14 +90,20 @@ fn nearest_first(mut measured: Vec<(&Region, Option<Duration>)>) -> Vec<&Region>
     measured.into_iter().map(|(region, _)| region).collect()
 }
 
-/// The least round trip to a node of a region; `None` where none is connected.
+/// The least round trip to a node of a region; `None` where none is reached.
 fn round_trip(node: &Node, region: &Region) -> Option<Duration> {
     if region.id == node.identity.region {
         return Some(Duration::ZERO);
     }
-    let peers = node.mesh.peers().into_iter();
-    let there = peers.filter(|peer| peer.connected && peer.region == region.id);
-    there.filter_map(|peer| peer.rtt).min()
+    nearest_peer(&node.mesh.peers(), region)?.rtt
+}
+
+/// The node of a region that is reached soonest.
+fn nearest_peer<'a>(peers: &'a [PeerStatus], region: &Region) -> Option<&'a PeerStatus> {
+    let there = peers.iter().filter(|peer| peer.region == region.id);
+    there
+        .filter(|peer| peer.is_reachable())
+        .min_by_key(|peer| peer.rtt.unwrap_or(Duration::MAX))
 }
 
 fn describe(node: &Node, region: &Region) -> Value {
@@ -110,7 +117,7 @@ fn describe(node: &Node, region: &Region) -> Value {
         member.id == node.identity.node
             || peers
                 .iter()
-                .any(|peer| peer.node == member.id && peer.connected)
+                .any(|peer| peer.node == member.id && peer.is_reachable())
     };
     let up = members.iter().filter(|member| reachable(member)).count();
     let health = match up {
@@ -118,6 +125,7 @@ fn describe(node: &Node, region: &Region) -> Value {
         some if some < members.len() => "degraded",
         _ => "healthy",
     };
+    let nearest = nearest_peer(&peers, region);
     json!({
         "id": region.id,
         "latitude": region.latitude,
@@ -125,9 +133,15 @@ fn describe(node: &Node, region: &Region) -> Value {
         "health": health,
         "nodes_total": members.len(),
         "nodes_reachable": up,
-        "rtt_ms": round_trip(node, region).map(|rtt| rtt.as_secs_f64() * 1e3),
+        "rtt_ms": round_trip(node, region).map(millis),
+        "rtt_deviation_ms": nearest.and_then(|peer| peer.rtt_deviation).map(millis),
+        "phi": nearest.and_then(|peer| peer.phi),
         "endpoints": members.iter().map(|member| &member.api).collect::<Vec<_>>(),
     })
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]

@@ -34,26 +34,28 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
     )?;
     writeln!(
         out,
-        "{:>6}  {:<16} {:<12} {:>9} {:>9}",
-        "node", "region", "link", "rtt", "lag"
+        "{:>6}  {:<16} {:<12} {:>9} {:>9} {:>6} {:>9}",
+        "node", "region", "link", "rtt", "± rtt", "phi", "lag"
     )?;
     for peer in status["peers"].as_array().into_iter().flatten() {
         let lag = replication["lag"]
             .as_array()
             .and_then(|lags| lags.iter().find(|lag| lag["origin"] == peer["node"]))
             .map_or(&Value::Null, |lag| &lag["lag_ms"]);
-        let link = if peer["connected"] == true {
-            "connected"
-        } else {
-            "cut off"
+        let link = match (&peer["connected"], &peer["reachable"]) {
+            (Value::Bool(true), Value::Bool(false)) => "silent",
+            (Value::Bool(true), _) => "connected",
+            _ => "cut off",
         };
         writeln!(
             out,
-            "{:>6}  {:<16} {:<12} {:>9} {:>9}",
+            "{:>6}  {:<16} {:<12} {:>9} {:>9} {:>6} {:>9}",
             peer["node"],
             text(&peer["region"]),
             link,
             millis(&peer["rtt_ms"]),
+            millis(&peer["rtt_deviation_ms"]),
+            phi(&peer["phi"]),
             millis(lag)
         )?;
     }
@@ -100,6 +102,12 @@ fn list(value: &Value) -> impl Iterator<Item = &Value> {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or("?")
+}
+
+fn phi(value: &Value) -> String {
+    value
+        .as_f64()
+        .map_or_else(|| "-".to_owned(), |phi| format!("{phi:.1}"))
 }
 
 fn millis(value: &Value) -> String {
