@@ -24,6 +24,7 @@ mod outcome;
 mod outcomes;
 pub(crate) mod problem;
 mod regions;
+mod sender;
 mod session;
 #[cfg(test)]
 mod tests;

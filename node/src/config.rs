@@ -9,6 +9,7 @@
 
 mod chaos;
 mod events;
+mod geoip;
 mod layers;
 mod payments;
 
@@ -17,11 +18,13 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use ipnetwork::IpNetwork;
 use meridian_regions::{NodeId, RegionId, ZoneId};
 use serde::{Deserialize, Serialize};
 
 pub use chaos::ChaosSection;
 pub use events::EventsSection;
+pub use geoip::GeoIpSection;
 pub use layers::{ConfigError, Layers};
 pub use payments::{PaymentsProvider, PaymentsSection};
 
@@ -50,6 +53,9 @@ pub struct Config {
     /// Who takes the money.
     #[serde(default)]
     pub payments: PaymentsSection,
+    /// Where clients are.
+    #[serde(default)]
+    pub geoip: GeoIpSection,
     /// Memory of the databases.
     #[serde(default)]
     pub storage: StorageSection,
@@ -88,6 +94,9 @@ pub struct ListenSection {
     pub peer: SocketAddr,
     /// Health, metrics and the operator API (TCP). Keep it off public networks.
     pub admin: SocketAddr,
+    /// Proxies in front of `api`, as addresses or networks: `["10.0.0.0/8"]`. Only their
+    /// word is taken on where a request came from (`Forwarded`, `X-Forwarded-For`).
+    pub trusted_proxies: Vec<IpNetwork>,
 }
 
 impl Default for ListenSection {
@@ -96,6 +105,7 @@ impl Default for ListenSection {
             api: SocketAddr::from(([0, 0, 0, 0], 7400)),
             peer: SocketAddr::from(([0, 0, 0, 0], 7401)),
             admin: SocketAddr::from(([127, 0, 0, 1], 7402)),
+            trusted_proxies: Vec::new(),
         }
     }
 }
@@ -295,6 +305,7 @@ impl Config {
             bookings: BookingsSection::default(),
             events: EventsSection::default(),
             payments: PaymentsSection::default(),
+            geoip: GeoIpSection::default(),
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),
@@ -324,6 +335,7 @@ impl Config {
             &mut self.payments.book,
             &mut self.payments.ca_file,
             &mut self.payments.secret_file,
+            &mut self.geoip.database,
         ] {
             if !path.as_os_str().is_empty() {
                 *path = base.join(&*path);

@@ -17,6 +17,8 @@ mod connections;
 mod data_folder;
 mod demo;
 mod events;
+mod forwarded;
+mod geoip;
 mod import;
 mod mesh_service;
 mod metrics;
@@ -34,9 +36,9 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, EventsSection, Layers,
-    LimitsSection, ListenSection, ListingsSection, LogFormat, LogSection, NodeSection,
-    PaymentsProvider, PaymentsSection, StorageSection, TlsSection,
+    BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, EventsSection,
+    GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat, LogSection,
+    NodeSection, PaymentsProvider, PaymentsSection, StorageSection, TlsSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

@@ -14,6 +14,7 @@ use crate::admission::Admission;
 use crate::booking::BookingDesk;
 use crate::config::Config;
 use crate::events::EventsDesk;
+use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
 use crate::metrics::Metrics;
 use crate::moves::Mover;
@@ -37,6 +38,8 @@ pub(crate) struct Node {
     /// What this node moves.
     pub(crate) mover: Mover,
     pub(crate) mesh: Mesh,
+    /// Where clients are, if a database is configured.
+    pub(crate) geoip: Option<Arc<GeoIp>>,
     pub(crate) metrics: Metrics,
     /// Requests worked on at once.
     pub(crate) admission: Admission,

@@ -35,7 +35,7 @@ use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::moves::Mover;
 use crate::node::Node;
-use crate::{admin, api, payments, settling};
+use crate::{admin, api, geoip, payments, settling};
 
 /// Databases, in the data folder.
 pub(crate) const LISTINGS_FOLDER: &str = "listings";
@@ -239,8 +239,7 @@ pub(crate) fn assemble(
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
     let returns = folder.returns().map(str::to_owned);
     let replica = open_replica(&config, &topology, &peers, returns.clone())?;
-    let mut options = MeshOptions::new(config.listen.peer, identity.clone(), tls);
-    options.peers = peers;
+    let options = mesh_options(&config, &identity, tls, peers);
     let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
     let mesh = Mesh::start(options, service, tracker, background)?;
     let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(&topology)));
@@ -281,6 +280,7 @@ pub(crate) fn assemble(
     let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), pace);
     mover.start(returns.as_deref(), tracker, background);
     Ok(Arc::new(Node {
+        geoip: geoip::start(&config.geoip, tracker, background)?,
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
         metrics: Metrics::new().context("cannot register the metrics")?,
@@ -352,6 +352,18 @@ pub(crate) fn replica_options(
         block_cache_bytes: config.storage.block_cache_bytes.get(),
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..ReplicaOptions::new(path, this, others.collect())
+    }
+}
+
+fn mesh_options(
+    config: &Config,
+    identity: &NodeIdentity,
+    tls: TlsMaterial,
+    peers: Vec<PeerAddress>,
+) -> MeshOptions {
+    MeshOptions {
+        peers,
+        ..MeshOptions::new(config.listen.peer, identity.clone(), tls)
     }
 }
 

@@ -262,6 +262,7 @@ async fn regions_are_ordered_by_what_the_asked_node_measures_if_nobody_says_wher
         let measured = until(PATIENCE, "a round trip to all", async || {
             let answer = reqwest::get(&url).await.expect("sent");
             let answer: Value = answer.json().await.expect("JSON");
+            assert_eq!(answer["basis"], "round-trip");
             let regions = answer["data"].as_array().expect("a list");
             assert_eq!(regions.len(), 3);
             assert_eq!(regions[0]["id"], node.region);

@@ -14,6 +14,7 @@ mod goals;
 mod guests;
 mod harness;
 mod listings;
+mod mmdb;
 mod moves;
 mod nearest;
 mod payments;

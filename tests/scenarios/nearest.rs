@@ -1,18 +1,91 @@
-//! Which region is nearest: by what was measured lately.
+//! Which region is nearest: by place, by address, and by what was measured lately.
 
+use std::path::Path;
 use std::time::Duration;
 
-use meridian_chaos::until;
+use meridian_chaos::{WanPlan, until};
 use serde_json::Value;
+use tempfile::TempDir;
 
-use crate::harness::{PATIENCE, Scenario};
+use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario};
+use crate::mmdb;
 
-/// The regions as a node of us-east orders them.
-async fn nearest(scenario: &Scenario) -> Value {
+const LISBON: (f64, f64) = (38.72, -9.14);
+const MELBOURNE: (f64, f64) = (-37.81, 144.96);
+/// Addresses of nobody (RFC 5737).
+const IN_THE_NORTH: &str = "192.0.2.17";
+const IN_THE_SOUTH: &str = "198.51.100.23";
+const NOWHERE: &str = "203.0.113.5";
+
+/// Puts another database in place at once, as updaters do.
+fn write_database(path: &Path, north: (f64, f64), south: (f64, f64)) {
+    let networks = [
+        ("192.0.2.0", 24, Some(north)),
+        ("198.51.100.0", 24, Some(south)),
+    ];
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, mmdb::database(&networks)).expect("a writable folder");
+    std::fs::rename(&beside, path).expect("the same folder");
+}
+
+/// What a node answers a proxy that speaks for a client.
+async fn nearest(scenario: &Scenario, client: Option<&str>, query: &str) -> Value {
     let node = scenario.cluster.node_in("us-east").expect("a node");
-    let url = format!("http://{}/v1/regions/nearest", node.api);
-    let answer = reqwest::get(url).await.expect("sent");
+    let url = format!("http://{}/v1/regions/nearest{query}", node.api);
+    let mut request = reqwest::Client::new().get(url);
+    if let Some(client) = client {
+        request = request.header("X-Forwarded-For", client);
+    }
+    let answer = request.send().await.expect("sent");
+    assert_eq!(answer.headers()["cache-control"], "no-store");
     answer.json().await.expect("JSON")
+}
+
+fn told(answer: &Value) -> (&str, &str) {
+    let first = answer["data"][0]["id"].as_str();
+    let basis = answer["basis"].as_str();
+    (basis.expect("a basis"), first.expect("a region"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn region_is_found_by_address_through_a_proxy_and_the_address_is_logged_nowhere() {
+    let folder = TempDir::new().expect("a folder");
+    let path = folder.path().join("city.mmdb");
+    write_database(&path, LISBON, MELBOURNE);
+    let settings = vec![
+        format!("geoip.database={}", path.display()),
+        "geoip.reload_seconds=1".to_owned(),
+        "listen.trusted_proxies=[\"127.0.0.1\"]".to_owned(),
+        "log.filter=info,meridian_node=trace".to_owned(),
+    ];
+    let scenario = Scenario::start_with(WanPlan::scaled_down(LINK_DIVISOR), settings).await;
+    for (client, query, expected) in [
+        (Some(IN_THE_NORTH), "", ("geoip", "eu-west")),
+        (Some(IN_THE_SOUTH), "", ("geoip", "ap-southeast")),
+        (Some(NOWHERE), "", ("round-trip", "us-east")),
+        (None, "", ("round-trip", "us-east")),
+        (
+            Some(IN_THE_NORTH),
+            "?lat=-37.8&lon=145",
+            ("coordinates", "ap-southeast"),
+        ),
+    ] {
+        let answer = nearest(&scenario, client, query).await;
+        assert_eq!(told(&answer), expected, "{client:?} {query}");
+    }
+    write_database(&path, MELBOURNE, LISBON);
+    until(PATIENCE, "the other database", async || {
+        let answer = nearest(&scenario, Some(IN_THE_NORTH), "").await;
+        (told(&answer) == ("geoip", "ap-southeast")).then_some(())
+    })
+    .await
+    .expect("it is taken over");
+    let log = scenario.log(1);
+    assert!(log.contains("uses another geoip.database"));
+    for address in [IN_THE_NORTH, IN_THE_SOUTH, NOWHERE] {
+        assert!(!log.contains(address), "{address} was logged");
+    }
+    scenario.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,7 +124,7 @@ async fn idle_link_that_becomes_longer_or_silent_is_known_and_shown() {
 
     scenario.cluster.kill(2).await.expect("it ran");
     until(PATIENCE, "the dead region is last", async || {
-        let answer = nearest(&scenario).await;
+        let answer = nearest(&scenario, None, "").await;
         let last = answer["data"].as_array()?.last()?.clone();
         (last["id"] == "eu-west" && last["health"] == "unreachable").then_some(())
     })

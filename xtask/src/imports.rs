@@ -74,6 +74,7 @@ const OWNED: &[(&str, &[&str])] = &[
     // The node asks payment providers, by HTTPS.
     ("hyper-rustls", &["meridian-node"]),
     ("axum", &["meridian-node"]),
+    ("maxminddb", &["meridian-node"]),
 ];
 
 /// Crates that take time and randomness as arguments and never await.

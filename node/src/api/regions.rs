@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use axum::http::header::{CACHE_CONTROL, HeaderName};
 use meridian_regions::{Node as Member, NodeState, Region};
 use meridian_transport::PeerStatus;
 use serde::Deserialize;
@@ -12,6 +13,8 @@ use serde_json::{Value, json};
 
 use super::body::Params;
 use super::problem::Problem;
+use super::sender::Sender;
+use crate::geoip;
 use crate::node::Node;
 
 /// `GET /v1/regions`
@@ -33,22 +36,38 @@ pub(crate) struct Place {
     lon: Option<f64>,
 }
 
+type Nearest = ([(HeaderName, &'static str); 1], Json<Value>);
+
 /// `GET /v1/regions/nearest?lat=&lon=`: regions with their endpoints, nearest first, so that
 /// a client can fail over by itself.
 ///
-/// With coordinates, by the distance on the globe (`distance_km`). Without, by what this
-/// node measures on its QUIC connections (`rtt_ms`, milliseconds, smoothed, the least to a
-/// node there): this node's own region first, those that it cannot reach last. That is the
-/// caller's order as far as the caller asks the node that is nearest. One coordinate
-/// without the other is 422 `validation`, as is a place off the globe.
+/// `basis` says how they were ordered:
+/// - `coordinates`: by the distance on the globe from the place that was sent (`distance_km`).
+/// - `geoip`: the same, from where the database of this node has the caller's address.
+/// - `round-trip`: by what this node measures on its QUIC connections (`rtt_ms`, smoothed, the
+///   least to a node there): this node's own region first, those that it cannot reach last.
+///   That is the caller's order as far as the caller asks the node that is nearest.
+///
+/// One coordinate without the other is 422 `validation`, as is a place off the globe. Never
+/// cached: whoever shares a cache is somewhere else.
 pub(crate) async fn nearest(
     State(node): State<Arc<Node>>,
+    Sender(sender): Sender,
     Params(place): Params<Place>,
-) -> Result<Json<Value>, Problem> {
-    let data = match (place.lat, place.lon) {
-        (None, None) => by_round_trip(&node),
+) -> Result<Nearest, Problem> {
+    let (basis, data) = match (place.lat, place.lon) {
+        (None, None) => {
+            let known = node.geoip.as_ref().zip(sender);
+            match known.and_then(|(geoip, sender)| geoip.place(sender)) {
+                Some(geoip::Place {
+                    latitude,
+                    longitude,
+                }) => ("geoip", by_distance(&node, latitude, longitude)),
+                None => ("round-trip", by_round_trip(&node)),
+            }
+        }
         (Some(lat), Some(lon)) if lat.abs() <= 90.0 && lon.abs() <= 180.0 => {
-            by_distance(&node, lat, lon)
+            ("coordinates", by_distance(&node, lat, lon))
         }
         (Some(_), Some(_)) => {
             return Err(Problem::field(
@@ -58,11 +77,12 @@ pub(crate) async fn nearest(
         }
         (missing, _) => {
             let pointer = if missing.is_none() { "/lat" } else { "/lon" };
-            let detail = "send lat and lon, or neither for the order by measured round trip";
+            let detail = "send lat and lon, or neither: then what is known of you decides";
             return Err(Problem::field(pointer, detail));
         }
     };
-    Ok(Json(json!({"data": data})))
+    let body = Json(json!({"basis": basis, "data": data}));
+    Ok(([(CACHE_CONTROL, "no-store")], body))
 }
 
 fn by_distance(node: &Node, lat: f64, lon: f64) -> Vec<Value> {

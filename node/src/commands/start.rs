@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::StartArgs;
 use crate::config::{Config, Layers};
+use crate::geoip::GeoIp;
 use crate::{supervisor, telemetry};
 
 pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result<()> {
@@ -16,6 +17,7 @@ pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result
     let config = Config::load(&arguments.config, &layers)?;
     let prepared = supervisor::prepare(config.clone())?;
     if arguments.check {
+        let _sound = GeoIp::open(&config.geoip)?;
         return tell_checked(&arguments.config, &config, out)
             .context("cannot say what has been checked");
     }
@@ -54,6 +56,10 @@ fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> io::Resul
         tls.ca.display(),
         tls.key.display()
     )?;
+    let database = &config.geoip.database;
+    if !database.as_os_str().is_empty() {
+        writeln!(out, "  places of clients: {} is sound", database.display())?;
+    }
     writeln!(
         out,
         "not checked before a start: that the key is the certificate's, that {} (api), {} (peer) \
