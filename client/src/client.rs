@@ -293,6 +293,18 @@ impl Client {
         self.send(Call::get("/v1/regions")).await
     }
 
+    /// `GET /v1/regions/nearest`: regions with their endpoints, nearest to a place (degrees
+    /// north and east) first. Without one, the node that is asked goes by the caller's
+    /// address or by what it measures; the body's `basis` says which.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn nearest(&self, place: Option<(f64, f64)>) -> Result<Answer, CallError> {
+        let place = place.map_or_else(String::new, |(lat, lon)| format!("?lat={lat}&lon={lon}"));
+        self.send(Call::get(format!("/v1/regions/nearest{place}")))
+            .await
+    }
+
     /// `GET /v1/listings/{id}/watch`: the open stream of server-sent events, to be
     /// read chunk by chunk. It has no deadline once it is open.
     ///

@@ -5,11 +5,12 @@ mod chaos;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use meridian_client::{BuildError, Client, ClientBuilder};
 use meridian_regions::{ClusterName, NodeId, RegionId};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
 
-/// Environment variable with the API's address.
+/// Environment variable with addresses of the API.
 const API_VARIABLE: &str = "MERIDIAN_API";
 /// Environment variable with the operator API's address.
 const ADMIN_VARIABLE: &str = "MERIDIAN_ADMIN";
@@ -40,6 +41,8 @@ pub(crate) enum Command {
     /// Hold, confirm or cancel a stay.
     #[command(subcommand)]
     Booking(BookingCommand),
+    /// Show the cluster's regions, nearest first.
+    Regions(RegionsArgs),
     /// Ask a node how it and its links are.
     Status(StatusArgs),
     /// Move every listing's bookings away from a node, and wait until it votes on none.
@@ -139,9 +142,36 @@ pub(crate) struct ImportArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApiArgs {
-    /// API of any node of any region.
-    #[arg(long, env = API_VARIABLE, default_value = "http://127.0.0.1:7400", value_name = "URL")]
-    pub(crate) api: String,
+    /// API of any node of any region. Several, with commas in between or by repeating the
+    /// flag: the next one is asked where one does not answer, then those that they tell of.
+    #[arg(long = "seed", visible_aliases = ["api", "url"], env = API_VARIABLE, default_value = "http://127.0.0.1:7400", value_name = "URL", value_delimiter = ',')]
+    pub(crate) seeds: Vec<String>,
+}
+
+impl ApiArgs {
+    /// A client that begins at the seeds, in their order.
+    pub(crate) fn client(&self) -> Result<Client, BuildError> {
+        let seeds = self.seeds.iter().map(|seed| seed.trim());
+        seeds.fold(Client::builder(), ClientBuilder::seed).build()
+    }
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without a place, where your address is decides if the node that is asked knows it, else the round trips that it measures."
+)]
+pub(crate) struct RegionsArgs {
+    /// Degrees north of the place that is to be near.
+    #[arg(long, requires = "lon", allow_negative_numbers = true)]
+    pub(crate) lat: Option<f64>,
+    /// Degrees east of it.
+    #[arg(long, requires = "lat", allow_negative_numbers = true)]
+    pub(crate) lon: Option<f64>,
+    /// Print JSON instead of a table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) to: ApiArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ mod cert;
 mod chaos;
 mod listing;
 mod moves;
+mod regions;
 mod rejoin;
 mod sandbox_payments;
 mod start;
@@ -63,6 +64,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         }
         Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
+        Command::Regions(arguments) => block_on(regions::run(arguments, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
         Command::Drain(arguments) => block_on(moves::drain(arguments, out))?.map(|()| Done::Well),
         Command::Rebalance(arguments) => {

@@ -1,13 +1,14 @@
 //! Which region is nearest: by place, by address, and by what was measured lately.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use meridian_chaos::{WanPlan, until};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario};
+use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, binary};
 use crate::mmdb;
 
 const LISBON: (f64, f64) = (38.72, -9.14);
@@ -133,5 +134,47 @@ async fn idle_link_that_becomes_longer_or_silent_is_known_and_shown() {
     let reached = peer(2).await.expect("a peer of the topology");
     assert_eq!(reached["reachable"], false, "{reached}");
     scenario.cluster.restart(2).await.expect("it starts again");
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn command_line_goes_on_to_the_next_seed_and_shows_regions() {
+    let scenario = Scenario::start().await;
+    let node = scenario.cluster.node_in("eu-west").expect("a node");
+    // Nobody listens on it: the port is the discard service's.
+    let (dead, alive) = ("http://127.0.0.1:9", format!("http://{}", node.api));
+    let listing = scenario.listing(2).await;
+    let both = format!("{dead}, {alive}");
+    let ways: [(&[&str], Option<&str>); 4] = [
+        (&["--seed", dead, "--seed", &alive], None),
+        (&["--seed", &both], None),
+        (&["--api", dead, "--url", &alive], None),
+        (&[], Some(&both)),
+    ];
+    for (flags, variable) in ways {
+        for command in [&["regions"][..], &["listing", "get", &listing]] {
+            let mut meridian = Command::new(binary());
+            meridian.args(command).args(flags);
+            if let Some(seeds) = variable {
+                meridian.env("MERIDIAN_API", seeds);
+            }
+            let output = meridian.output().expect("it runs");
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{flags:?}: {output:?}");
+            let expected = if command.len() == 1 {
+                "ap-southeast"
+            } else {
+                "Loft"
+            };
+            assert!(said.contains(expected), "{said}");
+        }
+    }
+    let nobody = Command::new(binary())
+        .args(["regions", "--seed", dead])
+        .output();
+    let nobody = nobody.expect("it runs");
+    assert_eq!(nobody.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&nobody.stderr).into_owned();
+    assert!(told.contains("no endpoint can be reached"), "{told}");
     scenario.stop().await;
 }

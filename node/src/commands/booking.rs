@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use meridian_client::{Answer, CallError, Client, ClientOptions, IdempotencyKey, NewStay};
+use meridian_client::{Answer, CallError, IdempotencyKey, NewStay};
 
 use crate::cli::{BookingCommand, KeyArgs};
 
@@ -22,7 +22,7 @@ pub(crate) async fn run(command: BookingCommand, out: &mut impl Write) -> anyhow
                 guests,
             };
             let key = key_of(key);
-            let client = Client::new(ClientOptions::new(to.api))?;
+            let client = to.client()?;
             told(client.hold(&listing, &stay, &key).await, &key)?
         }
         BookingCommand::Confirm {
@@ -32,12 +32,12 @@ pub(crate) async fn run(command: BookingCommand, out: &mut impl Write) -> anyhow
             to,
         } => {
             let key = key_of(key);
-            let client = Client::new(ClientOptions::new(to.api))?;
+            let client = to.client()?;
             told(client.confirm(&hold, &payment_method, &key).await, &key)?
         }
         BookingCommand::Cancel { booking, key, to } => {
             let key = key_of(key);
-            let client = Client::new(ClientOptions::new(to.api))?;
+            let client = to.client()?;
             told(client.cancel(&booking, &key).await, &key)?
         }
     };

@@ -3,7 +3,6 @@
 use std::io::Write;
 
 use anyhow::{Context, bail};
-use meridian_client::{Client, ClientOptions};
 use serde_json::{Map, Value};
 
 use crate::cli::ListingCommand;
@@ -11,19 +10,17 @@ use crate::cli::ListingCommand;
 pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
         ListingCommand::Get { id, to } => {
-            let answer = Client::new(ClientOptions::new(to.api))?
-                .listing(&id)
-                .await?;
+            let answer = to.client()?.listing(&id).await?;
             writeln!(out, "{:#}", answer.body)?;
         }
         ListingCommand::Edit { id, fields, to } => {
             let patch = patch(&fields)?;
-            let client = Client::new(ClientOptions::new(to.api))?;
+            let client = to.client()?;
             let answer = client.patch_listing(&id, patch, None).await?;
             writeln!(out, "{:#}", answer.body)?;
         }
         ListingCommand::Watch { id, to } => {
-            let mut events = Client::new(ClientOptions::new(to.api))?.watch(&id).await?;
+            let mut events = to.client()?.watch(&id).await?;
             while let Some(chunk) = events.chunk().await.context("the stream broke")? {
                 out.write_all(&chunk)?;
                 out.flush()?;
