@@ -11,6 +11,7 @@ mod body;
 mod conflicts;
 mod contain;
 mod creation;
+mod exchange;
 mod genesis;
 mod history;
 mod intake;
@@ -32,6 +33,7 @@ mod tests;
 use meridian_regions::{ListingId, NodeId, UnixNanos};
 
 pub use conflicts::{Conflict, ConflictingValue};
+pub use exchange::{Beyond, ends_of};
 pub use genesis::COUNTERS;
 pub use intake::{Applied, ApplyError, RefusedChange};
 pub use records::ChangeRecord;

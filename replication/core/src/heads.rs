@@ -25,6 +25,14 @@ impl ChangeId {
     pub(crate) const fn of(hash: automerge::ChangeHash) -> Self {
         Self(hash.0)
     }
+
+    pub(crate) fn from_slice(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
+    pub(crate) const fn hash(&self) -> automerge::ChangeHash {
+        automerge::ChangeHash(self.0)
+    }
 }
 
 impl fmt::Display for ChangeId {

@@ -57,6 +57,7 @@
 //! [`ApplyError::SequenceReused`] instead of guessing.
 
 mod actor;
+mod anti_entropy;
 mod change;
 mod change_guard;
 mod document;
@@ -77,10 +78,15 @@ mod version_vector;
 mod view;
 mod wire;
 
+pub use anti_entropy::{
+    Asked, Comparison, Difference, Fetched, FetchedDocument, Fingerprint, Item, Listed, Outline,
+    OutlineBuilder, Range, RepairAnswer, RepairRequest, Reply, ShortDigest, Walk, WalkError, Want,
+    answer, item_key,
+};
 pub use change::{ChangeError, EncodedChange};
 pub use document::{
-    Applied, ApplyError, COUNTERS, ChangeRecord, Conflict, ConflictingValue, EditError, Lifecycle,
-    ListingDocument, LoadError, RefusedChange,
+    Applied, ApplyError, Beyond, COUNTERS, ChangeRecord, Conflict, ConflictingValue, EditError,
+    Lifecycle, ListingDocument, LoadError, RefusedChange, ends_of,
 };
 pub use draft::{ListingDraft, ValidDraft};
 pub use edit::EditOp;

@@ -106,3 +106,34 @@ pub const VERSION_VECTOR_BYTES_MAX: usize = 1 << 20;
 pub const PULL_REQUEST_BYTES_MAX: usize = VERSION_VECTOR_BYTES_MAX + (16 << 10);
 /// Longest session token, in bytes of text: it travels in a header.
 pub const SESSION_TOKEN_BYTES_MAX: usize = 256;
+
+/// Longest key of an item that replicas compare, in bytes: a shard, a ULID, and the
+/// longest name of a region.
+pub const ITEM_KEY_BYTES_MAX: usize = 64;
+/// Ranges of one comparison: some hundred differences are looked into at once, and an
+/// answer stays within a megabyte.
+pub const COMPARED_RANGES_MAX: usize = 512;
+/// Parts that a range is split into: more make answers longer, fewer make more of them.
+pub const COMPARED_PARTS: usize = 16;
+/// Items that are listed rather than split: as long as the fingerprints of their parts.
+pub const COMPARED_ITEMS_MAX: usize = 32;
+/// Ranges that a walk keeps open: a billion differences have fewer open at once.
+pub const WALK_OPEN_RANGES_MAX: usize = 1 << 17;
+/// Exchanges of one walk: enough for a hundred million differences.
+pub const WALK_EXCHANGES_MAX: usize = 1 << 16;
+/// Largest request of a repair, in bytes.
+pub const REPAIR_REQUEST_BYTES_MAX: usize = 256 << 10;
+/// Largest answer of a repair, in bytes; two of them fit the transport's frame.
+pub const REPAIR_ANSWER_BYTES_MAX: usize = 2 << 20;
+/// Documents asked for at once.
+pub const FETCHED_DOCUMENTS_MAX: usize = 32;
+/// Bytes of changes in an answer, unless a single one is larger.
+pub const FETCHED_BYTES: usize = 512 << 10;
+/// Changes of one document in an answer.
+pub const FETCHED_CHANGES_MAX: usize = 4_096;
+/// Changes that are named so that a peer finds out what is missing: heads, and others at
+/// distances that double, for a history of any length.
+pub const HAVE_CHANGES_MAX: usize = 64;
+
+// A full answer, with one change more than fits, and everything around them.
+const _: () = assert!(FETCHED_BYTES + CHANGE_BYTES_MAX + (256 << 10) <= REPAIR_ANSWER_BYTES_MAX);

@@ -88,7 +88,8 @@ impl EntryContent {
     }
 }
 
-fn genesis(listing: &ListingId, bytes: &[u8]) -> Result<Genesis, WireError> {
+/// Reads the genesis record of a listing.
+pub(crate) fn genesis(listing: &ListingId, bytes: &[u8]) -> Result<Genesis, WireError> {
     let genesis = Genesis::decode(bytes).map_err(|cause| WireError::malformed(WHAT, cause))?;
     if genesis.listing != *listing {
         let detail = "the genesis record is another listing's";

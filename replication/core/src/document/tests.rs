@@ -3,6 +3,7 @@
 
 mod conflict;
 mod creation;
+mod exchange;
 mod hostile;
 mod merging;
 mod records;
