@@ -1,5 +1,5 @@
 //! What this node does for the others: Raft messages, forwarded bookings,
-//! forwarded imports, and the change log.
+//! forwarded imports, the change log, and questions about documents.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -68,7 +68,10 @@ impl MeshService for Dispatcher {
                 let events = components.events.clone();
                 Box::pin(async move { Ok(events.serve(&request)) })
             }
-            Channel::Pull => Box::pin(std::future::ready(Err(Refusal::Unsupported))),
+            Channel::Pull => {
+                let replica = components.replica.clone();
+                Box::pin(async move { replica.serve_repair(peer.node, request).await })
+            }
         }
     }
 

@@ -78,7 +78,8 @@ impl Replica {
         }
     }
 
-    fn visit(
+    /// Shows every key of a shard with its digest, in order. Blocks.
+    pub(crate) fn visit(
         &self,
         shard: ShardId,
         mut each: impl FnMut(&[u8], &[u8]),

@@ -113,9 +113,33 @@ impl Hot {
         if self.stored_changes < CHANGES_BETWEEN_SNAPSHOTS {
             return Stored::Change;
         }
-        self.stored_changes = 0;
-        Stored::Snapshot(self.document.save())
+        Stored::Snapshot(self.whole())
     }
+
+    /// Stores the document whole, and its digest with it: for changes that no log entry
+    /// brought.
+    pub(crate) fn rewrite(&mut self, batch: &mut Batch) {
+        let id = self.document.id().clone();
+        let digest = self.document.heads().digest();
+        batch.put(HEADS, keys::heads(&id), digest.to_vec());
+        put_whole(batch, &id, self.whole());
+    }
+
+    fn whole(&mut self) -> Vec<u8> {
+        self.stored_changes = 0;
+        self.document.save()
+    }
+
+    /// Whether its genesis record has been submitted.
+    pub(crate) const fn is_founded(&self) -> bool {
+        self.founded
+    }
+}
+
+/// Stores a snapshot instead of the changes that it holds.
+fn put_whole(batch: &mut Batch, id: &ListingId, document: Vec<u8>) {
+    batch.put(DOCUMENTS, id.to_key(), document);
+    batch.delete_range(CHANGES, keys::listing_prefix(id), keys::changes_end(id));
 }
 
 /// How the latest change of a document is stored.
@@ -131,10 +155,7 @@ impl Stored {
     pub(crate) fn put(self, batch: &mut Batch, id: &ListingId, place: Vec<u8>, change: Vec<u8>) {
         match self {
             Self::Change => batch.put(CHANGES, place, change),
-            Self::Snapshot(document) => {
-                batch.put(DOCUMENTS, id.to_key(), document);
-                batch.delete_range(CHANGES, keys::listing_prefix(id), keys::changes_end(id));
-            }
+            Self::Snapshot(document) => put_whole(batch, id, document),
         }
     }
 }

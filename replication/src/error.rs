@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meridian_regions::{ClockDrift, ListingId, NodeId, ShardId};
 use meridian_replication_core::{
-    ApplyError, EditError, FieldError, LoadError, SequenceGap, WireError,
+    ApplyError, ChangeId, EditError, FieldError, LoadError, SequenceGap, WireError,
 };
 use meridian_storage::StorageError;
 
@@ -102,22 +102,37 @@ impl From<EditError> for WriteError {
     }
 }
 
-/// A peer has more of this node's log than this node: what was acknowledged has been
+/// A peer has more of what this node wrote than this node: what was acknowledged has been
 /// lost here, by a wiped disk, a restored image or a cut-off write-ahead log. Numbers
 /// would be given twice if the node went on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "node {peer} has {theirs} entries of this node's log in shard {shard}, this node itself has {ours}: acknowledged writes are lost on this disk. Set what is left aside by `meridian rejoin` (runbook `A node has lost its records`)"
-)]
-pub struct LogLost {
-    /// Who has more.
-    pub peer: NodeId,
-    /// In which shard.
-    pub shard: ShardId,
-    /// How much it has.
-    pub theirs: u64,
-    /// How much this node has.
-    pub ours: u64,
+pub enum LogLost {
+    /// Of its log.
+    #[error(
+        "node {peer} has {theirs} entries of this node's log in shard {shard}, this node itself has {ours}: acknowledged writes are lost on this disk. Set what is left aside by `meridian rejoin` (runbook `A node has lost its records`)"
+    )]
+    Entries {
+        /// Who has more.
+        peer: NodeId,
+        /// In which shard.
+        shard: ShardId,
+        /// How much it has.
+        theirs: u64,
+        /// How much this node has.
+        ours: u64,
+    },
+    /// Of a document.
+    #[error(
+        "node {peer} has a change of {listing} that this node made and has neither in the document nor in its log ({change}): acknowledged writes are lost on this disk. Set what is left aside by `meridian rejoin` (runbook `A node has lost its records`)"
+    )]
+    Change {
+        /// Who has it.
+        peer: NodeId,
+        /// The listing.
+        listing: ListingId,
+        /// The change.
+        change: ChangeId,
+    },
 }
 
 /// This region has not seen what the session has.

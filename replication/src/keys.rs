@@ -2,6 +2,7 @@
 //! with what it is looked up by.
 
 use meridian_regions::{ListingId, NodeId, ShardId};
+use meridian_replication_core::item_key;
 
 /// The change log: `origin ‖ shard ‖ seq` → entry.
 pub(crate) const LOG: &str = "log";
@@ -26,6 +27,8 @@ pub(crate) const FAMILIES: &[&str] = &[
 const WATERMARK: u8 = b'w';
 /// Kind of the progress record that holds this node's own clock.
 const CLOCK: u8 = b'c';
+/// Kind of the progress records that hold what has been seen beyond the logs.
+const SEEN: u8 = b's';
 
 /// Kind of the progress record that says which return has been completed.
 const RETURNED: u8 = b'r';
@@ -57,6 +60,13 @@ pub(crate) fn watermark(origin: NodeId) -> Vec<u8> {
     key
 }
 
+/// Key of the latest timestamp of an origin that mended documents may hold.
+pub(crate) fn seen(origin: NodeId) -> Vec<u8> {
+    let mut key = vec![SEEN];
+    key.extend_from_slice(&origin.get().to_be_bytes());
+    key
+}
+
 /// Key of the latest timestamp that this node has announced.
 pub(crate) fn clock() -> Vec<u8> {
     vec![CLOCK]
@@ -72,9 +82,14 @@ pub(crate) fn watermarks() -> ([u8; 1], [u8; 1]) {
     ([WATERMARK], [WATERMARK + 1])
 }
 
-/// The origin of a watermark's key.
-pub(crate) fn parse_watermark(key: &[u8]) -> Option<NodeId> {
-    let origin = key.strip_prefix(&[WATERMARK])?;
+/// The bounds of all that has been seen beyond the logs.
+pub(crate) fn all_seen() -> ([u8; 1], [u8; 1]) {
+    ([SEEN], [SEEN + 1])
+}
+
+/// The origin of the key of a watermark, or of what has been seen.
+pub(crate) fn parse_origin(key: &[u8]) -> Option<NodeId> {
+    let (_kind, origin) = key.split_first()?;
     NodeId::new(u64::from_be_bytes(origin.try_into().ok()?))
 }
 
@@ -106,9 +121,7 @@ pub(crate) fn changes_end(listing: &ListingId) -> Vec<u8> {
 
 /// Key of a listing's digest.
 pub(crate) fn heads(listing: &ListingId) -> Vec<u8> {
-    let mut key = listing.shard().get().to_be_bytes().to_vec();
-    key.extend_from_slice(&listing.to_key());
-    key
+    item_key(listing)
 }
 
 /// The bounds of a shard's digests.

@@ -17,6 +17,9 @@
 //!   that comes back without a part of it fetches it first (`returning.rs`): no number is
 //!   ever given to two changes that anybody has.
 //!
+//! - What a log has lost is found by comparing documents, and mended by their changes
+//!   (`repair.rs`): numbers, vectors and watermarks speak for entries, and stay.
+//!
 //! Logs are never cut off here: a node catches up after an absence of any length.
 
 mod apply;
@@ -33,6 +36,7 @@ mod puller;
 mod read;
 mod recover;
 mod rendered;
+mod repair;
 mod replica;
 mod returning;
 mod sequencer;
@@ -49,6 +53,9 @@ pub use options::{Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::ReadListing;
 pub use rendered::ReadStats;
+pub use repair::{
+    AskedBy, RepairRound, RepairScope, RepairTotals, RepairsFull, RoundProgress, RoundState,
+};
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
 pub use write::{BatchSummary, Precondition, Written};

@@ -1,6 +1,6 @@
 //! What the listing plane is told.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -36,6 +36,11 @@ pub struct ReplicaOptions {
     /// peers are asked for the peer's log: some heartbeats, which come every 200 ms, and
     /// the longest frame on a slow link.
     pub pull_silence_max: Duration,
+    /// How often documents are compared with those of every other node, about; `None` for
+    /// when somebody asks only.
+    pub repair_every: Option<Duration>,
+    /// Documents that are mended in a second, in the long run.
+    pub repairs_per_second_max: NonZeroU32,
     /// Documents kept open in memory, about 21 KiB each.
     pub documents_hot_max: NonZeroUsize,
     /// Memory for renderings of listings that somebody reads, in bytes.
@@ -61,6 +66,8 @@ impl ReplicaOptions {
             returns: None,
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),
+            repair_every: Some(Duration::from_secs(600)),
+            repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),
             rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             block_cache_bytes: 32 << 20,

@@ -124,6 +124,40 @@ impl Progress {
         self.state().durable.clone()
     }
 
+    /// The latest timestamp of each node that is still there, of which something is here.
+    pub(crate) fn seen(&self) -> Vec<(NodeId, Hlc)> {
+        let state = self.state();
+        let members = std::iter::once(&self.this).chain(&self.others);
+        members
+            .filter_map(|member| Some((member.node, *state.seen.get(&member.node)?)))
+            .collect()
+    }
+
+    /// Those of `seen` that say more than what is known here, of nodes that are still there.
+    pub(crate) fn news(&self, seen: &[(NodeId, Hlc)]) -> Vec<(NodeId, Hlc)> {
+        let known = self.seen();
+        let is_news = |(node, hlc): &&(NodeId, Hlc)| {
+            let here = known.iter().find(|(known, _)| known == node);
+            let is_member =
+                *node == self.this.node || self.others.iter().any(|other| other.node == *node);
+            is_member && here.is_none_or(|(_, here)| here < hlc)
+        };
+        seen.iter().filter(is_news).copied().collect()
+    }
+
+    /// Documents that have become durable here may hold what the nodes wrote through
+    /// `seen`. No watermark: what else they wrote may be missing.
+    pub(crate) fn saw(&self, seen: &[(NodeId, Hlc)]) {
+        {
+            let mut state = self.state();
+            for (node, hlc) in seen {
+                let latest = state.seen.entry(*node).or_default();
+                *latest = (*hlc).max(*latest);
+            }
+        }
+        self.version.send_modify(|version| *version += 1);
+    }
+
     /// What an answer given now may have seen.
     pub(crate) fn session_token(&self) -> SessionToken {
         let mut token = SessionToken::new();

@@ -81,7 +81,11 @@ impl Puller {
             }
             let opened = Instant::now();
             // A defect in one entry's way is one stream's end, not this task's.
-            let ended = contained(self.stream(&mut connectivity, &mut silent)).await;
+            let ended = contained(
+                self.stream(&mut connectivity, &mut silent),
+                PullError::Panicked,
+            )
+            .await;
             if opened.elapsed() >= HEALTHY_AFTER {
                 backoff = BACKOFF_MIN;
             }
@@ -215,14 +219,20 @@ fn only(have: &VersionVector, origins: &[NodeId]) -> VersionVector {
         .collect()
 }
 
-/// Runs `work`; a panic in it becomes an error. Whatever it held is dropped, documents
-/// that it left half-way are loaded again, and entries that it had not submitted come
+/// Runs `work`; a panic in it becomes the error `panicked`. Whatever it held is dropped,
+/// documents that it left half-way are loaded again, and what it had not submitted comes
 /// again.
-async fn contained(work: impl Future<Output = Result<(), PullError>>) -> Result<(), PullError> {
+pub(crate) async fn contained<E>(
+    work: impl Future<Output = Result<(), E>>,
+    panicked: E,
+) -> Result<(), E> {
     let mut work = pin!(work);
+    let mut panicked = Some(panicked);
     std::future::poll_fn(|context| {
-        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context)))
-            .unwrap_or(Poll::Ready(Err(PullError::Panicked)))
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))).unwrap_or_else(|_panic| {
+            let panicked = panicked.take();
+            Poll::Ready(Err(panicked.expect("polled no more after its end")))
+        })
     })
     .await
 }
@@ -234,8 +244,12 @@ mod tests {
 
     #[tokio::test]
     async fn panic_ends_a_stream_and_not_its_task() {
-        let ended = contained(async { panic!("a defect") }).await;
+        let ended = contained(async { panic!("a defect") }, PullError::Panicked).await;
         assert!(matches!(ended, Err(PullError::Panicked)));
-        assert!(contained(async { Ok(()) }).await.is_ok());
+        assert!(
+            contained(async { Ok(()) }, PullError::Panicked)
+                .await
+                .is_ok()
+        );
     }
 }

@@ -50,10 +50,17 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
         from = keys::entry(origin, shard, u64::MAX);
         from.push(0);
     }
+    // Documents that were mended may hold what no log here does.
+    for (origin, hlc) in timestamps(store, keys::all_seen())? {
+        let latest = seen.entry(origin).or_default();
+        *latest = hlc.max(*latest);
+    }
     Ok(Recovered {
         vector: pairs.into_iter().collect(),
         seen,
-        watermarks: watermarks(store)?,
+        // A watermark was written behind the entries that it speaks for, so that a log cut
+        // off at its end by a power loss has lost the watermark first.
+        watermarks: timestamps(store, keys::watermarks())?,
         clock: match store.get(PROGRESS, &keys::clock())? {
             Some(value) => timestamp(&value)?,
             None => Hlc::default(),
@@ -61,16 +68,17 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
     })
 }
 
-/// A watermark was written behind the entries that it speaks for, so that a log cut
-/// off at its end by a power loss has lost the watermark first.
-fn watermarks(store: &Store) -> Result<BTreeMap<NodeId, Hlc>, OpenError> {
-    let (from, until) = keys::watermarks();
+/// Progress records of one kind, by origin.
+fn timestamps(
+    store: &Store,
+    (from, until): ([u8; 1], [u8; 1]),
+) -> Result<BTreeMap<NodeId, Hlc>, OpenError> {
     store
         .scan(PROGRESS, &from, &until, PAGE)?
         .into_iter()
         .map(|(key, value)| {
-            let origin = keys::parse_watermark(&key)
-                .ok_or_else(|| OpenError::Log("a watermark of no node".to_owned()))?;
+            let origin = keys::parse_origin(&key)
+                .ok_or_else(|| OpenError::Log("a timestamp of no node".to_owned()))?;
             Ok((origin, timestamp(&value)?))
         })
         .collect()

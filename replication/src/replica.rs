@@ -1,5 +1,6 @@
 //! The handle to the listing plane of this node.
 
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -19,6 +20,7 @@ use crate::keys::{self, FAMILIES, PROGRESS};
 use crate::progress::Progress;
 use crate::recover::{count_listings, count_quarantined, recover};
 use crate::rendered::{ReadStats, Rendered};
+use crate::repair::{self, Outlines, Rounds};
 use crate::returning::{Returning, Stage, Waiting};
 use crate::sequencer::{Sequencer, now};
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
@@ -62,6 +64,10 @@ pub(crate) struct Inner {
     changed: broadcast::Sender<ListingId>,
     lost: watch::Sender<Option<LogLost>>,
     pub(crate) returning: Returning,
+    pub(crate) repair_every: Option<Duration>,
+    pub(crate) repairs_per_second_max: NonZeroU32,
+    pub(crate) rounds: Rounds,
+    pub(crate) outlines: Outlines,
 }
 
 #[derive(Debug, Default)]
@@ -181,6 +187,7 @@ impl Replica {
         let (drift_max, last_hlc) = (options.clock_drift_max, recovered.last_hlc());
         let since = now().saturating_add(options.clock_drift_max);
         let returning = Returning::take_up(options.returns, since, &store)?;
+        let lost = lost_before(&store, &returning)?;
         let sequencer = Sequencer::resume(this, drift_max, last_hlc, |shard| {
             recovered.vector.get(this, shard)
         });
@@ -202,21 +209,32 @@ impl Replica {
                 },
                 accepted: Mutex::new(accepted),
                 changed: broadcast::channel(BACKLOG_MAX).0,
-                lost: watch::channel(None).0,
+                lost: watch::channel(lost).0,
                 returning,
+                repair_every: options.repair_every,
+                repairs_per_second_max: options.repairs_per_second_max,
+                rounds: Rounds::default(),
+                outlines: Outlines::default(),
             }),
         })
     }
 
-    /// Pulls from every other node, for as long as `cancel` allows.
+    /// Pulls from every other node, and mends by them, for as long as `cancel` allows.
     pub fn start(&self, mesh: &Mesh, tracker: &TaskTracker, cancel: &CancellationToken) {
         puller::start(self, mesh, tracker, cancel);
+        let (replica, mesh) = (self.clone(), mesh.clone());
         if self.inner.returning.stage() != Stage::Over {
-            let (replica, cancel) = (self.clone(), cancel.clone());
+            let (replica, mesh, cancel) = (replica.clone(), mesh.clone(), cancel.clone());
             tracker.spawn(async move {
-                cancel.run_until_cancelled(replica.come_back()).await;
+                cancel.run_until_cancelled(replica.come_back(mesh)).await;
             });
         }
+        let cancel = cancel.clone();
+        tracker.spawn(async move {
+            cancel
+                .run_until_cancelled(repair::drive(replica, mesh))
+                .await;
+        });
     }
 
     /// What an answer given now may have seen: to be handed to the client.
@@ -337,6 +355,13 @@ impl Replica {
     pub(crate) const fn inner(&self) -> &Arc<Inner> {
         &self.inner
     }
+}
+
+/// What an earlier run has noticed, unless this node has come back since, or is about to.
+fn lost_before(store: &Store, returning: &Returning) -> Result<Option<LogLost>, StorageError> {
+    let noticed = store.get(PROGRESS, &keys::lost())?;
+    let noticed = noticed.filter(|_| returning.stage() == Stage::Over);
+    Ok(noticed.map(|told| LogLost::Before(String::from_utf8_lossy(&told).into_owned())))
 }
 
 impl std::fmt::Debug for Replica {

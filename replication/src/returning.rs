@@ -5,7 +5,9 @@
 //! fetches its own log from everybody, as it fetches theirs, and neither takes a write nor
 //! tells anybody that it has told everything, before every other node of the topology has
 //! asked it for its log since it started, and with that has said how much it has of it,
-//! durably, and of the logs of removed nodes; and before all of that is here.
+//! durably, and of the logs of removed nodes; and before all of that is here. Then it
+//! compares its documents with everybody's: one that was mended from a peer's document may
+//! hold a change of this node that no log has any more (ADR 29).
 //!
 //! Until everything is here, too, that the others had written when it started, it vouches
 //! for no session of its earlier life.
@@ -20,6 +22,7 @@ use std::time::Duration;
 use meridian_regions::{NodeId, ShardId, UnixNanos};
 use meridian_replication_core::VersionVector;
 use meridian_storage::{Batch, Durability, StorageError, Store};
+use meridian_transport::Mesh;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
@@ -173,14 +176,17 @@ impl Replica {
     }
 
     /// Completes the return as what is waited for comes.
-    pub(crate) async fn come_back(self) {
+    pub(crate) async fn come_back(self, mesh: Mesh) {
         let inner = self.inner();
         let (returning, progress) = (&inner.returning, &inner.progress);
         let mut version = progress.version();
         loop {
             version.mark_unchanged();
             match returning.stage() {
-                Stage::Own if returning.has_own(progress) => self.write_again(),
+                Stage::Own if returning.has_own(progress) => {
+                    self.fetch_what_others_hold(&mesh).await;
+                    self.write_again();
+                }
                 Stage::Others if returning.has_others(progress) => {
                     match self.complete_return().await {
                         Ok(()) => return,

@@ -101,7 +101,7 @@ impl Replica {
         let Some((_, shard, theirs)) = lost else {
             return Ok(());
         };
-        let lost = LogLost {
+        let lost = LogLost::Entries {
             peer,
             shard,
             theirs,

@@ -3,9 +3,11 @@
 mod applying;
 mod cluster;
 mod convergence;
+mod mending;
 mod quarantine;
 mod reading;
 mod rendering;
+mod repair;
 mod returning;
 mod sessions;
 mod setup;

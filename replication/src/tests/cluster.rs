@@ -31,8 +31,20 @@ struct Serving {
 }
 
 impl MeshService for Serving {
-    fn call(&self, _: NodeIdentity, _: Channel, _: Bytes) -> ServiceFuture<Result<Bytes, Refusal>> {
-        Box::pin(std::future::ready(Err(Refusal::Unsupported)))
+    fn call(
+        &self,
+        peer: NodeIdentity,
+        channel: Channel,
+        request: Bytes,
+    ) -> ServiceFuture<Result<Bytes, Refusal>> {
+        let replica = self.replica.get().filter(|_| channel == Channel::Pull);
+        let replica = replica.cloned();
+        Box::pin(async move {
+            match replica {
+                Some(replica) => replica.serve_repair(peer.node, request).await,
+                None => Err(Refusal::Unsupported),
+            }
+        })
     }
 
     fn stream(
@@ -155,11 +167,22 @@ impl Cluster {
     }
 
     pub(super) async fn stop(self) {
+        self.stop_and_keep(async || ()).await;
+    }
+
+    /// Stops, and looks at what is left on disk.
+    pub(super) async fn stop_and_keep(self, look: impl AsyncFnOnce()) {
         self.cancel.cancel();
         self.tracker.close();
         timeout(PATIENCE, self.tracker.wait())
             .await
             .expect("every task ends");
+        let _folder = self._folder;
+        drop(self.meshes);
+        for replica in self.replicas {
+            super::setup::close(replica).await;
+        }
+        look().await;
     }
 }
 

@@ -41,7 +41,7 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-async fn until(what: &str, holds: impl AsyncFn() -> bool) {
+pub(super) async fn until(what: &str, holds: impl AsyncFn() -> bool) {
     let waited = timeout(PATIENCE, async {
         while !holds().await {
             tokio::task::yield_now().await;

@@ -1,0 +1,165 @@
+//! Runs rounds: when it is time, and when somebody asks; one at a time, and one peer at a
+//! time in each.
+
+use std::time::Duration;
+
+use meridian_regions::NodeId;
+use meridian_transport::Mesh;
+use rand::RngExt;
+use tokio::time::{Instant, sleep_until};
+
+use super::rounds::{AskedBy, RepairRound, RepairScope, RoundState};
+use super::visit::Visit;
+use super::{RepairError, RepairTotals, RepairsFull};
+use crate::puller::contained;
+use crate::replica::Replica;
+use crate::returning::Stage;
+
+/// The first round comes soon after a start: what was done to the disk was done before.
+const FIRST_AFTER: Duration = Duration::from_secs(60);
+
+/// Runs rounds until the node stops. Cancelled by the supervisor: what has been mended
+/// stands, and what was not is found again.
+pub(crate) async fn drive(replica: Replica, mesh: Mesh) {
+    let rounds = &replica.inner().rounds;
+    // A node that has nothing yet is about to pull everything.
+    let is_new = replica.stats().listings == 0;
+    let first = replica.inner().repair_every;
+    let first = first.map(|every| {
+        if is_new {
+            every
+        } else {
+            every.min(FIRST_AFTER)
+        }
+    });
+    let mut due = first.map(about);
+    loop {
+        let is_due = async {
+            match due {
+                Some(due) => sleep_until(due).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = rounds.asked() => {}
+            () = is_due => {
+                due = replica.inner().repair_every.map(about);
+                // A node that comes back runs a round of its own before it writes.
+                if replica.inner().returning.stage() != Stage::Own {
+                    // Full: then enough is under way.
+                    let _ = rounds.ask(RepairScope::Everything, AskedBy::Schedule);
+                }
+            }
+        }
+        while let Some(round) = rounds.next() {
+            run(&replica, &mesh, &round).await;
+        }
+    }
+}
+
+/// In about so long: nodes that were started together do not meet for ever.
+fn about(pause: Duration) -> Instant {
+    Instant::now() + rand::rng().random_range(pause / 4 * 3..=pause / 4 * 5)
+}
+
+/// Visits every other node. Answers whether all were reached.
+async fn run(replica: &Replica, mesh: &Mesh, round: &RepairRound) -> bool {
+    let inner = replica.inner();
+    let (rounds, number) = (&inner.rounds, round.round);
+    let peers: Vec<NodeId> = inner
+        .progress
+        .others()
+        .iter()
+        .map(|other| other.node)
+        .collect();
+    let shards = round.scope.shards();
+    rounds.tell(number, |progress| {
+        progress.peers = peers.len() as u64;
+        progress.shards = (peers.len() * shards.len()) as u64;
+    });
+    for peer in peers {
+        let mut visit = Visit::new(replica, mesh, peer, number);
+        match contained(visit.run(&shards), RepairError::Panicked).await {
+            Ok(()) => rounds.tell(number, |progress| progress.peers_done += 1),
+            // It has never mended anything: it holds nothing but what its log does.
+            Err(RepairError::Unsupported) if round.asked_by == AskedBy::Return => {
+                rounds.tell(number, |progress| progress.peers_done += 1);
+            }
+            Err(cause) => {
+                rounds.tell(number, |progress| {
+                    progress.last_error = Some(format!("node {peer}: {cause}"));
+                });
+                if let RepairError::LogLost(lost) = cause {
+                    inner.lose(lost);
+                    break;
+                }
+            }
+        }
+    }
+    let Some(ended) = rounds.end(number) else {
+        return false;
+    };
+    let progress = &ended.progress;
+    let (differing, mended, bytes) = (progress.differing, progress.mended, progress.bytes);
+    let last_error = progress.last_error.as_deref().unwrap_or_default();
+    if ended.state == RoundState::Incomplete {
+        tracing::warn!(
+            round = number,
+            differing,
+            mended,
+            bytes,
+            last_error,
+            "a round of repair has left something"
+        );
+    } else {
+        tracing::info!(
+            round = number,
+            differing,
+            mended,
+            bytes,
+            "a round of repair is done"
+        );
+    }
+    progress.peers_done == progress.peers
+}
+
+/// Pause after a round that this node waits for has not reached everybody.
+const AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+impl Replica {
+    /// Has every document, or those of a shard, compared with those of every other node,
+    /// and what is missing here fetched: in the background, soon. May be repeated.
+    ///
+    /// # Errors
+    /// [`RepairsFull`].
+    pub fn repair(&self, scope: RepairScope) -> Result<RepairRound, RepairsFull> {
+        self.inner().rounds.ask(scope, AskedBy::Operator)
+    }
+
+    /// Rounds of repair that wait, run, or have ended lately.
+    #[must_use]
+    pub fn repairs(&self) -> Vec<RepairRound> {
+        self.inner().rounds.all()
+    }
+
+    /// What all rounds since the start have come to.
+    #[must_use]
+    pub fn repair_totals(&self) -> RepairTotals {
+        self.inner().rounds.totals()
+    }
+
+    /// Fetches what the documents of others hold, before this node writes again: changes
+    /// that it had made may be there and in no log. Returns once every other node has been
+    /// visited.
+    pub(crate) async fn fetch_what_others_hold(&self, mesh: &Mesh) {
+        loop {
+            let rounds = &self.inner().rounds;
+            let round = rounds.begin(RepairScope::Everything, AskedBy::Return);
+            if run(self, mesh, &round).await {
+                return;
+            }
+            tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Taking what is missing of a document from a peer, as if a log had brought it.
+
+use std::sync::Arc;
+
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId};
+use meridian_replication_core::{
+    Applied, ApplyError, ChangeId, FetchedDocument, ListingDocument, WireError,
+};
+use meridian_storage::{Batch, Committed, Durability, WritePermit};
+
+use super::RepairError;
+use crate::documents::{Hot, open};
+use crate::keys::{self, GENESIS, PROGRESS};
+use crate::replica::Inner;
+
+/// What came of it.
+pub(super) struct Mended {
+    /// Changes that were missing and are here now.
+    pub(super) taken: usize,
+    /// Why something was not taken; the latest reason.
+    pub(super) refused: Option<String>,
+    /// Resolves once it is durable; `None` if there was nothing to write.
+    pub(super) committed: Option<Committed>,
+}
+
+impl Inner {
+    /// Changes that this node has made, by a peer's word, that are not in the document
+    /// here, and whose numbers it would give again.
+    pub(super) fn own_missing<'a>(
+        &self,
+        fetched: &'a FetchedDocument,
+    ) -> Result<Vec<(ChangeId, &'a [u8])>, RepairError> {
+        let mut stripe = self.documents.stripe(fetched.listing.shard());
+        let nothing = ListingDocument::empty(&fetched.listing);
+        let document = open(&mut stripe, &self.store, &fetched.listing)?;
+        let document = document.map_or(&nothing, |hot| &hot.document);
+        let missing = fetched.changes.iter().filter_map(|change| {
+            // What is no change is refused when it is to be applied.
+            let (id, author) = document.not_counted(change).ok().flatten()?;
+            (author == self.this()).then_some((id, change.as_slice()))
+        });
+        Ok(missing.collect())
+    }
+
+    /// Takes what a peer has of a document beyond this node's, and what the peer has
+    /// seen with it. An error leaves the document as it is on disk.
+    pub(super) fn mend(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        fetched: &FetchedDocument,
+        seen: &[(NodeId, Hlc)],
+    ) -> Result<Mended, RepairError> {
+        let listing = &fetched.listing;
+        let mut stripe = self.documents.stripe(listing.shard());
+        if let Some(hot) = open(&mut stripe, &self.store, listing)? {
+            return self.mend_in(permit, hot, fetched, seen);
+        }
+        let mut hot = Hot::fresh(ListingDocument::empty(listing));
+        let mended = self.mend_in(permit, &mut hot, fetched, seen)?;
+        if mended.committed.is_some() {
+            stripe.keep(listing.clone(), hot);
+        }
+        Ok(mended)
+    }
+
+    fn mend_in(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        hot: &mut Hot,
+        fetched: &FetchedDocument,
+        seen: &[(NodeId, Hlc)],
+    ) -> Result<Mended, RepairError> {
+        // Whatever ends this early leaves a document that is loaded again.
+        let (taken, mut refused) = take_changes(hot.begin(), &fetched.changes)
+            .map_err(|_poisoned| RepairError::Poisoned(fetched.listing.clone()))?;
+        let mut batch = Batch::new();
+        if taken > 0 {
+            hot.rewrite(&mut batch);
+        }
+        if let Some(genesis) = &fetched.genesis {
+            let reason = self.take_genesis(hot, &mut batch, genesis.as_ref())?;
+            refused = reason.or(refused);
+        }
+        let committed = if batch.is_empty() {
+            None
+        } else {
+            Some(self.submit_mended(permit, batch, hot, seen))
+        };
+        hot.end();
+        Ok(Mended {
+            taken,
+            refused,
+            committed,
+        })
+    }
+
+    /// Takes a genesis record if there is none: from whoever has created the listing. One
+    /// that differs from the one here is told, and the first stands: a second one would
+    /// found a second group. Answers why it was not taken.
+    fn take_genesis(
+        &self,
+        hot: &mut Hot,
+        batch: &mut Batch,
+        genesis: Result<&Genesis, &WireError>,
+    ) -> Result<Option<String>, RepairError> {
+        let genesis = match genesis {
+            Ok(genesis) => genesis,
+            Err(cause) => return Ok(Some(format!("genesis-refused: {cause}"))),
+        };
+        let stored = self.store.get(GENESIS, &hot.document.id().to_key())?;
+        if let Some(stored) = stored {
+            let same = stored == genesis.encode();
+            let reason = "genesis-refused: the peer has another genesis record";
+            return Ok((!same).then(|| reason.to_owned()));
+        }
+        if hot.is_founded() {
+            // It is on its way to disk.
+            return Ok(None);
+        }
+        if !hot.document.is_created_by(genesis.created_by) {
+            return Ok(Some(format!(
+                "genesis-refused: a genesis record of node {}, which has not created the listing",
+                genesis.created_by
+            )));
+        }
+        hot.found(batch, genesis);
+        Ok(None)
+    }
+
+    fn submit_mended(
+        self: &Arc<Self>,
+        permit: WritePermit,
+        mut batch: Batch,
+        hot: &mut Hot,
+        seen: &[(NodeId, Hlc)],
+    ) -> Committed {
+        let news = self.progress.news(seen);
+        for (node, hlc) in &news {
+            let hlc = hlc.as_u64().to_be_bytes().to_vec();
+            batch.put(PROGRESS, keys::seen(*node), hlc);
+        }
+        let listing: ListingId = hot.document.id().clone();
+        let (version, first) = (hot.document.changes(), hot.is_first());
+        let mark_durable = hot.submit();
+        let (answer, committed) = tokio::sync::oneshot::channel();
+        let inner = Arc::clone(self);
+        permit.submit_then(batch, Durability::Synced, move |result| {
+            if result.is_ok() {
+                // First: who is shown the document has a token that says so.
+                inner.progress.saw(&news);
+                mark_durable();
+                if first {
+                    inner.counters.listing();
+                }
+                inner.rendered.outdate(&listing, version);
+                inner.announce(listing);
+            }
+            // Whoever hears of it may be the last to close the database: not this thread.
+            drop(inner);
+            // The round may have been cancelled; the change stands all the same.
+            let _ = answer.send(result);
+        });
+        Committed::from(committed)
+    }
+}
+
+/// Applies changes; answers how many were missing, and why one was refused. What is
+/// refused is final for that change, and leaves the others.
+fn take_changes(
+    document: &mut ListingDocument,
+    changes: &[Vec<u8>],
+) -> Result<(usize, Option<String>), ApplyError> {
+    let (mut taken, mut reason) = (0, None);
+    for change in changes {
+        match document.apply(change) {
+            Ok(Applied::Now { released, refused }) => {
+                taken += 1 + released;
+                if let Some(refused) = refused.first() {
+                    reason = Some(described(&refused.error));
+                }
+            }
+            Ok(Applied::Waiting { .. } | Applied::Duplicate) => {}
+            Err(ApplyError::Poisoned) => return Err(ApplyError::Poisoned),
+            Err(error) => reason = Some(described(&error)),
+        }
+    }
+    Ok((taken, reason))
+}
+
+fn described(error: &ApplyError) -> String {
+    format!("{}: {error}", error.code())
+}

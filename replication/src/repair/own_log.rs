@@ -1,0 +1,78 @@
+//! Which changes this node has logged itself: it tells a document that was put back from
+//! a log that was.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+
+use meridian_regions::ShardId;
+use meridian_replication_core::ReceivedEntry;
+use meridian_storage::StorageError;
+
+use super::{RepairError, blocking};
+use crate::keys::{self, LOG};
+use crate::replica::Replica;
+
+/// Entries read at once, and their bytes.
+const PAGE: usize = 1_024;
+const PAGE_BYTES: usize = 4 << 20;
+
+/// Changes in this node's own log, by the beginning of their hashes: 16 bytes for each.
+/// A shard is read when it is first asked about, and given up with the visit.
+#[derive(Debug, Default)]
+pub(super) struct OwnLog(BTreeMap<ShardId, HashSet<[u8; 16]>>);
+
+impl OwnLog {
+    /// Whether this node has logged a change of a shard.
+    pub(super) async fn contains(
+        &mut self,
+        replica: &Replica,
+        shard: ShardId,
+        change: &[u8],
+    ) -> Result<bool, RepairError> {
+        let changes = match self.0.entry(shard) {
+            Entry::Occupied(read) => read.into_mut(),
+            Entry::Vacant(unread) => {
+                let replica = replica.clone();
+                let read = blocking(move || replica.own_changes(shard)).await??;
+                unread.insert(read)
+            }
+        };
+        Ok(changes.contains(&name(change)))
+    }
+}
+
+impl Replica {
+    fn own_changes(&self, shard: ShardId) -> Result<HashSet<[u8; 16]>, StorageError> {
+        let this = self.inner().this();
+        let mut changes = HashSet::new();
+        let mut from = keys::entry(this, shard, 0);
+        let until = keys::entry(this, shard, u64::MAX);
+        loop {
+            let bounds = (&from[..], &until[..]);
+            let page = self
+                .inner()
+                .store
+                .scan_within(LOG, bounds, PAGE, PAGE_BYTES)?;
+            let Some((last, _)) = page.last() else {
+                return Ok(changes);
+            };
+            from.clone_from(last);
+            from.push(0);
+            for (_, entry) in page {
+                let entry = ReceivedEntry::decode(entry);
+                let content = entry.and_then(|entry| entry.content);
+                // What cannot be read is not known to be there.
+                if let Ok(content) = content {
+                    changes.insert(name(&content.change));
+                }
+            }
+        }
+    }
+}
+
+fn name(change: &[u8]) -> [u8; 16] {
+    let hash = blake3::hash(change);
+    let mut name = [0; 16];
+    name.copy_from_slice(&hash.as_bytes()[..16]);
+    name
+}

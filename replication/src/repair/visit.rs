@@ -1,0 +1,317 @@
+//! One peer, visited once: its documents are compared with those here, and what is missing
+//! here is fetched.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use meridian_regions::{Hlc, ListingId, NodeId, ShardId};
+use meridian_replication_core::limits::FETCHED_DOCUMENTS_MAX;
+use meridian_replication_core::{
+    ChangeId, Difference, Fetched, FetchedDocument, RepairAnswer, RepairRequest, Reply,
+    ShortDigest, Walk, Want, ends_of,
+};
+use meridian_storage::StorageError;
+use meridian_transport::{Channel, Mesh};
+use tokio::time::{sleep, timeout};
+
+use super::own_log::OwnLog;
+use super::rounds::RoundProgress;
+use super::{RepairError, blocking};
+use crate::documents::open;
+use crate::error::{LogLost, ReadError};
+use crate::keys::{self, HEADS};
+use crate::replica::Replica;
+use crate::returning::Stage;
+use crate::sequencer::now;
+
+/// Time for one question: a peer may have to read a million digests first.
+const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// How long what has been found may still be on its way by the log: then it is no
+/// difference. Some heartbeats, and the longest way.
+const SETTLE_MAX: Duration = Duration::from_secs(1);
+
+/// A listing that is being fetched.
+struct Open {
+    listing: ListingId,
+    /// Changes taken so far.
+    taken: usize,
+    /// Changes that the peer has not sent yet, by its word.
+    left: u64,
+    /// Where the latest part of it ended.
+    common: Vec<ChangeId>,
+}
+
+impl Open {
+    const fn new(listing: ListingId) -> Self {
+        Self {
+            listing,
+            taken: 0,
+            left: u64::MAX,
+            common: Vec::new(),
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Visit<'a> {
+    replica: &'a Replica,
+    mesh: &'a Mesh,
+    peer: NodeId,
+    own_log: OwnLog,
+    round: u64,
+}
+
+impl<'a> Visit<'a> {
+    /// Of `peer`, as a part of `round`.
+    pub(super) fn new(replica: &'a Replica, mesh: &'a Mesh, peer: NodeId, round: u64) -> Self {
+        Self {
+            replica,
+            mesh,
+            peer,
+            own_log: OwnLog::default(),
+            round,
+        }
+    }
+
+    /// Compares and mends. Everything that was mended before an error stands.
+    pub(super) async fn run(&mut self, shards: &[ShardId]) -> Result<(), RepairError> {
+        self.tell(RoundProgress::visit);
+        let (replica, these) = (self.replica.clone(), shards.to_vec());
+        let outlines = blocking(move || -> Result<_, StorageError> {
+            let outlines = these.into_iter().map(|shard| {
+                let outline = replica.outline(shard)?;
+                Ok((shard, outline))
+            });
+            outlines.collect()
+        });
+        let mut walk = Walk::over(rand::random(), outlines.await??);
+        while let Some(comparison) = walk.ask() {
+            let request = RepairRequest::Compare(comparison);
+            let RepairAnswer::Compared(replies) = self.ask(&request).await? else {
+                return Err(RepairError::AnotherAnswer);
+            };
+            let found;
+            (walk, found) = self.take(walk, replies).await?;
+            let (ranges, shards_done) = (walk.ranges(), walk.shards_done());
+            self.tell(|progress| progress.compared(ranges, shards_done));
+            self.mend(found).await?;
+        }
+        Ok(())
+    }
+
+    async fn take(
+        &self,
+        mut walk: Walk,
+        replies: Vec<Reply>,
+    ) -> Result<(Walk, Vec<Difference>), RepairError> {
+        let replica = self.replica.clone();
+        let (walk, found) = blocking(move || {
+            let found = walk.take(replies, &mut |range| replica.items(range));
+            (walk, found)
+        })
+        .await?;
+        Ok((walk, found?))
+    }
+
+    async fn ask(&self, request: &RepairRequest) -> Result<RepairAnswer, RepairError> {
+        let request = request.encode();
+        let sent = request.len();
+        let answer = self
+            .mesh
+            .call(self.peer, Channel::Pull, request.into(), CALL_DEADLINE)
+            .await?;
+        self.tell(|progress| progress.bytes += (sent + answer.len()) as u64);
+        Ok(RepairAnswer::decode(&answer)?)
+    }
+
+    async fn mend(&mut self, found: Vec<Difference>) -> Result<(), RepairError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        self.settle().await;
+        let mut open = VecDeque::new();
+        for difference in found {
+            if self.still_differs(&difference)? {
+                open.push_back(Open::new(difference.listing));
+            }
+        }
+        let differing = open.len() as u64;
+        self.tell(|progress| progress.differing += differing);
+        while !open.is_empty() {
+            self.fetch(&mut open).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the log has brought what the peer had written when the differences were
+    /// found, if it does so soon.
+    async fn settle(&self) {
+        let progress = &self.replica.inner().progress;
+        let (found_at, mut version) = (now(), progress.version());
+        let caught_up = async {
+            loop {
+                let mark = progress.watermark_of(self.peer);
+                if mark.is_some_and(|mark| mark.to_unix_nanos() >= found_at) {
+                    return;
+                }
+                if version.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        // If it does not, that is what repairs are for.
+        let _ = timeout(SETTLE_MAX, caught_up).await;
+    }
+
+    fn still_differs(&self, difference: &Difference) -> Result<bool, StorageError> {
+        let key = keys::heads(&difference.listing);
+        let here = self.replica.inner().store.get(HEADS, &key)?;
+        let here = here.and_then(|digest| digest.try_into().ok());
+        Ok(here.map(|digest| ShortDigest::of(&digest)) != Some(difference.theirs))
+    }
+
+    /// Fetches what fits into one answer.
+    async fn fetch(&mut self, open: &mut VecDeque<Open>) -> Result<(), RepairError> {
+        let mut wants = Vec::new();
+        while let Some(next) = open.get(wants.len()) {
+            if wants.len() == FETCHED_DOCUMENTS_MAX {
+                break;
+            }
+            let listing = next.listing.clone();
+            match self.have(next) {
+                Ok(have) => wants.push(Want { listing, have }),
+                Err(cause @ (ReadError::Document { .. } | ReadError::Unsettled { .. })) => {
+                    open.remove(wants.len());
+                    self.refuse(&listing, &cause.to_string());
+                }
+                Err(cause) => return Err(cause.into()),
+            }
+        }
+        if wants.is_empty() {
+            return Ok(());
+        }
+        let asked: Vec<ListingId> = wants.iter().map(|want| want.listing.clone()).collect();
+        let RepairAnswer::Fetched(fetched) = self.ask(&RepairRequest::Fetch(wants)).await? else {
+            return Err(RepairError::AnotherAnswer);
+        };
+        let Fetched { documents, seen } = fetched;
+        let given = documents.iter().map(|document| &document.listing);
+        if documents.is_empty()
+            || documents.len() > asked.len()
+            || !given.eq(asked.iter().take(documents.len()))
+        {
+            return Err(RepairError::AnotherAnswer);
+        }
+        for (_, hlc) in &seen {
+            self.replica.inner().sequencer.observe(*hlc)?;
+        }
+        let pace = Duration::from_secs(documents.len() as u64)
+            / self.replica.inner().repairs_per_second_max.get();
+        for document in documents {
+            let Some(mut next) = open.pop_front() else {
+                break;
+            };
+            if self.take_document(&document, &seen, &mut next).await? {
+                open.push_back(next);
+            }
+        }
+        sleep(pace).await;
+        Ok(())
+    }
+
+    /// Mends one document; answers whether there is more of it to be asked for.
+    async fn take_document(
+        &mut self,
+        document: &FetchedDocument,
+        seen: &[(NodeId, Hlc)],
+        open: &mut Open,
+    ) -> Result<bool, RepairError> {
+        let inner = self.replica.inner();
+        self.refuse_if_own_is_lost(document).await?;
+        let permit = inner.writer.reserve().await?;
+        let mended = match inner.mend(permit, document, seen) {
+            Ok(mended) => mended,
+            Err(
+                cause @ (RepairError::Poisoned(_)
+                | RepairError::Read(
+                    ReadError::Document { .. } | ReadError::Unsettled { .. },
+                )),
+            ) => {
+                self.refuse(&open.listing, &cause.to_string());
+                return Ok(false);
+            }
+            Err(cause) => return Err(cause),
+        };
+        if let Some(committed) = mended.committed {
+            committed.await?;
+        }
+        open.taken += mended.taken;
+        if let Some(reason) = &mended.refused {
+            self.refuse(&open.listing, reason);
+        } else if document.left > 0 && (mended.taken > 0 || document.left < open.left) {
+            open.left = document.left;
+            open.common = ends_of(&document.changes);
+            return Ok(true);
+        } else if document.left > 0 {
+            self.refuse(&open.listing, "the peer sends the same again and again");
+        }
+        if open.taken > 0 {
+            let changes = open.taken;
+            tracing::warn!(peer = %self.peer, listing = %open.listing, changes, "a document has been mended");
+            self.tell(|progress| progress.mended += 1);
+        }
+        Ok(false)
+    }
+
+    /// A change of this node's own that is neither in the document nor in its log shows
+    /// that the log has lost a part; not so while the node fetches its log back.
+    async fn refuse_if_own_is_lost(
+        &mut self,
+        document: &FetchedDocument,
+    ) -> Result<(), RepairError> {
+        let inner = self.replica.inner();
+        if inner.returning.stage() == Stage::Own {
+            return Ok(());
+        }
+        let missing = match inner.own_missing(document) {
+            Ok(missing) => missing,
+            // It is refused below, by its name.
+            Err(RepairError::Read(_)) => return Ok(()),
+            Err(cause) => return Err(cause),
+        };
+        let shard = document.listing.shard();
+        for (change, bytes) in missing {
+            if !self.own_log.contains(self.replica, shard, bytes).await? {
+                return Err(RepairError::LogLost(LogLost::Change {
+                    peer: self.peer,
+                    listing: document.listing.clone(),
+                    change,
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    fn have(&self, wanted: &Open) -> Result<Vec<ChangeId>, ReadError> {
+        let Open {
+            listing, common, ..
+        } = wanted;
+        let inner = self.replica.inner();
+        let mut stripe = inner.documents.stripe(listing.shard());
+        let hot = open(&mut stripe, &inner.store, listing)?;
+        Ok(hot.map(|hot| hot.document.have(common)).unwrap_or_default())
+    }
+
+    fn refuse(&self, listing: &ListingId, reason: &str) {
+        tracing::error!(peer = %self.peer, %listing, reason, "a document cannot be mended");
+        let (peer, listing) = (self.peer, listing.clone());
+        self.tell(|progress| {
+            progress.refused += 1;
+            progress.last_error = Some(format!("{listing} from node {peer}: {reason}"));
+        });
+    }
+
+    fn tell(&self, change: impl FnOnce(&mut RoundProgress)) {
+        self.replica.inner().rounds.tell(self.round, change);
+    }
+}
