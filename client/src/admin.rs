@@ -189,6 +189,25 @@ impl AdminClient {
         self.delete(&format!("/admin/v1/rebalances{query}")).await
     }
 
+    /// `GET /admin/v1/repairs`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn repairs(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/repairs").await
+    }
+
+    /// `POST /admin/v1/repairs`: has this node compare its documents, or those of a shard,
+    /// with those of every other node and fetch what it lacks. Answers the round. May be
+    /// repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn repair(&self, shard: Option<u16>) -> Result<Value, CallError> {
+        self.post("/admin/v1/repairs", &json!({"shard": shard}))
+            .await
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
         let request = self.http.post(format!("{}{path}", self.url)).json(body);
         let response = request.send().await.map_err(|cause| failed(&cause))?;

@@ -6,6 +6,7 @@ mod failpoints;
 mod health;
 mod import;
 mod rebalances;
+mod repairs;
 mod sagas;
 mod status;
 mod wishes;
@@ -49,6 +50,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
                 .post(rebalances::begin)
                 .delete(rebalances::give_up),
         )
+        .route("/admin/v1/repairs", get(repairs::list).post(repairs::begin))
         .route("/admin/v1/failpoints", get(failpoints::list))
         .route("/admin/v1/failpoints/{name}", put(failpoints::arm))
         .route("/admin/v1/import", post(import::import));

@@ -50,6 +50,9 @@ pub(crate) enum Command {
     /// Move listings' bookings to the nodes that new listings would be given, and wait until
     /// all are there: after a node was added.
     Rebalance(RebalanceArgs),
+    /// Compare a node's listings with those of every other node, fetch what it lacks, and
+    /// wait until that is done.
+    Repair(RepairArgs),
     /// Let a node that has lost its records come back at its next start, without them.
     Rejoin(RejoinArgs),
     /// Break a cluster on purpose, and come back with a verdict.
@@ -297,6 +300,22 @@ pub(crate) struct WishArgs {
     /// Give it up; what has been moved stays where it is.
     #[arg(long, conflicts_with = "no_wait")]
     pub(crate) cancel: bool,
+    /// Operator API of the node that does it.
+    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
+    pub(crate) admin: String,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every node does this by itself, every listings.repair_every_minutes. A node only fetches what it lacks itself: to mend all nodes, ask each. Exit status: 0 when every other node was visited and nothing is left, 1 otherwise."
+)]
+pub(crate) struct RepairArgs {
+    /// Compare this shard only, 0 to 63.
+    #[arg(long, value_name = "N")]
+    pub(crate) shard: Option<u16>,
+    /// Do not wait until it is done.
+    #[arg(long)]
+    pub(crate) no_wait: bool,
     /// Operator API of the node that does it.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,

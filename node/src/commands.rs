@@ -7,6 +7,7 @@ mod listing;
 mod moves;
 mod regions;
 mod rejoin;
+mod repair;
 mod sandbox_payments;
 mod start;
 mod status;
@@ -70,6 +71,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Rebalance(arguments) => {
             block_on(moves::rebalance(arguments, out))?.map(|()| Done::Well)
         }
+        Command::Repair(arguments) => block_on(repair::run(arguments, out))?.map(|()| Done::Well),
         Command::Rejoin(arguments) => rejoin::run(&arguments, out).map(|()| Done::Well),
         Command::Chaos(command) => block_on(chaos::run(command, out))?,
         Command::SandboxPayments(arguments) => {

@@ -143,9 +143,24 @@ pub struct ListingsSection {
     /// How far ahead of ours another node's clock may be before what it writes
     /// is refused, in milliseconds.
     pub clock_drift_ms_max: NonZeroU64,
+    /// How often this node compares its documents with those of every other node and
+    /// fetches what it lacks, in minutes, give or take a quarter; the first time after a
+    /// minute. 0 for only when somebody asks (`meridian repair`).
+    pub repair_every_minutes: u32,
+    /// Documents that this node mends in a second, in the long run.
+    pub repairs_per_second_max: NonZeroU32,
     /// How long a read may wait for the writes that its session has seen, or for
     /// the freshness that it asked for, in milliseconds.
     pub read_wait_ms_max: u64,
+}
+
+impl ListingsSection {
+    /// Time between rounds of repair; `None` for no schedule.
+    pub(crate) fn repair_every(&self) -> Option<Duration> {
+        const MINUTE_SECONDS: u64 = 60;
+        let every = Duration::from_secs(u64::from(self.repair_every_minutes) * MINUTE_SECONDS);
+        (!every.is_zero()).then_some(every)
+    }
 }
 
 impl Default for ListingsSection {
@@ -154,6 +169,8 @@ impl Default for ListingsSection {
             documents_hot_max: NonZeroUsize::new(1024).expect("not zero"),
             rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             clock_drift_ms_max: NonZeroU64::new(500).expect("not zero"),
+            repair_every_minutes: 10,
+            repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             read_wait_ms_max: 2_000,
         }
     }

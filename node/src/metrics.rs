@@ -5,6 +5,7 @@
 
 mod links;
 mod reads;
+mod repairs;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::admin::saga_counts;
 use crate::node::Node;
 use links::Links;
 use reads::ReadMetrics;
+use repairs::RepairMetrics;
 
 const REQUESTS: &str = "meridian_http_requests_total";
 const REQUEST_SECONDS: &str = "meridian_http_request_duration_seconds";
@@ -60,6 +62,7 @@ pub(crate) struct Metrics {
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
     reads: ReadMetrics,
+    repairs: RepairMetrics,
 }
 
 fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
@@ -88,10 +91,7 @@ impl Metrics {
             Ok(gauge)
         };
         let peers_connected = gauge(PEERS_CONNECTED, "Nodes that this node is connected to")?;
-        let entries_applied = gauge(
-            ENTRIES_APPLIED,
-            "Changes of other nodes applied since start",
-        )?;
+        let entries_applied = gauge(ENTRIES_APPLIED, "Others' changes applied since start")?;
         let entries_logged = gauge(ENTRIES_LOGGED, "Own changes made durable since start")?;
         let quarantined = gauge(
             QUARANTINED,
@@ -131,6 +131,7 @@ impl Metrics {
         registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
             reads: ReadMetrics::register(&registry)?,
+            repairs: RepairMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -190,6 +191,7 @@ impl Metrics {
         let watchers_max = node.config.limits.watchers.get();
         let watchers = watchers_max.saturating_sub(node.watchers.available_permits());
         self.reads.sample(&stats.reads, watchers);
+        self.repairs.sample(&node.replica);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);
