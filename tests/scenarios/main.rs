@@ -19,6 +19,7 @@ mod moves;
 mod nearest;
 mod payments;
 mod provider;
+mod repair;
 mod repeats;
 mod sessions;
 mod trails;
