@@ -116,7 +116,8 @@ impl Wan {
 
     /// Makes the links between two regions longer, both ways, until they are mended.
     pub fn stretch(&self, one: &str, other: &str, round_trip: Duration) {
-        let pairs = self.between(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
+        let pairs =
+            self.between(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
         for pair in pairs {
             if let Some(direction) = self.directions.get(&pair) {
                 let longer = (round_trip / 2).saturating_sub(direction.healthy.delay);

@@ -29,8 +29,8 @@ pub(crate) struct Hot {
     pub(crate) document: ListingDocument,
     /// Whether nothing of it has been submitted yet.
     is_new: bool,
-    /// Whether its genesis record has been submitted.
-    founded: bool,
+    /// Its genesis record, if one has been submitted.
+    genesis: Option<Vec<u8>>,
     /// Whether it holds a change of this node that has not been submitted.
     half_way: bool,
     stored_changes: usize,
@@ -38,12 +38,23 @@ pub(crate) struct Hot {
     durable: Arc<AtomicU64>,
 }
 
+/// What becomes of a genesis record that is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Founding {
+    /// It is the first: it is stored.
+    First,
+    /// It is the one that is there.
+    Known,
+    /// There is another one, which stands.
+    Another,
+}
+
 impl Hot {
-    fn new(document: ListingDocument, stored_changes: usize, founded: bool) -> Self {
+    fn new(document: ListingDocument, stored_changes: usize, genesis: Option<Vec<u8>>) -> Self {
         Self {
             document,
             is_new: false,
-            founded,
+            genesis,
             half_way: false,
             stored_changes,
             submitted: 0,
@@ -55,7 +66,7 @@ impl Hot {
     pub(crate) fn fresh(document: ListingDocument) -> Self {
         Self {
             is_new: true,
-            ..Self::new(document, 0, false)
+            ..Self::new(document, 0, None)
         }
     }
 
@@ -65,14 +76,20 @@ impl Hot {
     }
 
     /// Adds what stores its genesis record, unless it has one: who votes on a listing
-    /// is decided once. Answers whether it was added.
-    pub(crate) fn found(&mut self, batch: &mut Batch, genesis: &Genesis) -> bool {
-        if self.founded {
-            return false;
+    /// is decided once.
+    pub(crate) fn found(&mut self, batch: &mut Batch, genesis: &Genesis) -> Founding {
+        if let Some(known) = &self.genesis {
+            let same = Genesis::decode(known).is_ok_and(|known| known == *genesis);
+            return if same {
+                Founding::Known
+            } else {
+                Founding::Another
+            };
         }
-        batch.put(GENESIS, self.document.id().to_key(), genesis.encode());
-        self.founded = true;
-        true
+        let record = genesis.encode();
+        batch.put(GENESIS, self.document.id().to_key(), record.clone());
+        self.genesis = Some(record);
+        Founding::First
     }
 
     /// A change is being made. Whatever unwinds before [`Hot::end`] leaves a document
@@ -130,9 +147,14 @@ impl Hot {
         self.document.save()
     }
 
+    /// Whether nothing of it counts as stored yet.
+    pub(crate) const fn is_new(&self) -> bool {
+        self.is_new
+    }
+
     /// Whether its genesis record has been submitted.
     pub(crate) const fn is_founded(&self) -> bool {
-        self.founded
+        self.genesis.is_some()
     }
 }
 
@@ -248,6 +270,26 @@ fn load(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
     if store.get(HEADS, &keys::heads(id))?.is_none() {
         return Ok(None);
     }
+    stored(store, id)
+}
+
+/// A document of which nothing is known, to be mended: what is stored of it without a
+/// digest, so that it is not written over, or an empty one.
+pub(crate) fn unlisted(store: &Store, id: &ListingId) -> Result<Hot, ReadError> {
+    let hot = match stored(store, id)? {
+        Some(hot) => hot,
+        None => {
+            let genesis = store.get(GENESIS, &id.to_key())?;
+            Hot::new(ListingDocument::empty(id), 0, genesis)
+        }
+    };
+    Ok(Hot {
+        is_new: true,
+        ..hot
+    })
+}
+
+fn stored(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
     let snapshot = store.get(DOCUMENTS, &id.to_key())?;
     let changes = store.scan(
         CHANGES,
@@ -266,6 +308,6 @@ fn load(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
             cause,
         }
     })?;
-    let founded = store.get(GENESIS, &id.to_key())?.is_some();
-    Ok(Some(Hot::new(document, stored, founded)))
+    let genesis = store.get(GENESIS, &id.to_key())?;
+    Ok(Some(Hot::new(document, stored, genesis)))
 }

@@ -133,6 +133,9 @@ pub enum LogLost {
         /// The change.
         change: ChangeId,
     },
+    /// Something, by the word of an earlier run; it has not come back since.
+    #[error("noticed before this start: {0}")]
+    Before(String),
 }
 
 /// This region has not seen what the session has.

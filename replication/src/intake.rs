@@ -5,7 +5,7 @@ use meridian_regions::{Genesis, NodeId};
 use meridian_replication_core::{ReceivedEntry, RefusedChange, WireError};
 use meridian_storage::Batch;
 
-use crate::documents::Hot;
+use crate::documents::{Founding, Hot};
 use crate::keys::{self, LOG, QUARANTINE};
 
 /// The batch of one entry in the making.
@@ -58,10 +58,11 @@ impl Intake {
             Ok(genesis) if genesis.created_by != self.origin => {
                 format!("a genesis record of node {}", genesis.created_by)
             }
-            Ok(genesis) if !hot.found(&mut self.batch, genesis) => {
-                "a second genesis record: the first one stands".to_owned()
-            }
-            Ok(_founded) => return,
+            Ok(genesis) => match hot.found(&mut self.batch, genesis) {
+                Founding::Another => "a second genesis record: the first one stands".to_owned(),
+                // Known: a repair has brought it before its entry.
+                Founding::First | Founding::Known => return,
+            },
         };
         self.set_aside("genesis-refused", &reason);
     }

@@ -29,9 +29,10 @@ const WATERMARK: u8 = b'w';
 const CLOCK: u8 = b'c';
 /// Kind of the progress records that hold what has been seen beyond the logs.
 const SEEN: u8 = b's';
-
 /// Kind of the progress record that says which return has been completed.
 const RETURNED: u8 = b'r';
+/// Kind of the progress record that says what this node has lost of its own log.
+const LOST: u8 = b'l';
 
 /// Key of a log entry.
 pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
@@ -75,6 +76,11 @@ pub(crate) fn clock() -> Vec<u8> {
 /// Key of the return that this node has completed.
 pub(crate) fn returned() -> Vec<u8> {
     vec![RETURNED]
+}
+
+/// Key of what this node has lost of its own log, as it was noticed.
+pub(crate) fn lost() -> Vec<u8> {
+    vec![LOST]
 }
 
 /// The bounds of all watermarks.

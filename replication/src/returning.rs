@@ -34,7 +34,7 @@ use crate::sequencer::now;
 /// What a node that has come back still waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "this node has come back without a part of its own log: it takes no writes before every other node has said what it has of it and this node has fetched that (not heard: {unheard:?}, entries to fetch: {entries}). A node that is gone for good must be set to `removed` in the topology"
+    "this node has come back without a part of its own log: it takes no writes before every other node has said what it has of it, this node has fetched that (not heard: {unheard:?}, entries to fetch: {entries}), and has compared its listings with theirs (`GET /admin/v1/repairs`). A node that is gone for good must be set to `removed` in the topology"
 )]
 pub struct Waiting {
     /// Nodes that have not asked for this node's log since it started.
@@ -227,6 +227,7 @@ impl Replica {
         let mut batch = Batch::new();
         let life = inner.returning.life.clone().into_bytes();
         batch.put(PROGRESS, keys::returned(), life);
+        batch.delete(PROGRESS, keys::lost());
         let permit = inner.writer.reserve().await?;
         permit.submit(batch, Durability::Synced).await?;
         tracing::info!("everything that the other nodes have is here again");

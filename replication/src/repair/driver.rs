@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use meridian_regions::NodeId;
+use meridian_storage::{Batch, Durability};
 use meridian_transport::Mesh;
 use rand::RngExt;
 use tokio::time::{Instant, sleep_until};
@@ -11,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use super::rounds::{AskedBy, RepairRound, RepairScope, RoundState};
 use super::visit::Visit;
 use super::{RepairError, RepairTotals, RepairsFull};
+use crate::error::LogLost;
+use crate::keys::{self, PROGRESS};
 use crate::puller::contained;
 use crate::replica::Replica;
 use crate::returning::Stage;
@@ -91,7 +94,7 @@ async fn run(replica: &Replica, mesh: &Mesh, round: &RepairRound) -> bool {
                     progress.last_error = Some(format!("node {peer}: {cause}"));
                 });
                 if let RepairError::LogLost(lost) = cause {
-                    inner.lose(lost);
+                    replica.lose_for_good(lost).await;
                     break;
                 }
             }
@@ -111,6 +114,14 @@ async fn run(replica: &Replica, mesh: &Mesh, round: &RepairRound) -> bool {
             bytes,
             last_error,
             "a round of repair has left something"
+        );
+    } else if mended > 0 {
+        tracing::warn!(
+            round = number,
+            differing,
+            mended,
+            bytes,
+            "a round of repair has mended what the log did not bring"
         );
     } else {
         tracing::info!(
@@ -147,6 +158,21 @@ impl Replica {
     #[must_use]
     pub fn repair_totals(&self) -> RepairTotals {
         self.inner().rounds.totals()
+    }
+
+    /// Takes no write from now on, nor after any start before a return: a round would
+    /// notice only some time after it.
+    async fn lose_for_good(&self, lost: LogLost) {
+        let inner = self.inner();
+        let mut batch = Batch::new();
+        batch.put(PROGRESS, keys::lost(), lost.to_string().into_bytes());
+        let permit = inner.writer.reserve().await;
+        let noted = permit.map(|permit| permit.submit(batch, Durability::Synced));
+        inner.lose(lost);
+        if let Ok(noted) = noted {
+            // A failed write is the writer's to announce.
+            let _ = noted.await;
+        }
     }
 
     /// Fetches what the documents of others hold, before this node writes again: changes

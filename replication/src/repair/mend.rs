@@ -9,18 +9,18 @@ use meridian_replication_core::{
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 
 use super::RepairError;
-use crate::documents::{Hot, open};
-use crate::keys::{self, GENESIS, PROGRESS};
+use crate::documents::{Founding, Hot, open, unlisted};
+use crate::keys::{self, PROGRESS};
 use crate::replica::Inner;
 
 /// What came of it.
-pub(super) struct Mended {
+pub(crate) struct Mended {
     /// Changes that were missing and are here now.
-    pub(super) taken: usize,
+    pub(crate) taken: usize,
     /// Why something was not taken; the latest reason.
-    pub(super) refused: Option<String>,
+    pub(crate) refused: Option<String>,
     /// Resolves once it is durable; `None` if there was nothing to write.
-    pub(super) committed: Option<Committed>,
+    pub(crate) committed: Option<Committed>,
 }
 
 impl Inner {
@@ -44,7 +44,7 @@ impl Inner {
 
     /// Takes what a peer has of a document beyond this node's, and what the peer has
     /// seen with it. An error leaves the document as it is on disk.
-    pub(super) fn mend(
+    pub(crate) fn mend(
         self: &Arc<Self>,
         permit: WritePermit,
         fetched: &FetchedDocument,
@@ -55,7 +55,7 @@ impl Inner {
         if let Some(hot) = open(&mut stripe, &self.store, listing)? {
             return self.mend_in(permit, hot, fetched, seen);
         }
-        let mut hot = Hot::fresh(ListingDocument::empty(listing));
+        let mut hot = unlisted(&self.store, listing)?;
         let mended = self.mend_in(permit, &mut hot, fetched, seen)?;
         if mended.committed.is_some() {
             stripe.keep(listing.clone(), hot);
@@ -70,15 +70,20 @@ impl Inner {
         fetched: &FetchedDocument,
         seen: &[(NodeId, Hlc)],
     ) -> Result<Mended, RepairError> {
+        let before = if hot.is_new() {
+            held(&ListingDocument::empty(&fetched.listing))
+        } else {
+            held(&hot.document)
+        };
         // Whatever ends this early leaves a document that is loaded again.
         let (taken, mut refused) = take_changes(hot.begin(), &fetched.changes)
             .map_err(|_poisoned| RepairError::Poisoned(fetched.listing.clone()))?;
         let mut batch = Batch::new();
-        if taken > 0 {
+        if held(&hot.document) != before {
             hot.rewrite(&mut batch);
         }
         if let Some(genesis) = &fetched.genesis {
-            let reason = self.take_genesis(hot, &mut batch, genesis.as_ref())?;
+            let reason = take_genesis(hot, &mut batch, genesis.as_ref());
             refused = reason.or(refused);
         }
         let committed = if batch.is_empty() {
@@ -94,39 +99,6 @@ impl Inner {
         })
     }
 
-    /// Takes a genesis record if there is none: from whoever has created the listing. One
-    /// that differs from the one here is told, and the first stands: a second one would
-    /// found a second group. Answers why it was not taken.
-    fn take_genesis(
-        &self,
-        hot: &mut Hot,
-        batch: &mut Batch,
-        genesis: Result<&Genesis, &WireError>,
-    ) -> Result<Option<String>, RepairError> {
-        let genesis = match genesis {
-            Ok(genesis) => genesis,
-            Err(cause) => return Ok(Some(format!("genesis-refused: {cause}"))),
-        };
-        let stored = self.store.get(GENESIS, &hot.document.id().to_key())?;
-        if let Some(stored) = stored {
-            let same = stored == genesis.encode();
-            let reason = "genesis-refused: the peer has another genesis record";
-            return Ok((!same).then(|| reason.to_owned()));
-        }
-        if hot.is_founded() {
-            // It is on its way to disk.
-            return Ok(None);
-        }
-        if !hot.document.is_created_by(genesis.created_by) {
-            return Ok(Some(format!(
-                "genesis-refused: a genesis record of node {}, which has not created the listing",
-                genesis.created_by
-            )));
-        }
-        hot.found(batch, genesis);
-        Ok(None)
-    }
-
     fn submit_mended(
         self: &Arc<Self>,
         permit: WritePermit,
@@ -140,19 +112,20 @@ impl Inner {
             batch.put(PROGRESS, keys::seen(*node), hlc);
         }
         let listing: ListingId = hot.document.id().clone();
-        let (version, first) = (hot.document.changes(), hot.is_first());
+        let first = hot.is_first();
         let mark_durable = hot.submit();
         let (answer, committed) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(self);
         permit.submit_then(batch, Durability::Synced, move |result| {
             if result.is_ok() {
-                // First: who is shown the document has a token that says so.
-                inner.progress.saw(&news);
-                mark_durable();
+                inner.rendered.supersede(&listing, None, || {
+                    // First: who is shown the document has a token that says so.
+                    inner.progress.saw(&news);
+                    mark_durable();
+                });
                 if first {
                     inner.counters.listing();
                 }
-                inner.rendered.outdate(&listing, version);
                 inner.announce(listing);
             }
             // Whoever hears of it may be the last to close the database: not this thread.
@@ -162,6 +135,35 @@ impl Inner {
         });
         Committed::from(committed)
     }
+}
+
+/// How much a document holds: changes that are part of it, and changes that wait. Both are
+/// stored, or a change that is released later would be in no record.
+fn held(document: &ListingDocument) -> (u64, usize) {
+    (document.changes(), document.waiting())
+}
+
+/// Takes a genesis record if there is none: from whoever has created the listing. One that
+/// differs from the one here is told, and the first stands: a second one would found a
+/// second group. Answers why it was not taken.
+fn take_genesis(
+    hot: &mut Hot,
+    batch: &mut Batch,
+    genesis: Result<&Genesis, &WireError>,
+) -> Option<String> {
+    let reason = match genesis {
+        Err(cause) => cause.to_string(),
+        Ok(Genesis { created_by, .. })
+            if !hot.is_founded() && !hot.document.is_created_by(*created_by) =>
+        {
+            format!("a genesis record of node {created_by}, which has not created the listing")
+        }
+        Ok(genesis) => match hot.found(batch, genesis) {
+            Founding::Another => "the peer has another genesis record".to_owned(),
+            Founding::First | Founding::Known => return None,
+        },
+    };
+    Some(format!("genesis-refused: {reason}"))
 }
 
 /// Applies changes; answers how many were missing, and why one was refused. What is

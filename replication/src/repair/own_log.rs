@@ -1,8 +1,7 @@
 //! Which changes this node has logged itself: it tells a document that was put back from
 //! a log that was.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 
 use meridian_regions::ShardId;
 use meridian_replication_core::ReceivedEntry;
@@ -17,9 +16,10 @@ const PAGE: usize = 1_024;
 const PAGE_BYTES: usize = 4 << 20;
 
 /// Changes in this node's own log, by the beginning of their hashes: 16 bytes for each.
-/// A shard is read when it is first asked about, and given up with the visit.
+/// A shard is read when it is asked about, and given up for the next one: what a walk finds
+/// of a shard stands together.
 #[derive(Debug, Default)]
-pub(super) struct OwnLog(BTreeMap<ShardId, HashSet<[u8; 16]>>);
+pub(super) struct OwnLog(Option<(ShardId, HashSet<[u8; 16]>)>);
 
 impl OwnLog {
     /// Whether this node has logged a change of a shard.
@@ -29,15 +29,15 @@ impl OwnLog {
         shard: ShardId,
         change: &[u8],
     ) -> Result<bool, RepairError> {
-        let changes = match self.0.entry(shard) {
-            Entry::Occupied(read) => read.into_mut(),
-            Entry::Vacant(unread) => {
-                let replica = replica.clone();
-                let read = blocking(move || replica.own_changes(shard)).await??;
-                unread.insert(read)
-            }
-        };
-        Ok(changes.contains(&name(change)))
+        if self.0.as_ref().is_none_or(|(read, _)| *read != shard) {
+            // First: never two of them in memory.
+            self.0 = None;
+            let replica = replica.clone();
+            let changes = blocking(move || replica.own_changes(shard)).await??;
+            self.0 = Some((shard, changes));
+        }
+        let read = self.0.as_ref();
+        Ok(read.is_some_and(|(_, changes)| changes.contains(&name(change))))
     }
 }
 

@@ -19,13 +19,17 @@ impl Replica {
     /// Answers a peer's question about this node's documents. Changes nothing.
     ///
     /// # Errors
-    /// [`Refusal::Unsupported`] for a question that this version does not know,
     /// [`Refusal::Unavailable`] if the disk fails.
     pub async fn serve_repair(&self, peer: NodeId, request: Bytes) -> Result<Bytes, Refusal> {
-        let request = RepairRequest::decode(&request).map_err(|cause| {
-            tracing::warn!(%peer, %cause, "a repair request cannot be read");
-            Refusal::Unsupported
-        })?;
+        let request = match RepairRequest::decode(&request) {
+            Ok(request) => request,
+            Err(cause) => {
+                tracing::warn!(%peer, %cause, "a repair request cannot be read");
+                // An answer that says nothing. Who knows nothing of repairs has mended
+                // nothing, and is passed by; this node is not.
+                return Ok(Bytes::new());
+            }
+        };
         let answer = match request {
             RepairRequest::Compare(comparison) => self.compare(peer, comparison).await,
             RepairRequest::Fetch(wants) => self.give(wants).await,
@@ -87,7 +91,7 @@ impl Replica {
                 (beyond.changes, beyond.left)
             }
             Ok(None) => (Vec::new(), 0),
-            Err(cause @ (ReadError::Document { .. } | ReadError::Unsettled { .. })) => {
+            Err(cause @ ReadError::Document { .. }) => {
                 // This node has no more to give of it; others may.
                 tracing::error!(%listing, %cause, "a peer asks for a document that cannot be read");
                 (Vec::new(), 0)

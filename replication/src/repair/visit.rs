@@ -29,26 +29,51 @@ const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// How long what has been found may still be on its way by the log: then it is no
 /// difference. Some heartbeats, and the longest way.
 const SETTLE_MAX: Duration = Duration::from_secs(1);
+/// What was made this lately may be on its way even if it came to the peer after the
+/// difference was found: a listing that is written to differs all the time.
+const LATELY: Duration = Duration::from_secs(10);
+/// Parts in which a document is fetched: some times as many as the largest needs.
+const PARTS_MAX: u32 = 1_024;
 
 /// A listing that is being fetched.
 struct Open {
     listing: ListingId,
+    /// Parts fetched so far.
+    parts: u32,
     /// Changes taken so far.
     taken: usize,
     /// Changes that the peer has not sent yet, by its word.
     left: u64,
     /// Where the latest part of it ended.
     common: Vec<ChangeId>,
+    /// Why something of it was not taken; the latest reason.
+    refused: Option<String>,
 }
 
 impl Open {
     const fn new(listing: ListingId) -> Self {
         Self {
             listing,
+            parts: 0,
             taken: 0,
             left: u64::MAX,
             common: Vec::new(),
+            refused: None,
         }
+    }
+
+    /// Notes a part, of which `taken` changes were missing here and behind which `left` are.
+    /// Answers whether to ask for the next one.
+    fn goes_on(&mut self, taken: usize, left: u64) -> bool {
+        let comes_nearer = taken > 0 || left < self.left;
+        self.parts += 1;
+        self.taken += taken;
+        self.left = left;
+        if left > 0 && !(comes_nearer && self.parts < PARTS_MAX) {
+            self.refused = Some("the peer's document comes to no end".to_owned());
+            return false;
+        }
+        left > 0
     }
 }
 
@@ -143,22 +168,18 @@ impl<'a> Visit<'a> {
         Ok(())
     }
 
-    /// Waits until the log has brought what the peer had written when the differences were
-    /// found, if it does so soon.
+    /// Waits until the log has brought what had been written anywhere by now, if it does
+    /// so soon.
     async fn settle(&self) {
         let progress = &self.replica.inner().progress;
         let (found_at, mut version) = (now(), progress.version());
-        let caught_up = async {
-            loop {
-                let mark = progress.watermark_of(self.peer);
-                if mark.is_some_and(|mark| mark.to_unix_nanos() >= found_at) {
-                    return;
-                }
-                if version.changed().await.is_err() {
-                    return;
-                }
-            }
+        let has_caught_up = || {
+            progress.others().iter().all(|other| {
+                let mark = progress.watermark_of(other.node);
+                mark.is_some_and(|mark| mark.to_unix_nanos() >= found_at)
+            })
         };
+        let caught_up = async { while !has_caught_up() && version.changed().await.is_ok() {} };
         // If it does not, that is what repairs are for.
         let _ = timeout(SETTLE_MAX, caught_up).await;
     }
@@ -180,7 +201,7 @@ impl<'a> Visit<'a> {
             let listing = next.listing.clone();
             match self.have(next) {
                 Ok(have) => wants.push(Want { listing, have }),
-                Err(cause @ (ReadError::Document { .. } | ReadError::Unsettled { .. })) => {
+                Err(cause @ ReadError::Document { .. }) => {
                     open.remove(wants.len());
                     self.refuse(&listing, &cause.to_string());
                 }
@@ -204,6 +225,10 @@ impl<'a> Visit<'a> {
         }
         for (_, hlc) in &seen {
             self.replica.inner().sequencer.observe(*hlc)?;
+        }
+        let mut made_at = documents.iter().filter_map(FetchedDocument::last_made_at);
+        if made_at.any(|made_at| now().saturating_since(made_at) < LATELY) {
+            self.settle().await;
         }
         let pace = Duration::from_secs(documents.len() as u64)
             / self.replica.inner().repairs_per_second_max.get();
@@ -232,10 +257,7 @@ impl<'a> Visit<'a> {
         let mended = match inner.mend(permit, document, seen) {
             Ok(mended) => mended,
             Err(
-                cause @ (RepairError::Poisoned(_)
-                | RepairError::Read(
-                    ReadError::Document { .. } | ReadError::Unsettled { .. },
-                )),
+                cause @ (RepairError::Poisoned(_) | RepairError::Read(ReadError::Document { .. })),
             ) => {
                 self.refuse(&open.listing, &cause.to_string());
                 return Ok(false);
@@ -245,19 +267,17 @@ impl<'a> Visit<'a> {
         if let Some(committed) = mended.committed {
             committed.await?;
         }
-        open.taken += mended.taken;
-        if let Some(reason) = &mended.refused {
-            self.refuse(&open.listing, reason);
-        } else if document.left > 0 && (mended.taken > 0 || document.left < open.left) {
-            open.left = document.left;
+        open.refused = mended.refused.or(open.refused.take());
+        if open.goes_on(mended.taken, document.left) {
             open.common = ends_of(&document.changes);
             return Ok(true);
-        } else if document.left > 0 {
-            self.refuse(&open.listing, "the peer sends the same again and again");
+        }
+        if let Some(reason) = &open.refused {
+            self.refuse(&open.listing, reason);
         }
         if open.taken > 0 {
             let changes = open.taken;
-            tracing::warn!(peer = %self.peer, listing = %open.listing, changes, "a document has been mended");
+            tracing::debug!(peer = %self.peer, listing = %open.listing, changes, "a document has been mended");
             self.tell(|progress| progress.mended += 1);
         }
         Ok(false)
@@ -313,5 +333,42 @@ impl<'a> Visit<'a> {
 
     fn tell(&self, change: impl FnOnce(&mut RoundProgress)) {
         self.replica.inner().rounds.tell(self.round, change);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::{ListingId, UnixNanos};
+
+    use super::{Open, PARTS_MAX};
+
+    fn open() -> Open {
+        let home = "eu-west".parse().expect("a region");
+        Open::new(ListingId::generate(UnixNanos::from_millis(1), 1, home))
+    }
+
+    #[test]
+    fn document_of_many_parts_is_fetched_to_its_end() {
+        let mut open = open();
+        assert!(open.goes_on(4_096, 8_000));
+        assert!(open.goes_on(0, 4_000), "all of the part was here");
+        assert!(open.goes_on(100, 4_000), "the peer writes on meanwhile");
+        assert!(!open.goes_on(4_000, 0));
+        assert_eq!((open.taken, open.refused), (8_196, None));
+    }
+
+    #[test]
+    fn peer_that_always_has_more_is_given_up() {
+        let mut same = open();
+        assert!(same.goes_on(0, 7));
+        assert!(!same.goes_on(0, 7));
+        assert!(same.refused.is_some());
+        let mut endless = open();
+        let mut left = u64::MAX - 1;
+        while endless.goes_on(0, left) {
+            left -= 1;
+        }
+        assert_eq!(endless.parts, PARTS_MAX);
+        assert!(endless.refused.is_some());
     }
 }

@@ -10,23 +10,23 @@ use tokio::time::timeout;
 
 use super::cluster::{Cluster, data_of};
 use super::returning::until;
-use super::setup::{PATIENCE, amenity, close, create, entries, node, open, sent, title};
+use super::setup::{PATIENCE, amenity, close, create, entries, node, open, options, sent, title};
 use crate::keys::{self, CHANGES, FAMILIES, GENESIS, HEADS, LOG};
-use crate::{LogLost, Precondition, RepairRound, RepairScope, Replica, RoundState};
+use crate::{LogLost, Precondition, RepairRound, RepairScope, Replica, ReplicaOptions, RoundState};
 
 const EVERYBODY: [(u64, u64); 3] = [(1, 2), (2, 3), (1, 3)];
 
 /// Node 1 has created a listing and edited it twice, and every node has that.
-struct Past {
-    folder: TempDir,
-    id: ListingId,
-    log: Vec<LogEntry>,
+pub(super) struct Past {
+    pub(super) folder: TempDir,
+    pub(super) id: ListingId,
+    pub(super) log: Vec<LogEntry>,
     /// The digest of the listing's heads after each entry.
-    digests: Vec<Vec<u8>>,
+    pub(super) digests: Vec<Vec<u8>>,
 }
 
 impl Past {
-    async fn new() -> Self {
+    pub(super) async fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let writer = open(data_of(folder.path(), 1), 1);
         let id = create(&writer, 1).await;
@@ -50,6 +50,13 @@ impl Past {
         past
     }
 
+    /// The database of a node as it was when node 1 had written entry `count`.
+    pub(super) async fn begin_again(&self, other: u64, count: usize) {
+        let data = data_of(self.folder.path(), other);
+        std::fs::remove_dir_all(data).expect("removed");
+        self.tell(other, count).await;
+    }
+
     /// Gives a node what node 1 had written by its entry `count`.
     async fn tell(&self, other: u64, count: usize) {
         let replica = open(data_of(self.folder.path(), other), other);
@@ -61,7 +68,7 @@ impl Past {
     }
 
     /// Changes the database of a node by hand.
-    async fn by_hand(&self, id: u64, change: impl FnOnce(&mut Batch)) {
+    pub(super) async fn by_hand(&self, id: u64, change: impl FnOnce(&mut Batch)) {
         let mut batch = Batch::new();
         change(&mut batch);
         write(&data_of(self.folder.path(), id), batch).await;
@@ -109,7 +116,7 @@ async fn write(path: &Path, batch: Batch) {
         .expect("closed");
 }
 
-fn digest(replica: &Replica, id: &ListingId) -> Vec<u8> {
+pub(super) fn digest(replica: &Replica, id: &ListingId) -> Vec<u8> {
     let stored = replica.inner().store.get(HEADS, &keys::heads(id));
     stored.expect("readable").expect("there is one")
 }
@@ -172,7 +179,8 @@ async fn document_that_was_put_back_is_mended_and_its_numbers_stay() {
     assert_eq!((totals.differing, totals.mended, totals.refused), (1, 1, 0));
     assert_eq!(digest(put_back, &id), past.digests[2]);
     let read = put_back.read(&id).await.expect("readable").expect("there");
-    assert!(read.json().contains("second"), "{}", read.json());
+    let shown = String::from_utf8_lossy(read.json());
+    assert!(shown.contains("second"), "{shown}");
     assert_eq!(have(put_back, node(1)), 3);
     assert_eq!(entries(put_back).len(), 3);
     assert_eq!(put_back.stats().quarantined, 0);
@@ -215,9 +223,7 @@ async fn listing_that_was_deleted_by_hand_comes_back_with_its_genesis() {
 async fn what_stood_behind_a_hole_in_a_log_comes_by_way_of_documents() {
     let past = Past::new().await;
     for other in [2, 3] {
-        let data = data_of(past.folder.path(), other);
-        std::fs::remove_dir_all(data).expect("removed");
-        past.tell(other, 1).await;
+        past.begin_again(other, 1).await;
     }
     past.lose_entry(1, 1).await;
     let (id, last) = (past.id.clone(), past.log[2].hlc);
@@ -277,6 +283,7 @@ async fn past_in_no_log() -> Past {
 #[tokio::test(flavor = "multi_thread")]
 async fn node_that_has_lost_a_change_of_its_own_from_document_and_log_takes_no_writes() {
     let past = past_in_no_log().await;
+    let path = data_of(past.folder.path(), 1);
     let cluster = Cluster::start_in(past.folder, &EVERYBODY, None, None);
     let writer = &cluster.replicas[0];
     let mut lost = writer.log_lost();
@@ -297,7 +304,30 @@ async fn node_that_has_lost_a_change_of_its_own_from_document_and_log_takes_no_w
     let again = amenity("again");
     let refused = writer.edit(&past.id, &again, Precondition::None).await;
     refused.expect_err("it would give a number twice");
-    cluster.stop().await;
+    // Nor after another start, before a round could notice again: until it has come back.
+    let look = async || {
+        let restarted = open(path.clone(), 1);
+        assert!(matches!(
+            &*restarted.log_lost().borrow(),
+            Some(LogLost::Before(_))
+        ));
+        let refused = restarted.edit(&past.id, &again, Precondition::None).await;
+        refused.expect_err("it would give a number twice");
+        close(restarted).await;
+        let returns = |life: &str| ReplicaOptions {
+            returns: Some(life.to_owned()),
+            ..options(path.clone(), 1)
+        };
+        let back = Replica::open(returns("a return")).expect("opened");
+        assert_eq!(*back.log_lost().borrow(), None);
+        back.complete_return().await.expect("durable");
+        close(back).await;
+        let back = Replica::open(returns("a return")).expect("opened");
+        assert_eq!(*back.log_lost().borrow(), None);
+        assert!(back.waiting().is_none());
+        close(back).await;
+    };
+    cluster.stop_and_keep(look).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,10 +3,11 @@
 //! Changes, never snapshots: what comes from a peer is bounded and judged one change at a
 //! time, as it is when it comes by a log (see the crate's documentation).
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId};
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId, UnixNanos};
 use prost::Message;
 
 use super::{ANSWER, REQUEST};
+use crate::change;
 use crate::heads::ChangeId;
 use crate::limits::{
     CHANGE_BYTES_MAX, FETCHED_CHANGES_MAX, FETCHED_DOCUMENTS_MAX, HAVE_CHANGES_MAX, ORIGINS_MAX,
@@ -48,6 +49,17 @@ pub struct FetchedDocument {
     pub genesis: Option<Result<Genesis, WireError>>,
     /// How many more changes there are, to be asked for again.
     pub left: u64,
+}
+
+impl FetchedDocument {
+    /// When the change was made that came last to the replica that answers, by its author's
+    /// clock; `None` if there is none that can be read.
+    #[must_use]
+    pub fn last_made_at(&self) -> Option<UnixNanos> {
+        let last = change::decode(self.changes.last()?).ok()?;
+        let millis = u64::try_from(last.timestamp()).ok()?;
+        Some(UnixNanos::from_millis(millis))
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
