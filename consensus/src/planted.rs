@@ -22,8 +22,7 @@ pub(crate) enum Bug {
     /// The log is read from disk first, then from the tail, and holes are passed over. No
     /// seed that was tried finds it.
     DiskFirst,
-    /// A group is woken again while its last instance may still write. No seed that was
-    /// tried finds it.
+    /// A group is woken again while its last instance may still write.
     NoFence,
 }
 

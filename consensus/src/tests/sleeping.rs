@@ -290,6 +290,14 @@ async fn leader_whose_offer_nobody_takes_leads_on() {
     let expected = ProposeError::NotLeader { leader: successor };
     assert_eq!(refused.err(), Some(expected));
     drop(leader);
+    // Healed sooner, the other would hear of the offer, and take it.
+    timeout(DEADLINE, async {
+        while cluster.node(1).stats().not_taken == 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("nobody takes it");
     cluster.heal_silently();
     let outcome = cluster.propose(&genesis, &block(2)).await;
     assert_eq!(outcome, Outcome::Blocked(2));

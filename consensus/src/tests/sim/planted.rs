@@ -1,6 +1,6 @@
 //! Bugs that are known to be bugs: the simulation must find each of them, and say which
-//! promise it breaks. Two more are planted by hand and found by none of the seeds tried
-//! so far ([`Bug`] says which): until they are, the simulation vouches for less.
+//! promise it breaks. One more is planted by hand and found by none of the seeds tried so
+//! far ([`Bug`] says which): until it is, the simulation vouches for less.
 
 use super::plan::Focus;
 use super::{asked_for, run};
