@@ -86,7 +86,13 @@ impl CallError {
     /// the problem has the same code.
     #[must_use]
     pub fn outcome_unknown(&self) -> bool {
-        let open = |code| matches!(code, "outcome-unknown" | "idempotency-in-flight");
+        // Who has made a mistake has not said that it did nothing.
+        let open = |code| {
+            matches!(
+                code,
+                "outcome-unknown" | "idempotency-in-flight" | "internal"
+            )
+        };
         matches!(self, Self::Unknown(_)) || self.code().is_some_and(open)
     }
 

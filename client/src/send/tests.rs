@@ -69,6 +69,12 @@ async fn booked(script: &'static [Then]) -> CallError {
 }
 
 #[tokio::test]
+async fn mistake_of_a_node_is_no_word_that_nothing_was_done() {
+    let error = booked(&[Then::Refuse("internal", 500)]).await;
+    assert!(error.outcome_unknown(), "{error}");
+}
+
+#[tokio::test]
 async fn refusal_after_a_lost_answer_is_unknown() {
     const SCRIPTS: [&[Then]; 5] = [
         &[Then::HangUp, Then::Refuse("no-quorum", 503)],

@@ -277,6 +277,30 @@ fn refused(error: WriteError) -> Problem {
         }
         WriteError::Returning(_) => Problem::new(Slug::Overloaded, error.to_string())
             .retry_after(std::time::Duration::from_secs(1)),
+        // It may be on disk all the same: never told as not done.
+        WriteError::Storage(_) => Problem::new(
+            Slug::OutcomeUnknown,
+            format!("{error}: read the listing to learn whether this was done"),
+        )
+        .retry_after(std::time::Duration::from_secs(1)),
         other => Problem::new(Slug::Internal, other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+    use axum::response::IntoResponse;
+    use meridian_replication::WriteError;
+    use meridian_storage::StorageError;
+
+    use super::refused;
+
+    #[test]
+    fn write_whose_disk_failed_is_unknown_and_never_told_as_not_done() {
+        let told = refused(WriteError::Storage(StorageError::Stopped)).into_response();
+        assert_eq!(told.status(), StatusCode::GATEWAY_TIMEOUT);
+        let told = refused(WriteError::Overloaded).into_response();
+        assert_eq!(told.status(), StatusCode::SERVICE_UNAVAILABLE);
     }
 }
