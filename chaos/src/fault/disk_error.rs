@@ -39,11 +39,7 @@ impl DiskError {
                 return Err(disks::failed("failing the disk", *node)(cause));
             }
         }
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(failing),
-        })
+        Ok(Struck::at(&place, nodes, failing))
     }
 }
 

@@ -37,11 +37,7 @@ impl DiskFull {
             disk.fill()
                 .map_err(disks::failed("filling the disk", *node))?;
         }
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(full),
-        })
+        Ok(Struck::at(&place, nodes, full))
     }
 }
 

@@ -26,11 +26,11 @@ impl Kill {
         random: &mut StdRng,
     ) -> Result<Struck, FaultError> {
         let (place, nodes) = running_at(&self.target, scene, random).await?;
-        Ok(Struck {
-            target: place.title(),
-            nodes: nodes.clone(),
-            effect: Box::new(Killed::strike(scene, nodes).await?),
-        })
+        Ok(Struck::at(
+            &place,
+            nodes.clone(),
+            Killed::strike(scene, nodes).await?,
+        ))
     }
 }
 

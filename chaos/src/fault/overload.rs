@@ -58,11 +58,7 @@ impl Overload {
             }
         }
         crowd.tracker.close();
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(crowd),
-        })
+        Ok(Struck::at(&place, nodes, crowd))
     }
 }
 

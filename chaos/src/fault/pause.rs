@@ -36,11 +36,7 @@ impl Pause {
                 return Err(cause);
             }
         }
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(paused),
-        })
+        Ok(Struck::at(&place, nodes, paused))
     }
 }
 

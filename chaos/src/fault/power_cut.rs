@@ -39,11 +39,7 @@ impl PowerCut {
                 return Err(cause);
             }
         };
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(out),
-        })
+        Ok(Struck::at(&place, nodes, out))
     }
 }
 

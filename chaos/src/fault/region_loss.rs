@@ -4,8 +4,8 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 
 use super::error::FaultError;
-use super::kill::Killed;
-use super::place::{Place, running_at};
+use super::kill::Kill;
+use super::place::Place;
 use super::scene::Scene;
 use super::struck::Struck;
 
@@ -28,11 +28,9 @@ impl RegionLoss {
         scene: &Scene,
         random: &mut StdRng,
     ) -> Result<Struck, FaultError> {
-        let (place, nodes) = running_at(&self.region, scene, random).await?;
-        Ok(Struck {
-            target: place.title(),
-            nodes: nodes.clone(),
-            effect: Box::new(Killed::strike(scene, nodes).await?),
-        })
+        let kill = Kill {
+            target: self.region.clone(),
+        };
+        kill.begin(scene, random).await
     }
 }

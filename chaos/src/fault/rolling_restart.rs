@@ -67,11 +67,7 @@ impl RollingRestart {
         };
         rolling.tracker.spawn(walk.run());
         rolling.tracker.close();
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(rolling),
-        })
+        Ok(Struck::at(&place, nodes, rolling))
     }
 }
 

@@ -71,11 +71,7 @@ impl SlowCpu {
             };
             slowed.0.push((node, brake));
         }
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(slowed),
-        })
+        Ok(Struck::at(&place, nodes, slowed))
     }
 }
 

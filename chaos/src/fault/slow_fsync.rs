@@ -67,11 +67,7 @@ impl SlowFsync {
                 }
             }
         }
-        Ok(Struck {
-            target: place.title(),
-            nodes,
-            effect: Box::new(slow),
-        })
+        Ok(Struck::at(&place, nodes, slow))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt;
 use futures::future::BoxFuture;
 
 use super::error::FaultError;
+use super::place::Place;
 use super::scene::Scene;
 
 /// A fault that is in effect. Dropped, it stays so: mend it with [`end`](super::end).
@@ -15,6 +16,17 @@ pub struct Struck {
     /// Nodes that it strikes; of a link, those at both ends.
     pub nodes: Vec<u64>,
     pub(super) effect: Box<dyn Effect>,
+}
+
+impl Struck {
+    /// A fault that strikes the nodes of a place.
+    pub(super) fn at(place: &Place, nodes: Vec<u64>, effect: impl Effect + 'static) -> Self {
+        Self {
+            target: place.title(),
+            nodes,
+            effect: Box::new(effect),
+        }
+    }
 }
 
 impl fmt::Debug for Struck {

@@ -5,19 +5,14 @@ use meridian_replication_core::ReceivedEntry;
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
-use super::setup::{amenity, close, create, draft, entries, genesis, node, open, sent};
+use super::setup::{amenity, close, create, draft, entries, genesis, node, open, pair, sent};
 use crate::Precondition;
 use crate::error::PullError;
 use crate::keys::{self, LOG};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_apply_once_and_never_past_a_gap() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     let id = create(&source, 1).await;
     for round in 0..3 {
         let ops = amenity(&format!("amenity {round}"));
@@ -52,12 +47,7 @@ async fn entries_apply_once_and_never_past_a_gap() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn entries_that_another_stream_brought_are_durable_too_when_applied() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     let id = create(&source, 1).await;
     for round in 0..80 {
         let ops = amenity(&format!("amenity {round}"));
@@ -89,12 +79,7 @@ async fn entries_that_another_stream_brought_are_durable_too_when_applied() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn change_that_cannot_be_applied_is_set_aside_and_the_rest_flows() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     let id = create(&source, 1).await;
     let ops = amenity("sauna");
     source
@@ -115,12 +100,7 @@ async fn change_that_cannot_be_applied_is_set_aside_and_the_rest_flows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn entry_from_a_clock_far_ahead_is_refused() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     create(&source, 1).await;
     let mut ahead = entries(&source);
     ahead[0].hlc = Hlc::from_u64(ahead[0].hlc.as_u64() + (60 << 32));
@@ -167,12 +147,7 @@ async fn genesis_record_is_never_written_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn genesis_record_in_the_name_of_another_node_is_set_aside() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     let id = create(&source, 1).await;
     let mut entries = entries(&source);
     if let Some(genesis) = &mut entries[0].genesis {
@@ -225,12 +200,7 @@ async fn entry_of_a_later_version_keeps_its_place_and_its_bytes_and_the_rest_flo
 
 #[tokio::test(flavor = "multi_thread")]
 async fn listing_that_nobody_reads_takes_no_room_and_a_read_one_is_never_stale() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     let id = create(&source, 1).await;
     create(&source, 2).await;
     target

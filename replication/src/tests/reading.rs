@@ -8,7 +8,7 @@ use meridian_regions::ListingId;
 use tempfile::TempDir;
 use tokio_util::task::TaskTracker;
 
-use super::setup::{amenity, close, create, entries, listing, open, sent, title};
+use super::setup::{amenity, close, create, entries, listing, open, pair, sent, title};
 use crate::{Precondition, Replica, documents};
 
 const READERS: u64 = 10_000;
@@ -83,12 +83,7 @@ async fn own_change_that_overtakes_a_load_is_read_by_everybody_after_it() {
 
 #[tokio::test]
 async fn change_of_another_node_that_overtakes_a_load_is_read_by_everybody_after_it() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     let id = create(&source, 1).await;
     let created = target.apply(sent(&entries(&source))).await;
     created.expect("applied");
@@ -105,12 +100,7 @@ async fn change_of_another_node_that_overtakes_a_load_is_read_by_everybody_after
 
 #[tokio::test]
 async fn listing_that_was_not_there_is_found_as_soon_as_it_is() {
-    let folders = [
-        TempDir::new().expect("a folder"),
-        TempDir::new().expect("a folder"),
-    ];
-    let source = open(folders[0].path().to_path_buf(), 1);
-    let target = open(folders[1].path().to_path_buf(), 2);
+    let (_folders, source, target) = pair();
     for replica in [&source, &target] {
         for _ in 0..2 {
             assert_eq!(title(replica, &listing(1)).await, None);

@@ -8,6 +8,7 @@ use meridian_replication_core::{
     Currency, EditOp, ListingDraft, Location, LogEntry, Money, ReceivedEntry, ValidDraft,
 };
 use meridian_storage::Writer;
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use crate::keys::LOG;
@@ -38,6 +39,14 @@ pub(super) fn options(path: PathBuf, id: u64) -> ReplicaOptions {
 
 pub(super) fn open(path: PathBuf, id: u64) -> Replica {
     Replica::open(options(path, id)).expect("opened")
+}
+
+/// Replicas of nodes 1 and 2, and their folders: to be bound in this order, so that these go
+/// last.
+pub(super) fn pair() -> ([TempDir; 2], Replica, Replica) {
+    let folders = [1, 2].map(|_| TempDir::new().expect("a folder"));
+    let [one, other] = [0, 1].map(|place| folders[place].path().to_path_buf());
+    (folders, open(one, 1), open(other, 2))
 }
 
 pub(super) fn listing(number: u64) -> ListingId {

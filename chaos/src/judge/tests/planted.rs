@@ -63,6 +63,22 @@ fn final_booking<'r>(run: &'r mut Run, region: &str, name: &str) -> &'r mut Fina
     found.expect("it is shown")
 }
 
+/// What was asked once, by another key.
+fn with_another_key(run: &Run, place: usize) -> Call {
+    let mut what = run.operations[place].invoked.what.clone();
+    if let Call::Book { key, .. } = &mut what {
+        "key-new".clone_into(key);
+    }
+    what
+}
+
+/// Somebody books when all else is over, and is told that it is confirmed.
+fn at_last(run: &mut Run, what: Call, booking: &str) {
+    let end_us = run.operations.last().expect("calls").invoked.at_us + 100_000;
+    let confirmed = told(booking, "confirmed");
+    add(run, what, (end_us, end_us + 10), Some(confirmed));
+}
+
 #[test]
 fn world_that_keeps_every_promise_passes() {
     for seed in 1..=40 {
@@ -109,17 +125,8 @@ fn booking_sold_over_one_that_stands_is_caught_in_every_way() {
     ];
     caught(&promises, |run| {
         let (place, _) = standing(run);
-        let mut what = run.operations[place].invoked.what.clone();
-        if let Call::Book { key, .. } = &mut what {
-            "key-new".clone_into(key);
-        }
-        let end_us = run.operations.last().expect("calls").invoked.at_us + 100_000;
-        add(
-            run,
-            what,
-            (end_us, end_us + 10),
-            Some(told("bkg_new", "confirmed")),
-        );
+        let what = with_another_key(run, place);
+        at_last(run, what, "bkg_new");
     });
 }
 
@@ -211,13 +218,7 @@ fn key_that_made_two_bookings_is_caught() {
     caught(&["one key does its work once"], |run| {
         let (place, _) = standing(run);
         let what = run.operations[place].invoked.what.clone();
-        let end_us = run.operations.last().expect("calls").invoked.at_us + 100_000;
-        add(
-            run,
-            what,
-            (end_us, end_us + 10),
-            Some(told("bkg_new", "confirmed")),
-        );
+        at_last(run, what, "bkg_new");
     });
 }
 
@@ -225,17 +226,8 @@ fn key_that_made_two_bookings_is_caught() {
 fn two_keys_with_one_booking_are_caught() {
     caught(&["one key does its work once"], |run| {
         let (place, name) = standing(run);
-        let mut what = run.operations[place].invoked.what.clone();
-        if let Call::Book { key, .. } = &mut what {
-            "key-new".clone_into(key);
-        }
-        let end_us = run.operations.last().expect("calls").invoked.at_us + 100_000;
-        add(
-            run,
-            what,
-            (end_us, end_us + 10),
-            Some(told(&name, "confirmed")),
-        );
+        let what = with_another_key(run, place);
+        at_last(run, what, &name);
     });
 }
 
