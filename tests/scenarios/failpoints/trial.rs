@@ -16,8 +16,6 @@ use crate::provider::Provider;
 
 /// What `kill -9` sends.
 const SIGKILL: i32 = 9;
-/// How often a home is killed so that a leadership is offered to it.
-const OFFERS_MAX: usize = 2;
 /// Guests at each node.
 const GUESTS_EACH: usize = 2;
 /// See the module.
@@ -128,25 +126,6 @@ impl Trial {
         let died = until(PATIENCE, what, async || self.first_dead(&armed)).await;
         self.bring_back(point, died.expect("the point is reached"), armed)
             .await;
-    }
-
-    /// Who is offered a leadership because it is the listing's home dies on taking it.
-    pub(super) async fn die_taking(&mut self, point: Failpoint, home: u64) {
-        for _ in 0..OFFERS_MAX {
-            self.scenario.cluster.kill(home).await.expect("it ran");
-            self.another_leads(home).await;
-            self.restart(home).await;
-            self.arm(point, home, 1).await;
-            let what = format!("the death of node {home} at {point}");
-            let died = until(PATIENCE, what, async || self.ended(home)).await;
-            if let Ok(how) = died {
-                self.bring_back(point, (home, how), BTreeSet::new()).await;
-                return;
-            }
-            // On a slow machine the offer may have been made before: next time it is made
-            // twice as late.
-        }
-        panic!("node {home} has never come to {point}");
     }
 
     /// Waits until a node leads the listing that is at home with it, and answers which one

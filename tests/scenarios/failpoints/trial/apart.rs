@@ -55,6 +55,16 @@ impl Trial {
         self.meet_again(point, node).await;
     }
 
+    /// Who is offered a leadership because it is the listing's home dies on taking it. It is
+    /// cut off, not killed: so it can be armed before anybody offers it anything.
+    pub(crate) async fn die_taking(&mut self, point: Failpoint, home: u64) {
+        self.guests.open_another(&self.scenario, home).await;
+        self.at_home(home).await;
+        self.isolate(home);
+        self.another_leads(home).await;
+        self.meet_again(point, home).await;
+    }
+
     fn isolate(&self, node: u64) {
         let cluster = &self.scenario.cluster;
         let known = cluster.nodes().find(|known| known.id == node);
