@@ -144,7 +144,7 @@ async fn use_and_break(
     tell("reading what is there");
     finals::read(scenario, scene, &desk).await;
     finals::read_payments(provider, &desk).await;
-    // Nobody else has a handle any more.
+    // Nobody else has a handle any more; else the history stays torn, and the run is invalid.
     if let Some(desk) = Arc::into_inner(desk) {
         desk.into_recorder().finish()?;
     }

@@ -99,14 +99,3 @@ pub fn overall(findings: &[Finding]) -> Verdict {
     let verdicts = findings.iter().map(|finding| finding.verdict);
     verdicts.max().unwrap_or(Verdict::Invalid)
 }
-
-/// Exit status of a command that ends with these findings: 0 for a pass, 2 where nobody
-/// can tell, 3 where a promise was broken; 1 is for what could not be run.
-#[must_use]
-pub fn exit_code(findings: &[Finding]) -> u8 {
-    match overall(findings) {
-        Verdict::Pass => 0,
-        Verdict::Undecided | Verdict::Invalid => 2,
-        Verdict::Fail => 3,
-    }
-}

@@ -86,11 +86,20 @@ impl Reading<'_> {
         let ground = &self.desk.ground;
         let all: BTreeSet<&String> = ground.booked.iter().chain(&ground.edited).collect();
         for listing in all {
+            // Two nodes that tell no digest are not known to hold the same.
+            let Some(digest) = digests.get(listing) else {
+                let cause = "it is in none of the node's shards".to_owned();
+                self.unread(
+                    format!("the digest of {listing} on node {}", door.node),
+                    cause,
+                );
+                continue;
+            };
             match patiently(async || amenities(door, listing).await).await {
                 Ok(amenities) => self.note(Final::Document(FinalDocument {
                     listing: listing.clone(),
                     node: door.node,
-                    digest: digests.get(listing).cloned().unwrap_or_default(),
+                    digest: digest.clone(),
                     amenities,
                 })),
                 Err(cause) => self.unread(format!("{listing} on node {}", door.node), cause),

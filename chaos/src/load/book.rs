@@ -7,7 +7,7 @@ use rand::RngExt;
 
 use super::Door;
 use super::guest::Guest;
-use crate::record::{Answered, Call, Outcome};
+use crate::record::{Call, Outcome};
 
 /// A card that pays.
 const CARD: &str = "card_ok";
@@ -39,10 +39,8 @@ pub(super) async fn churn(guest: &mut Guest) {
     let (listing, stay) = wish(guest);
     let Some(door) = guest.nearby() else { return };
     let key = guest.key();
-    let Outcome::Ok(answered) = book(guest, &door, &listing, &stay, &key).await else {
-        return;
-    };
-    let Some(booking) = answered.booking else {
+    let booked = book(guest, &door, &listing, &stay, &key).await;
+    let Some(booking) = booked.answered().and_then(|told| told.booking) else {
         return;
     };
     let kept = Duration::from_millis(guest.random.random_range(0..KEPT_MS_MAX));
@@ -105,12 +103,4 @@ async fn book(guest: &mut Guest, door: &Door, listing: &str, stay: &NewStay, key
     };
     let asked = async |client: meridian_client::Client| client.book(listing, stay, CARD, key).await;
     guest.ask(door, what, asked).await
-}
-
-/// What was told of a hold or a booking that was made.
-pub(super) fn told(outcome: Outcome) -> Option<Answered> {
-    match outcome {
-        Outcome::Ok(answered) => Some(answered),
-        Outcome::Fail { .. } | Outcome::Unknown { .. } => None,
-    }
 }

@@ -3,7 +3,6 @@
 use meridian_client::Client;
 use rand::RngExt;
 
-use super::book::told;
 use super::guest::Guest;
 use crate::record::Call;
 
@@ -34,7 +33,8 @@ pub(super) async fn hold(guest: &mut Guest) {
         key: key.clone(),
     };
     let asked = async |client: Client| client.hold(&listing, &stay, &key).await;
-    let Some(hold) = told(guest.ask(&door, what, asked).await).and_then(|held| held.hold) else {
+    let held = guest.ask(&door, what, asked).await;
+    let Some(hold) = held.answered().and_then(|told| told.hold) else {
         return;
     };
     if guest.random.random_range(0..10) < RELEASED {

@@ -181,6 +181,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// What was told, if it was done.
+    #[must_use]
+    pub fn answered(self) -> Option<Answered> {
+        match self {
+            Self::Ok(answered) => Some(answered),
+            Self::Fail { .. } | Self::Unknown { .. } => None,
+        }
+    }
+}
+
 /// What a client is told of what was done. What a call has no answer to is left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

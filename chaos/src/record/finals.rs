@@ -40,8 +40,9 @@ pub enum Final {
         /// Why.
         cause: String,
     },
-    /// All nodes held equal documents so long after everything was mended, in
-    /// milliseconds; `None` if they did not in time.
+    /// All nodes held equal documents so long after the last client had stopped, which is
+    /// some seconds after everything was mended, in milliseconds; `None` if they did not in
+    /// time.
     Converged {
         /// How long it took.
         after_ms: Option<u64>,

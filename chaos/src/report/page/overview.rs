@@ -127,7 +127,7 @@ fn rest(figures: &Figures<'_>) -> Markup {
                         data value=(after_ms) data-figure="/rest/converged_after_ms" {
                             (write::duration(after_ms.saturating_mul(1_000)))
                         }
-                        " after all was mended"
+                        " after the last call"
                     }
                     None if rest.was_awaited => strong { "not in time" },
                     None => "not waited for",
