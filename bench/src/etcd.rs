@@ -1,7 +1,7 @@
 //! A three-node etcd on loopback, its write-ahead logs on the same disk, with its
 //! defaults: every entry is fsynced by a quorum before it is answered.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use meridian_chaos::until;
+use meridian_chaos::{own_loopback, until};
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
@@ -138,10 +138,10 @@ fn spawn(
         .context("cannot start etcd through setpriv (util-linux)")
 }
 
-/// Ports of loopback that are free; all are held until all are chosen.
+/// Ports of our own loopback that are free; all are held until all are chosen.
 fn free_ports() -> anyhow::Result<Vec<SocketAddr>> {
     let held: Result<Vec<TcpListener>, _> = (0..NODES)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+        .map(|_| TcpListener::bind((own_loopback(), 0)))
         .collect();
     let ports: Result<Vec<SocketAddr>, _> = held?.iter().map(TcpListener::local_addr).collect();
     Ok(ports?)

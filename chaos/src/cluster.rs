@@ -44,7 +44,7 @@ pub struct ClusterOptions {
     /// Regions, nodes, distances.
     pub plan: WanPlan,
     /// Port of the first node's API; those of its admin API and of the other nodes
-    /// follow. `None`: free ports, chosen by the system.
+    /// follow. `None`: free ports of [`own_loopback`](crate::own_loopback), chosen by the system.
     pub first_port: Option<u16>,
     /// `section.key=value`, laid over the configuration of every node.
     pub settings: Vec<String>,

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use super::node::run;
 use super::{ClusterError, ClusterOptions, RunningNode, io};
+use crate::loopback::own_loopback;
 use crate::wan::Wan;
 
 /// A node's configuration, in its folder.
@@ -23,6 +24,7 @@ const CLUSTER: &str = "local";
 /// Chooses ports and folders.
 pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, ClusterError> {
     let failed = |cause| io("looking for free ports", cause);
+    let own = own_loopback();
     // All are held until all are chosen, so that no port is chosen twice.
     let mut held = Vec::new();
     let mut nodes = Vec::new();
@@ -30,9 +32,13 @@ pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, C
         let base = options
             .first_port
             .map(|first| first + u16::try_from(index).unwrap_or(0) * 10);
-        let listener = |offset: u16| TcpListener::bind(local(base.map(|base| base + offset)));
+        let local = |offset: u16| match base {
+            Some(base) => SocketAddr::from((Ipv4Addr::LOCALHOST, base + offset)),
+            None => SocketAddr::from((own, 0)),
+        };
+        let listener = |offset: u16| TcpListener::bind(local(offset));
         let (api, admin) = (listener(0).map_err(failed)?, listener(2).map_err(failed)?);
-        let peer = UdpSocket::bind(local(base.map(|base| base + 1))).map_err(failed)?;
+        let peer = UdpSocket::bind(local(1)).map_err(failed)?;
         nodes.push(RunningNode {
             id: plan.id,
             region: plan.region,
@@ -47,10 +53,6 @@ pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, C
         held.push((api, admin, peer));
     }
     Ok(nodes)
-}
-
-fn local(port: Option<u16>) -> SocketAddr {
-    SocketAddr::from((Ipv4Addr::LOCALHOST, port.unwrap_or(0)))
 }
 
 /// Writes everything that the nodes need.

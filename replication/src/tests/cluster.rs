@@ -1,6 +1,6 @@
 //! Three replicas linked by the real mesh over loopback.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -99,7 +99,9 @@ impl Cluster {
         let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
         authority.save(folder.path()).expect("saved");
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let addresses: Vec<SocketAddr> = (0..3).map(|_| free_address()).collect();
+        // Each is kept from others until its node takes it.
+        let mut kept = [(); 3].map(|()| Some(free_port()));
+        let addresses: Vec<SocketAddr> = kept.iter().flatten().map(address_of).collect();
         let replicas = (1..=3).map(|id| {
             let identity = NodeIdentity {
                 cluster: "test".parse().expect("a name"),
@@ -136,6 +138,7 @@ impl Cluster {
                 mute_to,
                 ..Serving::default()
             });
+            drop(kept[usize::try_from(id).expect("small") - 1].take());
             let mesh = Mesh::start(mesh, Arc::clone(&serving) as _, &tracker, &cancel);
             let mesh = mesh.expect("started");
             let _ = serving.replica.set(replica.clone());
@@ -191,7 +194,10 @@ pub(super) fn data_of(folder: &Path, id: u64) -> PathBuf {
     folder.join(format!("data-{id}"))
 }
 
-fn free_address() -> SocketAddr {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+fn free_port() -> UdpSocket {
+    UdpSocket::bind("127.0.0.1:0").expect("a free port")
+}
+
+fn address_of(socket: &UdpSocket) -> SocketAddr {
     socket.local_addr().expect("an address")
 }
