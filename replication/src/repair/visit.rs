@@ -44,7 +44,7 @@ struct Open {
     taken: usize,
     /// Changes that the peer has not sent yet, by its word.
     left: u64,
-    /// Where the latest part of it ended.
+    /// Where the parts fetched so far ended.
     common: Vec<ChangeId>,
     /// Why something of it was not taken; the latest reason.
     refused: Option<String>,
@@ -269,7 +269,7 @@ impl<'a> Visit<'a> {
         }
         open.refused = mended.refused.or(open.refused.take());
         if open.goes_on(mended.taken, document.left) {
-            open.common = ends_of(&document.changes);
+            open.common = ends_of(&open.common, &document.changes);
             return Ok(true);
         }
         if let Some(reason) = &open.refused {

@@ -107,15 +107,16 @@ impl ListingDocument {
     }
 }
 
-/// Those of `changes`, a part of what a replica has sent, that no other of them depends on:
-/// whoever has taken them asks for the next part by these, so that each part begins where
-/// the last one ended. What cannot be read is passed over.
+/// Those of `before`, where the parts before it ended, and of `changes`, a part of what a
+/// replica has sent, that no other of them depends on: whoever has taken them asks for the
+/// next part by these, so that no part is sent twice, however many wrote at the same time.
+/// What cannot be read is passed over.
 #[must_use]
-pub fn ends_of(changes: &[Vec<u8>]) -> Vec<ChangeId> {
+pub fn ends_of(before: &[ChangeId], changes: &[Vec<u8>]) -> Vec<ChangeId> {
     let changes = changes
         .iter()
         .filter_map(|bytes| change::decode(bytes).ok());
-    let mut ends = BTreeSet::new();
+    let mut ends: BTreeSet<ChangeHash> = before.iter().map(ChangeId::hash).collect();
     for change in changes {
         for dependency in change.deps() {
             ends.remove(dependency);

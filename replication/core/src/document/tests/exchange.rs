@@ -5,13 +5,16 @@ use serde_json::json;
 use super::{content, created, edited, listing, node, pair, patched};
 use crate::{ListingDocument, ends_of, limits};
 
+/// More parts than any test needs.
+const PARTS_MAX: usize = 1_000;
+
 /// Gives `to` what it lacks of `from`, as much as `bytes_max` at a time; answers how many
 /// changes that took.
-fn give(from: &ListingDocument, to: &mut ListingDocument, bytes_max: usize) -> usize {
+pub(super) fn give(from: &ListingDocument, to: &mut ListingDocument, bytes_max: usize) -> usize {
     let (mut given, mut common) = (0, Vec::new());
-    loop {
+    for _part in 0..PARTS_MAX {
         let beyond = from.beyond(&to.have(&common), bytes_max);
-        common = ends_of(&beyond.changes);
+        common = ends_of(&common, &beyond.changes);
         for change in &beyond.changes {
             to.apply(change).expect("a change of a replica");
         }
@@ -21,6 +24,7 @@ fn give(from: &ListingDocument, to: &mut ListingDocument, bytes_max: usize) -> u
         }
         assert_eq!(to.waiting(), 0, "each stands behind what it depends on");
     }
+    panic!("it goes on and on");
 }
 
 fn write(document: &mut ListingDocument, actor: u64, count: usize) {
@@ -87,14 +91,36 @@ fn parts_go_on_where_the_last_one_ended_although_nothing_of_it_was_missing() {
         for change in &beyond.changes {
             behind.apply(change).expect("a change of a replica");
         }
-        common = ends_of(&beyond.changes);
+        common = ends_of(&common, &beyond.changes);
         parts += 1;
         if beyond.left == 0 {
             break;
         }
-        assert!(parts < 1_000, "it goes on and on");
+        assert!(parts < PARTS_MAX, "it goes on and on");
     }
     assert_eq!(ahead.beyond(&behind.have(&[]), 1).changes.len(), 0);
+}
+
+#[test]
+fn parts_come_to_an_end_although_many_wrote_at_the_same_time() {
+    let (mut ahead, mut behind) = pair();
+    let at_once = (3..9).map(|author| {
+        let mut writer = ahead.clone();
+        patched(
+            &mut writer,
+            author,
+            json!({"title": format!("By node {author}")}),
+        )
+    });
+    for change in at_once.collect::<Vec<_>>() {
+        ahead.apply(&change).expect("a change of a replica");
+        behind.apply(&change).expect("a change of a replica");
+    }
+    // None of what it names beyond the first is known there.
+    write(&mut behind, 2, 40);
+    write(&mut ahead, 1, 1);
+    assert_eq!(give(&ahead, &mut behind, 1), 7);
+    assert_eq!(ahead.beyond(&behind.have(&[]), 1).left, 0);
 }
 
 #[test]
