@@ -25,7 +25,10 @@ pub struct Command {
     #[prost(uint64, tag = "3")]
     pub key_kept_ms: u64,
     /// What to do. Absent only in an entry of a later version: it is rejected.
-    #[prost(oneof = "Op", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21")]
+    #[prost(
+        oneof = "Op",
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22"
+    )]
     pub op: Option<Op>,
 }
 
@@ -126,6 +129,9 @@ pub enum Op {
     /// The listing is about to be deleted: from now on nothing of it is let.
     #[prost(message, tag = "21")]
     Close(Close),
+    /// The host keeps a listing that had been deleted: it is let again.
+    #[prost(message, tag = "22")]
+    Reopen(Reopen),
 }
 
 /// A stay: the slots from check-in up to, not including, check-out. Slots are nights,
@@ -362,9 +368,18 @@ pub struct Unblock {
     pub number: u64,
 }
 
-/// See [`Op::Close`]. Nothing undoes it.
+/// See [`Op::Close`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
 pub struct Close {}
+
+/// See [`Op::Reopen`].
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
+pub struct Reopen {
+    /// The closing that it undoes, by [`Ledger::closing`](crate::Ledger::closing): a later
+    /// one stands.
+    #[prost(uint64, tag = "1")]
+    pub closing: u64,
+}
 
 /// See [`Op::Expire`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]

@@ -58,8 +58,10 @@ pub struct Ledger {
     shelf: Shelf,
     keys: Keys,
     outbox: Outbox,
-    /// When the listing was closed for good, in milliseconds since 1970.
+    /// Since when the listing is closed, in milliseconds since 1970.
     closed_ms: Option<u64>,
+    /// How often it has been closed, also while it was.
+    closings: u64,
     /// How many units of each slot are taken: a sum over the reservations.
     occupancy: Occupancy,
 }

@@ -27,7 +27,7 @@ mod slots;
 
 pub use command::{
     Block, Book, Cancel, Close, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay,
-    Price, Release, Stay, Terms, Unblock,
+    Price, Release, Reopen, Stay, Terms, Unblock,
 };
 pub use ledger::{
     BOOKING_HORIZON_DAYS, BOOKING_HORIZON_HOURS, ENCODED_BYTES_MAX, Event, EventKind, Fate,

@@ -36,7 +36,7 @@ pub enum Replay {
 /// The answer to one log entry.
 #[derive(Clone, PartialEq, Message)]
 pub struct Applied {
-    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     outcome: Option<Outcome>,
     #[prost(bool, tag = "20")]
     replayed: bool,
@@ -189,6 +189,9 @@ pub enum Outcome {
     /// The listing is closed, since this instant in milliseconds since 1970.
     #[prost(uint64, tag = "12")]
     Closed(u64),
+    /// The listing is open, after so many closings.
+    #[prost(uint64, tag = "13")]
+    Reopened(u64),
 }
 
 impl Outcome {
@@ -206,7 +209,7 @@ impl Outcome {
             | Self::Blocked(number)
             | Self::Unblocked(number)
             | Self::Settled(number) => Some(*number),
-            Self::Expired(_) | Self::Closed(_) | Self::Rejected(_) => None,
+            Self::Expired(_) | Self::Closed(_) | Self::Reopened(_) | Self::Rejected(_) => None,
         }
     }
 

@@ -38,8 +38,10 @@ pub enum Rejection {
     },
     /// A payment under another key is under way for the same hold.
     InFlight,
-    /// The listing is closed for good: nothing of it is let any more.
+    /// The listing is closed: nothing of it is let any more.
     Closed,
+    /// The listing cannot be opened: it has been closed again.
+    ClosedAgain,
     /// The listing cannot be closed: somebody has, or may yet have, nights of it.
     HasBookings {
         /// Number of the reservation that stands longest.
@@ -85,6 +87,7 @@ const QUOTE_STALE: i32 = 7;
 const IN_FLIGHT: i32 = 8;
 const CLOSED: i32 = 9;
 const HAS_BOOKINGS: i32 = 10;
+const CLOSED_AGAIN: i32 = 11;
 
 impl RejectedWire {
     pub(crate) fn read(&self) -> Rejection {
@@ -99,6 +102,7 @@ impl RejectedWire {
             OVERLOADED => Rejection::Overloaded,
             IN_FLIGHT => Rejection::InFlight,
             CLOSED => Rejection::Closed,
+            CLOSED_AGAIN => Rejection::ClosedAgain,
             HAS_BOOKINGS => Rejection::HasBookings {
                 number: self.number,
                 state: self.state(),
@@ -144,6 +148,11 @@ impl From<Rejection> for Outcome {
                 wire.kind = CLOSED;
                 // For a reader of an earlier version.
                 "the listing is closed".clone_into(&mut wire.detail);
+            }
+            Rejection::ClosedAgain => {
+                wire.kind = CLOSED_AGAIN;
+                // For a reader of an earlier version.
+                "the listing has been closed again".clone_into(&mut wire.detail);
             }
             Rejection::HasBookings {
                 number,

@@ -145,6 +145,7 @@ fn told(listing: &ListingId, applied: &Applied) -> Result<Told, Problem> {
         | Outcome::Unblocked(_)
         | Outcome::Expired(_)
         | Outcome::Closed(_)
+        | Outcome::Reopened(_)
         | Outcome::Settled(_) => Told {
             status: StatusCode::NO_CONTENT,
             location: None,
@@ -226,7 +227,14 @@ pub(crate) fn rejected(rejection: Rejection) -> Problem {
             "another payment for this hold is under way: wait for its outcome",
         )
         .retry_after(UNKNOWN_RETRY),
-        Rejection::Closed => Problem::new(Slug::NotFound, "this listing has been deleted"),
+        Rejection::Closed => Problem::new(
+            Slug::NotFound,
+            "this listing has been deleted, or its deletion is in conflict",
+        ),
+        Rejection::ClosedAgain => Problem::new(
+            Slug::PreconditionFailed,
+            "the listing is being deleted once more: read its conflicts again and choose anew",
+        ),
         Rejection::HasBookings { state, until, .. } => Problem::new(
             Slug::HasBookings,
             format!(

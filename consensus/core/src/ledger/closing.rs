@@ -1,7 +1,9 @@
-//! The end of a listing: closed for good, so that it can be deleted.
+//! The end of a listing: closed, so that it can be deleted.
 //!
-//! Whether somebody has nights of it, and that nobody will ever have, is one entry: a
-//! booking is before it in the log and refuses it, or after it and is refused.
+//! Whether somebody has nights of it, and that nobody will have any, is one entry: a
+//! booking is before it in the log and refuses it, or after it and is refused. A host who
+//! keeps the listing after all opens it again, by the number of the closing: closing it
+//! again gives it another, so that a deletion that has begun meanwhile is not undone.
 
 use crate::command::Op;
 use crate::outcome::Outcome;
@@ -11,10 +13,19 @@ use crate::reservation::{Reservation, ReservationState};
 use super::{EventKind, Ledger, rules};
 
 impl Ledger {
-    /// When the listing was closed for good, in milliseconds since 1970.
+    /// Since when the listing is closed, in milliseconds since 1970.
     #[must_use]
     pub const fn closed_ms(&self) -> Option<u64> {
         self.closed_ms
+    }
+
+    /// Number of the latest closing; `None` while the listing is open.
+    #[must_use]
+    pub const fn closing(&self) -> Option<u64> {
+        match self.closed_ms {
+            Some(_) => Some(self.closings),
+            None => None,
+        }
     }
 
     /// Refuses what would take nights of a closed listing, or sell them.
@@ -30,10 +41,11 @@ impl Ledger {
     }
 
     /// Closes the listing unless somebody has, or may yet have, nights of it. Again it
-    /// changes nothing. Blocks do not stand in its way, nor does money that is still to
+    /// changes but its number. Blocks do not stand in its way, nor does money that is still to
     /// go back.
     pub(super) fn close(&mut self) -> Result<Outcome, Rejection> {
         if let Some(closed_ms) = self.closed_ms {
+            self.closings += 1;
             return Ok(Outcome::Closed(closed_ms));
         }
         if let Some(one) = self.longest_standing() {
@@ -45,9 +57,22 @@ impl Ledger {
         }
         let closed_ms = self.time_ms;
         self.closed_ms = Some(closed_ms);
+        self.closings += 1;
         // Of no reservation: every slot is gone.
         self.changed(0, EventKind::AvailabilityChanged);
         Ok(Outcome::Closed(closed_ms))
+    }
+
+    /// Opens the listing after a closing, unless it has been closed again. Again it changes
+    /// nothing.
+    pub(super) fn reopen(&mut self, closing: u64) -> Result<Outcome, Rejection> {
+        if self.closing().is_some_and(|latest| latest != closing) {
+            return Err(Rejection::ClosedAgain);
+        }
+        if self.closed_ms.take().is_some() {
+            self.changed(0, EventKind::AvailabilityChanged);
+        }
+        Ok(Outcome::Reopened(self.closings))
     }
 
     /// What departs last of all that is sold and not over, or may yet be sold. What has

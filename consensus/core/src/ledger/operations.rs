@@ -39,6 +39,7 @@ impl Ledger {
             Some(Op::Block(block)) => self.block(block, caller),
             Some(Op::Unblock(unblock)) => self.unblock(unblock.number),
             Some(Op::Close(_)) => self.close(),
+            Some(Op::Reopen(reopen)) => self.reopen(reopen.closing),
             Some(Op::Expire(_)) => Ok(Outcome::Expired(lapsed)),
             None => Err(rules::invalid(
                 "",

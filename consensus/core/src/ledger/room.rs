@@ -63,6 +63,7 @@ pub(super) fn worth(outcome: &Outcome, has_changed: bool) -> Option<Worth> {
             | Rejection::Overloaded
             | Rejection::InFlight
             | Rejection::Closed
+            | Rejection::ClosedAgain
             | Rejection::HasBookings { .. },
         ) => None,
     }

@@ -31,6 +31,8 @@ struct Wire {
     closed_ms: Option<u64>,
     #[prost(message, optional, tag = "9")]
     hours: Option<Hours>,
+    #[prost(uint64, tag = "10")]
+    closings: u64,
 }
 
 impl Ledger {
@@ -48,6 +50,7 @@ impl Ledger {
             outbox: self.outbox.clone(),
             closed_ms: self.closed_ms,
             hours: self.hours,
+            closings: self.closings,
         }
         .encode_to_vec()
     }
@@ -67,6 +70,7 @@ impl Ledger {
             outbox: wire.outbox,
             closed_ms: wire.closed_ms,
             hours: wire.hours,
+            closings: wire.closings,
             ..Self::default()
         };
         for one in wire.reservations {

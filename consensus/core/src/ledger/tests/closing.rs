@@ -6,7 +6,7 @@ use proptest::proptest;
 use super::{
     NOW_MS, TTL_MS, at, book, confirm, free, hold, keyed, night, pay, rejected, run, stay,
 };
-use crate::command::{Block, Cancel, Close, Expire, Op, Release, Unblock};
+use crate::command::{Block, Cancel, Close, Expire, Op, Release, Reopen, Unblock};
 use crate::day;
 use crate::ledger::{EventKind, Ledger, PAYMENT_TTL_MS};
 use crate::outcome::{Outcome, Replay};
@@ -84,7 +84,7 @@ fn closed_listing_lets_nothing_and_says_so() {
 }
 
 #[test]
-fn closing_again_answers_the_same_and_changes_nothing() {
+fn closing_again_answers_the_same_and_changes_but_its_number() {
     let mut ledger = Ledger::default();
     run(&mut ledger, close());
     let last = ledger.events().last().expect("told");
@@ -92,10 +92,42 @@ fn closing_again_answers_the_same_and_changes_nothing() {
     let mut before = ledger.clone();
     let again = ledger.apply(&at(close(), NOW_MS + 1));
     assert_eq!(again.outcome(), &Outcome::Closed(NOW_MS));
-    // Time alone has passed.
+    assert_eq!((before.closing(), ledger.closing()), (Some(1), Some(2)));
+    assert_eq!(Ledger::decode(&ledger.encode()).as_ref(), Ok(&ledger));
+    // Else, time alone has passed.
     before.apply(&at(Op::Expire(Expire {}), NOW_MS + 1));
+    before.closings = ledger.closings;
     assert_eq!(ledger, before);
-    assert_eq!(Ledger::decode(&ledger.encode()), Ok(ledger));
+}
+
+#[test]
+fn listing_that_is_kept_is_let_again() {
+    let mut ledger = Ledger::default();
+    run(&mut ledger, close());
+    let reopen = Op::Reopen(Reopen { closing: 1 });
+    assert_eq!(run(&mut ledger, reopen.clone()), Outcome::Reopened(1));
+    let last = ledger.events().last().expect("told");
+    assert_eq!(last.kind(), EventKind::AvailabilityChanged);
+    assert_eq!(ledger.closing(), None);
+    let revision = ledger.revision();
+    assert_eq!(run(&mut ledger, reopen), Outcome::Reopened(1));
+    assert_eq!(ledger.revision(), revision);
+    assert!(matches!(run(&mut ledger, hold(1, 3)), Outcome::Held(_)));
+}
+
+#[test]
+fn closing_that_came_later_is_not_undone() {
+    let mut ledger = Ledger::default();
+    run(&mut ledger, close());
+    run(&mut ledger, close());
+    let reopen = |closing| at(Op::Reopen(Reopen { closing }), NOW_MS);
+    let refused = ledger.apply(&reopen(1));
+    assert_eq!(rejected(refused.outcome()), Rejection::ClosedAgain);
+    assert_eq!(free(&ledger, 5), 0);
+    ledger.apply(&reopen(2));
+    run(&mut ledger, close());
+    let refused = ledger.apply(&reopen(2));
+    assert_eq!(rejected(refused.outcome()), Rejection::ClosedAgain);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use proptest::proptest;
 use super::{NOW_MS, TTL_MS, at, confirm, keyed, pay, price, stay, terms};
 use crate::command::Stay;
 use crate::command::{
-    Block, Book, Cancel, Close, Command, Decline, Hold, Op, Release, Terms, Unblock,
+    Block, Book, Cancel, Close, Command, Decline, Hold, Op, Release, Reopen, Terms, Unblock,
 };
 use crate::day;
 use crate::ledger::{Ledger, PAYMENT_TTL_MS};
@@ -69,6 +69,7 @@ struct Model {
     all: Vec<Modelled>,
     now_ms: u64,
     closed: bool,
+    closings: u64,
 }
 
 const HOUR_MS: u64 = 3_600_000;
@@ -98,6 +99,7 @@ impl Model {
             all: Vec::new(),
             now_ms: NOW_MS,
             closed: false,
+            closings: 0,
         }
     }
 
@@ -131,6 +133,11 @@ impl Model {
                 one.is_some_and(|one| !(pays && self.closed) && one.advance(to, by, now_ms))
             }
             Action::Close => self.close(),
+            Action::Reopen(closing) => {
+                let undone = !self.closed || closing == self.closings;
+                self.closed &= !undone;
+                undone
+            }
         }
     }
 
@@ -145,6 +152,7 @@ impl Model {
             _ => false,
         };
         self.closed |= !self.all.iter().any(stands);
+        self.closings += u64::from(self.closed);
         self.closed
     }
 
@@ -315,6 +323,7 @@ enum Action {
         to: Move,
     },
     Close,
+    Reopen(u64),
 }
 
 impl Action {
@@ -371,6 +380,7 @@ impl Action {
                 Move::Settle(settled) => Op::Settle(Settle::new(number, settled, "by the test")),
             },
             Self::Close => Op::Close(Close {}),
+            Self::Reopen(closing) => Op::Reopen(Reopen { closing }),
         }
     }
 }
@@ -403,10 +413,14 @@ fn actions() -> impl Strategy<Value = Vec<(Action, u64)>> {
     });
     let step = (1..8_u64, to).prop_map(|(number, to)| Action::Move { number, to });
     let close = Just(Action::Close);
+    let reopen = (1..4_u64).prop_map(Action::Reopen);
     // Mostly small steps of time, now and then past a hold's or a payment's end.
     let passed = prop_oneof![8 => 0..1_000_u64, 1 => Just(TTL_MS), 1 => Just(PAYMENT_TTL_MS)];
     prop::collection::vec(
-        (prop_oneof![6 => take, 18 => step, 1 => close], passed),
+        (
+            prop_oneof![6 => take, 18 => step, 1 => close, 1 => reopen],
+            passed,
+        ),
         1..80,
     )
 }
