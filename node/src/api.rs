@@ -9,6 +9,7 @@ mod body;
 mod body_deadline;
 mod bookings;
 mod calendar;
+mod conflicts;
 mod consistency;
 mod entity_tags;
 mod envelope;
@@ -57,7 +58,10 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
                 .delete(listings::remove),
         )
         .route("/v1/listings/{id}/edits", post(listings::edit))
-        .route("/v1/listings/{id}/conflicts", get(listings::conflicts))
+        .route(
+            "/v1/listings/{id}/conflicts",
+            get(conflicts::read).post(conflicts::resolve),
+        )
         .route("/v1/listings/{id}/history", get(history::read))
         .route("/v1/listings/{id}/watch", get(watch::watch))
         .route("/v1/listings/{id}/availability", get(availability::read))

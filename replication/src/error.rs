@@ -60,6 +60,15 @@ pub enum WriteError {
         /// Its entity tag now.
         current: String,
     },
+    /// Other values are in conflict than those that the caller saw.
+    #[error("other values are in conflict than those that were shown")]
+    ConflictsChanged {
+        /// Entity tag of the conflicts now.
+        current: String,
+    },
+    /// Somebody has decided to keep the listing since its deletion began.
+    #[error("somebody has decided to keep the listing meanwhile")]
+    Kept,
     /// The request does not fit the listing.
     #[error("the request is not valid for this listing")]
     Invalid(Vec<FieldError>),
@@ -97,6 +106,8 @@ impl From<EditError> for WriteError {
         match error {
             EditError::Uncreated | EditError::Deleted => Self::NotFound,
             EditError::Invalid(errors) => Self::Invalid(errors),
+            EditError::Changed { current } => Self::ConflictsChanged { current },
+            EditError::Kept => Self::Kept,
             other => Self::Refused(other),
         }
     }

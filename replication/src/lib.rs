@@ -38,6 +38,7 @@ mod recover;
 mod rendered;
 mod repair;
 mod replica;
+mod resolve;
 mod returning;
 mod sequencer;
 mod server;

@@ -110,6 +110,13 @@ impl Sequencer {
         submitted
     }
 
+    /// The hybrid time of a change that is about to be made: not before that of any change
+    /// that is known here, whatever the wall clock says.
+    pub(crate) fn time(&self) -> UnixNanos {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clock.tick(now()).to_unix_nanos()
+    }
+
     /// A timestamp before every later write of this node and after every earlier one,
     /// and what `submit` makes of it under the lock: behind every earlier write in the
     /// writer's queue. It is told until when time has to be reserved, durably, if what is

@@ -12,7 +12,6 @@ use crate::error::WriteError;
 use crate::keys::{self, HEADS, LOG};
 use crate::read::ReadListing;
 use crate::replica::Inner;
-use crate::sequencer::now;
 use crate::write::Precondition;
 
 /// Whether a write's rendering is made at once, for its answer, or by its first
@@ -104,7 +103,8 @@ impl Inner {
         draft: &ValidDraft,
         genesis: Genesis,
     ) -> Submitted {
-        let (document, change) = ListingDocument::create(id, self.this(), now(), draft);
+        let (document, change) =
+            ListingDocument::create(id, self.this(), self.sequencer.time(), draft);
         let mut hot = Hot::fresh(document);
         let submitted = self.submit(slot, &mut hot, change, Some(genesis));
         stripe.keep(id.clone(), hot);
@@ -130,7 +130,8 @@ impl Inner {
                 return Err(WriteError::PreconditionFailed { current });
             }
         }
-        let submitted = match change(hot.begin(), self.this(), now()) {
+        let at = self.sequencer.time();
+        let submitted = match change(hot.begin(), self.this(), at) {
             Ok(Some(change)) => Ok(self.submit(slot, hot, change, None)),
             Ok(None) => Ok(Submitted {
                 changed: false,

@@ -2,6 +2,7 @@
 
 mod applying;
 mod cluster;
+mod conflicts;
 mod convergence;
 mod mending;
 mod quarantine;

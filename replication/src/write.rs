@@ -138,20 +138,7 @@ impl Replica {
         .await
     }
 
-    /// Deletes a listing for good.
-    ///
-    /// # Errors
-    /// [`WriteError`]; nothing has been changed, except perhaps after
-    /// [`WriteError::Storage`].
-    pub async fn delete(
-        &self,
-        id: &ListingId,
-        precondition: Precondition,
-    ) -> Result<Written, WriteError> {
-        self.change(id, precondition, ListingDocument::delete).await
-    }
-
-    async fn change(
+    pub(crate) async fn change(
         &self,
         id: &ListingId,
         precondition: Precondition,

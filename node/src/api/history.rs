@@ -10,7 +10,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use meridian_regions::ListingId;
+use meridian_regions::{ListingId, NodeId, RegionId};
 use meridian_replication_core::ChangeRecord;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 use super::body::{Params, page_limit};
 use super::consistency::Achieved;
 use super::id::Id;
-use super::listings::find;
-use super::problem::{Problem, Slug};
+use super::listings::{find, unreadable};
+use super::problem::Problem;
 use super::session::Session;
 use crate::clock::rfc3339;
 use crate::node::Node;
@@ -40,11 +40,7 @@ pub(crate) async fn read(
     let limit = page_limit(page.limit)?;
     let achieved = Achieved::prepare(&node, &session).await;
     find(&node, &id).await?;
-    let records = node
-        .replica
-        .history(&id)
-        .await
-        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+    let records = node.replica.history(&id).await.map_err(unreadable)?;
     let from = match &page.cursor {
         None => 0,
         Some(cursor) => after(&records, cursor)?,
@@ -74,13 +70,18 @@ fn after(records: &[ChangeRecord], cursor: &str) -> Result<usize, Problem> {
 }
 
 fn describe(node: &Node, record: &ChangeRecord) -> Value {
-    let member = record.actor.and_then(|actor| node.topology.node(actor));
     json!({
         "hash": record.hash,
         "parents": record.parents,
         "actor": record.actor,
-        "region": member.map(|member| &member.region),
+        "region": region_of(node, record.actor),
         "time": rfc3339(record.at_ms),
         "message": record.message,
     })
+}
+
+/// Where something was written, as far as the topology still says.
+pub(crate) fn region_of(node: &Node, actor: Option<NodeId>) -> Option<&RegionId> {
+    let member = actor.and_then(|actor| node.topology.node(actor));
+    member.map(|member| &member.region)
 }

@@ -2,16 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{Close, Op, Rejection};
 use meridian_regions::{BookingId, Genesis, ListingId, RegionId, Topology, place_voters};
-use meridian_replication::{Precondition, ReadError, ReadListing, WriteError};
+use meridian_replication::{ReadError, ReadListing, WriteError};
 use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, Slot, ValidDraft};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::body::JsonBody;
 use super::calendar::zone;
@@ -104,10 +103,10 @@ pub(crate) async fn edit(
 
 /// `DELETE /v1/listings/{id}`: refused while somebody has, or may yet have, nights of it.
 ///
-/// First its ledger is closed, which is final: no booking comes in between. Then the
-/// document is marked. Whoever dies in between leaves a listing that is shown and not
-/// let; deleting it again finds it closed, and goes on. So everything that may refuse
-/// comes before the first step.
+/// First its ledger is closed: no booking comes in between. Then the document is marked,
+/// unless somebody has decided to keep the listing since. Whoever dies in between leaves a
+/// listing that is shown and not let; deleting it again finds it closed, and goes on. So
+/// everything else that may refuse comes before the first step.
 pub(crate) async fn remove(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -119,17 +118,22 @@ pub(crate) async fn remove(
     if !precondition.holds(listing.etag()) {
         return Err(changed(listing.etag()));
     }
-    let genesis = founded(&node, &id)?;
-    let close = Op::Close(Close {});
-    let closed = repeatable(&node, session.errand(&genesis), close).await?;
-    if let Some(refusal) = closed.outcome().rejection() {
-        return Err(not_closed(&id, refusal));
-    }
-    node.replica
-        .delete(&id, Precondition::None)
-        .await
-        .map_err(refused)?;
+    let known = node.replica.keeps(&id).map_err(unreadable)?;
+    close(&node, &session, &id).await?;
+    node.replica.delete(&id, &known).await.map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Closes the ledger of a listing that is to be deleted. Whoever decides to keep the
+/// listing from now on opens it again by this closing, or an older one in vain.
+pub(crate) async fn close(node: &Node, session: &Session, id: &ListingId) -> Result<(), Problem> {
+    let genesis = founded(node, id)?;
+    let close = Op::Close(Close {});
+    let closed = repeatable(node, session.errand(&genesis), close).await?;
+    match closed.outcome().rejection() {
+        Some(refusal) => Err(not_closed(id, refusal)),
+        None => Ok(()),
+    }
 }
 
 /// Why a listing cannot be closed, with what stands in the way.
@@ -145,30 +149,12 @@ fn not_closed(id: &ListingId, refusal: Rejection) -> Problem {
     }
 }
 
-/// `GET /v1/listings/{id}/conflicts`
-pub(crate) async fn conflicts(
-    State(node): State<Arc<Node>>,
-    Id(id): Id<ListingId>,
-    session: Session,
-) -> Result<Response, Problem> {
-    let achieved = Achieved::prepare(&node, &session).await;
-    find(&node, &id).await?;
-    let conflicts = node
-        .replica
-        .conflicts(&id)
-        .await
-        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
-    let mut response = Json(json!({"data": conflicts})).into_response();
-    achieved.state(response.headers_mut());
-    Ok(response)
-}
-
 /// The listing as it stands here; deleted ones are not found.
 pub(crate) async fn find(node: &Node, id: &ListingId) -> Result<Arc<ReadListing>, Problem> {
     node.replica
         .read(id)
         .await
-        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+        .map_err(unreadable)?
         .filter(|listing| !listing.deleted())
         .ok_or_else(|| {
             Problem::new(
@@ -182,7 +168,7 @@ pub(crate) async fn find(node: &Node, id: &ListingId) -> Result<Arc<ReadListing>
 pub(crate) fn founded(node: &Node, id: &ListingId) -> Result<Genesis, Problem> {
     node.replica
         .genesis(id)
-        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
+        .map_err(unreadable)?
         .ok_or_else(|| {
             Problem::new(
                 Slug::NotFound,
@@ -262,14 +248,28 @@ fn changed(current: &str) -> Problem {
     .with("current_etag", current)
 }
 
+/// A document that cannot be read, as a problem.
+pub(crate) fn unreadable(error: ReadError) -> Problem {
+    Problem::new(Slug::Internal, error.to_string())
+}
+
 /// A write that was not done, as a problem.
-fn refused(error: WriteError) -> Problem {
+pub(crate) fn refused(error: WriteError) -> Problem {
     match error {
         WriteError::NotFound => Problem::new(
             Slug::NotFound,
             "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
         ),
         WriteError::PreconditionFailed { current } => changed(&current),
+        WriteError::ConflictsChanged { current } => Problem::new(
+            Slug::PreconditionFailed,
+            "read the conflicts again and choose among the values that stand now",
+        )
+        .with("current_etag", current),
+        WriteError::Kept => Problem::new(
+            Slug::PreconditionFailed,
+            "somebody has decided to keep the listing meanwhile: read it again, and delete it again if you still want to",
+        ),
         WriteError::Invalid(errors) => Problem::fields(errors),
         WriteError::Overloaded | WriteError::Read(ReadError::Unsettled { .. }) => {
             Problem::new(Slug::Overloaded, error.to_string())

@@ -11,6 +11,7 @@ mod body;
 mod conflicts;
 mod contain;
 mod creation;
+mod deletion;
 mod exchange;
 mod genesis;
 mod history;
@@ -21,8 +22,10 @@ mod read;
 mod reconcile;
 mod records;
 mod register;
+mod resolve;
 mod revise;
 mod snapshot;
+mod standing;
 mod text;
 mod waiting;
 mod write;
@@ -33,10 +36,12 @@ mod tests;
 use meridian_regions::{ListingId, NodeId, UnixNanos};
 
 pub use conflicts::{Conflict, ConflictingValue};
+pub use deletion::{Decision, Keeps};
 pub use exchange::{Beyond, ends_of};
 pub use genesis::COUNTERS;
 pub use intake::{Applied, ApplyError, RefusedChange};
 pub use records::ChangeRecord;
+pub use resolve::{Again, Choice};
 pub use snapshot::LoadError;
 pub use write::EditError;
 
@@ -49,7 +54,6 @@ use crate::patch::ListingPatch;
 use crate::view::ListingView;
 use body::Body;
 use history::History;
-use register::Register;
 use waiting::Waiting;
 
 /// Where a listing stands in its life.
@@ -60,8 +64,10 @@ pub enum Lifecycle {
     Uncreated,
     /// It can be read and edited.
     Live,
-    /// Somebody deleted it. That is for good: an edit that happened at the same
-    /// time elsewhere is merged and does not bring it back.
+    /// Somebody deleted it while others edited it. It stays, and can be read and edited,
+    /// until the host decides.
+    Disputed,
+    /// Somebody deleted it, having seen every edit that is here.
     Deleted,
 }
 
@@ -155,7 +161,9 @@ impl ListingDocument {
         ops: &[EditOp],
     ) -> Result<Option<EncodedChange>, EditError> {
         self.live()?;
-        self.write(actor, at, "edit", |writer| ops::edit(writer, ops))
+        let counts = ops.iter().all(|op| matches!(op, EditOp::Increment { .. }));
+        let message = if counts { deletion::COUNT } else { "edit" };
+        self.write(actor, at, message, |writer| ops::edit(writer, ops))
     }
 
     /// Brings an imported listing to what its source says now: writes the fields
@@ -180,19 +188,21 @@ impl ListingDocument {
         }
     }
 
-    /// Deletes the listing: writes its tombstone. `None` if it is deleted already.
+    /// Deletes the listing: writes its tombstone. `None` if it is deleted already. An edit
+    /// that this one has not seen disputes it, whenever it comes.
     ///
     /// # Errors
-    /// [`EditError`]; the document is then as it was.
+    /// [`EditError::Kept`] if somebody has decided to keep the listing since `known` was
+    /// read from [`ListingDocument::keeps`]; the document is then as it was, as after any
+    /// other [`EditError`].
     pub fn delete(
         &mut self,
         actor: NodeId,
         at: UnixNanos,
+        known: &Keeps,
     ) -> Result<Option<EncodedChange>, EditError> {
         match self.live() {
-            Ok(()) => self.write(actor, at, "delete", |writer| {
-                writer.put(Register::DeletedAt, write::instant(at))
-            }),
+            Ok(()) => self.mark_deleted(actor, at, known, deletion::DELETE),
             Err(EditError::Deleted) => Ok(None),
             Err(error) => Err(error),
         }
@@ -223,12 +233,15 @@ impl ListingDocument {
     }
 
     /// Concurrent writes to one field, field by field. Empty as long as nobody
-    /// disagreed.
+    /// disagreed, and once the listing is deleted.
     ///
     /// Not listed are lists and counters, where concurrent writes do not exclude
-    /// each other, and values that are equal.
+    /// each other, and values that are equal. [`crate::MERGE_RULES`] says what is shown.
     #[must_use]
     pub fn conflicts(&self) -> Vec<Conflict> {
+        if self.lifecycle() == Lifecycle::Deleted {
+            return Vec::new();
+        }
         conflicts::find(self.body.get())
     }
 
@@ -253,7 +266,7 @@ impl ListingDocument {
 
     fn live(&self) -> Result<(), EditError> {
         match self.lifecycle() {
-            Lifecycle::Live => Ok(()),
+            Lifecycle::Live | Lifecycle::Disputed => Ok(()),
             Lifecycle::Deleted => Err(EditError::Deleted),
             Lifecycle::Uncreated => Err(EditError::Uncreated),
         }

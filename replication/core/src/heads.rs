@@ -5,6 +5,7 @@
 //! still wait for others are not part of it.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
@@ -49,6 +50,29 @@ impl fmt::Debug for ChangeId {
     }
 }
 
+/// A text that names no change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not the hash of a change: 64 hexadecimal digits")]
+pub struct NoChangeId;
+
+impl FromStr for ChangeId {
+    type Err = NoChangeId;
+
+    fn from_str(text: &str) -> Result<Self, NoChangeId> {
+        let digits = text.as_bytes();
+        let mut bytes = [0; 32];
+        if digits.len() != 2 * bytes.len() {
+            return Err(NoChangeId);
+        }
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            let digit = |digit: u8| char::from(digit).to_digit(16).ok_or(NoChangeId);
+            let value = 16 * digit(pair[0])? + digit(pair[1])?;
+            *byte = u8::try_from(value).map_err(|_| NoChangeId)?;
+        }
+        Ok(Self(bytes))
+    }
+}
+
 impl Serialize for ChangeId {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
@@ -86,14 +110,19 @@ impl Heads {
     /// hexadecimal digits of [`Heads::digest`].
     #[must_use]
     pub fn etag(&self) -> String {
-        struct Tag([u8; 32]);
-        impl fmt::Display for Tag {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write_hex(formatter, &self.0[..ETAG_BYTES])
-            }
-        }
-        format!("\"{}\"", Tag(self.digest()))
+        entity_tag(&self.digest())
     }
+}
+
+/// A strong entity tag that stands for a hash, quotes included.
+pub(crate) fn entity_tag(hash: &[u8; 32]) -> String {
+    struct Tag<'a>(&'a [u8]);
+    impl fmt::Display for Tag<'_> {
+        fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write_hex(formatter, self.0)
+        }
+    }
+    format!("\"{}\"", Tag(&hash[..ETAG_BYTES]))
 }
 
 fn write_hex(formatter: &mut fmt::Formatter<'_>, bytes: &[u8]) -> fmt::Result {

@@ -67,6 +67,7 @@ mod field_error;
 mod heads;
 pub mod limits;
 mod log_entry;
+mod merge_rules;
 mod object_reader;
 mod patch;
 mod pull;
@@ -85,14 +86,15 @@ pub use anti_entropy::{
 };
 pub use change::{ChangeError, EncodedChange};
 pub use document::{
-    Applied, ApplyError, Beyond, COUNTERS, ChangeRecord, Conflict, ConflictingValue, EditError,
-    Lifecycle, ListingDocument, LoadError, RefusedChange, ends_of,
+    Again, Applied, ApplyError, Beyond, COUNTERS, ChangeRecord, Choice, Conflict, ConflictingValue,
+    Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError, RefusedChange, ends_of,
 };
 pub use draft::{ListingDraft, ValidDraft};
 pub use edit::EditOp;
 pub use field_error::FieldError;
-pub use heads::{ChangeId, Heads};
+pub use heads::{ChangeId, Heads, NoChangeId};
 pub use log_entry::LogEntry;
+pub use merge_rules::{MERGE_RULES, MergeRule};
 pub use patch::ListingPatch;
 pub use pull::{PullFrame, PullRequest};
 pub use received_entry::{EntryContent, ReceivedEntry};

@@ -62,7 +62,7 @@ pub struct ListingView {
     pub created_at: Timestamp,
     /// Time of the latest change that is part of it.
     pub updated_at: Timestamp,
-    /// True once somebody deleted it. Whoever serves it answers 404 then, so it is
+    /// True once somebody deleted it and no edit disputes that. Whoever serves it answers 404 then, so it is
     /// not part of the JSON.
     #[serde(skip)]
     pub deleted: bool,

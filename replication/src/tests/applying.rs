@@ -113,6 +113,26 @@ async fn entry_from_a_clock_far_ahead_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn change_is_not_earlier_than_what_its_node_has_seen() {
+    let folders = [
+        TempDir::new().expect("a folder"),
+        TempDir::new().expect("a folder"),
+    ];
+    let fast = open(folders[0].path().to_path_buf(), 1);
+    let slow = open(folders[1].path().to_path_buf(), 2);
+    let id = create(&fast, 1).await;
+    let mut ahead = entries(&fast);
+    // A fifth of a second, which another clock may well be.
+    ahead[0].hlc = Hlc::from_u64(ahead[0].hlc.as_u64() + (1 << 32) / 5);
+    slow.apply(sent(&ahead)).await.expect("within the drift");
+    let edited = slow.edit(&id, &amenity("a"), Precondition::None).await;
+    edited.expect("durable");
+    let last = slow.history(&id).await.expect("readable").pop();
+    let seen_ms = ahead[0].hlc.to_unix_nanos().as_millis();
+    assert!(last.expect("a change").at_ms >= seen_ms);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn genesis_record_is_never_written_over() {
     let folders = [
         TempDir::new().expect("a folder"),

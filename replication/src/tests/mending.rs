@@ -1,7 +1,7 @@
 //! One document that is mended: what is kept of it here, and what its log brings later.
 
 use bytes::Bytes;
-use meridian_regions::{Hlc, NodeId};
+use meridian_regions::{Hlc, ListingId, NodeId};
 use meridian_replication_core::{FetchedDocument, RepairAnswer, RepairRequest, Want};
 
 use super::cluster::data_of;
@@ -10,10 +10,13 @@ use super::setup::{amenity, close, node, open, sent};
 use crate::keys::{self, HEADS};
 use crate::{Precondition, Replica};
 
-/// Everything that a replica answers about the listing of a past.
-async fn given(replica: &Replica, past: &Past) -> (FetchedDocument, Vec<(NodeId, Hlc)>) {
+/// Everything that a replica answers about a listing.
+pub(super) async fn given(
+    replica: &Replica,
+    id: &ListingId,
+) -> (FetchedDocument, Vec<(NodeId, Hlc)>) {
     let want = Want {
-        listing: past.id.clone(),
+        listing: id.clone(),
         have: Vec::new(),
     };
     let request = RepairRequest::Fetch(vec![want]).encode();
@@ -41,7 +44,11 @@ fn changes(past: &Past, entries: &[usize]) -> FetchedDocument {
 }
 
 /// Answers how many changes were missing.
-async fn mend(replica: &Replica, document: &FetchedDocument, seen: &[(NodeId, Hlc)]) -> usize {
+pub(super) async fn mend(
+    replica: &Replica,
+    document: &FetchedDocument,
+    seen: &[(NodeId, Hlc)],
+) -> usize {
     let permit = replica.inner().writer.reserve().await.expect("room");
     let mended = replica.inner().mend(permit, document, seen);
     let Ok(mended) = mended else {
@@ -58,7 +65,7 @@ async fn mend(replica: &Replica, document: &FetchedDocument, seen: &[(NodeId, Hl
 async fn creation_that_comes_by_the_log_after_a_repair_is_no_second_one() {
     let past = Past::new().await;
     let source = open(data_of(past.folder.path(), 1), 1);
-    let (document, seen) = given(&source, &past).await;
+    let (document, seen) = given(&source, &past.id).await;
     let target = open(past.folder.path().join("new"), 2);
     assert_eq!(mend(&target, &document, &seen).await, 3);
     target.apply(sent(&past.log)).await.expect("applied");
@@ -105,7 +112,7 @@ async fn document_without_its_digest_is_not_written_over() {
     past.by_hand(2, |batch| batch.delete(HEADS, key)).await;
     let target = open(path, 2);
     let source = open(data_of(past.folder.path(), 1), 1);
-    let (document, seen) = given(&source, &past).await;
+    let (document, seen) = given(&source, &past.id).await;
     mend(&target, &document, &seen).await;
     assert_eq!(digest(&target, &past.id), whole);
     let read = target.read(&past.id).await.expect("readable");

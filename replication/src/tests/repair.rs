@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use meridian_regions::{ListingId, NodeId};
+use meridian_regions::{Hlc, ListingId, NodeId};
 use meridian_replication_core::LogEntry;
 use meridian_storage::{Batch, Durability, Store, StoreOptions, Writer};
 use tempfile::TempDir;
@@ -12,6 +12,7 @@ use super::cluster::{Cluster, data_of};
 use super::returning::until;
 use super::setup::{PATIENCE, amenity, close, create, entries, node, open, options, sent, title};
 use crate::keys::{self, CHANGES, FAMILIES, GENESIS, HEADS, LOG};
+use crate::sequencer::now;
 use crate::{LogLost, Precondition, RepairRound, RepairScope, Replica, ReplicaOptions, RoundState};
 
 const EVERYBODY: [(u64, u64); 3] = [(1, 2), (2, 3), (1, 3)];
@@ -361,5 +362,28 @@ async fn round_that_reaches_not_everybody_says_so() {
     assert_eq!(round.state, RoundState::Incomplete);
     let said = round.progress.last_error.expect("why");
     assert!(said.contains("node 3"), "{said}");
+    cluster.stop().await;
+}
+
+/// What is mended sets the clock, as an entry of a log does: so it is bounded alike.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_of_a_peer_that_has_seen_a_time_far_ahead_are_refused() {
+    let past = Past::new().await;
+    past.put_document_back(2, 1).await;
+    let id = past.id.clone();
+    let cluster = Cluster::start_in(past.folder, &[(1, 2)], None, None);
+    let (peer, put_back) = (&cluster.replicas[0], &cluster.replicas[1]);
+    let ahead = Hlc::from_unix_nanos(now().saturating_add(PATIENCE));
+    peer.inner().progress.saw(&[(node(1), ahead)]);
+    until("it is connected", async || {
+        cluster.meshes[1].connected(node(1))
+    })
+    .await;
+    let asked = put_back.repair(RepairScope::Everything).expect("room");
+    until("the round is over", async || {
+        ended(put_back, asked.round).is_some()
+    })
+    .await;
+    assert_eq!(digest(put_back, &id), past.digests[0]);
     cluster.stop().await;
 }

@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use jiff::ToSpan;
-use meridian_regions::ListingId;
+use meridian_consensus::Source;
+use meridian_consensus_core::{Close, Command, Ledger, Op, Outcome};
+use meridian_regions::{Genesis, ListingId};
 use meridian_replication_core::ListingDraft;
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
+use tokio::time::{Duration, Instant};
 
+use crate::booking::Errand;
 use crate::clock;
 use crate::config::Config;
+use crate::request_id::RequestId;
 use crate::solo::Solo;
 
 /// What a request was answered.
@@ -86,6 +91,39 @@ impl Caller {
         read(request.header("If-Match", tag)).await
     }
 
+    /// Chooses among what is in conflict under this entity tag.
+    pub(super) async fn choose(&self, listing: &ListingId, body: Value, tag: &str) -> Answer {
+        let url = format!("{}/v1/listings/{listing}/conflicts", self.url);
+        read(self.http.post(url).header("If-Match", tag).json(&body)).await
+    }
+
+    /// The ledger of a listing, through its group.
+    pub(super) async fn ledger(&self, listing: &ListingId) -> Arc<Ledger> {
+        let genesis = self.founded(listing);
+        let request = RequestId::from_text("test");
+        let read = self.solo.node.bookings.read(errand(&genesis, &request));
+        read.await.expect("a quorum")
+    }
+
+    /// Closes the ledger of a listing, as its deletion begins.
+    pub(super) async fn close(&self, listing: &ListingId) {
+        let genesis = self.founded(listing);
+        let request = RequestId::from_text("test");
+        let close = Command::new(Op::Close(Close {}), None);
+        let closed = self
+            .solo
+            .node
+            .bookings
+            .propose(errand(&genesis, &request), close);
+        let closed = closed.await.expect("a quorum");
+        assert!(matches!(closed.outcome(), Outcome::Closed(_)));
+    }
+
+    fn founded(&self, listing: &ListingId) -> Genesis {
+        let genesis = self.solo.node.replica.genesis(listing);
+        genesis.expect("readable").expect("founded")
+    }
+
     /// A listing with these fields beside the required ones. Not by the API, whose
     /// listings survive more than a node.
     pub(super) async fn listing(&self, fields: Value) -> ListingId {
@@ -110,6 +148,15 @@ impl Caller {
     pub(super) async fn stop(self) {
         drop(self.http);
         self.solo.stop().await;
+    }
+}
+
+fn errand<'a>(genesis: &'a Genesis, request: &'a RequestId) -> Errand<'a> {
+    Errand {
+        genesis,
+        request,
+        source: Source::Background,
+        deadline: Instant::now() + Duration::from_secs(30),
     }
 }
 

@@ -1,12 +1,6 @@
 //! A listing is deleted, or a booking of it stands: never both, whoever dies when.
 
-use meridian_consensus::Source;
-use meridian_consensus_core::{Close, Command, Op, Outcome};
-use tokio::time::{Duration, Instant};
-
 use super::caller::{Caller, booking, night};
-use crate::booking::Errand;
-use crate::request_id::RequestId;
 
 /// Listings that are deleted and booked at the same moment.
 const RACES: usize = 40;
@@ -50,22 +44,7 @@ async fn deletion_that_was_cut_off_lets_nothing_and_is_finished_by_its_repetitio
     );
 
     // The first of its two steps, by a node that dies before the second.
-    let node = &caller.solo.node;
-    let genesis = node.replica.genesis(&listing).expect("readable");
-    let errand = Errand {
-        genesis: &genesis.expect("founded"),
-        request: &RequestId::from_text("test"),
-        source: Source::Background,
-        deadline: Instant::now() + Duration::from_secs(30),
-    };
-    let close = Command::new(Op::Close(Close {}), None);
-    let closed = node
-        .bookings
-        .propose(errand, close)
-        .await
-        .expect("a quorum");
-    assert!(matches!(closed.outcome(), Outcome::Closed(_)));
-
+    caller.close(&listing).await;
     assert_eq!(caller.get(&path).await.status, 200);
     let refused = caller.post(&format!("{path}/holds"), night(9)).await;
     assert_eq!(

@@ -24,7 +24,7 @@ use crate::actor;
 /// Positions in texts are Unicode scalar values, whatever the library's default.
 pub(super) const TEXT_ENCODING: TextEncoding = TextEncoding::UnicodeCodePoint;
 /// The message of both changes.
-const MESSAGE: &str = "genesis";
+pub(super) const GENESIS_MESSAGE: &str = "genesis";
 /// Format of documents; it will rise when the containers change.
 const FORMAT: u64 = 1;
 /// The counters of a listing. They are created here, because two counters of one
@@ -93,7 +93,7 @@ pub(super) fn named(id: &ListingId) -> Change {
             .start_op()
             .saturating_add(containers.len() as u64),
         time: 0,
-        message: Some(MESSAGE.to_owned()),
+        message: Some(GENESIS_MESSAGE.to_owned()),
         deps: vec![containers.hash()],
         extra_bytes: Vec::new(),
     })
@@ -104,7 +104,9 @@ fn make() -> Result<(Automerge, Change), AutomergeError> {
     automerge.set_actor(actor::genesis());
     let mut transaction = automerge.transaction();
     fill(&mut transaction)?;
-    let options = CommitOptions::default().with_message(MESSAGE).with_time(0);
+    let options = CommitOptions::default()
+        .with_message(GENESIS_MESSAGE)
+        .with_time(0);
     transaction.commit_with(options);
     let change = automerge
         .get_last_local_change()

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use automerge::transaction::Transactable;
 use automerge::{ReadDoc, ScalarValue};
 
+use super::conflicts::DESCRIPTION;
 use super::genesis::{COUNTERS, Container};
 use super::write::{EditError, Writer};
 use super::{photos, text};
@@ -15,7 +16,6 @@ use crate::limits::{
 };
 use crate::rules::{self, Lines};
 
-const DESCRIPTION: &str = "/description";
 const AMENITIES: &str = "/amenities";
 const PHOTOS: &str = "/photos";
 const COUNTERS_PREFIX: &str = "/counters/";
@@ -52,6 +52,7 @@ fn carry_out(writer: &mut Writer<'_>, op: &EditOp, place: &Place) -> Result<(), 
             insert,
         } => {
             place.path(path, &[DESCRIPTION])?;
+            text::settle(writer)?;
             check_splice(writer, *at, *delete, insert, place)?;
             text::splice(writer, *at, *delete, insert)
         }

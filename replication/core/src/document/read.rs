@@ -12,23 +12,33 @@ use meridian_regions::ListingId;
 
 use super::Lifecycle;
 use super::genesis::Container;
-use super::photos;
 use super::reconcile::survival_from_register;
 use super::register::Register;
+use super::{deletion, photos, standing, text};
 use crate::draft::{MIN_STAY_DEFAULT, UNITS_DEFAULT};
 use crate::limits::STAY_SLOTS_MAX;
 use crate::values::{External, Location, Money, Point, Slot};
 use crate::view::ListingView;
 
+/// Where registers are read: a document, or a change in the making.
+pub(super) trait Registers {
+    /// The value that a register shows, null included.
+    fn shown(&self, register: Register) -> Option<ScalarValue>;
+}
+
+impl Registers for Automerge {
+    fn shown(&self, register: Register) -> Option<ScalarValue> {
+        standing::shown(self, register)
+    }
+}
+
 pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> ListingView {
     let (min_stay, max_stay) = stays(document);
-    let parsed = |register| text(document, register).unwrap_or_default();
+    let parsed = |register| line(document, register).unwrap_or_default();
     ListingView {
         id: id.clone(),
         title: parsed(Register::Title),
-        description: document
-            .text(Container::Description.id())
-            .unwrap_or_default(),
+        description: text::shown(document),
         location: location(document),
         capacity: number(document, Register::Capacity).unwrap_or_default(),
         nightly_price: price(document),
@@ -45,10 +55,10 @@ pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> 
         turnover: number(document, Register::Turnover).unwrap_or_default(),
         survival: survival_from_register(&parsed(Register::Survival)).unwrap_or_default(),
         home_region: id.home().clone(),
-        room_type: text(document, Register::RoomType),
-        neighbourhood: text(document, Register::Neighbourhood),
-        owner: text(document, Register::Owner),
-        external: text(document, Register::External)
+        room_type: line(document, Register::RoomType),
+        neighbourhood: line(document, Register::Neighbourhood),
+        owner: line(document, Register::Owner),
+        external: line(document, Register::External)
             .and_then(|external| External::from_register(&external)),
         counters: counters(document),
         created_at: instant(created_at(document).unwrap_or_default()),
@@ -58,27 +68,22 @@ pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> 
 }
 
 pub(super) fn lifecycle(document: &Automerge) -> Lifecycle {
-    if scalar(document, Register::DeletedAt).is_some() {
-        Lifecycle::Deleted
-    } else if scalar(document, Register::CreatedAt).is_some() {
-        Lifecycle::Live
-    } else {
-        Lifecycle::Uncreated
-    }
+    let created = scalar(document, Register::CreatedAt).is_some();
+    deletion::lifecycle(document, created)
 }
 
-pub(super) fn point(document: &impl ReadDoc) -> Point {
-    text(document, Register::Point)
+pub(super) fn point(document: &impl Registers) -> Point {
+    line(document, Register::Point)
         .and_then(|point| Point::from_register(&point))
         .unwrap_or_default()
 }
 
-pub(super) fn price(document: &impl ReadDoc) -> Option<Money> {
-    Money::from_register(&text(document, Register::NightlyPrice)?)
+pub(super) fn price(document: &impl Registers) -> Option<Money> {
+    Money::from_register(&line(document, Register::NightlyPrice)?)
 }
 
 /// The shortest and the longest stay, as they are written.
-pub(super) fn stays(document: &impl ReadDoc) -> (u32, u32) {
+pub(super) fn stays(document: &impl Registers) -> (u32, u32) {
     (
         number(document, Register::MinStay).unwrap_or(MIN_STAY_DEFAULT),
         number(document, Register::MaxStay).unwrap_or(STAY_SLOTS_MAX),
@@ -90,9 +95,9 @@ fn location(document: &Automerge) -> Location {
     Location {
         lat,
         lon,
-        city: text(document, Register::City),
-        country: text(document, Register::Country),
-        time_zone: text(document, Register::TimeZone),
+        city: line(document, Register::City),
+        country: line(document, Register::Country),
+        time_zone: line(document, Register::TimeZone),
     }
 }
 
@@ -126,24 +131,18 @@ fn instant(millis: i64) -> Timestamp {
 }
 
 /// What a register shows, unless that is nothing or null.
-fn scalar(document: &impl ReadDoc, register: Register) -> Option<ScalarValue> {
-    let shown = document
-        .get(register.container().id(), register.key())
-        .ok()??;
-    match shown.0 {
-        Value::Scalar(value) => Some(value.into_owned()).filter(|value| !value.is_null()),
-        Value::Object(_) => None,
-    }
+fn scalar(document: &impl Registers, register: Register) -> Option<ScalarValue> {
+    document.shown(register).filter(|value| !value.is_null())
 }
 
-fn text(document: &impl ReadDoc, register: Register) -> Option<String> {
+fn line(document: &impl Registers, register: Register) -> Option<String> {
     match scalar(document, register)? {
         ScalarValue::Str(text) => Some(text.into()),
         _ => None,
     }
 }
 
-fn number(document: &impl ReadDoc, register: Register) -> Option<u32> {
+fn number(document: &impl Registers, register: Register) -> Option<u32> {
     scalar(document, register)?
         .as_u64()
         .and_then(|number| u32::try_from(number).ok())

@@ -71,7 +71,7 @@ pub(super) fn update(writer: &mut Writer<'_>, draft: &ListingDraft) -> Result<()
     state(writer, draft)?;
     // A source that states one bound of the stay may contradict the other, which
     // somebody has edited here: the source's word counts.
-    let (min_stay, max_stay) = read::stays(writer.document());
+    let (min_stay, max_stay) = read::stays(writer);
     match (draft.min_stay, draft.max_stay) {
         (Some(_), None) if min_stay > max_stay => {
             writer.put(Register::MaxStay, u64::from(min_stay))

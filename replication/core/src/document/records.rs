@@ -24,7 +24,8 @@ pub struct ChangeRecord {
     pub actor: Option<NodeId>,
     /// Its writer's clock, in milliseconds since 1970; 0 for the genesis.
     pub at_ms: u64,
-    /// What it was: `create`, `patch`, `edit`, `import`, `delete`, `genesis`.
+    /// What it was: `create`, `patch`, `edit`, `count`, `import`, `delete`, `genesis`, or
+    /// `resolve FIELD HASH` with the value that was chosen.
     pub message: String,
 }
 

@@ -29,6 +29,8 @@ pub(super) enum Register {
     External,
     CreatedAt,
     DeletedAt,
+    /// Who has replaced the whole description. Not a field: see [`super::text`].
+    Rewritten,
     Point,
     City,
     Country,
@@ -84,6 +86,7 @@ impl Register {
             Self::External => "external",
             Self::CreatedAt => "created_at",
             Self::DeletedAt => "deleted_at",
+            Self::Rewritten => "description_rewritten",
             Self::Point => "point",
             Self::City => "city",
             Self::Country => "country",

@@ -52,7 +52,7 @@ pub(super) fn patch(writer: &mut Writer<'_>, patch: &ListingPatch) -> Result<(),
 /// Latitude and longitude are one register: what the patch leaves out is read.
 fn location(writer: &mut Writer<'_>, patch: &LocationPatch) -> Result<(), EditError> {
     if patch.lat.is_some() || patch.lon.is_some() {
-        let held = read::point(writer.document());
+        let held = read::point(writer);
         let point = Point {
             lat: patch.lat.unwrap_or(held.lat),
             lon: patch.lon.unwrap_or(held.lon),
@@ -69,7 +69,7 @@ fn price(writer: &mut Writer<'_>, patch: PricePatch) -> Result<(), EditError> {
     if patch == PricePatch::default() {
         return Ok(());
     }
-    let held = read::price(writer.document());
+    let held = read::price(writer);
     let mut findings = Findings::default();
     let amount = patch.amount.or(held.map(|held| held.amount));
     let currency = patch.currency.or(held.map(|held| held.currency));
@@ -111,7 +111,7 @@ fn check_stays(writer: &mut Writer<'_>, patch: &ListingPatch) -> Result<(), Edit
         return Ok(());
     }
     let mut findings = Findings::default();
-    let (min_stay, max_stay) = read::stays(writer.document());
+    let (min_stay, max_stay) = read::stays(writer);
     rules::stays(&mut findings, min_stay, max_stay);
     findings.into_result().map_err(EditError::Invalid)
 }

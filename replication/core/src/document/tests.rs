@@ -1,20 +1,29 @@
 //! Scripts over whole documents: what one replica writes, what several make of it,
 //! and what broken input does.
 
+mod adding;
 mod conflict;
 mod creation;
+mod deletion;
+mod description;
 mod exchange;
 mod hostile;
+mod last_writer;
 mod merging;
 mod records;
+mod resolving;
 mod speed;
 mod storing;
 mod writing;
 
 use meridian_regions::{ListingId, NodeId, UnixNanos};
+use proptest::sample::Index;
 use serde_json::{Value, json};
 
-use crate::{EditOp, ListingDocument, ListingDraft, ListingPatch, ValidDraft};
+use crate::{
+    Again, Choice, Conflict, Decision, EditError, EditOp, EncodedChange, ListingDocument,
+    ListingDraft, ListingPatch, ValidDraft,
+};
 
 fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
@@ -83,6 +92,71 @@ fn edited(document: &mut ListingDocument, actor: u64, value: Value) -> Vec<u8> {
         .expect("an edit that fits")
         .expect("an edit that changes something")
         .into_bytes()
+}
+
+/// Patches a document as `actor` at a second, and returns the change.
+fn patched_at(document: &mut ListingDocument, actor: u64, second: u64, value: Value) -> Vec<u8> {
+    document
+        .patch(node(actor), at(second), &patch(value))
+        .expect("a patch that fits")
+        .expect("a patch that changes something")
+        .into_bytes()
+}
+
+/// Deletes a listing as `actor` at a second, and returns the change.
+fn deleted(document: &mut ListingDocument, actor: u64, second: u64) -> Vec<u8> {
+    let known = document.keeps();
+    document
+        .delete(node(actor), at(second), &known)
+        .expect("it is there")
+        .expect("it was not deleted")
+        .into_bytes()
+}
+
+/// The choice of one of a field's values, as somebody makes it who has seen them all.
+fn choice(document: &ListingDocument, field: &str, value: &Value) -> Choice {
+    let conflicts = document.conflicts();
+    let conflict = conflicts.iter().find(|one| one.field == field);
+    let mut values = conflict.expect("in conflict").values.iter();
+    let chosen = values.find(|one| one.value == *value).expect("one of them");
+    Choice {
+        field: field.to_owned(),
+        choose: chosen.hash.expect("a change wrote it"),
+        seen: Some(vec![Conflict::etag(&conflicts)]),
+    }
+}
+
+/// Ends the conflict that `pick` points at by the value that it points at, as the API does.
+fn resolution(
+    document: &mut ListingDocument,
+    actor: NodeId,
+    at: UnixNanos,
+    pick: Index,
+) -> Result<Option<EncodedChange>, EditError> {
+    let conflicts = document.conflicts();
+    let all: Vec<Choice> = conflicts
+        .iter()
+        .flat_map(|conflict| conflict.values.iter().map(move |value| (conflict, value)))
+        .map(|(conflict, value)| Choice {
+            field: conflict.field.clone(),
+            choose: value.hash.expect("a change wrote it"),
+            seen: Some(vec![Conflict::etag(&conflicts)]),
+        })
+        .collect();
+    if all.is_empty() {
+        return Ok(None);
+    }
+    let choice = pick.get(&all);
+    if !choice.decides_deletion() {
+        return document.resolve(actor, at, choice);
+    }
+    match document.decision(choice)? {
+        Decision::Delete => {
+            let known = document.keeps();
+            document.confirm_deletion(actor, at, choice, &known)
+        }
+        Decision::Keep => document.keep(actor, at, choice, Again::No),
+    }
 }
 
 /// Two replicas of one listing.

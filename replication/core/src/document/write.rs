@@ -1,12 +1,14 @@
 //! The one way a document is written here: everything in one change, or nothing.
 
 use automerge::transaction::{CommitOptions, Transactable, Transaction};
-use automerge::{Automerge, AutomergeError, ReadDoc, ScalarValue};
+use automerge::{Automerge, AutomergeError, ReadDoc, ScalarValue, Value};
 use meridian_regions::{NodeId, UnixNanos};
 
 use super::genesis::Container;
+use super::read::Registers;
 use super::register::Register;
 use super::{Health, ListingDocument};
+use super::{standing, text};
 use crate::actor;
 use crate::change::EncodedChange;
 use crate::field_error::FieldError;
@@ -21,6 +23,15 @@ pub enum EditError {
     /// The listing has been deleted.
     #[error("the listing has been deleted")]
     Deleted,
+    /// Other values are in conflict than those that were shown.
+    #[error("other values are in conflict than those that were shown")]
+    Changed {
+        /// Entity tag of the conflicts now.
+        current: String,
+    },
+    /// Somebody has decided to keep the listing since its deletion began.
+    #[error("somebody has decided to keep the listing meanwhile")]
+    Kept,
     /// The request does not fit the listing as it is.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Invalid(Vec<FieldError>),
@@ -51,25 +62,103 @@ impl From<AutomergeError> for EditError {
     }
 }
 
+/// Registers that are read while a change is made, because what it writes depends on them.
+const READ_IN_CHANGES: [Register; 4] = [
+    Register::Point,
+    Register::NightlyPrice,
+    Register::MinStay,
+    Register::MaxStay,
+];
+
 /// A change in the making.
-pub(super) struct Writer<'a>(Transaction<'a>);
+pub(super) struct Writer<'a> {
+    transaction: Transaction<'a>,
+    disputes: Disputes,
+    at: UnixNanos,
+}
+
+/// What is shown of that on which people disagree. Only a whole document can tell, and
+/// none is at hand while it is written to: so it is looked up before.
+struct Disputes {
+    registers: Vec<(Register, ScalarValue)>,
+    description: Option<String>,
+}
+
+impl Disputes {
+    fn of(document: &Automerge) -> Self {
+        let disputed = READ_IN_CHANGES
+            .into_iter()
+            .filter(|register| standing::is_disputed(document, *register));
+        Self {
+            registers: disputed
+                .filter_map(|register| Some((register, standing::shown(document, register)?)))
+                .collect(),
+            description: text::disputed(document),
+        }
+    }
+}
+
+impl Registers for Writer<'_> {
+    fn shown(&self, register: Register) -> Option<ScalarValue> {
+        let mut disputed = self.disputes.registers.iter();
+        if let Some((_, shown)) = disputed.find(|(disputed, _)| *disputed == register) {
+            return Some(shown.clone());
+        }
+        let held = self
+            .transaction
+            .get(register.container().id(), register.key());
+        match held.ok()??.0 {
+            Value::Scalar(value) => Some(value.into_owned()),
+            Value::Object(_) => None,
+        }
+    }
+}
 
 impl<'a> Writer<'a> {
     /// Writes a register. The value that it shows already is not written again,
-    /// unless others are in conflict with it.
+    /// unless others are in conflict with it: then it is written anew, because who writes
+    /// at the same time, having seen the conflict too, disagrees with this writer.
     pub(super) fn put(
         &mut self,
         register: Register,
         value: impl Into<ScalarValue>,
     ) -> Result<(), EditError> {
-        self.0
-            .put(register.container().id(), register.key(), value)?;
+        let (map, key) = (register.container(), register.key());
+        if self.transaction.get_all(map.id(), key)?.len() > 1 {
+            self.rewrite(register, value.into())?;
+        } else {
+            self.transaction.put(map.id(), key, value)?;
+        }
+        let disputed = &mut self.disputes.registers;
+        disputed.retain(|(disputed, _)| *disputed != register);
         Ok(())
+    }
+
+    /// Writes a register anew, whatever it holds: who has not seen this change disagrees.
+    pub(super) fn rewrite(
+        &mut self,
+        register: Register,
+        value: ScalarValue,
+    ) -> Result<(), EditError> {
+        self.assert(register.container(), register.key(), value)
+    }
+
+    /// What the description shows if people disagree on it. It is asked once: whoever asks
+    /// ends the disagreement.
+    pub(super) fn take_disputed_description(&mut self) -> Option<String> {
+        self.disputes.description.take()
+    }
+
+    /// When the change is made.
+    pub(super) const fn at(&self) -> UnixNanos {
+        self.at
     }
 
     /// Writes null to a register that holds something.
     pub(super) fn clear(&mut self, register: Register) -> Result<(), EditError> {
-        let held = self.0.get(register.container().id(), register.key())?;
+        let held = self
+            .transaction
+            .get(register.container().id(), register.key())?;
         if held.is_some() {
             self.put(register, ScalarValue::Null)?;
         }
@@ -78,11 +167,11 @@ impl<'a> Writer<'a> {
 
     /// The document as it is with what has been written so far.
     pub(super) fn document(&mut self) -> &mut Transaction<'a> {
-        &mut self.0
+        &mut self.transaction
     }
 
     fn end(self) -> Transaction<'a> {
-        self.0
+        self.transaction
     }
 
     /// Adds to a map, so that the addition stands even if someone removes the key
@@ -93,10 +182,11 @@ impl<'a> Writer<'a> {
         key: &str,
         value: ScalarValue,
     ) -> Result<(), EditError> {
-        if self.0.get(map.id(), key)?.is_some() {
-            self.0.delete(map.id(), key)?;
+        let document = &mut self.transaction;
+        if document.get(map.id(), key)?.is_some() {
+            document.delete(map.id(), key)?;
         }
-        self.0.put(map.id(), key, value)?;
+        document.put(map.id(), key, value)?;
         Ok(())
     }
 }
@@ -119,8 +209,13 @@ impl ListingDocument {
         self.health = Health::Poisoned;
         let automerge = self.body.get_mut();
         automerge.set_actor(actor::of_node(actor));
-        let mut writer = Writer(automerge.transaction());
-        let worked = work(&mut writer).and_then(|()| within_bounds(&writer.0));
+        let disputes = Disputes::of(automerge);
+        let mut writer = Writer {
+            transaction: automerge.transaction(),
+            disputes,
+            at,
+        };
+        let worked = work(&mut writer).and_then(|()| within_bounds(&writer.transaction));
         let transaction = writer.end();
         if let Err(error) = worked {
             transaction.rollback();

@@ -2,8 +2,8 @@
 
 use serde_json::json;
 
-use super::{at, edited, exchange, node, pair, patched};
-use crate::{Conflict, Lifecycle, ListingDocument};
+use super::{edited, exchange, node, pair, patched};
+use crate::{Conflict, ListingDocument};
 
 fn fields(conflicts: &[Conflict]) -> Vec<&str> {
     conflicts
@@ -167,17 +167,6 @@ fn increments_add_up() {
     );
     exchange((&mut left, &[ours]), (&mut right, &[theirs]));
     assert_eq!(left.view().counters["saves"], 2);
-}
-
-#[test]
-fn edit_at_the_same_time_does_not_bring_a_deleted_listing_back() {
-    let (mut left, mut right) = pair();
-    let deleted = left.delete(node(1), at(2)).expect("it is there");
-    let deleted = deleted.expect("a change").into_bytes();
-    let edited = patched(&mut right, 2, json!({"title": "Still here"}));
-    exchange((&mut left, &[deleted]), (&mut right, &[edited]));
-    assert_eq!(left.lifecycle(), Lifecycle::Deleted);
-    assert_eq!(left.view().title, "Still here");
 }
 
 #[test]

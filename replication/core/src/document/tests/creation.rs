@@ -8,17 +8,43 @@ use meridian_regions::ListingId;
 use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use super::super::{creation, genesis, reconcile};
+use super::super::reconcile::Sheet;
+use super::super::register::Register;
+use super::super::write::Writer;
+use super::super::{creation, genesis, reconcile, text};
 use super::{at, body, created, draft, draft_of, listing, node, patched};
 use crate::document::Lifecycle;
-use crate::{Applied, ListingDocument, ListingDraft, ValidDraft, actor, change};
+use crate::{Applied, EditError, ListingDocument, ListingDraft, ValidDraft, actor, change};
+
+/// A document that nobody has written to: its description is not replaced.
+struct Blank<'a, 'b>(&'a mut Writer<'b>);
+
+impl Sheet for Blank<'_, '_> {
+    type Error = EditError;
+
+    fn put(&mut self, register: Register, value: ScalarValue) -> Result<(), EditError> {
+        self.0.put(register, value)
+    }
+
+    fn describe(&mut self, text: &str) -> Result<(), EditError> {
+        text::splice(self.0, 0, 0, text)
+    }
+
+    fn equip(&mut self, values: &[String]) -> Result<(), EditError> {
+        self.0.equip(values)
+    }
+
+    fn show(&mut self, urls: &[String]) -> Result<(), EditError> {
+        self.0.show(urls)
+    }
+}
 
 /// The same listing, written through a transaction.
 fn written(id: &ListingId, draft: &ValidDraft) -> (ListingDocument, Vec<u8>) {
     let mut document = ListingDocument::empty(id);
     let change = document
         .write(node(1), at(0), "create", |writer| {
-            reconcile::create(writer, at(0), draft.as_draft())
+            reconcile::create(&mut Blank(writer), at(0), draft.as_draft())
         })
         .expect("a valid draft fits")
         .expect("a valid draft has a title");

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{at, created, draft, edited, listing, node, patched};
 use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX};
-use crate::{Applied, ApplyError, ChangeError, EditError, ListingDocument, actor};
+use crate::{Applied, ApplyError, ChangeError, EditError, Keeps, ListingDocument, actor};
 
 /// A change that `author` makes on a document behind our back.
 fn raw_change(
@@ -254,7 +254,7 @@ fn change_that_no_snapshot_could_hold_is_refused_and_the_document_given_up() {
     assert!(!document.is_sound());
     let sound = patched(&mut writer, 1, json!({"title": "Sound"}));
     assert_eq!(document.apply(&sound), Err(ApplyError::Poisoned));
-    let delete = document.delete(node(1), at(1));
+    let delete = document.delete(node(1), at(1), &Keeps::default());
     assert_eq!(delete, Err(EditError::Poisoned));
 }
 

@@ -7,7 +7,8 @@ use proptest::strategy::Strategy;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
-use super::{at, content, created, listing, node, ops, patch};
+use super::exchange::give;
+use super::{at, content, created, listing, node, ops, patch, resolution};
 use crate::{Applied, ListingDocument};
 
 const REPLICAS: usize = 3;
@@ -19,6 +20,8 @@ enum Step {
     Patch(usize, Value),
     Edit(usize, Value),
     Delete(usize),
+    /// Chooses one of the values of one of the fields in conflict.
+    Resolve(usize, prop::sample::Index),
     /// The first takes over everything that the second has.
     Meet(usize, usize),
 }
@@ -75,6 +78,8 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (replica(), patching()).prop_map(|(at, patch)| Step::Patch(at, patch)),
         8 => (replica(), editing()).prop_map(|(at, edit)| Step::Edit(at, edit)),
         1 => replica().prop_map(Step::Delete),
+        2 => (replica(), any::<prop::sample::Index>())
+            .prop_map(|(at, pick)| Step::Resolve(at, pick)),
         6 => (replica(), replica()).prop_map(|(at, from)| Step::Meet(at, from)),
     ]
 }
@@ -120,7 +125,11 @@ impl Replica {
         let outcome = match step {
             Step::Patch(_, value) => self.document.patch(actor, at, &patch(value.clone())),
             Step::Edit(_, value) => self.document.edit(actor, at, &ops(value.clone())),
-            Step::Delete(_) => self.document.delete(actor, at),
+            Step::Delete(_) => {
+                let known = self.document.keeps();
+                self.document.delete(actor, at, &known)
+            }
+            Step::Resolve(_, pick) => resolution(&mut self.document, actor, at, *pick),
             Step::Meet(..) => return,
         };
         // A deleted listing and a splice out of range are refused; so be it.
@@ -138,7 +147,10 @@ fn play(steps: &[Step]) -> [Replica; REPLICAS] {
                 let other = replicas[from].clone();
                 replicas[at].take_over(&other);
             }
-            Step::Patch(number, _) | Step::Edit(number, _) | Step::Delete(number) => {
+            Step::Patch(number, _)
+            | Step::Edit(number, _)
+            | Step::Delete(number)
+            | Step::Resolve(number, _) => {
                 replicas[number].do_step(number, second as u64, step);
             }
         }
@@ -231,6 +243,21 @@ proptest! {
         let rest = rest.iter().copied();
         let loaded = ListingDocument::load(&listing(), Some(&snapshot), rest).expect("stored");
         same(&all.document, &loaded)?;
+    }
+}
+
+proptest! {
+    /// Whatever each has, and in parts of whatever size: conflicts and their ends too.
+    #[test]
+    fn replicas_that_mend_each_other_without_a_log_converge(
+        steps in history(), bytes_max in 100..2_000_usize
+    ) {
+        let [a, b, _] = play(&steps);
+        let [mut left, mut right] = [a.document.clone(), b.document.clone()];
+        give(&a.document, &mut right, bytes_max);
+        give(&right, &mut left, bytes_max);
+        same(&a.merged(&b).document, &left)?;
+        same(&left, &right)?;
     }
 }
 

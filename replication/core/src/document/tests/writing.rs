@@ -7,7 +7,7 @@ use super::{at, body, created, draft, draft_of, edited, listing, node, ops, patc
 use crate::limits::{
     AMENITIES_MAX, CHANGE_BYTES_MAX, DESCRIPTION_CHARS_MAX, EDIT_OPS_MAX, TEXT_DIFF_CHARS_MAX,
 };
-use crate::{EditError, FieldError, Lifecycle, ListingDocument, Slot};
+use crate::{EditError, FieldError, Keeps, Lifecycle, ListingDocument, Slot};
 
 fn refused(document: &mut ListingDocument, op: Value) -> Vec<FieldError> {
     let before = document.heads();
@@ -315,11 +315,13 @@ fn reconcile_writes_what_differs_and_leaves_alone_what_is_left_out() {
 #[test]
 fn deleted_listing_takes_no_edits_and_no_import() {
     let (mut document, _change) = created();
-    let deletion = document.delete(node(1), at(3)).expect("it is there");
+    let deletion = document
+        .delete(node(1), at(3), &Keeps::default())
+        .expect("it is there");
     assert!(deletion.is_some());
     assert!(document.view().deleted);
     assert_eq!(document.lifecycle(), Lifecycle::Deleted);
-    assert_eq!(document.delete(node(1), at(4)), Ok(None));
+    assert_eq!(document.delete(node(1), at(4), &Keeps::default()), Ok(None));
     let title = patch(json!({"title": "Back again"}));
     assert_eq!(
         document.patch(node(1), at(4), &title),
@@ -344,6 +346,9 @@ fn listing_that_was_never_created_takes_no_edits() {
         document.patch(node(1), at(1), &title),
         Err(EditError::Uncreated)
     );
-    assert_eq!(document.delete(node(1), at(1)), Err(EditError::Uncreated));
+    assert_eq!(
+        document.delete(node(1), at(1), &Keeps::default()),
+        Err(EditError::Uncreated)
+    );
     assert_eq!(document.view().title, "");
 }
