@@ -170,6 +170,37 @@ impl Client {
         self.send(call.body(json!({"ops": ops}))).await
     }
 
+    /// `GET /v1/listings/{id}/conflicts`. The entity tag of the answer stands for what it
+    /// shows.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn conflicts(&self, id: &str) -> Result<Answer, CallError> {
+        self.send(Call::get(format!("/v1/listings/{id}/conflicts")))
+            .await
+    }
+
+    /// `POST /v1/listings/{id}/conflicts`: chooses the value of a field that was written by
+    /// the change `hash`, among those that were shown under the entity tag `seen`. The same
+    /// choice twice is made once, so that it is repeated.
+    ///
+    /// # Errors
+    /// [`CallError`]; `precondition-failed` if other values stand by now.
+    pub async fn resolve_conflict(
+        &self,
+        id: &str,
+        field: &str,
+        hash: &str,
+        seen: &str,
+    ) -> Result<Answer, CallError> {
+        let body = json!({"field": field, "choose": hash});
+        let path = format!("/v1/listings/{id}/conflicts");
+        let mut call = Call::new(Method::POST, path).body(body);
+        call.if_match = Some(seen);
+        call.repeat = Repeat::Idempotent;
+        self.send(call).await
+    }
+
     /// `DELETE /v1/listings/{id}`
     ///
     /// # Errors

@@ -35,7 +35,7 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Import listings from a CSV file (Inside Airbnb summary columns).
     Import(ImportArgs),
-    /// Read, edit or watch a listing.
+    /// Read, edit or watch a listing, and end its conflicts.
     #[command(subcommand)]
     Listing(ListingCommand),
     /// Hold, confirm or cancel a stay.
@@ -193,6 +193,29 @@ pub(crate) enum ListingCommand {
         /// A field and its new value, as in `title="Sea view"` or `capacity=4`.
         #[arg(required = true, value_name = "FIELD=VALUE")]
         fields: Vec<String>,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+    /// Print what was written to one field at the same time, and the tag that stands for it.
+    Conflicts {
+        /// `lst_…`
+        id: String,
+        #[command(flatten)]
+        to: ApiArgs,
+    },
+    /// Choose the right one of a field's values; all regions take it over.
+    Resolve {
+        /// `lst_…`
+        id: String,
+        /// The field, as the conflicts name it: `/nightly_price`.
+        field: String,
+        /// The `hash` of the value that is right.
+        #[arg(value_name = "HASH")]
+        choose: String,
+        /// `seen` of the conflicts that were printed; refused if others stand by now. `*` for
+        /// whatever stands.
+        #[arg(long, value_name = "TAG")]
+        seen: String,
         #[command(flatten)]
         to: ApiArgs,
     },

@@ -8,14 +8,14 @@ use tempfile::TempDir;
 
 use crate::harness::{Scenario, binary};
 
-fn meridian(arguments: &[&str]) -> Output {
+pub(crate) fn meridian(arguments: &[&str]) -> Output {
     Command::new(binary())
         .args(arguments)
         .output()
         .expect("it runs")
 }
 
-fn said(output: &Output) -> String {
+pub(crate) fn said(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),

@@ -4,6 +4,7 @@
 mod bookings;
 mod chaos;
 mod command_line;
+mod conflicts;
 mod contract;
 mod durability;
 mod events;

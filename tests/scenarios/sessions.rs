@@ -24,6 +24,7 @@ async fn session_that_a_region_has_not_seen_is_behind_and_never_a_false_404() {
             http.post(format!("{one}/edits")).json(&json!({"ops": []})),
             http.delete(&one),
             http.get(format!("{one}/conflicts")),
+            http.post(format!("{one}/conflicts")).json(&json!({})),
             http.get(format!("{one}/watch")),
             http.get(format!("{one}/bookings")),
             http.post(format!("{one}/holds")).json(&json!({})),

@@ -1,8 +1,9 @@
-//! `meridian listing`: read, edit and watch through the API.
+//! `meridian listing`: read, edit and watch through the API, and end conflicts.
 
 use std::io::Write;
 
 use anyhow::{Context, bail};
+use meridian_client::Answer;
 use serde_json::{Map, Value};
 
 use crate::cli::ListingCommand;
@@ -19,6 +20,25 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             let answer = client.patch_listing(&id, patch, None).await?;
             writeln!(out, "{:#}", answer.body)?;
         }
+        ListingCommand::Conflicts { id, to } => {
+            let client = to.client()?;
+            print_conflicts(&client.conflicts(&id).await?, out)?;
+        }
+        ListingCommand::Resolve {
+            id,
+            field,
+            choose,
+            seen,
+            to,
+        } => {
+            let client = to.client()?;
+            let seen = match seen.as_str() {
+                "*" => seen,
+                tag => format!("\"{tag}\""),
+            };
+            let left = client.resolve_conflict(&id, &field, &choose, &seen).await?;
+            print_conflicts(&left, out)?;
+        }
         ListingCommand::Watch { id, to } => {
             let mut events = to.client()?.watch(&id).await?;
             while let Some(chunk) = events.chunk().await.context("the stream broke")? {
@@ -27,6 +47,15 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             }
         }
     }
+    Ok(())
+}
+
+/// Conflicts, and their entity tag without its quotes, which a shell would eat.
+fn print_conflicts(answer: &Answer, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut shown = answer.body.clone();
+    let tag = answer.etag.as_deref().unwrap_or_default();
+    shown["seen"] = Value::from(tag.trim_matches('"'));
+    writeln!(out, "{shown:#}")?;
     Ok(())
 }
 
