@@ -137,6 +137,9 @@ impl Acceptor {
 
     async fn serve(&self, connection: Connection, peer: NodeIdentity) {
         let node = peer.node;
+        if let Some(known) = self.peers.peer(node) {
+            known.called.notify_waiters();
+        }
         let replaced = self.served().insert(node, connection.clone());
         if let Some(replaced) = replaced {
             replaced.close(CLOSE_REPLACED.into(), b"replaced by a newer connection");

@@ -1,6 +1,8 @@
 //! Keeps a connection to every peer, dialling again with jittered back-off.
 //!
-//! A connection counts once the peer has proven who it is and has let this node in.
+//! A connection counts once the peer has proven who it is and has let this node in. A peer
+//! that comes through to this node can be reached: it is dialled at once, where a dial to
+//! it waits for an answer to packets that were lost before.
 //! Names are looked up at every dial: an address may change while a node is away.
 
 use std::net::SocketAddr;
@@ -23,6 +25,8 @@ use crate::{CallError, call};
 
 /// Look-up, handshake and greeting together: many round trips of the longest link.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
+/// When a dial has sent its first packet again, and waits twice as long each time from then.
+const STALE_AFTER: Duration = Duration::from_millis(750);
 /// Sent to who is not the node that was dialled.
 const CLOSE_WRONG_NODE: u32 = 3;
 
@@ -59,7 +63,12 @@ impl Dialler {
         let mut backoff = Backoff::new();
         let mut told = None;
         for attempt in 0.. {
-            match self.dial(peer, attempt).await {
+            let dialled = tokio::select! {
+                biased;
+                dialled = self.dial(peer, attempt) => dialled,
+                () = calls_late(peer) => continue,
+            };
+            match dialled {
                 Ok(connection) => {
                     told = None;
                     let stood = self.offer(peer, connection).await;
@@ -78,7 +87,10 @@ impl Dialler {
                 }
             }
             let pause = backoff.next_pause(rand::rng().random());
-            sleep(pause).await;
+            tokio::select! {
+                () = sleep(pause) => {}
+                () = peer.called.notified() => {}
+            }
         }
     }
 
@@ -138,6 +150,17 @@ impl Dialler {
         self.peers.disconnected(peer, reason.to_string());
         tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
         since.elapsed()
+    }
+}
+
+/// Waits until the peer comes through to this node, once this wait has become stale.
+async fn calls_late(peer: &Peer) {
+    let since = Instant::now();
+    loop {
+        peer.called.notified().await;
+        if since.elapsed() >= STALE_AFTER {
+            return;
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use meridian_regions::{NodeId, PhiAccrual, Pulse, RegionId, RoundTrip};
 use quinn::Connection;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::budget::{Budgets, outgoing};
 use crate::heartbeat::Heartbeat;
@@ -65,6 +65,8 @@ pub(crate) struct Peer {
     pub(crate) address: String,
     /// What this node may have under way to it.
     pub(crate) budgets: Budgets,
+    /// Told when the peer has come through to this node.
+    pub(crate) called: Notify,
     link: Mutex<Link>,
 }
 
@@ -153,17 +155,19 @@ impl Peers {
         self.change(peer, LinkState::Down { error: Some(error) });
     }
 
+    /// Whoever waits is told, unless a peer stays away for the same reason.
     fn change(&self, peer: &Peer, state: LinkState) {
+        let is_news;
         {
             let mut link = peer.link();
-            let still_down = matches!(
-                (&link.state, &state),
-                (LinkState::Down { .. }, LinkState::Down { .. })
-            );
             let now = Instant::now();
-            if !still_down {
-                link.changed_at = now;
-            }
+            is_news = match (&link.state, &state) {
+                (LinkState::Down { error: before }, LinkState::Down { error }) => before != error,
+                (LinkState::Up(..), _) | (_, LinkState::Up(..)) => {
+                    link.changed_at = now;
+                    true
+                }
+            };
             match &state {
                 // It has just proven who it is.
                 LinkState::Up(..) => link.pulse.heard(now),
@@ -172,7 +176,9 @@ impl Peers {
             link.datagrams = 0;
             link.state = state;
         }
-        self.connectivity.send_modify(|version| *version += 1);
+        if is_news {
+            self.connectivity.send_modify(|version| *version += 1);
+        }
     }
 }
 
@@ -211,6 +217,7 @@ impl Peer {
             },
             address: address.address,
             budgets: Budgets::new(outgoing),
+            called: Notify::new(),
             link: Mutex::new(Link {
                 state: LinkState::Down { error: None },
                 changed_at: Instant::now(),
