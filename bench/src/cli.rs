@@ -57,6 +57,12 @@ pub(crate) enum Suite {
     Sleeping,
     /// Listing writes beside one fsync, and hot reads at one node.
     Listings,
+    /// From a write in one region to its sight in the others, and bytes for each change.
+    Lag,
+    /// Two sides of a cut that edited 10,000 documents, until they are alike.
+    Reunion,
+    /// 100,000 listings: imported, kept in memory, compared.
+    Stock,
     /// Bookings over links of 80, 160 and 220 ms beside the quorum's round trip.
     Wan,
     /// From the death of a leader to the next booking, survivors 220 ms apart.
@@ -70,6 +76,9 @@ impl Suite {
             Self::Cold => "cold",
             Self::Sleeping => "sleeping",
             Self::Listings => "listings",
+            Self::Lag => "lag",
+            Self::Reunion => "reunion",
+            Self::Stock => "stock",
             Self::Wan => "wan",
             Self::Failover => "failover",
         }

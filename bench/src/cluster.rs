@@ -18,7 +18,7 @@ use crate::run::Site;
 /// Clients that prepare what is measured.
 const PREPARING: usize = 64;
 /// Ample time for preparing one thing.
-const PATIENCE: Duration = Duration::from_secs(600);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(600);
 /// Attempts to prepare what was refused: a node may be busy waking groups.
 const ATTEMPTS_MAX: usize = 50;
 const PAUSE: Duration = Duration::from_millis(200);
@@ -122,7 +122,7 @@ impl Cluster {
     }
 
     /// Waits until every node holds the same documents.
-    async fn converged(&self) -> anyhow::Result<()> {
+    pub(crate) async fn converged(&self) -> anyhow::Result<()> {
         until(PATIENCE, "every node holds the same listings", async || {
             let mut digests = Vec::new();
             for id in self.local.ids() {
@@ -161,12 +161,16 @@ impl Cluster {
     }
 }
 
-/// A metric without labels, as the operator API tells it.
-async fn gauge(admin: &str, name: &str) -> Option<f64> {
+/// A metric of a node as its operator API tells it, all of its series together; `None` if
+/// there is none.
+pub(crate) async fn gauge(admin: &str, name: &str) -> Option<f64> {
     let text = reqwest::get(format!("{admin}/metrics")).await.ok()?;
     let text = text.text().await.ok()?;
-    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-    lines.find(|(named, _)| *named == name)?.1.parse().ok()
+    let series = text.lines().filter_map(|line| line.split_once(' '));
+    let of_it = series.filter(|(series, _)| series.split('{').next() == Some(name));
+    let values = of_it.map(|(_, value)| value.parse::<f64>().ok());
+    let values: Vec<f64> = values.collect::<Option<_>>()?;
+    (!values.is_empty()).then(|| values.iter().sum())
 }
 
 fn draft(region: &str, endpoint: usize) -> Request {

@@ -16,16 +16,20 @@ mod etcd;
 mod failover;
 mod founding;
 mod http;
+mod lag;
 mod latency;
 mod listings;
 mod machine;
 mod nights;
 mod reader;
 mod report;
+mod reunion;
 mod run;
 mod sleeping;
+mod stock;
 mod usage;
 mod wan;
+mod watcher;
 
 use std::process::ExitCode;
 

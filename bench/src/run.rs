@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::cli::{Arguments, Suite, say};
 use crate::machine::Machine;
 use crate::report::{Finding, Report};
-use crate::{bookings, cold, failover, listings, sleeping, wan};
+use crate::{bookings, cold, failover, lag, listings, reunion, sleeping, stock, wan};
 
 /// Where a measurement finds the binary, and may put its files.
 pub(crate) struct Site<'a> {
@@ -71,6 +71,9 @@ async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> 
         Suite::Cold => cold::measure(site).await,
         Suite::Sleeping => sleeping::measure(site).await,
         Suite::Listings => listings::measure(site).await,
+        Suite::Lag => lag::measure(site).await,
+        Suite::Reunion => reunion::measure(site).await,
+        Suite::Stock => stock::measure(site).await,
         Suite::Wan => wan::measure(site).await,
         Suite::Failover => failover::measure(site).await,
     }
