@@ -219,7 +219,7 @@ impl Metrics {
         let peers = node.mesh.peers();
         let connected = peers.iter().filter(|peer| peer.connected).count();
         set(&self.peers_connected, connected as u64);
-        self.links.sample(&peers);
+        self.links.sample(&peers, &node.replica.sent());
         for origin in node.replica.lag() {
             if let Some(lag) = origin.lag {
                 let lag_ms = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);

@@ -12,6 +12,7 @@
 //! - A hybrid clock never goes back, and refuses a clock that is far ahead
 //!   ([`HybridClock`], invariant 9).
 
+mod carrier;
 mod clock;
 mod genesis;
 mod hashing;
@@ -25,6 +26,7 @@ mod shard;
 mod time;
 mod topology;
 
+pub use carrier::carrier;
 pub use clock::{ClockDrift, HybridClock};
 pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
 pub use health::{Probation, Pulse};

@@ -40,8 +40,10 @@ mod repair;
 mod replica;
 mod resolve;
 mod returning;
+mod sent;
 mod sequencer;
 mod server;
+mod sources;
 mod submit;
 #[cfg(test)]
 mod tests;
@@ -59,4 +61,5 @@ pub use repair::{
 };
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
+pub use sent::SentTo;
 pub use write::{BatchSummary, Precondition, Written};

@@ -1,17 +1,13 @@
-//! Pulling from every other node.
-//!
-//! From each peer this node asks for the peer's own log. Other logs it asks a peer
-//! for only while it is not connected to their node, or hears nothing from it: so a change crosses each link
-//! once, and still comes by way of a third node while a link is cut. The logs of nodes
-//! that have been removed are asked for everywhere: they grow no more, and nobody knows
-//! who has all of them.
+//! Pulling from every other node what `sources` says, and telling those of which nothing is
+//! asked how much of their logs has come by way of others: a node that has lost a part of
+//! its log hears of it from whoever has more.
 
-use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bytes::Bytes;
 use meridian_regions::NodeId;
 use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
 use meridian_storage::Durability;
@@ -41,13 +37,11 @@ pub(crate) fn start(
     tracker: &TaskTracker,
     cancel: &CancellationToken,
 ) {
-    let silent = watch::Sender::new(BTreeSet::new());
     for member in replica.inner().progress.others() {
         let puller = Puller {
             replica: replica.clone(),
             mesh: mesh.clone(),
             peer: member.node,
-            silent: silent.clone(),
         };
         let cancel = cancel.clone();
         tracker.spawn(async move {
@@ -61,31 +55,36 @@ struct Puller {
     replica: Replica,
     mesh: Mesh,
     peer: NodeId,
-    /// Nodes that are connected and say nothing: others are asked for their logs.
-    silent: watch::Sender<BTreeSet<NodeId>>,
+}
+
+/// What may change which logs are to be asked for.
+struct Turns {
+    connectivity: watch::Receiver<u64>,
+    sources: watch::Receiver<u64>,
+    returning: watch::Receiver<Stage>,
 }
 
 impl Puller {
     async fn pull(self) {
-        let mut connectivity = self.mesh.connectivity();
-        let mut silent = self.silent.subscribe();
+        let inner = self.replica.inner();
+        let mut turns = Turns {
+            connectivity: self.mesh.connectivity(),
+            sources: inner.sources.version(),
+            returning: inner.returning.watch(),
+        };
         let mut backoff = BACKOFF_MIN;
         loop {
-            connectivity.mark_unchanged();
-            silent.mark_unchanged();
+            turns.connectivity.mark_unchanged();
             if !self.mesh.connected(self.peer) {
-                if connectivity.changed().await.is_err() {
+                inner.sources.hears_no_more(self.peer);
+                if turns.connectivity.changed().await.is_err() {
                     return;
                 }
                 continue;
             }
             let opened = Instant::now();
             // A defect in one entry's way is one stream's end, not this task's.
-            let ended = contained(
-                self.stream(&mut connectivity, &mut silent),
-                PullError::Panicked,
-            )
-            .await;
+            let ended = contained(self.attend(&mut turns), PullError::Panicked).await;
             if opened.elapsed() >= HEALTHY_AFTER {
                 backoff = BACKOFF_MIN;
             }
@@ -94,7 +93,8 @@ impl Puller {
                 Ok(()) => backoff = BACKOFF_MIN,
                 Err(cause) => {
                     tracing::warn!(peer = %self.peer, %cause, "pulling from a peer was interrupted");
-                    self.heard(!matches!(cause, PullError::Silent(_)));
+                    let silent = matches!(cause, PullError::Silent(_));
+                    inner.sources.failed(self.peer, silent);
                     let pause = rand::rng().random_range(backoff / 2..=backoff);
                     tokio::time::sleep(pause).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
@@ -103,90 +103,112 @@ impl Puller {
         }
     }
 
-    /// Applies what the peer sends, until other logs are to be asked for.
-    async fn stream(
-        &self,
-        connectivity: &mut watch::Receiver<u64>,
-        silent: &mut watch::Receiver<BTreeSet<NodeId>>,
-    ) -> Result<(), PullError> {
-        let origins = self.origins();
-        let mut returning = self.replica.inner().returning.watch();
+    /// Asks the peer for what is to be asked of it, until that is something else.
+    async fn attend(&self, turns: &mut Turns) -> Result<(), PullError> {
+        let asked = self.asked();
+        if !asked.contains(&self.peer) {
+            self.replica.inner().sources.hears_no_more(self.peer);
+            self.tell().await?;
+        }
+        if !asked.is_empty() {
+            return self.stream(turns, asked).await;
+        }
+        // A peer that is reached anew is told anew: it may have lost something meanwhile.
+        let mut connectivity = turns.connectivity.clone();
+        tokio::select! {
+            _ = connectivity.changed() => {}
+            () = self.turned(turns, &asked) => {}
+        }
+        Ok(())
+    }
+
+    /// Says how much of the peer's own log is here, durably, and of the logs of removed
+    /// nodes, without asking for more.
+    async fn tell(&self) -> Result<(), PullError> {
+        let mut told = vec![self.peer];
+        told.extend(self.replica.inner().progress.departed());
+        let mut request = self.request(&told).await?;
+        request.tells_only = true;
+        let patience = self.replica.inner().pull_silence_max;
+        let request = request.encode().into();
+        let heard = async {
+            let mut frames = self
+                .mesh
+                .open_stream(self.peer, Channel::Pull, request)
+                .await?;
+            // It ends when it has been read.
+            frames.next().await?;
+            Ok(())
+        };
+        let heard = timeout(patience, heard).await;
+        heard.unwrap_or(Err(PullError::Silent(patience)))
+    }
+
+    async fn request(&self, origins: &[NodeId]) -> Result<PullRequest, PullError> {
         // What other streams have submitted counts as had: a node that comes back without
         // its log goes by it.
         self.replica.barrier(Durability::Synced).await?;
         let have = self.replica.inner().progress.vector();
-        let request = PullRequest {
-            have: only(&have, &origins),
-            origins: origins.clone(),
+        Ok(PullRequest {
+            have: only(&have, origins),
+            origins: origins.to_vec(),
             // Every node holds every shard so far.
-            shards: Vec::new(),
-        };
+            ..PullRequest::default()
+        })
+    }
+
+    /// Applies what the peer sends, until other logs are to be asked for. A frame may be
+    /// left half applied then: the next stream sends it again.
+    async fn stream(&self, turns: &mut Turns, asked: Vec<NodeId>) -> Result<(), PullError> {
+        let request = self.request(&asked).await?;
         let mut frames = self
             .mesh
             .open_stream(self.peer, Channel::Pull, request.encode().into())
             .await?;
+        let mut turned = pin!(self.turned(turns, &asked));
         loop {
-            let mut next = pin!(self.apply_next(&mut frames, &origins));
-            loop {
-                tokio::select! {
-                    biased;
-                    changed = connectivity.changed() => {
-                        // Leaves a frame half applied: the next stream sends it again.
-                        if changed.is_err() || self.origins() != origins {
-                            return Ok(());
-                        }
-                    }
-                    // As above: its own log is whole now.
-                    _ = returning.changed() => {
-                        if self.origins() != origins {
-                            return Ok(());
-                        }
-                    }
-                    _ = silent.changed() => {
-                        if self.origins() != origins {
-                            return Ok(());
-                        }
-                    }
-                    applied = &mut next => {
-                        applied?;
-                        break;
-                    }
-                }
+            tokio::select! {
+                biased;
+                () = &mut turned => return Ok(()),
+                applied = self.apply_next(&mut frames, &asked) => applied?,
             }
         }
     }
 
-    /// Notes whether the peer speaks, and tells the other pullers if that is new.
-    fn heard(&self, speaks: bool) {
-        self.silent.send_if_modified(|silent| {
-            if speaks {
-                silent.remove(&self.peer)
-            } else {
-                silent.insert(self.peer)
+    /// Waits until other logs are to be asked for, or nobody tells of changes any more.
+    async fn turned(&self, turns: &mut Turns, asked: &[NodeId]) {
+        loop {
+            let more = tokio::select! {
+                more = turns.connectivity.changed() => more,
+                more = turns.sources.changed() => more,
+                more = turns.returning.changed() => more,
+            };
+            if more.is_err() || self.asked() != asked {
+                return;
             }
-        });
+        }
     }
 
     async fn apply_next(
         &self,
         frames: &mut FrameReader,
-        origins: &[NodeId],
+        asked: &[NodeId],
     ) -> Result<(), PullError> {
-        let patience = self.replica.inner().pull_silence_max;
-        let frame = timeout(patience, frames.next())
-            .await
-            .map_err(|_elapsed| PullError::Silent(patience))??
-            .ok_or(PullError::Ended)?;
-        self.heard(true);
+        let frame = self.next(frames, asked).await?;
         match PullFrame::decode(&frame)? {
             PullFrame::Entries(entries) => {
-                let asked = entries
+                let wanted = entries
                     .into_iter()
-                    .filter(|entry| origins.contains(&entry.origin));
-                self.replica.apply(asked.collect()).await
+                    .filter(|entry| asked.contains(&entry.origin));
+                self.replica.apply(wanted.collect()).await
+            }
+            PullFrame::Hears(origins) => {
+                let sources = &self.replica.inner().sources;
+                sources.claims(self.peer, origins.into_iter().collect());
+                Ok(())
             }
             PullFrame::Watermark { origin, through } => {
-                if origins.contains(&origin) {
+                if asked.contains(&origin) {
                     self.replica.watermark(origin, through)?;
                 }
                 Ok(())
@@ -194,22 +216,31 @@ impl Puller {
         }
     }
 
-    /// The peer's own log, and the logs of nodes that are out of reach, silent or gone;
-    /// this node's own, too, if it has lost some of it.
-    fn origins(&self) -> Vec<NodeId> {
-        let silent = self.silent.borrow();
-        let returns = self.replica.inner().returning.stage() == Stage::Own;
-        let progress = &self.replica.inner().progress;
-        progress
-            .others()
-            .iter()
-            .map(|member| member.node)
-            .filter(|node| {
-                *node == self.peer || !self.mesh.connected(*node) || silent.contains(node)
-            })
-            .chain(progress.departed().iter().copied())
-            .chain(returns.then_some(progress.this().node))
-            .collect()
+    /// The next frame. A peer that is asked for its own log has something to say all the
+    /// while; of other logs nothing may be known to it.
+    async fn next(&self, frames: &mut FrameReader, asked: &[NodeId]) -> Result<Bytes, PullError> {
+        if !asked.contains(&self.peer) {
+            return frames.next().await?.ok_or(PullError::Ended);
+        }
+        let patience = self.replica.inner().pull_silence_max;
+        let frame = timeout(patience, frames.next())
+            .await
+            .map_err(|_elapsed| PullError::Silent(patience))??
+            .ok_or(PullError::Ended)?;
+        self.replica.inner().sources.hears(self.peer);
+        Ok(frame)
+    }
+
+    /// The logs to ask the peer for; this node's own, too, if it has lost some of it.
+    fn asked(&self) -> Vec<NodeId> {
+        let inner = self.replica.inner();
+        let mut asked = inner
+            .sources
+            .asked_of(self.peer, &inner.progress, |node| self.mesh.connected(node));
+        if inner.returning.stage() == Stage::Own {
+            asked.push(inner.this());
+        }
+        asked
     }
 }
 

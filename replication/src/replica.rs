@@ -1,5 +1,6 @@
 //! The handle to the listing plane of this node.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,9 @@ use crate::recover::{count_listings, count_quarantined, recover};
 use crate::rendered::{ReadStats, Rendered};
 use crate::repair::{self, Outlines, Rounds};
 use crate::returning::{Returning, Stage, Waiting};
+use crate::sent::{Sent, SentTo};
 use crate::sequencer::{Sequencer, now};
+use crate::sources::Sources;
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
 /// Handle to the listing plane. Cheap to clone.
@@ -57,6 +60,8 @@ pub(crate) struct Inner {
     pub(crate) rendered: Rendered,
     pub(crate) sequencer: Sequencer,
     pub(crate) progress: Progress,
+    pub(crate) sources: Sources,
+    pub(crate) sent: Sent,
     pub(crate) counters: Counters,
     pub(crate) pull_silence_max: Duration,
     /// Numbers of the entries that have been submitted: at least the durable ones.
@@ -201,6 +206,8 @@ impl Replica {
                 rendered: Rendered::new(options.rendered_bytes_max),
                 sequencer,
                 progress,
+                sources: Sources::default(),
+                sent: Sent::default(),
                 pull_silence_max: options.pull_silence_max,
                 counters: Counters {
                     listings: AtomicU64::new(listings),
@@ -322,6 +329,12 @@ impl Replica {
     #[must_use]
     pub fn subscribe(&self) -> Changes {
         Changes(self.inner.changed.subscribe())
+    }
+
+    /// What each peer has been sent of the change logs here since the start.
+    #[must_use]
+    pub fn sent(&self) -> BTreeMap<NodeId, SentTo> {
+        self.inner.sent.all()
     }
 
     /// Numbers for operators.

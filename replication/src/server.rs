@@ -60,14 +60,20 @@ impl Replica {
             have,
             origins,
             shards,
+            tells_only,
         } = PullRequest::decode(request)?;
         if self.hear_what_it_lost(peer, &origins, &have) {
             return Err(ServeError::Returning);
         }
         self.check_own_log(peer, &have)?;
+        if tells_only {
+            return Ok(());
+        }
         let mut pull = Pull {
             replica: self,
+            peer,
             replies,
+            heard: None,
             sent: have,
             shards: if shards.is_empty() {
                 ShardId::all().collect()
@@ -78,6 +84,7 @@ impl Replica {
         let mut progress = self.inner().progress.version();
         loop {
             progress.mark_unchanged();
+            pull.send_heard(&origins).await?;
             for origin in &origins {
                 pull.send_origin(*origin).await?;
             }
@@ -134,7 +141,10 @@ impl Replica {
 
 struct Pull<'a> {
     replica: &'a Replica,
+    peer: NodeId,
     replies: FrameWriter,
+    /// Whose logs come to this node from themselves, as the peer has been told.
+    heard: Option<Vec<NodeId>>,
     /// What the peer has, or has been sent.
     sent: VersionVector,
     /// What it wants of each log.
@@ -142,6 +152,23 @@ struct Pull<'a> {
 }
 
 impl Pull<'_> {
+    /// Tells, at first and when it changes, of which of the other nodes' logs this node is
+    /// no mere relay.
+    async fn send_heard(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
+        let inner = self.replica.inner();
+        let is_own = |origin: &NodeId| *origin == inner.this();
+        if origins.iter().all(is_own) {
+            return Ok(());
+        }
+        let heard = inner.sources.heard_of(origins);
+        if self.heard.as_ref() != Some(&heard) {
+            let frame = PullFrame::Hears(heard.clone());
+            self.replies.send(frame.encode().into()).await?;
+            self.heard = Some(heard);
+        }
+        Ok(())
+    }
+
     /// Sends what the peer lacks of an origin, then the watermark that this makes
     /// true.
     async fn send_origin(&mut self, origin: NodeId) -> Result<(), ServeError> {
@@ -169,17 +196,26 @@ impl Pull<'_> {
         self.send_watermark(this, issued.through).await
     }
 
+    /// Sends the entries of all shards, packed into as few frames as they fit: most often
+    /// one, with an entry or two of each shard that was written.
     async fn send_through(
         &mut self,
         origin: NodeId,
         last: impl Fn(ShardId) -> u64,
     ) -> Result<(), ServeError> {
+        let mut frame = Gathered::default();
         for shard in self.shards.clone() {
             while self.sent.get(origin, shard) < last(shard) {
-                self.send_entries(origin, shard, last(shard)).await?;
+                self.gather(&mut frame, origin, shard, last(shard))?;
+                if frame.is_full() {
+                    self.send_entries(std::mem::take(&mut frame)).await?;
+                }
             }
         }
-        Ok(())
+        if frame.entries.is_empty() {
+            return Ok(());
+        }
+        self.send_entries(frame).await
     }
 
     async fn send_watermark(&mut self, origin: NodeId, through: Hlc) -> Result<(), ServeError> {
@@ -187,8 +223,10 @@ impl Pull<'_> {
         Ok(self.replies.send(frame.encode().into()).await?)
     }
 
-    async fn send_entries(
+    /// Reads what the peer lacks of one shard, as far as it has room in the frame.
+    fn gather(
         &mut self,
+        frame: &mut Gathered,
         origin: NodeId,
         shard: ShardId,
         through: u64,
@@ -199,22 +237,58 @@ impl Pull<'_> {
             &keys::entry(origin, shard, through.saturating_add(1))[..],
         );
         let store = &self.replica.inner().store;
-        let stored = store.scan_within(LOG, bounds, FRAME_ENTRIES, FRAME_BYTES)?;
-        let mut frame = Vec::with_capacity(stored.len());
+        let (entries_max, bytes_max) = frame.room();
+        let stored = store.scan_within(LOG, bounds, entries_max, bytes_max)?;
+        let mut gathered = false;
         for (key, entry) in stored {
             let seq = keys::parse_entry(&key).map(|(_, _, seq)| seq);
             if seq.is_none_or(|seq| self.sent.advance(origin, shard, seq).is_err()) {
                 break;
             }
-            frame.push(entry);
+            frame.take(entry);
+            gathered = true;
         }
-        if frame.is_empty() {
-            return Err(StorageError::Read(format!(
-                "entry {from} of node {origin} in shard {shard} is not in the log"
-            ))
-            .into());
+        if gathered {
+            return Ok(());
         }
-        let frame = PullFrame::encode_entries(frame);
-        Ok(self.replies.send(frame.into()).await?)
+        Err(StorageError::Read(format!(
+            "entry {from} of node {origin} in shard {shard} is not in the log"
+        ))
+        .into())
+    }
+
+    async fn send_entries(&mut self, gathered: Gathered) -> Result<(), ServeError> {
+        let entries = u64::try_from(gathered.entries.len()).unwrap_or(u64::MAX);
+        let frame: Bytes = PullFrame::encode_entries(gathered.entries).into();
+        let bytes = u64::try_from(frame.len()).unwrap_or(u64::MAX);
+        self.replies.send(frame).await?;
+        self.replica.inner().sent.add(self.peer, entries, bytes);
+        Ok(())
+    }
+}
+
+/// Entries on their way into a frame.
+#[derive(Debug, Default)]
+struct Gathered {
+    entries: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn take(&mut self, entry: Vec<u8>) {
+        self.bytes += entry.len();
+        self.entries.push(entry);
+    }
+
+    const fn is_full(&self) -> bool {
+        self.entries.len() >= FRAME_ENTRIES || self.bytes >= FRAME_BYTES
+    }
+
+    /// How many entries, and how many bytes of them, it still takes; never nothing.
+    const fn room(&self) -> (usize, usize) {
+        (
+            FRAME_ENTRIES.saturating_sub(self.entries.len()),
+            FRAME_BYTES.saturating_sub(self.bytes),
+        )
     }
 }

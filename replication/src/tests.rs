@@ -1,6 +1,7 @@
 //! Replicas with real databases, linked by the real mesh over loopback.
 
 mod applying;
+mod carrying;
 mod cluster;
 mod conflicts;
 mod convergence;

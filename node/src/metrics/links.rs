@@ -1,30 +1,51 @@
 //! How the links to other nodes are: one series for each peer, as many as the topology has.
 
+use std::collections::BTreeMap;
+
+use meridian_regions::NodeId;
+use meridian_replication::SentTo;
 use meridian_transport::PeerStatus;
-use prometheus::{GaugeVec, Opts, Registry};
+use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
 
 const RTT_SECONDS: &str = "meridian_peer_rtt_seconds";
 const RTT_DEVIATION_SECONDS: &str = "meridian_peer_rtt_deviation_seconds";
 const PHI: &str = "meridian_peer_phi";
+const ENTRIES_SENT: &str = "meridian_replication_entries_sent";
+const BYTES_SENT: &str = "meridian_replication_bytes_sent";
 
-/// A peer without a connection has no series.
+/// A peer without a connection has no series, but for what it has been sent.
 #[derive(Debug)]
 pub(super) struct Links {
     rtt: GaugeVec,
     rtt_deviation: GaugeVec,
     phi: GaugeVec,
+    entries_sent: IntGaugeVec,
+    bytes_sent: IntGaugeVec,
 }
 
 impl Links {
     /// # Errors
     /// When a metric of the name exists.
     pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let count = |name: &str, help: &str| -> Result<IntGaugeVec, prometheus::Error> {
+            let count = IntGaugeVec::new(Opts::new(name, help), &["node", "region"])?;
+            registry.register(Box::new(count.clone()))?;
+            Ok(count)
+        };
         let gauge = |name: &str, help: &str| -> Result<GaugeVec, prometheus::Error> {
             let gauge = GaugeVec::new(Opts::new(name, help), &["node", "region"])?;
             registry.register(Box::new(gauge.clone()))?;
             Ok(gauge)
         };
         Ok(Self {
+            entries_sent: count(
+                ENTRIES_SENT,
+                "Changes of listings sent to a peer since start, those of others included",
+            )?,
+            bytes_sent: count(
+                BYTES_SENT,
+                "Bytes that these took, packed, before encryption",
+            )?,
             rtt: gauge(RTT_SECONDS, "Smoothed round trip to a peer, in seconds")?,
             rtt_deviation: gauge(
                 RTT_DEVIATION_SECONDS,
@@ -37,8 +58,8 @@ impl Links {
         })
     }
 
-    /// Takes over how the peers are now.
-    pub(super) fn sample(&self, peers: &[PeerStatus]) {
+    /// Takes over how the peers are now, and what they have been sent.
+    pub(super) fn sample(&self, peers: &[PeerStatus], sent: &BTreeMap<NodeId, SentTo>) {
         for peer in peers {
             let node = peer.node.to_string();
             let labels = [node.as_str(), peer.region.as_str()];
@@ -50,6 +71,9 @@ impl Links {
                 peer.rtt_deviation.map(seconds),
             );
             set(&self.phi, &labels, peer.phi);
+            let sent = sent.get(&peer.node).copied().unwrap_or_default();
+            super::set(&self.entries_sent.with_label_values(&labels), sent.entries);
+            super::set(&self.bytes_sent.with_label_values(&labels), sent.bytes);
         }
     }
 }

@@ -1,8 +1,11 @@
 //! The messages of a pull stream.
 //!
 //! A node asks a peer for what it lacks ([`PullRequest`]); the peer answers with
-//! frames for as long as the stream stands: entries in the order of each log, and
-//! watermarks that say how far an origin's time has been told completely.
+//! frames for as long as the stream stands: entries in the order of each log,
+//! watermarks that say how far an origin's time has been told completely, and which
+//! origins it hears itself. Entries travel packed where that is shorter.
+
+mod packed;
 
 use meridian_regions::{Hlc, NodeId, SHARD_COUNT, ShardId};
 use prost::{Message, Oneof};
@@ -25,6 +28,9 @@ pub struct PullRequest {
     /// Which shards of them it wants; none named is all. A watermark of the answer
     /// speaks of these shards only.
     pub shards: Vec<ShardId>,
+    /// Whether it wants nothing, and only says what it has: of logs that come to it by way
+    /// of another node. The answer has no frame.
+    pub tells_only: bool,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -35,6 +41,8 @@ struct RequestMessage {
     origins: Vec<u64>,
     #[prost(uint32, repeated, tag = "3")]
     shards: Vec<u32>,
+    #[prost(bool, tag = "4")]
+    tells_only: bool,
 }
 
 impl PullRequest {
@@ -45,6 +53,7 @@ impl PullRequest {
             have: Some(self.have.to_message()),
             origins: self.origins.iter().map(|origin| origin.get()).collect(),
             shards: self.shards.iter().map(|shard| shard.get().into()).collect(),
+            tells_only: self.tells_only,
         }
         .encode_to_vec()
     }
@@ -55,12 +64,6 @@ impl PullRequest {
     /// [`WireError`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let message: RequestMessage = wire::decode(REQUEST, bytes, PULL_REQUEST_BYTES_MAX)?;
-        if message.origins.len() > ORIGINS_MAX {
-            return Err(WireError::malformed(REQUEST, "too many origins"));
-        }
-        let origins = message.origins.into_iter().map(|origin| {
-            NodeId::new(origin).ok_or_else(|| WireError::malformed(REQUEST, "no origin"))
-        });
         if message.shards.len() > usize::from(SHARD_COUNT) {
             return Err(WireError::malformed(REQUEST, "too many shards"));
         }
@@ -70,10 +73,21 @@ impl PullRequest {
         });
         Ok(Self {
             have: VersionVector::from_message(message.have.unwrap_or_default())?,
-            origins: origins.collect::<Result<_, _>>()?,
+            origins: origins(REQUEST, message.origins)?,
             shards: shards.collect::<Result<_, _>>()?,
+            tells_only: message.tells_only,
         })
     }
+}
+
+fn origins(what: &'static str, numbers: Vec<u64>) -> Result<Vec<NodeId>, WireError> {
+    if numbers.len() > ORIGINS_MAX {
+        return Err(WireError::malformed(what, "too many origins"));
+    }
+    let numbers = numbers.into_iter();
+    let origins = numbers.map(NodeId::new);
+    let origins: Option<Vec<NodeId>> = origins.collect();
+    origins.ok_or_else(|| WireError::malformed(what, "no origin"))
 }
 
 /// One frame of the answer.
@@ -89,11 +103,15 @@ pub enum PullFrame {
         /// Until when.
         through: Hlc,
     },
+    /// Of the origins that were asked for, those whose logs come to the answering node
+    /// from the origins themselves, now: all others come to it by way of third nodes, or
+    /// not at all. Holds until the next such frame.
+    Hears(Vec<NodeId>),
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct FrameMessage {
-    #[prost(oneof = "FrameKind", tags = "1, 2")]
+    #[prost(oneof = "FrameKind", tags = "1, 2, 3, 4")]
     kind: Option<FrameKind>,
 }
 
@@ -103,6 +121,17 @@ enum FrameKind {
     Entries(EntriesMessage),
     #[prost(message, tag = "2")]
     Watermark(WatermarkMessage),
+    #[prost(message, tag = "3")]
+    Hears(HearsMessage),
+    /// An [`EntriesMessage`], packed.
+    #[prost(bytes, tag = "4")]
+    Packed(Vec<u8>),
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct HearsMessage {
+    #[prost(uint64, repeated, tag = "1")]
+    origins: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -131,6 +160,9 @@ impl PullFrame {
                 origin: origin.get(),
                 through: through.as_u64(),
             })),
+            Self::Hears(origins) => encode(FrameKind::Hears(HearsMessage {
+                origins: origins.iter().map(|origin| origin.get()).collect(),
+            })),
         }
     }
 
@@ -138,9 +170,13 @@ impl PullFrame {
     /// the log: a node passes on what it does not need to read.
     #[must_use]
     pub fn encode_entries(entries: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
-        encode(FrameKind::Entries(EntriesMessage {
+        let message = EntriesMessage {
             entries: entries.into_iter().collect(),
-        }))
+        };
+        match packed::pack(&message.encode_to_vec()) {
+            Some(packed) => encode(FrameKind::Packed(packed)),
+            None => encode(FrameKind::Entries(message)),
+        }
     }
 
     /// Reads what [`PullFrame::encode`] wrote.
@@ -152,19 +188,29 @@ impl PullFrame {
         let message: FrameMessage = wire::decode(FRAME, bytes, FRAME_BYTES_MAX)?;
         match message.kind {
             None => Err(WireError::malformed(FRAME, "a kind that is not known here")),
-            Some(FrameKind::Entries(message)) => {
-                if message.entries.len() > FRAME_ENTRIES_MAX {
-                    return Err(WireError::malformed(FRAME, "too many entries"));
-                }
-                let entries = message.entries.into_iter().map(ReceivedEntry::decode);
-                Ok(Self::Entries(entries.collect::<Result<_, _>>()?))
+            Some(FrameKind::Entries(message)) => message.read(),
+            Some(FrameKind::Packed(packed)) => {
+                let bytes = packed::unpack(FRAME, &packed, FRAME_BYTES_MAX)?;
+                let message: EntriesMessage = wire::decode(FRAME, &bytes, FRAME_BYTES_MAX)?;
+                message.read()
             }
+            Some(FrameKind::Hears(message)) => Ok(Self::Hears(origins(FRAME, message.origins)?)),
             Some(FrameKind::Watermark(message)) => Ok(Self::Watermark {
                 origin: NodeId::new(message.origin)
                     .ok_or_else(|| WireError::malformed(FRAME, "no origin"))?,
                 through: Hlc::from_u64(message.through),
             }),
         }
+    }
+}
+
+impl EntriesMessage {
+    fn read(self) -> Result<PullFrame, WireError> {
+        if self.entries.len() > FRAME_ENTRIES_MAX {
+            return Err(WireError::malformed(FRAME, "too many entries"));
+        }
+        let entries = self.entries.into_iter().map(ReceivedEntry::decode);
+        Ok(PullFrame::Entries(entries.collect::<Result<_, _>>()?))
     }
 }
 

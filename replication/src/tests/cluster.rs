@@ -17,8 +17,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::setup::{PATIENCE, member, node, options};
-use crate::Replica;
+use super::setup::{PATIENCE, member, node};
+use crate::{Member, Replica, ReplicaOptions};
 
 /// Some heartbeats.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
@@ -75,7 +75,22 @@ pub(super) struct Cluster {
     pub(super) meshes: Vec<Mesh>,
     tracker: TaskTracker,
     cancel: CancellationToken,
+    /// By node, below the one of all.
+    cancels: Vec<CancellationToken>,
     _folder: TempDir,
+}
+
+/// What is special about a cluster.
+pub(super) struct Plan<'a> {
+    /// Who knows whom.
+    pub(super) links: &'a [(u64, u64)],
+    /// The first tells the second nothing.
+    pub(super) mute: Option<(u64, u64)>,
+    /// Has lost a part of its log.
+    pub(super) returns: Option<u64>,
+    /// Where nodes stand.
+    pub(super) member: fn(u64) -> Member,
+    pub(super) departed: Vec<NodeId>,
 }
 
 impl Cluster {
@@ -96,9 +111,26 @@ impl Cluster {
         mute: Option<(u64, u64)>,
         returns: Option<u64>,
     ) -> Self {
+        let plan = Plan {
+            links,
+            mute,
+            returns,
+            member,
+            departed: vec![node(4)],
+        };
+        Self::start_as(folder, &plan)
+    }
+
+    pub(super) fn start_as(folder: TempDir, plan: &Plan<'_>) -> Self {
+        let Plan { links, member, .. } = plan;
         let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
         authority.save(folder.path()).expect("saved");
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
+        let cancels = vec![
+            cancel.child_token(),
+            cancel.child_token(),
+            cancel.child_token(),
+        ];
         // Each is kept from others until its node takes it.
         let mut kept = [(); 3].map(|()| Some(free_port()));
         let addresses: Vec<SocketAddr> = kept.iter().flatten().map(address_of).collect();
@@ -129,20 +161,27 @@ impl Cluster {
                     address: addresses[usize::try_from(other).expect("small") - 1].to_string(),
                 })
                 .collect();
-            let mut wanted = options(data_of(folder.path(), id), id);
-            wanted.returns = (returns == Some(id)).then(|| "a return".to_owned());
+            let others = (1..=3).filter(|other| *other != id).map(member);
+            let path = data_of(folder.path(), id);
+            let mut wanted = ReplicaOptions::new(path, member(id), others.collect());
+            wanted.departed.clone_from(&plan.departed);
+            wanted.returns = (plan.returns == Some(id)).then(|| "a return".to_owned());
             wanted.pull_silence_max = SILENCE_MAX;
             let replica = Replica::open(wanted).expect("opened");
-            let mute_to = mute.filter(|(from, _)| *from == id).map(|(_, to)| node(to));
+            let mute_to = plan
+                .mute
+                .filter(|(from, _)| *from == id)
+                .map(|(_, to)| node(to));
             let serving = Arc::new(Serving {
                 mute_to,
                 ..Serving::default()
             });
             drop(kept[usize::try_from(id).expect("small") - 1].take());
-            let mesh = Mesh::start(mesh, Arc::clone(&serving) as _, &tracker, &cancel);
+            let cancel = &cancels[usize::try_from(id).expect("small") - 1];
+            let mesh = Mesh::start(mesh, Arc::clone(&serving) as _, &tracker, cancel);
             let mesh = mesh.expect("started");
             let _ = serving.replica.set(replica.clone());
-            replica.start(&mesh, &tracker, &cancel);
+            replica.start(&mesh, &tracker, cancel);
             (replica, mesh)
         });
         let (replicas, meshes) = replicas.unzip();
@@ -151,6 +190,7 @@ impl Cluster {
             meshes,
             tracker,
             cancel,
+            cancels,
             _folder: folder,
         }
     }
@@ -167,6 +207,11 @@ impl Cluster {
         })
         .await
         .expect("converged");
+    }
+
+    /// A node falls out: its links end, and it asks for nothing any more.
+    pub(super) fn end(&self, id: u64) {
+        self.cancels[usize::try_from(id).expect("small") - 1].cancel();
     }
 
     pub(super) async fn stop(self) {

@@ -129,6 +129,7 @@ async fn peer_that_asks_for_a_shard_is_sent_that_shard_alone() {
                     assert!(entries.iter().all(|entry| entry.shard == wanted));
                     shards.remove(&wanted);
                 }
+                PullFrame::Hears(origins) => panic!("nobody asked of {origins:?}"),
                 // Everything up to now has been sent.
                 PullFrame::Watermark { .. } => break,
             }

@@ -4,7 +4,8 @@ use meridian_regions::{Genesis, Hlc, ListingId, NodeId, SHARD_COUNT, ShardId, Su
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 
-use super::{PullFrame, PullRequest};
+use super::packed::pack;
+use super::{FrameKind, PullFrame, PullRequest, encode};
 use crate::limits::{CHANGE_BYTES_MAX, FRAME_BYTES_MAX};
 use crate::{LogEntry, ReceivedEntry, VersionVector, WireError};
 
@@ -118,6 +119,32 @@ fn field_of_a_later_version_survives_the_way_through() {
     assert_eq!(entries[0].as_bytes(), bytes);
 }
 
+#[test]
+fn entries_like_each_other_travel_packed() {
+    let entries = (1..=100).map(|seq| {
+        let mut entry = one_entry();
+        (entry.seq, entry.change) = (seq, vec![7; 40]);
+        entry.encode()
+    });
+    let entries: Vec<Vec<u8>> = entries.collect();
+    let bytes: usize = entries.iter().map(Vec::len).sum();
+    let frame = PullFrame::encode_entries(entries.clone());
+    assert!(frame.len() * 4 < bytes, "{} of {bytes}", frame.len());
+    let Ok(PullFrame::Entries(read)) = PullFrame::decode(&frame) else {
+        panic!("it is a frame of entries");
+    };
+    let read: Vec<Vec<u8>> = read.iter().map(|entry| entry.as_bytes().to_vec()).collect();
+    assert_eq!(read, entries);
+}
+
+#[test]
+fn frame_that_unfolds_to_more_than_a_frame_is_refused() {
+    // A few KB that become more than a frame may have.
+    let packed = pack(&vec![0; FRAME_BYTES_MAX + 1]).expect("far shorter");
+    let refused = PullFrame::decode(&encode(FrameKind::Packed(packed)));
+    assert!(matches!(refused, Err(WireError::TooLarge { .. })));
+}
+
 proptest! {
     #[test]
     fn frames_read_back_as_themselves(
@@ -130,6 +157,8 @@ proptest! {
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
         let frame = PullFrame::Watermark { origin: node(origin), through: Hlc::from_u64(through) };
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
+        let frame = PullFrame::Hears(vec![node(origin)]);
+        prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
     }
 
     #[test]
@@ -137,6 +166,7 @@ proptest! {
         origins in prop::collection::vec(1..u64::MAX, 0..9),
         entries in prop::collection::vec(entry(), 0..9),
         shards in prop::collection::vec(0..SHARD_COUNT, 0..9),
+        tells_only in any::<bool>(),
     ) {
         let have: VersionVector = entries
             .iter()
@@ -144,7 +174,7 @@ proptest! {
             .collect();
         let origins = origins.into_iter().map(node).collect();
         let shards = shards.into_iter().filter_map(ShardId::new).collect();
-        let request = PullRequest { have, origins, shards };
+        let request = PullRequest { have, origins, shards, tells_only };
         prop_assert_eq!(PullRequest::decode(&request.encode()), Ok(request));
     }
 
