@@ -11,6 +11,8 @@
 //! events.
 
 mod feed;
+#[cfg(test)]
+mod fuzz;
 pub(crate) mod keeper;
 mod record;
 

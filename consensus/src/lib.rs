@@ -33,6 +33,8 @@ mod envelope;
 mod error;
 mod events;
 mod fence;
+#[cfg(test)]
+mod fuzz;
 mod group;
 mod groups;
 mod illness;

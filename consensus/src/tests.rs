@@ -229,7 +229,7 @@ impl Cluster {
     }
 }
 
-fn genesis(number: u64) -> Genesis {
+pub(crate) fn genesis(number: u64) -> Genesis {
     let home = "eu-west".parse().expect("a region");
     Genesis {
         listing: ListingId::generate(UnixNanos::from_millis(number), number.into(), home),

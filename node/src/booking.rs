@@ -6,6 +6,8 @@ mod candidates;
 mod desk;
 mod driver;
 mod errand;
+#[cfg(test)]
+mod fuzz;
 mod here;
 mod in_flight;
 mod key_uses;

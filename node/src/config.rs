@@ -9,6 +9,8 @@
 
 mod chaos;
 mod events;
+#[cfg(test)]
+mod fuzz;
 mod geoip;
 mod layers;
 mod payments;

@@ -10,6 +10,8 @@
 //! ids. The first time each of them comes, those before it have come.
 
 mod cursor;
+#[cfg(test)]
+mod fuzz;
 mod region;
 mod wire;
 

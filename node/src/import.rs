@@ -3,6 +3,8 @@
 pub(crate) mod command;
 mod desk;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod rows;
 
 pub(crate) use desk::{ImportDesk, ImportError, ImportRow};

@@ -14,6 +14,8 @@
 
 mod carrier;
 mod clock;
+#[cfg(test)]
+mod fuzz;
 mod genesis;
 mod hashing;
 mod health;

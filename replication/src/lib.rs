@@ -27,6 +27,8 @@ mod changes;
 mod digests;
 mod documents;
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod history;
 mod intake;
 mod keys;

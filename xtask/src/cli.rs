@@ -27,6 +27,21 @@ pub(crate) enum Command {
     },
     /// Simulate the booking plane under faults; without seeds, those of the gate.
     Sim(SimArgs),
+    /// Feed decoders with what nobody would send, for longer than the gate does.
+    Fuzz(FuzzArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FuzzArgs {
+    /// One target, as a failure names it; without it, all of them.
+    #[arg(long)]
+    pub(crate) target: Option<String>,
+    /// How long for each of them.
+    #[arg(long, default_value_t = 30)]
+    pub(crate) seconds: u64,
+    /// As a run has printed it; without it, another one every time.
+    #[arg(long)]
+    pub(crate) seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]

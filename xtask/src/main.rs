@@ -1,11 +1,12 @@
 //! `cargo xtask`: the project's own gate, and its mending.
 //!
 //! `verify` only reads: it ends with a table and fails if any step did. `fix`
-//! mends what can be mended without thought. `sim` runs seeds of the simulation. `bench`
-//! builds what is measured and measures it.
+//! mends what can be mended without thought. `sim` runs seeds of the simulation, `fuzz`
+//! the fuzz targets. `bench` builds what is measured and measures it.
 
 mod bench;
 mod cli;
+mod fuzz;
 mod imports;
 mod sim;
 mod sizes;
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => steps::verify(&arguments),
         Command::Fix => steps::fix(),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench { arguments } => bench::run(&arguments),
     };
     match done {

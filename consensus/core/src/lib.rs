@@ -16,6 +16,8 @@
 
 mod command;
 mod day;
+#[cfg(test)]
+mod fuzz;
 mod ledger;
 mod outcome;
 mod payment;

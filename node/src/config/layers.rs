@@ -90,7 +90,11 @@ impl Config {
         Ok(config)
     }
 
-    fn from_layers(file: &Path, text: &str, layers: &Layers) -> Result<Self, ConfigError> {
+    pub(super) fn from_layers(
+        file: &Path,
+        text: &str,
+        layers: &Layers,
+    ) -> Result<Self, ConfigError> {
         let known = known_keys();
         let mut table: Table = text.parse().map_err(|cause| ConfigError::Syntax {
             path: file.to_path_buf(),

@@ -6,6 +6,8 @@
 //! confirmation that comes late is refused by the provider. Answers that say nothing
 //! certain are `Unknown`.
 
+#[cfg(test)]
+mod fuzz;
 mod reply;
 mod secret;
 #[cfg(test)]

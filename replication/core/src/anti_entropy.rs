@@ -29,6 +29,8 @@ mod answer;
 mod comparison;
 mod fetch;
 mod fingerprint;
+#[cfg(test)]
+mod fuzz;
 mod outline;
 mod range;
 mod walk;

@@ -64,6 +64,8 @@ mod document;
 mod draft;
 mod edit;
 mod field_error;
+#[cfg(test)]
+mod fuzz;
 mod heads;
 pub mod limits;
 mod log_entry;

@@ -26,6 +26,8 @@ mod dialler;
 mod endpoint;
 mod error;
 mod frame;
+#[cfg(test)]
+mod fuzz;
 mod heartbeat;
 mod https;
 mod identity;

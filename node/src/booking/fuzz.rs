@@ -1,0 +1,48 @@
+//! What another node answers about a booking, fed with what none would answer.
+
+use bytes::Bytes;
+use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op};
+use meridian_fuzz::{Allowance, fuzz_within};
+use prost::Message;
+
+use super::attempt::{Answer, answered, from_wire, unanswered};
+use super::wire::{Answered, Failure, NotLeader, Reply};
+
+/// Records of a few bytes become entries of maps.
+const RECORDS: Allowance = Allowance {
+    base: 64 * 1024,
+    per_byte: 1_024,
+};
+
+fn wire(answered: Answered) -> Vec<u8> {
+    let answered = Some(answered);
+    Reply { answered }.encode_to_vec()
+}
+
+#[test]
+fn forwarded_reply() {
+    let mut ledger = Ledger::default();
+    let applied: Applied = ledger.apply(&Command::new(Op::Expire(Expire {}), None));
+    let examples = [
+        Answered::Applied(applied.encode()),
+        Answered::Ledger(ledger.encode()),
+        Answered::NotLeader(NotLeader { leader: 3 }),
+        Answered::Failed(Failure::NoQuorum.into()),
+    ];
+    fuzz_within(
+        RECORDS,
+        "forwarded-reply",
+        &examples.map(wire),
+        |input| match from_wire(&Bytes::copy_from_slice(input)) {
+            Ok(answer) => {
+                let again = Bytes::from(wire(answered(&answer)));
+                assert!(from_wire(&again).is_ok(), "an answer is not read again");
+                match answer {
+                    Answer::Applied(_) => "applied".to_owned(),
+                    Answer::Ledger(_) => "a ledger".to_owned(),
+                }
+            }
+            Err(attempt) => format!("{:?}", unanswered(attempt)),
+        },
+    );
+}

@@ -1,0 +1,55 @@
+//! Cursors of consumers and answers of nodes, fed with what nobody was given.
+
+use meridian_consensus::{FeedPosition, FeedRecord, Told};
+use meridian_fuzz::{fuzz, reads, text};
+use meridian_regions::{ListingId, UnixNanos};
+use prost::Message;
+
+use super::Cursor;
+use super::wire::{Answer, Record};
+
+#[test]
+fn cursor() {
+    let examples = ["l1~12", "r1~eu-west~2~2.1.0~7.3.18446744073709551615"];
+    let target = text(|input| match Cursor::parse(input) {
+        None => "none".to_owned(),
+        Some(cursor) => {
+            let written = cursor.to_string();
+            assert!(
+                Cursor::parse(&written).as_ref() == Some(&cursor),
+                "{written}"
+            );
+            written
+        }
+    });
+    fuzz(
+        "cursor",
+        &examples.map(|one| one.as_bytes().to_vec()),
+        target,
+    );
+}
+
+/// Records of another node's feed are read as they were told, or not at all.
+#[test]
+fn feed_answer() {
+    let home = "eu-west".parse().expect("a region");
+    let record = FeedRecord {
+        position: FeedPosition { run: 3, offset: 70 },
+        listing: ListingId::generate(UnixNanos::from_millis(5), 7, home),
+        told: Told::Missed { first: 3, last: 9 },
+    };
+    let answer = Answer {
+        records: vec![Record::from(&record)],
+        oldest: Some(record.position.into()),
+        next: Some(record.position.into()),
+        failed: false,
+    };
+    fuzz("feed-answer", &[answer.encode_to_vec()], |input| {
+        if let Ok(answer) = Answer::decode(input) {
+            for record in answer.records.into_iter().filter_map(Record::read) {
+                assert_eq!(Record::from(&record).read(), Some(record));
+            }
+        }
+        reads(|bytes: &[u8]| Answer::decode(bytes), Message::encode_to_vec)(input)
+    });
+}

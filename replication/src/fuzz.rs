@@ -1,0 +1,32 @@
+//! Keys of the database, fed with what no version has written.
+
+use meridian_fuzz::{fuzz, reads_exactly};
+use meridian_regions::{NodeId, ShardId};
+
+use crate::keys;
+
+#[test]
+fn entry_key() {
+    let node = NodeId::new(7).expect("not zero");
+    let shard = ShardId::all().last().expect("a shard");
+    let decode = |input: &[u8]| keys::parse_entry(input).ok_or("none");
+    let target = reads_exactly(decode, |(origin, shard, seq)| {
+        keys::entry(*origin, *shard, *seq)
+    });
+    fuzz("entry-key", &[keys::entry(node, shard, 300)], target);
+}
+
+#[test]
+fn origin_key() {
+    let node = NodeId::new(7).expect("not zero");
+    let examples = [keys::watermark(node), keys::seen(node)];
+    fuzz("origin-key", &examples, |input| {
+        match keys::parse_origin(input) {
+            None => "none".to_owned(),
+            Some(origin) => {
+                assert_eq!(keys::seen(origin)[1..], input[1..]);
+                "an origin".to_owned()
+            }
+        }
+    });
+}
