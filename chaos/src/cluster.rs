@@ -5,6 +5,7 @@
 //! whatever becomes of this process, none is left behind. They have process groups of
 //! their own, so that Ctrl-C reaches only this process, which ends them in order.
 
+mod clocks;
 mod disk;
 mod error;
 mod files;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use meridian_client::{AdminClient, Client, ClientOptions};
 
+pub(crate) use clocks::{Skew, SkewId};
 pub(crate) use disk::Disk;
 pub use error::ClusterError;
 pub(crate) use error::io;
@@ -58,6 +60,8 @@ pub struct LocalCluster {
     wan: Wan,
     /// Nodes whose data stands on a disk of their own.
     disks: Mutex<BTreeMap<u64, Arc<Disk>>>,
+    /// What the clocks of nodes are wrong by. Held while one is being set.
+    clocks: tokio::sync::Mutex<clocks::Clocks>,
 }
 
 impl LocalCluster {
@@ -87,6 +91,7 @@ impl LocalCluster {
             nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
             wan,
             disks: Mutex::default(),
+            clocks: tokio::sync::Mutex::default(),
         })
     }
 

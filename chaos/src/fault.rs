@@ -66,7 +66,7 @@ use crate::layout::WanPlan;
 
 pub use bandwidth::Throttle;
 pub use burst_loss::BurstLoss;
-pub use clock::{ClockDrift, ClockJump};
+pub use clock::{ClockDrift, ClockJump, EitherWay};
 pub use corrupt::Corrupt;
 pub use cut::Cut;
 pub use damage::Database;
@@ -231,8 +231,8 @@ pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
             Fault::Drain(fault) => fault.target.check(plan)?,
             Fault::Rebalance(fault) => fault.check(plan)?,
             Fault::Overload(fault) => fault.target.check(plan)?,
-            Fault::ClockJump(_) => return Err(clock::refused("clock-jump")),
-            Fault::ClockDrift(_) => return Err(clock::refused("clock-drift")),
+            Fault::ClockJump(fault) => fault.target.check(plan)?,
+            Fault::ClockDrift(fault) => fault.target.check(plan)?,
             Fault::LeaderTransfer(_) => return Err(leader_transfer::refused()),
         }
     }
@@ -241,8 +241,11 @@ pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
 
 /// What nodes must be told so that all of these can be struck: `section.key=value`.
 #[must_use]
-pub fn settings(_specs: &[FaultSpec]) -> Vec<String> {
-    Vec::new()
+pub fn settings(specs: &[FaultSpec]) -> Vec<String> {
+    let sets_clock = |fault: &Fault| matches!(fault, Fault::ClockJump(_) | Fault::ClockDrift(_));
+    let allowed = specs.iter().any(|spec| sets_clock(&spec.fault));
+    let allowed = allowed.then(|| "chaos.enabled=true".to_owned());
+    allowed.into_iter().collect()
 }
 
 /// Makes ready what must be there before nodes are: disks of their own. To be called
@@ -298,8 +301,8 @@ pub async fn begin(
         Fault::Drain(fault) => fault.begin(scene, random).await,
         Fault::Rebalance(fault) => fault.begin(scene, random).await,
         Fault::Overload(fault) => fault.begin(scene, random).await,
-        Fault::ClockJump(_) => Err(clock::refused("clock-jump")),
-        Fault::ClockDrift(_) => Err(clock::refused("clock-drift")),
+        Fault::ClockJump(fault) => fault.begin(scene, random).await,
+        Fault::ClockDrift(fault) => fault.begin(scene, random).await,
         Fault::LeaderTransfer(_) => Err(leader_transfer::refused()),
     }
 }

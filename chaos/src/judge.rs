@@ -6,6 +6,7 @@
 mod amenities;
 mod board;
 mod claims;
+mod clocks;
 mod convergence;
 mod finding;
 mod hashed;
@@ -70,7 +71,7 @@ pub struct Violated {
 
 type Checker = fn(&Seen<'_>) -> Option<Finding>;
 
-const CHECKERS: [Checker; 12] = [
+const CHECKERS: [Checker; 13] = [
     validity::check,
     linearizable::check_claims,
     linearizable::check_search,
@@ -82,6 +83,7 @@ const CHECKERS: [Checker; 12] = [
     amenities::check,
     sessions::check,
     payments::check,
+    clocks::check,
     liveness::check,
 ];
 

@@ -78,6 +78,9 @@ pub struct Bounds {
     /// A hold lasts at least this, in milliseconds: only then it may have lapsed. Less than
     /// was asked for, by what clocks of nodes differ.
     pub hold_ms: u64,
+    /// Hybrid time of a node whose clock is right is ahead of it by at most this, in
+    /// milliseconds: by the drift that nodes bear, and what they reserve beyond a restart.
+    pub clock_ahead_ms: u64,
     /// Fewest calls that say anything.
     pub calls: u64,
     /// 99 of 100 datagrams are let out of emulated links at most so late, in milliseconds.
@@ -93,6 +96,7 @@ impl Default for Bounds {
             success: 0.2,
             recover_ms: 10_000,
             hold_ms: 58_000,
+            clock_ahead_ms: 750,
             calls: 20,
             late_ms: 25,
         }
@@ -145,4 +149,16 @@ pub struct Sample {
     pub lag_ms: Option<u64>,
     /// Groups that it leads; `None` if unknown.
     pub leads: Option<u64>,
+    /// What its clocks show; `None` if unknown.
+    #[serde(default)]
+    pub clocks: Option<NodeClocks>,
+}
+
+/// What the clocks of a node show, in microseconds since 1970.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeClocks {
+    /// Its wall clock, read after hybrid time was.
+    pub wall_us: u64,
+    /// The latest hybrid time that it has given or taken note of.
+    pub hybrid_us: u64,
 }

@@ -32,6 +32,7 @@ shipped!(
     "black-friday",
     "bridge",
     "calm",
+    "clock-ahead",
     "crash-during-partition",
     "crash-loop",
     "disk-full",

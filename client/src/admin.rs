@@ -130,6 +130,36 @@ impl AdminClient {
         read(response).await.map(|_armed| ())
     }
 
+    /// `GET /admin/v1/chaos/clock`: what the node's wall clock shows, and how wrong that is.
+    ///
+    /// # Errors
+    /// [`CallError`]: the node was not started with `chaos.enabled`.
+    pub async fn clock(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/chaos/clock").await
+    }
+
+    /// `PUT /admin/v1/chaos/clock`: from now on, so many milliseconds ahead and so many
+    /// millionths faster; less than 0 is behind, and slower.
+    ///
+    /// # Errors
+    /// [`CallError`]: the node was not started with `chaos.enabled`, or that is too much.
+    pub async fn set_clock(&self, offset_ms: i64, rate_ppm: i64) -> Result<Value, CallError> {
+        let wrong = json!({"offset_ms": offset_ms, "rate_ppm": rate_ppm});
+        let url = format!("{}/admin/v1/chaos/clock", self.url);
+        let response = self.http.put(url).json(&wrong).send().await;
+        Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
+    }
+
+    /// `DELETE /admin/v1/chaos/clock`: sets it right.
+    ///
+    /// # Errors
+    /// [`CallError`]: the node was not started with `chaos.enabled`.
+    pub async fn set_clock_right(&self) -> Result<Value, CallError> {
+        let url = format!("{}/admin/v1/chaos/clock", self.url);
+        let response = self.http.delete(url).send().await;
+        Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
+    }
+
     /// `GET /admin/v1/groups/{id}`: how a listing's group stands on this node.
     ///
     /// # Errors

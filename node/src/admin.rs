@@ -1,6 +1,9 @@
-//! The operator API: health, metrics, status, replication, import, failpoints. Its port is
-//! bound to loopback unless the configuration says otherwise.
+//! The operator API: health, metrics, status, replication, import, and what
+//! test clusters allow beside. Its port is bound to loopback unless the configuration says
+//! otherwise.
 
+mod chaos;
+mod clock;
 mod drains;
 mod failpoints;
 mod health;
@@ -53,6 +56,10 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/admin/v1/repairs", get(repairs::list).post(repairs::begin))
         .route("/admin/v1/failpoints", get(failpoints::list))
         .route("/admin/v1/failpoints/{name}", put(failpoints::arm))
+        .route(
+            "/admin/v1/chaos/clock",
+            get(clock::show).put(clock::set).delete(clock::set_right),
+        )
         .route("/admin/v1/import", post(import::import));
     api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

@@ -1,4 +1,6 @@
-//! The one place where the node reads its wall clock.
+//! Wall time: this machine's, and a node's own ([`Clock`]).
+
+mod settable;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +9,10 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use meridian_regions::UnixNanos;
 
-/// Now, by this machine's clock. A clock before 1970 reads as 1970.
+pub(crate) use settable::{Clock, OFFSET_MS_MAX, RATE_PPM_MAX, Skew};
+
+/// Now, by this machine's clock: for programs that are no node. A clock before 1970 reads
+/// as 1970.
 pub(crate) fn now() -> UnixNanos {
     let since = SystemTime::now()
         .duration_since(UNIX_EPOCH)

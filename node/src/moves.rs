@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::plan::Plan;
-use crate::clock;
+use crate::clock::Clock;
 
 /// Listings moved at once: each holds a group awake on every old and new voter.
 const UNDER_WAY_MAX: usize = 4;
@@ -62,6 +62,7 @@ struct Inner {
     groups: Groups,
     replica: Replica,
     topology: Arc<Topology>,
+    clock: Clock,
     per_second: NonZeroU32,
     under_way: AtomicU64,
     progress: Mutex<BTreeMap<Aim, Progress>>,
@@ -121,6 +122,7 @@ impl Mover {
         groups: Groups,
         replica: Replica,
         topology: Arc<Topology>,
+        clock: Clock,
         per_second: NonZeroU32,
     ) -> Self {
         Self {
@@ -128,6 +130,7 @@ impl Mover {
                 groups,
                 replica,
                 topology,
+                clock,
                 per_second,
                 under_way: AtomicU64::new(0),
                 progress: Mutex::default(),
@@ -159,7 +162,7 @@ impl Mover {
         let known = groups.wishes()?.into_iter().find(|one| one.aim == aim);
         let wish = known.filter(|one| !is_over(one)).unwrap_or(Wish {
             aim,
-            began_ms: clock::now().as_millis(),
+            began_ms: self.inner.clock.now().as_millis(),
             moved: 0,
             done_ms: None,
         });
@@ -223,7 +226,7 @@ impl Mover {
         let was_done = wish.done_ms.is_some();
         wish.done_ms = match wish.done_ms {
             Some(done_ms) if is_done => Some(done_ms),
-            _ => (is_done && moved == 0).then(|| clock::now().as_millis()),
+            _ => (is_done && moved == 0).then(|| self.inner.clock.now().as_millis()),
         };
         if was_done != wish.done_ms.is_some() || moved > 0 {
             self.keep(&wish).await;

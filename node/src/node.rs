@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::booking::BookingDesk;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::events::EventsDesk;
 use crate::geoip::GeoIp;
@@ -26,6 +27,8 @@ pub(crate) struct Node {
     /// `<region>/<node>`, as every answer says it.
     pub(crate) served_by: HeaderValue,
     pub(crate) topology: Arc<Topology>,
+    /// Wall time, for whoever works for this node.
+    pub(crate) clock: Clock,
     /// The listing plane.
     pub(crate) replica: Replica,
     /// The booking plane on this node.

@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::connections::patient;
 use crate::data_folder::DataFolder;
@@ -40,6 +41,7 @@ use crate::{admin, api, geoip, payments, settling};
 /// Databases, in the data folder.
 pub(crate) const LISTINGS_FOLDER: &str = "listings";
 pub(crate) const BOOKINGS_FOLDER: &str = "bookings";
+const DATABASES: [&str; 2] = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
 /// How long peers are given to hear that this node goes.
 const MESH_CLOSE_DEADLINE: Duration = Duration::from_secs(1);
 /// How long tasks are awaited after they have been told to end.
@@ -136,7 +138,9 @@ pub(crate) async fn run(
         "started"
     );
     if node.config.chaos.enabled {
-        tracing::warn!("chaos.enabled: this node can be made to kill itself");
+        tracing::warn!(
+            "chaos.enabled: this node can be made to kill itself, and its clock be set wrong"
+        );
     }
 
     let [listings_failure, bookings_failure] = failures;
@@ -235,15 +239,14 @@ pub(crate) fn assemble(
     } = prepared;
     let dispatcher = Arc::new(Dispatcher::default());
     let peers = peers_of(&topology, &identity);
-    let databases = [LISTINGS_FOLDER, BOOKINGS_FOLDER];
-    let folder = DataFolder::claim(&config.node.data_dir, &identity, &databases)?;
+    let folder = DataFolder::claim(&config.node.data_dir, &identity, &DATABASES)?;
     let returns = folder.returns().map(str::to_owned);
-    let replica = open_replica(&config, &topology, &peers, returns.clone())?;
+    let clock = Clock::of(&config.chaos);
+    let replica = open_replica(&config, &clock, &topology, &peers, returns.clone())?;
     let options = mesh_options(&config, &identity, tls, peers);
-    let service: Arc<Dispatcher> = Arc::clone(&dispatcher);
-    let mesh = Mesh::start(options, service, tracker, background)?;
+    let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
     let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(&topology)));
-    let options = group_options(&config, returns.clone());
+    let options = group_options(&config, &clock, returns.clone());
     let groups = Groups::open(options, transport, tracker, background)
         .context("cannot open the bookings' database")?;
     folder.settle()?;
@@ -252,7 +255,7 @@ pub(crate) fn assemble(
         groups.clone(),
         mesh.clone(),
         payments::open(&config.payments)?,
-        desk_options(&config),
+        desk_options(&config, clock.clone()),
         Tasks {
             tracker: tracker.clone(),
             stopping: background.clone(),
@@ -276,8 +279,8 @@ pub(crate) fn assemble(
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
     settling::start(&bookings, &groups, tracker, background);
-    let pace = config.bookings.moves_per_second_max;
-    let mover = Mover::new(groups.clone(), replica.clone(), Arc::clone(&topology), pace);
+    let (pace, map) = (config.bookings.moves_per_second_max, topology.clone());
+    let mover = Mover::new(groups.clone(), replica.clone(), map, clock.clone(), pace);
     mover.start(returns.as_deref(), tracker, background);
     Ok(Arc::new(Node {
         geoip: geoip::start(&config.geoip, tracker, background)?,
@@ -289,6 +292,7 @@ pub(crate) fn assemble(
         config,
         identity,
         topology,
+        clock,
         replica,
         groups,
         bookings,
@@ -315,12 +319,16 @@ pub(crate) fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<Peer
 
 fn open_replica(
     config: &Config,
+    clock: &Clock,
     topology: &Topology,
     peers: &[PeerAddress],
     returns: Option<String>,
 ) -> anyhow::Result<Replica> {
-    Replica::open(replica_options(config, topology, peers, returns))
-        .context("cannot open the listings' database")
+    let options = ReplicaOptions {
+        wall_clock: clock.of_listings(),
+        ..replica_options(config, topology, peers, returns)
+    };
+    Replica::open(options).context("cannot open the listings' database")
 }
 
 pub(crate) fn replica_options(
@@ -369,8 +377,9 @@ fn mesh_options(
     }
 }
 
-fn group_options(config: &Config, returns: Option<String>) -> GroupOptions {
+fn group_options(config: &Config, clock: &Clock, returns: Option<String>) -> GroupOptions {
     GroupOptions {
+        wall_clock: clock.of_bookings(),
         past: returns.map_or(Past::Whole, Past::Lost),
         groups_awake_max: config.bookings.groups_awake_max.get(),
         idle: Duration::from_millis(config.bookings.idle_ms.get()),
@@ -385,10 +394,11 @@ fn group_options(config: &Config, returns: Option<String>) -> GroupOptions {
     }
 }
 
-fn desk_options(config: &Config) -> DeskOptions {
+fn desk_options(config: &Config, clock: Clock) -> DeskOptions {
     const HOUR_MS: u64 = 60 * 60 * 1_000;
     let payments = &config.payments;
     DeskOptions {
+        clock,
         driver: DriverOptions {
             call_deadline: Duration::from_millis(payments.deadline_ms.get()),
             calls_max: payments.calls_max.get(),

@@ -49,6 +49,7 @@ mod sources;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod wall_clock;
 mod write;
 
 pub use changes::Changes;
@@ -64,4 +65,5 @@ pub use repair::{
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
 pub use sent::SentTo;
+pub use wall_clock::WallClock;
 pub use write::{BatchSummary, Precondition, Written};

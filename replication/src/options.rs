@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use meridian_regions::{NodeId, RegionId};
 
+use crate::WallClock;
+
 /// Another node of the cluster, whose changes are replicated here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Member {
@@ -30,6 +32,8 @@ pub struct ReplicaOptions {
     /// Set for a node that has come back without a part of its own log; tells this return
     /// from any other.
     pub returns: Option<String>,
+    /// This machine's clock.
+    pub wall_clock: WallClock,
     /// How far ahead of ours the clock of an entry may be.
     pub clock_drift_max: Duration,
     /// How long a peer's stream may say nothing before it is opened again and other
@@ -64,6 +68,7 @@ impl ReplicaOptions {
             others,
             departed: Vec::new(),
             returns: None,
+            wall_clock: WallClock::default(),
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),
             repair_every: Some(Duration::from_secs(600)),

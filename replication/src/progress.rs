@@ -9,13 +9,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{Hlc, NodeId, RegionId, ShardId};
+use meridian_regions::{Hlc, NodeId, RegionId, ShardId, UnixNanos};
 use meridian_replication_core::{SessionToken, VersionVector};
 use tokio::sync::watch;
 
 use crate::options::Member;
 use crate::recover::Recovered;
-use crate::sequencer::now;
 
 /// How far this node is behind another.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -192,8 +191,7 @@ impl Progress {
             })
     }
 
-    pub(crate) fn lag(&self) -> Vec<OriginLag> {
-        let now = now();
+    pub(crate) fn lag(&self, now: UnixNanos) -> Vec<OriginLag> {
         let state = self.state();
         self.others
             .iter()
@@ -209,8 +207,7 @@ impl Progress {
     }
 
     /// The greatest lag; `None` before every other node has been heard.
-    pub(crate) fn staleness(&self) -> Option<Duration> {
-        let now = now();
+    pub(crate) fn staleness(&self, now: UnixNanos) -> Option<Duration> {
         let state = self.state();
         let mut marks = self.others.iter().map(|member| {
             let mark = state.watermarks.get(&member.node)?;

@@ -24,7 +24,7 @@ use crate::rendered::{ReadStats, Rendered};
 use crate::repair::{self, Outlines, Rounds};
 use crate::returning::{Returning, Stage, Waiting};
 use crate::sent::{Sent, SentTo};
-use crate::sequencer::{Sequencer, now};
+use crate::sequencer::Sequencer;
 use crate::sources::Sources;
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
@@ -189,13 +189,14 @@ impl Replica {
         let quarantined = count_quarantined(&store)?;
         let writer = Writer::start(&store)?;
         let this = options.this.node;
-        let (drift_max, last_hlc) = (options.clock_drift_max, recovered.last_hlc());
-        let since = now().saturating_add(options.clock_drift_max);
+        let (clock, last_hlc) = (options.wall_clock, recovered.last_hlc());
+        let since = clock.now().saturating_add(options.clock_drift_max);
         let returning = Returning::take_up(options.returns, since, &store)?;
         let lost = lost_before(&store, &returning)?;
-        let sequencer = Sequencer::resume(this, drift_max, last_hlc, |shard| {
-            recovered.vector.get(this, shard)
-        });
+        let sequencer =
+            Sequencer::resume(this, (clock, options.clock_drift_max), last_hlc, |shard| {
+                recovered.vector.get(this, shard)
+            });
         let accepted = recovered.vector.clone();
         let progress = Progress::new(options.this, options.others, options.departed, recovered);
         Ok(Self {
@@ -312,17 +313,23 @@ impl Replica {
         Ok(())
     }
 
+    /// The latest hybrid time that this node has given or taken note of.
+    #[must_use]
+    pub fn hybrid_time(&self) -> Hlc {
+        self.inner.sequencer.last()
+    }
+
     /// How far this node is behind each other one.
     #[must_use]
     pub fn lag(&self) -> Vec<OriginLag> {
-        self.inner.progress.lag()
+        self.inner.progress.lag(self.inner.sequencer.now())
     }
 
     /// How stale what is read here may be: the greatest lag. `None` before every
     /// other node has been heard since the start.
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
-        self.inner.progress.staleness()
+        self.inner.progress.staleness(self.inner.sequencer.now())
     }
 
     /// Listings that change from now on.

@@ -29,7 +29,6 @@ use tokio::time::timeout;
 use crate::keys::{self, PROGRESS};
 use crate::progress::Progress;
 use crate::replica::Replica;
-use crate::sequencer::now;
 
 /// What a node that has come back still waits for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, thiserror::Error)]
@@ -126,8 +125,8 @@ impl Returning {
     }
 
     /// Whether this node's own log is whole, and its clock past what it can have announced.
-    fn has_own(&self, progress: &Progress) -> bool {
-        self.waiting(progress) == Waiting::default() && now() >= self.since
+    fn has_own(&self, progress: &Progress, now: UnixNanos) -> bool {
+        self.waiting(progress) == Waiting::default() && now >= self.since
     }
 
     /// Whether everything is here that others had written when this node started.
@@ -183,7 +182,7 @@ impl Replica {
         loop {
             version.mark_unchanged();
             match returning.stage() {
-                Stage::Own if returning.has_own(progress) => {
+                Stage::Own if returning.has_own(progress, inner.sequencer.now()) => {
                     self.fetch_what_others_hold(&mesh).await;
                     self.write_again();
                 }

@@ -13,6 +13,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meridian_regions::{ClockDrift, Hlc, HybridClock, NodeId, SHARD_COUNT, ShardId, UnixNanos};
 
+use crate::WallClock;
+
 /// How far ahead time is reserved. A node that restarts goes on from there: well below
 /// the drift that its peers accept.
 const RESERVED_AHEAD: Duration = Duration::from_millis(200);
@@ -28,6 +30,7 @@ pub(crate) fn now() -> UnixNanos {
 #[derive(Debug)]
 pub(crate) struct Sequencer {
     origin: NodeId,
+    wall: WallClock,
     drift_max: Duration,
     state: Mutex<State>,
 }
@@ -67,7 +70,7 @@ impl Sequencer {
     /// Continues after what was found on disk.
     pub(crate) fn resume(
         origin: NodeId,
-        drift_max: Duration,
+        (wall, drift_max): (WallClock, Duration),
         last_hlc: Hlc,
         last: impl Fn(ShardId) -> u64,
     ) -> Self {
@@ -75,6 +78,7 @@ impl Sequencer {
         clock.resume(last_hlc);
         Self {
             origin,
+            wall,
             drift_max,
             state: Mutex::new(State {
                 clock,
@@ -82,6 +86,17 @@ impl Sequencer {
                 reserved: last_hlc,
             }),
         }
+    }
+
+    /// What this node's clock shows.
+    pub(crate) fn now(&self) -> UnixNanos {
+        self.wall.now()
+    }
+
+    /// The latest hybrid time given or observed.
+    pub(crate) fn last(&self) -> Hlc {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.clock.last()
     }
 
     /// Goes on behind numbers that were given in an earlier life and have been fetched.
@@ -97,7 +112,7 @@ impl Sequencer {
     /// and must not block; if it panics, the number is given again.
     pub(crate) fn issue<T>(&self, shard: ShardId, submit: impl FnOnce(Ticket) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let hlc = state.clock.tick(now());
+        let hlc = state.clock.tick(self.now());
         let index = usize::from(shard.get() % SHARD_COUNT);
         let ticket = Ticket {
             origin: self.origin,
@@ -114,7 +129,7 @@ impl Sequencer {
     /// that is known here, whatever the wall clock says.
     pub(crate) fn time(&self) -> UnixNanos {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.clock.tick(now()).to_unix_nanos()
+        state.clock.tick(self.now()).to_unix_nanos()
     }
 
     /// A timestamp before every later write of this node and after every earlier one,
@@ -124,7 +139,7 @@ impl Sequencer {
     pub(crate) fn tick<T>(&self, submit: impl FnOnce(Option<Hlc>) -> T) -> (Issued, T) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let issued = Issued {
-            through: state.clock.tick(now()),
+            through: state.clock.tick(self.now()),
             last: state.last.clone(),
         };
         let reserve = (issued.through > state.reserved).then(|| {
@@ -138,7 +153,7 @@ impl Sequencer {
 
     /// Whether a timestamp is one that a node of this cluster can have given by now.
     pub(crate) fn check(&self, remote: Hlc) -> Result<(), ClockDrift> {
-        let ahead = remote.to_unix_nanos().saturating_since(now());
+        let ahead = remote.to_unix_nanos().saturating_since(self.now());
         if ahead > self.drift_max {
             return Err(ClockDrift {
                 ahead,
@@ -151,7 +166,7 @@ impl Sequencer {
     /// Takes note of another node's timestamp.
     pub(crate) fn observe(&self, remote: Hlc) -> Result<(), ClockDrift> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.clock.observe(now(), remote)
+        state.clock.observe(self.now(), remote)
     }
 }
 
@@ -163,13 +178,17 @@ mod tests {
     use meridian_regions::{Hlc, NodeId, ShardId};
 
     use super::Sequencer;
+    use crate::WallClock;
+
+    fn clock() -> (WallClock, Duration) {
+        (WallClock::default(), Duration::from_millis(500))
+    }
 
     #[test]
     fn number_of_a_write_that_panicked_is_given_again() {
         let origin = NodeId::new(1).expect("not zero");
         let shard = ShardId::all().next().expect("there are shards");
-        let drift_max = Duration::from_millis(500);
-        let sequencer = Sequencer::resume(origin, drift_max, Hlc::default(), |_| 7);
+        let sequencer = Sequencer::resume(origin, clock(), Hlc::default(), |_| 7);
         let defect = AssertUnwindSafe(|| sequencer.issue::<()>(shard, |_| panic!("a defect")));
         assert!(catch_unwind(defect).is_err());
         assert_eq!(sequencer.issue(shard, |ticket| ticket.seq), 8);
@@ -179,8 +198,7 @@ mod tests {
     fn tick_knows_exactly_the_numbers_before_it() {
         let origin = NodeId::new(1).expect("not zero");
         let shard = ShardId::all().next().expect("there are shards");
-        let drift_max = Duration::from_millis(500);
-        let sequencer = Sequencer::resume(origin, drift_max, Hlc::default(), |_| 7);
+        let sequencer = Sequencer::resume(origin, clock(), Hlc::default(), |_| 7);
         let before = sequencer.issue(shard, |ticket| ticket);
         let (issued, ()) = sequencer.tick(|_| ());
         let after = sequencer.issue(shard, |ticket| ticket);

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian_client::AdminClient;
+use serde::Deserialize as _;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fault::Scene;
 use crate::load::Desk;
-use crate::record::{Line, Sample};
+use crate::record::{Line, NodeClocks, Sample};
 
 const EVERY: Duration = Duration::from_secs(1);
 /// A node that hangs is not waited for.
@@ -34,7 +35,7 @@ pub(super) fn start(
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             while enough.run_until_cancelled(ticks.tick()).await.is_some() {
                 let seen = timeout(PATIENCE, look(&admin)).await.ok().flatten();
-                let (lag_ms, leads) = seen.unwrap_or_default();
+                let (lag_ms, leads, clocks) = seen.unwrap_or_default();
                 desk.recorder.line(|at_us| {
                     Line::Sample(Sample {
                         at_us,
@@ -43,6 +44,7 @@ pub(super) fn start(
                         up: seen.is_some(),
                         lag_ms,
                         leads,
+                        clocks,
                     })
                 });
             }
@@ -50,9 +52,13 @@ pub(super) fn start(
     }
 }
 
-/// How far a node is behind, and how many groups it leads; `None` if it does not answer.
-async fn look(admin: &AdminClient) -> Option<(Option<u64>, Option<u64>)> {
+/// How far a node is behind, how many groups it leads, and what its clocks show.
+type Look = (Option<u64>, Option<u64>, Option<NodeClocks>);
+
+/// `None` if the node does not answer.
+async fn look(admin: &AdminClient) -> Option<Look> {
     let status = admin.status().await.ok()?;
     let lag_ms = status["staleness_ms"].as_u64();
-    Some((lag_ms, status["groups_led"].as_u64()))
+    let clocks = NodeClocks::deserialize(&status["clock"]).ok();
+    Some((lag_ms, status["groups_led"].as_u64(), clocks))
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Fault, FaultError, FaultSpec, precheck};
+use super::{Fault, FaultError, FaultSpec, precheck, settings};
 use crate::layout::WanPlan;
 
 fn read(table: Value) -> Result<FaultSpec, String> {
@@ -75,8 +75,8 @@ fn every_kind_is_read_by_its_name_and_written_so() {
         json!({"kind": "drain", "target": "any"}),
         json!({"kind": "rebalance", "region": "eu-west"}),
         json!({"kind": "overload", "target": "any", "clients": 2_000}),
-        json!({"kind": "clock-jump", "target": "any", "by_ms": -5}),
-        json!({"kind": "clock-drift", "target": "any", "by_ppm": 100}),
+        json!({"kind": "clock-jump", "target": "any", "by_ms": -5_000}),
+        json!({"kind": "clock-drift", "target": "any", "by_ppm": 100_000}),
         json!({"kind": "leader-transfer"}),
     ];
     for table in tables {
@@ -96,7 +96,6 @@ fn every_kind_is_read_by_its_name_and_written_so() {
 fn what_the_nodes_cannot_do_is_refused_before_the_run() {
     let plan = WanPlan::three_continents();
     for table in [
-        json!({"at_s": 1, "kind": "clock-jump", "target": "any", "by_ms": 5}),
         json!({"at_s": 1, "kind": "leader-transfer"}),
         json!({"at_s": 1, "kind": "partition", "shape": "majority-ring"}),
     ] {
@@ -105,8 +104,22 @@ fn what_the_nodes_cannot_do_is_refused_before_the_run() {
     }
     let told = refused(json!({"at_s": 1, "kind": "loss", "links": "all->all", "share": 1.5}));
     assert!(told.contains("1.5 is no share"), "{told}");
+    let told = refused(json!({"at_s": 1, "kind": "clock-jump", "target": "any", "by_ms": 99}));
+    assert!(told.contains("99: from 100 to 86400000, or from"), "{told}");
+    let told =
+        refused(json!({"at_s": 1, "kind": "clock-drift", "target": "any", "by_ppm": -500_001}));
+    assert!(told.contains("or from -500000 to -1000"), "{told}");
     let told = refused(json!({"at_s": 1, "kind": "slow-cpu", "target": "any", "percent": 0}));
     assert!(told.contains("from 1 to 99"), "{told}");
+}
+
+#[test]
+fn nodes_allow_their_clocks_to_be_set_only_where_a_scenario_does() {
+    let drift = json!({"at_s": 1, "kind": "clock-drift", "target": "leader", "by_ppm": 1_000});
+    let kill = json!({"at_s": 1, "kind": "kill", "target": "any"});
+    let both = [kill.clone(), drift].map(|table| read(table).expect("a fault"));
+    assert_eq!(settings(&both), ["chaos.enabled=true"]);
+    assert!(settings(&[read(kill).expect("a fault")]).is_empty());
 }
 
 #[test]

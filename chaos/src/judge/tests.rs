@@ -2,6 +2,7 @@
 
 mod brute;
 mod by_hand;
+mod clocks;
 mod planted;
 mod speed;
 mod world;

@@ -115,6 +115,7 @@ mod tests {
             up: lag_ms.is_some(),
             lag_ms,
             leads: lag_ms.map(|_| 4),
+            clocks: None,
         }
     }
 

@@ -8,6 +8,7 @@ use meridian_failpoints::{Failpoint, UnknownFailpoint};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::chaos::allowed;
 use crate::api::problem::{Problem, Slug};
 use crate::api::{Id, JsonBody};
 use crate::node::Node;
@@ -21,7 +22,7 @@ pub(crate) struct Arm {
 
 /// `GET /admin/v1/failpoints`: every point, and at which hit from now on it kills.
 pub(crate) async fn list(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
-    allowed(&node)?;
+    allowed(&node, "failpoints")?;
     let points: Vec<Value> = Failpoint::ALL.iter().copied().map(shown).collect();
     Ok(Json(json!({"failpoints": points})))
 }
@@ -32,25 +33,13 @@ pub(crate) async fn arm(
     Id(name): Id<String>,
     body: JsonBody<Arm>,
 ) -> Result<Json<Value>, Problem> {
-    allowed(&node)?;
+    allowed(&node, "failpoints")?;
     let unknown = |cause: UnknownFailpoint| Problem::new(Slug::NotFound, cause.to_string());
     let point: Failpoint = name.parse().map_err(unknown)?;
     let hits = body.value.hits;
     tracing::warn!(%point, hits, "a failpoint is armed: this node dies there");
     point.arm(hits);
     Ok(Json(shown(point)))
-}
-
-/// A node that was not started for it cannot be killed this way: it says that there is
-/// nothing here.
-fn allowed(node: &Node) -> Result<(), Problem> {
-    if node.config.chaos.enabled {
-        return Ok(());
-    }
-    Err(Problem::new(
-        Slug::NotFound,
-        "failpoints are off: this node was not started with chaos.enabled",
-    ))
 }
 
 fn shown(point: Failpoint) -> Value {

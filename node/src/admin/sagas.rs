@@ -12,22 +12,23 @@ use serde_json::{Value, json};
 use crate::api::problem::{Problem, Slug};
 use crate::api::{Id, JsonBody, founded, rejected, unanswered};
 use crate::booking::Saga;
-use crate::clock::{self, rfc3339};
+use crate::clock::rfc3339;
 use crate::node::Node;
 
 /// `GET /admin/v1/sagas`: every payment that this node drives, or waits to drive again.
 /// The leader of a listing's group drives its payments, so that over all nodes this is
 /// every payment that does not come on.
 pub(crate) async fn list(State(node): State<Arc<Node>>) -> Json<Value> {
-    let owner = node.identity.node;
+    let (owner, now_ms) = (node.identity.node, node.clock.now().as_millis());
     let sagas: Vec<Value> = node
         .bookings
         .sagas()
         .iter()
         .map(|saga| {
-            let mut shown = shown(&saga.booking, saga.open.step.name(), saga.open.since_ms);
+            let open = &saga.open;
+            let mut shown = shown(&saga.booking, open.step.name(), open.since_ms, now_ms);
             shown["owner"] = json!(owner);
-            shown["amount"] = json!({"amount": saga.open.amount, "currency": saga.open.currency});
+            shown["amount"] = json!({"amount": open.amount, "currency": open.currency});
             shown["tries"] = json!(saga.tries);
             shown["stuck"] = json!(saga.is_stuck());
             shown["last_error"] = json!(saga.last_error);
@@ -50,7 +51,8 @@ pub(crate) async fn retry(
             "this booking has no payment that wants a step",
         )
     })?;
-    let shown = shown(&booking, open.step.name(), open.since_ms);
+    let now_ms = node.clock.now().as_millis();
+    let shown = shown(&booking, open.step.name(), open.since_ms, now_ms);
     Ok((StatusCode::ACCEPTED, Json(shown)))
 }
 
@@ -87,8 +89,7 @@ pub(crate) fn counts(sagas: &[Saga]) -> (u64, u64) {
     (sagas.len() as u64, stuck as u64)
 }
 
-fn shown(booking: &BookingId, step: &str, since_ms: u64) -> Value {
-    let now_ms = clock::now().as_millis();
+fn shown(booking: &BookingId, step: &str, since_ms: u64, now_ms: u64) -> Value {
     json!({
         "booking_id": booking,
         "listing_id": booking.listing(),

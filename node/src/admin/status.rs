@@ -45,6 +45,7 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
         "documents_hot": stats.documents_hot,
         "writes_queued": stats.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
+        "clock": clock(&node),
         "peers": peers,
         "returning": node.mover.returning().map(|progress| json!({
             // Of the latest walk; nobody knows before the first has ended.
@@ -56,6 +57,14 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
         "drains": super::wishes::drains(&node)?,
         "rebalances": super::wishes::rebalances(&node)?,
     })))
+}
+
+/// What this node's clocks show, in microseconds since 1970. The hybrid one first: it is
+/// ahead of the other by no more than that.
+fn clock(node: &Node) -> Value {
+    let hybrid = node.replica.hybrid_time().to_unix_nanos();
+    let wall = node.clock.now();
+    json!({"hybrid_us": hybrid.get() / 1_000, "wall_us": wall.get() / 1_000})
 }
 
 /// `GET /admin/v1/groups/{id}`: how the group of a listing stands on this node.

@@ -53,7 +53,7 @@ pub(crate) async fn read(
     // Who does not vote has no copy to look at: it asks the group.
     let votes = node.groups.voters(&genesis).contains(&node.identity.node);
     let local = votes && !asked.fresh && session.level() == Consistency::Eventual;
-    let now_ms = clock::now().as_millis();
+    let now_ms = node.clock.now().as_millis();
     let (ledger, achieved, as_of_ms): (Arc<Ledger>, Achieved, u64) = if local {
         let view = node.groups.local(&id);
         let ledger = view

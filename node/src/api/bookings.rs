@@ -20,7 +20,6 @@ use super::offer::{Offer, Wish};
 use super::outcome::{answer, booking, unanswered};
 use super::problem::{Problem, Slug};
 use super::session::Session;
-use crate::clock;
 use crate::node::Node;
 
 /// Either of the two ways to book.
@@ -116,7 +115,7 @@ pub(crate) async fn read(
     ledger
         .reservation(id.number())
         .filter(|reservation| is_booking(reservation))
-        .map(|reservation| linearizable(booking(id.listing(), reservation, clock::now())))
+        .map(|reservation| linearizable(booking(id.listing(), reservation, node.clock.now())))
         .ok_or_else(|| Problem::new(Slug::NotFound, "no such booking"))
 }
 
@@ -156,7 +155,7 @@ pub(crate) async fn of_listing(
         .read(session.errand(&genesis))
         .await
         .map_err(unanswered)?;
-    let now = clock::now();
+    let now = node.clock.now();
     let after = page.cursor.map_or(0, |cursor| cursor.number());
     let mut bookings = ledger
         .reservations()

@@ -21,7 +21,6 @@ use super::keyed::repeatable;
 use super::outcome::rejected;
 use super::problem::{Problem, Slug};
 use super::session::{Session, SessionHeaders};
-use crate::clock;
 use crate::node::Node;
 
 /// `POST /v1/listings`: it looks at nothing, so that no session holds it up.
@@ -35,7 +34,7 @@ pub(crate) async fn create(
         .map_err(Problem::fields)?;
     known_zone(&draft)?;
     let home = home_region(&node.topology, &draft)?;
-    let id = ListingId::generate(clock::now(), rand::random(), home);
+    let id = ListingId::generate(node.clock.now(), rand::random(), home);
     let genesis = genesis(&node, &id, &draft)?;
     let written = node
         .replica

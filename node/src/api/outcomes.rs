@@ -137,7 +137,7 @@ impl Question<'_> {
     /// When a request that is on its way now is decided.
     fn decided_ms(&self) -> u64 {
         let deadline = self.node.config.booking_deadline();
-        clock::now().saturating_add(deadline).as_millis()
+        self.node.clock.now().saturating_add(deadline).as_millis()
     }
 }
 

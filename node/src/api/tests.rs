@@ -1,6 +1,7 @@
 //! The envelope around every handler, on a node of its own.
 
 mod caller;
+mod clock;
 mod conflicts;
 mod deletion;
 mod hours;

@@ -26,6 +26,7 @@ use super::driver::{Driver, DriverOptions};
 use super::errand::Errand;
 use super::in_flight::{Claim, InFlight};
 use super::wire::{Answered, Asked, Forwarded, Reply};
+use crate::clock::Clock;
 use crate::payments::PaymentProvider;
 use crate::request_id::RequestId;
 
@@ -50,8 +51,10 @@ pub(crate) struct BookingDesk {
 }
 
 /// How the desk works.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct DeskOptions {
+    /// What the desk reads the time from.
+    pub(crate) clock: Clock,
     /// How payments are driven.
     pub(crate) driver: DriverOptions,
     /// How long outcomes are kept for their keys, in milliseconds.
@@ -82,6 +85,11 @@ impl BookingDesk {
             in_flight: InFlight::default(),
             options,
         }
+    }
+
+    /// Wall time in milliseconds since 1970.
+    pub(super) fn now_ms(&self) -> u64 {
+        self.options.clock.now().as_millis()
     }
 
     pub(super) const fn groups(&self) -> &Groups {

@@ -24,7 +24,6 @@ use super::errand::Errand;
 use super::moment::Moment;
 use super::saga::{self, Done, Next};
 use super::{BookingDesk, DeskError};
-use crate::clock;
 use crate::payments::{Charge, PaymentError, PaymentProvider};
 use crate::request_id::RequestId;
 
@@ -132,7 +131,7 @@ impl BookingDesk {
         }
         let ledger = self.current(genesis).await?;
         self.drive_due(genesis, &ledger);
-        let again_ms = clock::now().as_millis() + DRIVE_AGAIN_MS;
+        let again_ms = self.now_ms() + DRIVE_AGAIN_MS;
         Ok(ledger.todo_ms().map(|todo_ms| todo_ms.max(again_ms)))
     }
 
@@ -150,7 +149,7 @@ impl BookingDesk {
 
     /// Drives every payment of a ledger that is due.
     pub(super) fn drive_due(&self, genesis: &Genesis, ledger: &Ledger) {
-        let now_ms = clock::now().as_millis();
+        let now_ms = self.now_ms();
         for open in ledger.open_payments().filter(|one| one.due_ms <= now_ms) {
             self.drive(genesis, &open, Urgency::InTurn);
         }
@@ -278,7 +277,7 @@ impl BookingDesk {
     /// The ledger as it stands, after what has lapsed is ended.
     async fn current(&self, genesis: &Genesis) -> Result<Arc<Ledger>, DeskError> {
         let ledger = self.look(genesis).await?;
-        if !ledger.lapses_by(clock::now().as_millis()) {
+        if !ledger.lapses_by(self.now_ms()) {
             return Ok(ledger);
         }
         let expire = Command::new(Op::Expire(Expire {}), None);

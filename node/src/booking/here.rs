@@ -10,7 +10,6 @@ use super::attempt::{Answer, Ask, Attempt, proposal_attempt, read_attempt};
 use super::attempts::Urgency;
 use super::errand::Errand;
 use super::saga;
-use crate::clock;
 
 impl BookingDesk {
     /// Asks the group on this node, and does what its ledger wants done.
@@ -43,7 +42,7 @@ impl BookingDesk {
 
     /// Drives what an entry has left to do, where it is not anybody's already.
     fn follow(&self, genesis: &Genesis, applied: &Applied) {
-        let now_ms = clock::now().as_millis();
+        let now_ms = self.now_ms();
         if applied
             .payment_due_ms
             .is_some_and(|due_ms| due_ms <= now_ms)

@@ -15,7 +15,6 @@ use super::attempt::{Ask, Attempt, DeskError};
 use super::desk::BookingDesk;
 use super::in_flight::{Claim, Claimant, Taken};
 use super::wire::{Answered, Asked, Forwarded, Groups, Reply};
-use crate::clock;
 
 /// How long a node may take to look into its index: a few reads, over the longest link.
 const LOOK_DEADLINE: Duration = Duration::from_secs(2);
@@ -80,7 +79,7 @@ impl BookingDesk {
         if uses.iter().any(|one| one.genesis.listing == *listing) {
             return Ok(false);
         }
-        let now_ms = clock::now().as_millis();
+        let now_ms = self.now_ms();
         for one in uses.iter().filter(|one| one.until_ms > now_ms) {
             let view = self.groups().local(&one.genesis.listing)?;
             if view.ledger.fate(&request.caller, &request.key) != Fate::Unknown {

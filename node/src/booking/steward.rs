@@ -10,7 +10,6 @@ use tokio_util::task::TaskTracker;
 
 use super::desk::BookingDesk;
 use super::rounds::Rounds;
-use crate::clock;
 
 /// Entries read at once.
 const PAGE: usize = 256;
@@ -37,7 +36,7 @@ async fn look_after(rounds: Rounds) {
 
 /// Once through everything that is due by now.
 async fn walk(rounds: &Rounds) {
-    let now_ms = clock::now().as_millis();
+    let now_ms = rounds.desk.now_ms();
     let mut cursor = None;
     loop {
         let page = match rounds.groups.due(now_ms, cursor.as_ref(), PAGE) {

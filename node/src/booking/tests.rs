@@ -55,6 +55,7 @@ impl Counter {
             solo.node.mesh.clone(),
             payments,
             DeskOptions {
+                clock: solo.node.clock.clone(),
                 driver: DriverOptions {
                     call_deadline: CALL_DEADLINE,
                     calls_max: 4,

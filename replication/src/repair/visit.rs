@@ -22,7 +22,6 @@ use crate::error::{LogLost, ReadError};
 use crate::keys::{self, HEADS};
 use crate::replica::Replica;
 use crate::returning::Stage;
-use crate::sequencer::now;
 
 /// Time for one question: a peer may have to read a million digests first.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
@@ -172,7 +171,8 @@ impl<'a> Visit<'a> {
     /// so soon.
     async fn settle(&self) {
         let progress = &self.replica.inner().progress;
-        let (found_at, mut version) = (now(), progress.version());
+        let found_at = self.replica.inner().sequencer.now();
+        let mut version = progress.version();
         let has_caught_up = || {
             progress.others().iter().all(|other| {
                 let mark = progress.watermark_of(other.node);
@@ -227,7 +227,8 @@ impl<'a> Visit<'a> {
             self.replica.inner().sequencer.observe(*hlc)?;
         }
         let mut made_at = documents.iter().filter_map(FetchedDocument::last_made_at);
-        if made_at.any(|made_at| now().saturating_since(made_at) < LATELY) {
+        let now = self.replica.inner().sequencer.now();
+        if made_at.any(|made_at| now.saturating_since(made_at) < LATELY) {
             self.settle().await;
         }
         let pace = Duration::from_secs(documents.len() as u64)

@@ -12,8 +12,8 @@ use rand::{RngExt, SeedableRng};
 use self::ledger::{Listing, Stand};
 use super::{empty_run, night, unknown};
 use crate::record::{
-    Call, Completion, Final, FinalDocument, FinalDue, FinalPayment, Invocation, Operation, Outcome,
-    Run,
+    Call, Completion, Final, FinalDocument, FinalDue, FinalPayment, Invocation, NodeClocks,
+    Operation, Outcome, Run, Sample,
 };
 
 /// A hold lasts this long at least, in microseconds.
@@ -335,6 +335,18 @@ impl World {
             }
         }
         self.run.finals.push(Final::Converged { after_ms: Some(5) });
+        self.run.samples.push(Sample {
+            at_us: 1,
+            node: 1,
+            region: "eu-west".to_owned(),
+            up: true,
+            lag_ms: None,
+            leads: None,
+            clocks: Some(NodeClocks {
+                wall_us: 1,
+                hybrid_us: 1,
+            }),
+        });
         self.rename();
     }
 

@@ -299,6 +299,7 @@ fn samples(chance: &mut StdRng, seconds: u64) -> Vec<Sample> {
                     up,
                     lag_ms: up.then_some(lag_ms),
                     leads: up.then_some(leads),
+                    clocks: None,
                 });
             }
         }
