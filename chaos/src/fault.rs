@@ -233,7 +233,7 @@ pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
             Fault::Overload(fault) => fault.target.check(plan)?,
             Fault::ClockJump(fault) => fault.target.check(plan)?,
             Fault::ClockDrift(fault) => fault.target.check(plan)?,
-            Fault::LeaderTransfer(_) => return Err(leader_transfer::refused()),
+            Fault::LeaderTransfer(_) => {}
         }
     }
     Ok(())
@@ -303,7 +303,7 @@ pub async fn begin(
         Fault::Overload(fault) => fault.begin(scene, random).await,
         Fault::ClockJump(fault) => fault.begin(scene, random).await,
         Fault::ClockDrift(fault) => fault.begin(scene, random).await,
-        Fault::LeaderTransfer(_) => Err(leader_transfer::refused()),
+        Fault::LeaderTransfer(fault) => fault.begin(scene, random).await,
     }
 }
 

@@ -45,6 +45,7 @@ shipped!(
     "mtu-black-hole",
     "power-cut-everywhere",
     "region-loss",
+    "restless-leaders",
     "rolling-restart-under-load",
     "slow-link",
     "slow-node",

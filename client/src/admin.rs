@@ -168,6 +168,16 @@ impl AdminClient {
         self.get(&format!("/admin/v1/groups/{listing}")).await
     }
 
+    /// `POST /admin/v1/groups/{id}/transfer`: has this node, if it leads a listing's group,
+    /// hand over to another voter. Answers who leads in which term. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`]; `led-elsewhere` names the leader.
+    pub async fn transfer(&self, listing: &str, to: u64) -> Result<Value, CallError> {
+        let path = format!("/admin/v1/groups/{listing}/transfer");
+        self.post(&path, &json!({"to": to})).await
+    }
+
     /// `GET /admin/v1/drains`
     ///
     /// # Errors

@@ -73,7 +73,7 @@ pub use events::{FEED_PAGE_MAX, FeedError, FeedPage, FeedPosition, FeedRecord, T
 pub use group::GroupDescription;
 pub use groups::{Groups, Source};
 pub use key_uses::KeyUse;
-pub use moves::{Move, MoveError, Moving};
+pub use moves::{Move, MoveError, Moving, TransferError};
 pub use options::{GroupOptions, Past, WallClock};
 pub use propose::LedgerView;
 pub use stats::GroupStats;

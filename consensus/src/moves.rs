@@ -16,6 +16,7 @@
 mod leading;
 mod leaving;
 mod step;
+mod transfer;
 mod wire;
 
 use std::sync::atomic::Ordering;
@@ -25,12 +26,14 @@ use meridian_regions::{Genesis, NodeId};
 use prost::Message;
 use tokio::time::Instant;
 
+pub use transfer::TransferError;
 pub(crate) use wire::{MoveAnswer, MoveCall};
 
 use crate::applied_state::AppliedState;
 use crate::electorate::Elsewhere;
 use crate::envelope::{Answer, Call, Reply, Request};
 use crate::error::WakeError;
+use crate::group::Group;
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::types::StoredMembershipOf;
 use crate::{Electorate, Groups};
@@ -278,12 +281,17 @@ impl Groups {
             }
         }
         let taken = group.step(order, until).await;
+        self.wake_afresh_if_stuck(&group);
+        taken
+    }
+
+    /// Puts a group to sleep that has handed over to one who did not take it.
+    fn wake_afresh_if_stuck(&self, group: &Group) {
         if group.is_stuck.load(Ordering::Relaxed)
-            && let Ok(closing) = self.places().close(&genesis.listing)
+            && let Ok(closing) = self.places().close(&group.genesis.listing)
         {
             self.put_to_sleep(closing);
         }
-        taken
     }
 
     async fn ask_step(

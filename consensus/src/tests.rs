@@ -41,6 +41,7 @@ mod saved;
 pub(crate) mod sim;
 mod sleeping;
 mod switchboard;
+mod transfer;
 
 const DEADLINE: Duration = Duration::from_secs(20);
 /// Longer than any test: nothing goes to sleep of itself.

@@ -12,6 +12,7 @@ mod rebalances;
 mod repairs;
 mod sagas;
 mod status;
+mod transfers;
 mod wishes;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/metrics", get(health::metrics))
         .route("/admin/v1/status", get(status::status))
         .route("/admin/v1/groups/{id}", get(status::group))
+        .route("/admin/v1/groups/{id}/transfer", post(transfers::transfer))
         .route("/admin/v1/replication", get(status::replication))
         .route("/admin/v1/replication/digests", get(status::digests))
         .route(

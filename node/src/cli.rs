@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use meridian_client::{BuildError, Client, ClientBuilder};
-use meridian_regions::{ClusterName, NodeId, RegionId};
+use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
 
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     /// Move listings' bookings to the nodes that new listings would be given, and wait until
     /// all are there: after a node was added.
     Rebalance(RebalanceArgs),
+    /// Have the leader of a listing's bookings hand over to another of its voters.
+    Transfer(TransferArgs),
     /// Compare a node's listings with those of every other node, fetch what it lacks, and
     /// wait until that is done.
     Repair(RepairArgs),
@@ -340,6 +342,22 @@ pub(crate) struct RepairArgs {
     #[arg(long)]
     pub(crate) no_wait: bool,
     /// Operator API of the node that does it.
+    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
+    pub(crate) admin: String,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Leaders that are not in the listing's home region go back there by themselves once a voter there is steady."
+)]
+pub(crate) struct TransferArgs {
+    /// The listing.
+    #[arg(value_name = "LISTING")]
+    pub(crate) listing: ListingId,
+    /// Number of the voter that is to lead.
+    #[arg(long, value_name = "NODE")]
+    pub(crate) to: NodeId,
+    /// Operator API of the node that leads now.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
 }

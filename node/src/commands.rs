@@ -11,6 +11,7 @@ mod repair;
 mod sandbox_payments;
 mod start;
 mod status;
+mod transfer;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -70,6 +71,9 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Drain(arguments) => block_on(moves::drain(arguments, out))?.map(|()| Done::Well),
         Command::Rebalance(arguments) => {
             block_on(moves::rebalance(arguments, out))?.map(|()| Done::Well)
+        }
+        Command::Transfer(arguments) => {
+            block_on(transfer::run(arguments, out))?.map(|()| Done::Well)
         }
         Command::Repair(arguments) => block_on(repair::run(arguments, out))?.map(|()| Done::Well),
         Command::Rejoin(arguments) => rejoin::run(&arguments, out).map(|()| Done::Well),

@@ -48,9 +48,13 @@ pub(super) async fn give_up(wish: &impl Wish, scene: &Scene) -> Result<(), Fault
 
 /// What a node was told, or why it was not.
 pub(super) fn said<T>(what: &str, answer: Result<T, CallError>) -> Result<(), FaultError> {
-    let failed = |cause| FaultError::Call {
+    answer.map(drop).map_err(|cause| failed(what, cause))
+}
+
+/// What was asked for, and why it was not done.
+pub(super) fn failed(what: &str, cause: CallError) -> FaultError {
+    FaultError::Call {
         what: what.to_owned(),
         cause,
-    };
-    answer.map(drop).map_err(failed)
+    }
 }

@@ -155,7 +155,11 @@ impl Group {
     /// Offers the leadership to a living voter of the membership that is next, in which
     /// this node does not vote: the last step is for one who stays. Takes no commands
     /// meanwhile, so that somebody has everything.
-    async fn offer_to(&self, then: &MembershipOf, until: Instant) -> Result<Moving, MoveError> {
+    pub(super) async fn offer_to(
+        &self,
+        then: &MembershipOf,
+        until: Instant,
+    ) -> Result<Moving, MoveError> {
         self.hands_over.store(true, Ordering::Relaxed);
         let offered = self.offer(then, until).await;
         self.hands_over.store(false, Ordering::Relaxed);

@@ -58,7 +58,8 @@ pub(super) fn next(
     }
 }
 
-fn alone(voters: &Voters) -> MembershipOf {
+/// These voters and nobody else.
+pub(super) fn alone(voters: &Voters) -> MembershipOf {
     MembershipOf::new_with_defaults(vec![voters.clone()], [])
 }
 

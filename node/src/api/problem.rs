@@ -32,6 +32,8 @@ pub(crate) enum Slug {
     HasBookings,
     EventsGone,
     CursorElsewhere,
+    LedElsewhere,
+    NotHandedOver,
     PaymentDeclined,
     SessionBehind,
     NoQuorum,
@@ -102,6 +104,8 @@ impl Slug {
             ),
             Self::HasBookings => ("has-bookings", S::CONFLICT, "A future booking stands"),
             Self::EventsGone => ("events-gone", S::GONE, "Events are not kept any more"),
+            Self::LedElsewhere => ("led-elsewhere", ELSEWHERE, "Another node leads"),
+            Self::NotHandedOver => ("not-handed-over", S::CONFLICT, "The leader leads on"),
             Self::CursorElsewhere => ("cursor-elsewhere", ELSEWHERE, "Told in another region"),
             Self::PaymentDeclined => ("payment-declined", S::PAYMENT_REQUIRED, "Payment declined"),
             Self::SessionBehind => (
