@@ -33,6 +33,7 @@ shipped!(
     "bridge",
     "calm",
     "clock-ahead",
+    "clock-far-ahead",
     "crash-during-partition",
     "crash-loop",
     "disk-full",

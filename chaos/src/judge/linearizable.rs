@@ -159,11 +159,8 @@ fn guessing(story: &Story, part: &[StepId], states: usize) -> Found {
     found
 }
 
-/// How long a hold lasts at least: no time at all where clocks were tampered with.
-fn hold_us(run: &Run) -> u64 {
-    if run.faults.iter().any(|one| one.fault.contains("clock")) {
-        return 0;
-    }
+/// How long a hold lasts at least, whatever clocks show.
+const fn hold_us(run: &Run) -> u64 {
     run.header.bounds.hold_ms.saturating_mul(1_000)
 }
 

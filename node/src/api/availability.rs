@@ -54,20 +54,28 @@ pub(crate) async fn read(
     let votes = node.groups.voters(&genesis).contains(&node.identity.node);
     let local = votes && !asked.fresh && session.level() == Consistency::Eventual;
     let now_ms = node.clock.now().as_millis();
-    let (ledger, achieved, as_of_ms): (Arc<Ledger>, Achieved, u64) = if local {
+    let (ledger, achieved, as_of_ms, lapsed_by_ms): (Arc<Ledger>, _, _, _) = if local {
         let view = node.groups.local(&id);
         let ledger = view
             .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
             .ledger;
         // Before anything has happened there is no time in the ledger.
         let told = (ledger.revision() > 0).then(|| ledger.time_ms());
-        (ledger, Achieved::EVENTUAL, told.unwrap_or(now_ms))
+        let as_of_ms = told.unwrap_or(now_ms);
+        (ledger, Achieved::EVENTUAL, as_of_ms, now_ms)
     } else {
         let ledger = node.bookings.read(session.errand(&genesis)).await;
-        (ledger.map_err(unanswered)?, Achieved::LINEARIZABLE, now_ms)
+        let ledger = ledger.map_err(unanswered)?;
+        // What has lapsed was ended by an entry, whatever this node's clock shows.
+        let lapsed_by_ms = ledger.time_ms();
+        (ledger, Achieved::LINEARIZABLE, now_ms, lapsed_by_ms)
     };
     let calendar = calendar.by(ledger.hours());
-    let free = ledger.availability(&span(&calendar, &asked)?, listing.view().units, now_ms);
+    let free = ledger.availability(
+        &span(&calendar, &asked)?,
+        listing.view().units,
+        lapsed_by_ms,
+    );
     let mut body = json!({
         "listing_id": id,
         "as_of": clock::rfc3339(as_of_ms),

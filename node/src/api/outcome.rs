@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{
     Applied, Outcome, Price, Rejection, Replay, Reservation, ReservationState,
 };
-use meridian_regions::{BlockId, BookingId, HoldId, ListingId, UnixNanos};
+use meridian_regions::{BlockId, BookingId, HoldId, ListingId};
 use serde_json::{Value, json};
 
 use super::consistency::Achieved;
@@ -254,8 +254,8 @@ pub(crate) fn rejected(rejection: Rejection) -> Problem {
 
 /// A reservation as `GET /v1/bookings/{id}` shows it: what is due by `now` shows as
 /// expired, as its nights show as free. The step follows with the ledger's next entry.
-pub(crate) fn booking(listing: &ListingId, reservation: &Reservation, now: UnixNanos) -> Value {
-    let state = reservation.state_at(now.as_millis());
+pub(crate) fn booking(listing: &ListingId, reservation: &Reservation, time_ms: u64) -> Value {
+    let state = reservation.state_at(time_ms);
     let steps: Vec<Value> = reservation
         .steps
         .iter()
@@ -341,8 +341,8 @@ mod tests {
         });
         let listing = ListingId::generate(at, 1, "eu-west".parse().expect("a region"));
         let one = ledger.reservation(1).expect("held");
-        let later = UnixNanos::from_millis(at.as_millis() + 60_000);
-        assert_eq!(booking(&listing, one, at)["state"], "held");
-        assert_eq!(booking(&listing, one, later)["state"], "expired");
+        let later_ms = at.as_millis() + 60_000;
+        assert_eq!(booking(&listing, one, at.as_millis())["state"], "held");
+        assert_eq!(booking(&listing, one, later_ms)["state"], "expired");
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_consensus::{Groups, Source};
-use meridian_consensus_core::{Applied, Command, Ledger};
+use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op};
 use meridian_regions::{Genesis, NodeId};
 use meridian_transport::{CallError, Channel, Mesh};
 use prost::Message;
@@ -90,6 +90,13 @@ impl BookingDesk {
     /// Wall time in milliseconds since 1970.
     pub(super) fn now_ms(&self) -> u64 {
         self.options.clock.now().as_millis()
+    }
+
+    /// Ends what has lapsed.
+    pub(super) fn expire(&self) -> Command {
+        let mut expire = Command::new(Op::Expire(Expire {}), None);
+        expire.key_kept_ms = self.options.key_kept_ms;
+        expire
     }
 
     pub(super) const fn groups(&self) -> &Groups {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian_consensus::{ReadError, Source};
-use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op, OpenPayment, PaymentStep};
+use meridian_consensus_core::{Applied, Command, Ledger, OpenPayment, PaymentStep};
 use meridian_regions::{BookingId, Genesis, ListingId};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout};
@@ -280,8 +280,7 @@ impl BookingDesk {
         if !ledger.lapses_by(self.now_ms()) {
             return Ok(ledger);
         }
-        let expire = Command::new(Op::Expire(Expire {}), None);
-        self.enter(genesis, expire).await?;
+        self.enter(genesis, self.expire()).await?;
         self.look(genesis).await
     }
 

@@ -1,7 +1,9 @@
 //! What is asked of the group on this node, and what follows from the answer.
 
+use std::sync::Arc;
+
 use meridian_consensus::ProposeError;
-use meridian_consensus_core::{Applied, Command, Outcome};
+use meridian_consensus_core::{Applied, Command, Ledger, Outcome};
 use meridian_regions::Genesis;
 use tokio::time::{Instant, timeout_at};
 
@@ -34,9 +36,26 @@ impl BookingDesk {
             Ask::Read => {
                 let view = groups.read(genesis, left).await;
                 let ledger = view.map_err(read_attempt)?.ledger;
+                let ledger = self.without_lapsed(errand, ledger).await;
                 self.drive_due(genesis, &ledger);
                 Ok(Answer::Ledger(ledger))
             }
+        }
+    }
+
+    /// A ledger of this node that was just read, after what has lapsed is ended. An entry
+    /// ends it, by the time that a quorum agrees on: a clock that is ahead shows no hold as
+    /// lapsed before others may have its nights. If it cannot be ended now, it stands.
+    async fn without_lapsed(&self, errand: Errand<'_>, ledger: Arc<Ledger>) -> Arc<Ledger> {
+        if !ledger.lapses_by(self.now_ms()) {
+            return ledger;
+        }
+        let groups = self.groups().on_behalf_of(errand.source);
+        let left = errand.deadline.saturating_duration_since(Instant::now());
+        let ended = groups.propose(errand.genesis, self.expire(), left).await;
+        match ended.map(|_applied| groups.local(&errand.genesis.listing)) {
+            Ok(Ok(view)) => view.ledger,
+            Ok(Err(_)) | Err(_) => ledger,
         }
     }
 
