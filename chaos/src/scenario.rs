@@ -32,6 +32,7 @@ shipped!(
     "black-friday",
     "bridge",
     "calm",
+    "carrier-loss",
     "clock-ahead",
     "clock-far-ahead",
     "crash-during-partition",
