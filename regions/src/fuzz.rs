@@ -5,26 +5,11 @@ use std::str::FromStr;
 
 use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads, reads_exactly, text};
 
+use crate::topology::tests::GOOD;
 use crate::{
     BlockId, BookingId, ClusterName, EventId, Genesis, HoldId, ListingId, NodeId, RegionId,
     Survival, Topology, UnixNanos, ZoneId,
 };
-
-const TOPOLOGY: &str = r#"
-cluster = "demo"
-epoch = 1
-[[regions]]
-id = "us-east"
-latitude = 38.9
-longitude = -77.4
-[[nodes]]
-id = 1
-region = "us-east"
-zone = "us-east-a"
-peer = "127.0.0.1:7401"
-api = "http://127.0.0.1:7400"
-admin = "http://127.0.0.1:7402"
-"#;
 
 fn listing() -> ListingId {
     let home = "eu-west".parse().expect("a region");
@@ -107,6 +92,6 @@ fn topology() {
         }
         Err(cause) => cause.to_string().chars().take(40).collect(),
     });
-    let examples = [TOPOLOGY.as_bytes().to_vec()];
+    let examples = [GOOD.as_bytes().to_vec()];
     fuzz_within(allowance, "topology", &examples, target);
 }

@@ -296,4 +296,4 @@ fn distance_km(region: &Region, latitude: f64, longitude: f64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

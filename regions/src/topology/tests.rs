@@ -3,7 +3,7 @@
 use super::{Topology, TopologyError};
 use crate::NodeId;
 
-const GOOD: &str = r#"
+pub(crate) const GOOD: &str = r#"
 cluster = "demo"
 epoch = 1
 [[regions]]

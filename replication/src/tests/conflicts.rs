@@ -1,7 +1,7 @@
 //! Conflicts among replicas with databases: what is served of them, and what repairs keep.
 
 use meridian_regions::ListingId;
-use meridian_replication_core::{Again, Choice, Conflict, ConflictingValue, ListingPatch};
+use meridian_replication_core::{Again, Choice, Conflict, ConflictingValue, Keeps, ListingPatch};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -71,6 +71,17 @@ async fn two_prices(left: &Replica, right: &Replica) -> ListingId {
     id
 }
 
+/// Deleted on one side, edited on the other, and neither knows of the other yet; with what
+/// the deletion had seen of earlier decisions.
+async fn deleted_and_edited(left: &Replica, right: &Replica) -> (ListingId, Keeps) {
+    let id = create(left, 1).await;
+    exchange(left, right).await;
+    let known = left.keeps(&id).expect("readable");
+    left.delete(&id, &known).await.expect("durable");
+    patch(right, &id, json!({"title": "Still here"})).await;
+    (id, known)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn choice_is_what_is_served_next_under_another_entity_tag() {
     let (_folders, left, right) = pair();
@@ -105,11 +116,7 @@ async fn choice_is_what_is_served_next_under_another_entity_tag() {
 #[tokio::test(flavor = "multi_thread")]
 async fn listing_that_was_gone_is_served_again_once_an_edit_disputes_its_deletion() {
     let (_folders, left, right) = pair();
-    let id = create(&left, 1).await;
-    exchange(&left, &right).await;
-    let known = left.keeps(&id).expect("readable");
-    left.delete(&id, &known).await.expect("durable");
-    patch(&right, &id, json!({"title": "Still here"})).await;
+    let (id, _) = deleted_and_edited(&left, &right).await;
     assert!(read(&left, &id).await.deleted());
     exchange(&left, &right).await;
     for replica in [&left, &right] {
@@ -165,11 +172,7 @@ async fn conflict_and_its_choice_come_whole_by_a_repair_and_outlive_a_restart() 
 #[tokio::test(flavor = "multi_thread")]
 async fn deletion_in_dispute_and_its_end_come_by_repairs() {
     let (_folders, left, right) = pair();
-    let id = create(&left, 1).await;
-    exchange(&left, &right).await;
-    let known = left.keeps(&id).expect("readable");
-    left.delete(&id, &known).await.expect("durable");
-    patch(&right, &id, json!({"title": "Still here"})).await;
+    let (id, known) = deleted_and_edited(&left, &right).await;
     repair_both(&left, &right, &id).await;
     assert_eq!(conflicts(&left, &id).await[0].field, "/deleted");
     let stays = choice(&left, &id, |value| value.value == json!(false)).await;
