@@ -29,6 +29,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-storage",
         ],
     ),
+    (
+        "meridian-search",
+        &["meridian-regions", "meridian-replication-core"],
+    ),
     ("meridian-client", &[]),
     ("meridian-chaos", &["meridian-client"]),
     (
@@ -42,6 +46,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-regions",
             "meridian-replication",
             "meridian-replication-core",
+            "meridian-search",
             "meridian-storage",
             "meridian-transport",
         ],
@@ -77,6 +82,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper-rustls", &["meridian-node"]),
     ("axum", &["meridian-node"]),
     ("maxminddb", &["meridian-node"]),
+    ("tantivy", &["meridian-search"]),
+    ("h3o", &["meridian-search"]),
 ];
 
 /// Crates that take time and randomness as arguments and never await.

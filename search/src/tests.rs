@@ -1,0 +1,5 @@
+//! The index beside a list of the same listings, gone through one by one.
+
+mod reference;
+mod searching;
+mod storing;
