@@ -25,6 +25,7 @@ mod outcome;
 mod outcomes;
 pub(crate) mod problem;
 mod regions;
+mod search;
 mod sender;
 mod session;
 #[cfg(test)]
@@ -50,7 +51,7 @@ use crate::node::Node;
 pub(crate) fn router(node: Arc<Node>) -> Router {
     let body_bytes_max = node.config.limits.body_bytes.get();
     let routes = Router::new()
-        .route("/v1/listings", post(listings::create))
+        .route("/v1/listings", get(search::search).post(listings::create))
         .route(
             "/v1/listings/{id}",
             get(listings::read)

@@ -14,6 +14,7 @@ mod fuzz;
 mod geoip;
 mod layers;
 mod payments;
+mod search;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -29,6 +30,7 @@ pub use events::EventsSection;
 pub use geoip::GeoIpSection;
 pub use layers::{ConfigError, Layers};
 pub use payments::{PaymentsProvider, PaymentsSection};
+pub use search::SearchSection;
 
 /// Everything a node is told. Each section documents its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -58,6 +60,9 @@ pub struct Config {
     /// Where clients are.
     #[serde(default)]
     pub geoip: GeoIpSection,
+    /// How listings are found.
+    #[serde(default)]
+    pub search: SearchSection,
     /// Memory of the databases.
     #[serde(default)]
     pub storage: StorageSection,
@@ -325,6 +330,7 @@ impl Config {
             events: EventsSection::default(),
             payments: PaymentsSection::default(),
             geoip: GeoIpSection::default(),
+            search: SearchSection::default(),
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),

@@ -26,6 +26,7 @@ mod moves;
 mod node;
 mod payments;
 mod request_id;
+mod search;
 mod settling;
 #[cfg(test)]
 mod solo;
@@ -38,7 +39,7 @@ pub use cli::Cli;
 pub use config::{
     BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, EventsSection,
     GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat, LogSection,
-    NodeSection, PaymentsProvider, PaymentsSection, StorageSection, TlsSection,
+    NodeSection, PaymentsProvider, PaymentsSection, SearchSection, StorageSection, TlsSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

@@ -6,6 +6,7 @@
 mod links;
 mod reads;
 mod repairs;
+mod search;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::node::Node;
 use links::Links;
 use reads::ReadMetrics;
 use repairs::RepairMetrics;
+use search::SearchMetrics;
 
 const REQUESTS: &str = "meridian_http_requests_total";
 const REQUEST_SECONDS: &str = "meridian_http_request_duration_seconds";
@@ -63,6 +65,7 @@ pub(crate) struct Metrics {
     sagas: IntGaugeVec,
     reads: ReadMetrics,
     repairs: RepairMetrics,
+    search: SearchMetrics,
 }
 
 fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
@@ -132,6 +135,7 @@ impl Metrics {
         Ok(Self {
             reads: ReadMetrics::register(&registry)?,
             repairs: RepairMetrics::register(&registry)?,
+            search: SearchMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -192,6 +196,8 @@ impl Metrics {
         let watchers = watchers_max.saturating_sub(node.watchers.available_permits());
         self.reads.sample(&stats.reads, watchers);
         self.repairs.sample(&node.replica);
+        self.search
+            .sample(&node.search, node.clock.now().as_millis());
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);

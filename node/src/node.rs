@@ -19,6 +19,7 @@ use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
 use crate::metrics::Metrics;
 use crate::moves::Mover;
+use crate::search::SearchDesk;
 
 /// What every request handler sees. Handles only: no request keeps a node alive.
 pub(crate) struct Node {
@@ -36,6 +37,8 @@ pub(crate) struct Node {
     /// The booking plane of the whole cluster.
     pub(crate) bookings: BookingDesk,
     pub(crate) imports: ImportDesk,
+    /// Which listings fit.
+    pub(crate) search: SearchDesk,
     /// What has happened to bookings, in this region.
     pub(crate) events: EventsDesk,
     /// What this node moves.

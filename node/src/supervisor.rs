@@ -36,6 +36,7 @@ use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::moves::Mover;
 use crate::node::Node;
+use crate::search::SearchDesk;
 use crate::{admin, api, geoip, payments, settling};
 
 /// Databases, in the data folder.
@@ -250,17 +251,8 @@ pub(crate) fn assemble(
     let groups = Groups::open(options, transport, tracker, background)
         .context("cannot open the bookings' database")?;
     folder.settle()?;
-    let bookings = BookingDesk::new(
-        identity.node,
-        groups.clone(),
-        mesh.clone(),
-        payments::open(&config.payments)?,
-        desk_options(&config, clock.clone()),
-        Tasks {
-            tracker: tracker.clone(),
-            stopping: background.clone(),
-        },
-    );
+    let booked = (groups.clone(), mesh.clone(), clock.clone());
+    let bookings = open_desk(&config, booked, tracker, background)?;
     let imports = ImportDesk::new(
         identity.node,
         identity.region.clone(),
@@ -276,6 +268,8 @@ pub(crate) fn assemble(
         imports: imports.clone(),
         events: events.clone(),
     });
+    let searched = (replica.clone(), clock.clone());
+    let search = SearchDesk::start(&config, searched, tracker, background);
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
     settling::start(&bookings, &groups, tracker, background);
@@ -297,6 +291,7 @@ pub(crate) fn assemble(
         groups,
         bookings,
         imports,
+        search,
         events,
         mover,
         mesh,
@@ -392,6 +387,24 @@ fn group_options(config: &Config, clock: &Clock, returns: Option<String>) -> Gro
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)
     }
+}
+
+fn open_desk(
+    config: &Config,
+    (groups, mesh, clock): (Groups, Mesh, Clock),
+    tracker: &TaskTracker,
+    background: &CancellationToken,
+) -> anyhow::Result<BookingDesk> {
+    let tasks = Tasks {
+        tracker: tracker.clone(),
+        stopping: background.clone(),
+    };
+    let payments = payments::open(&config.payments)?;
+    let options = desk_options(config, clock);
+    let node = config.node.id;
+    Ok(BookingDesk::new(
+        node, groups, mesh, payments, options, tasks,
+    ))
 }
 
 fn desk_options(config: &Config, clock: Clock) -> DeskOptions {

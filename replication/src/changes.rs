@@ -10,7 +10,36 @@ pub(crate) const BACKLOG_MAX: usize = 4_096;
 #[derive(Debug)]
 pub struct Changes(pub(crate) broadcast::Receiver<ListingId>);
 
+/// What a watcher of all listings is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// This one has changed.
+    Of(ListingId),
+    /// The watcher has fallen behind: any may have changed.
+    Missed,
+}
+
 impl Changes {
+    /// Waits for the next change of any listing. `None` when the replica has gone.
+    pub async fn next(&mut self) -> Option<Change> {
+        match self.0.recv().await {
+            Ok(changed) => Some(Change::Of(changed)),
+            Err(broadcast::error::RecvError::Lagged(_)) => Some(Change::Missed),
+            Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+
+    /// The next change that has been announced already.
+    pub fn announced(&mut self) -> Option<Change> {
+        match self.0.try_recv() {
+            Ok(changed) => Some(Change::Of(changed)),
+            Err(broadcast::error::TryRecvError::Lagged(_)) => Some(Change::Missed),
+            Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed) => {
+                None
+            }
+        }
+    }
+
     /// Waits until `listing` has changed, or may have: a watcher that has fallen
     /// behind looks once too often rather than once too seldom. `None` when the
     /// replica has gone.

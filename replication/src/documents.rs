@@ -264,6 +264,20 @@ pub(crate) fn open<'a>(
     Ok(stripe.hot.get_mut(id))
 }
 
+/// Shows the document of a listing without keeping it open. `None` if nothing is known of
+/// the listing. Under the stripe's lock, what is not open is as it is on disk.
+pub(crate) fn peek<T>(
+    stripe: &Stripe,
+    store: &Store,
+    id: &ListingId,
+    show: impl FnOnce(&ListingDocument) -> Option<T>,
+) -> Result<Option<T>, ReadError> {
+    if let Some(hot) = stripe.hot.peek(id).filter(|hot| hot.is_sound()) {
+        return Ok(show(&hot.document));
+    }
+    Ok(load(store, id)?.and_then(|hot| show(&hot.document)))
+}
+
 fn load(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
     // Written with everything that is stored of a listing, and found faster than that
     // nothing is.

@@ -52,12 +52,12 @@ mod tests;
 mod wall_clock;
 mod write;
 
-pub use changes::Changes;
+pub use changes::{Change, Changes};
 pub use digests::{ListingDigest, ShardDigest};
 pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};
 pub use options::{Member, ReplicaOptions};
 pub use progress::OriginLag;
-pub use read::ReadListing;
+pub use read::{ReadListing, Survey};
 pub use rendered::ReadStats;
 pub use repair::{
     AskedBy, RepairRound, RepairScope, RepairTotals, RepairsFull, RoundProgress, RoundState,

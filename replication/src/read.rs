@@ -7,7 +7,7 @@ use meridian_regions::{Genesis, ListingId};
 use meridian_replication_core::{Conflict, Lifecycle, ListingDocument, ListingView};
 use meridian_storage::{Batch, Durability};
 
-use crate::documents::open;
+use crate::documents::{open, peek};
 use crate::error::ReadError;
 use crate::keys::GENESIS;
 use crate::rendered::{Found, Look};
@@ -61,7 +61,41 @@ impl ReadListing {
     }
 }
 
+/// A listing as it is shown to whoever keeps an index of all.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Survey {
+    /// Its fields.
+    pub view: ListingView,
+    /// The digest of its heads, as [`Replica::shard_digests`] tells it.
+    pub digest: [u8; 32],
+}
+
 impl Replica {
+    /// The listing as it stands here, deleted ones included, for whoever goes through many:
+    /// neither it nor its document is kept in memory. It may be ahead of the disk. `None`
+    /// as in [`Replica::read`].
+    ///
+    /// # Errors
+    /// [`ReadError`] if the disk fails or lies.
+    pub fn survey(&self, id: &ListingId) -> Result<Option<Survey>, ReadError> {
+        let stripe = self.inner().documents.stripe(id.shard());
+        peek(&stripe, &self.inner().store, id, |document| {
+            (document.lifecycle() != Lifecycle::Uncreated).then(|| Survey {
+                view: document.view(),
+                digest: document.heads().digest(),
+            })
+        })
+    }
+
+    /// Waits until every change that somebody may have been told of has been announced to
+    /// [`Changes`](crate::Changes).
+    ///
+    /// # Errors
+    /// [`meridian_storage::StorageError`] if the database has failed.
+    pub async fn settled(&self) -> Result<(), meridian_storage::StorageError> {
+        self.barrier(Durability::Buffered).await
+    }
+
     /// The listing as it stands here, deleted ones included. `None` if it is not
     /// known here, or the change that creates it has not arrived.
     ///

@@ -97,6 +97,11 @@ impl Achieved {
         staleness: Some(Duration::ZERO),
     };
 
+    /// A search whose index was so far behind.
+    pub(crate) const fn of_search(level: Consistency, staleness: Option<Duration>) -> Self {
+        Self { level, staleness }
+    }
+
     /// Waits, within bounds, until this region is as fresh as the request asks. What
     /// its token has seen is here already.
     pub(crate) async fn prepare(node: &Node, session: &Session) -> Self {

@@ -26,7 +26,7 @@ use crate::node::Node;
 use crate::request_id::RequestId;
 
 /// When to come back after `session-behind`.
-const BEHIND_RETRY: Duration = Duration::from_secs(1);
+pub(super) const BEHIND_RETRY: Duration = Duration::from_secs(1);
 
 /// The two headers, read and not yet honoured: for requests that look at nothing.
 pub(crate) struct SessionHeaders {

@@ -8,6 +8,7 @@ mod hours;
 mod keys;
 mod quotes;
 mod reading;
+mod searching;
 mod watching;
 
 use std::sync::Arc;

@@ -1,0 +1,32 @@
+//! How listings are found.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// The index by which listings are found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SearchSection {
+    /// How long a change may wait until searches find it, in milliseconds. One that a
+    /// session has seen waits for nobody: its searches bring the index up to date first.
+    pub commit_ms: NonZeroU64,
+    /// Searches worked on at once; others wait, for a second at most.
+    pub concurrent_max: NonZeroUsize,
+}
+
+impl SearchSection {
+    pub(crate) const fn commit(&self) -> Duration {
+        Duration::from_millis(self.commit_ms.get())
+    }
+}
+
+impl Default for SearchSection {
+    fn default() -> Self {
+        Self {
+            commit_ms: NonZeroU64::new(500).expect("not zero"),
+            concurrent_max: NonZeroUsize::new(4).expect("not zero"),
+        }
+    }
+}

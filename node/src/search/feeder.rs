@@ -1,0 +1,183 @@
+//! The task that keeps the index up to date: round by round, every so often and whenever a
+//! search asks for it.
+//!
+//! A round begins with what every node is known to have written by then, takes every
+//! listing that has been announced since, and commits. What comes in meanwhile is noted for
+//! the next one.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::PoisonError;
+use std::time::Duration;
+
+use meridian_regions::{ListingId, UnixNanos};
+use meridian_replication::{Change, Changes, Replica};
+use meridian_search::{Indexer, SearchIndex};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use super::work::{Done, Work, WorkError};
+use super::{Ask, Indexed, Opened};
+use crate::clock::Clock;
+
+/// Listings that are noted one by one; when there are more, all are compared.
+const NOTED_MAX: usize = 65_536;
+/// How long an index that cannot be written is left alone.
+const REOPEN_AFTER: Duration = Duration::from_secs(5);
+
+pub(super) struct Feeder {
+    folder: PathBuf,
+    commit: Duration,
+    replica: Replica,
+    clock: Clock,
+    index: Opened,
+    telling: watch::Sender<Indexed>,
+    asked: mpsc::Receiver<Ask>,
+    changes: Changes,
+    noted: HashSet<ListingId>,
+    /// Whether something may have changed that is not noted.
+    missed: bool,
+}
+
+impl Feeder {
+    pub(super) fn new(
+        (folder, commit): (PathBuf, Duration),
+        (replica, clock): (Replica, Clock),
+        (index, telling, asked): (Opened, watch::Sender<Indexed>, mpsc::Receiver<Ask>),
+    ) -> Self {
+        Self {
+            changes: replica.subscribe(),
+            folder,
+            commit,
+            replica,
+            clock,
+            index,
+            telling,
+            asked,
+            noted: HashSet::new(),
+            missed: true,
+        }
+    }
+
+    /// Feeds the index for ever; one that fails is opened again, or built anew.
+    pub(super) async fn feed(mut self) {
+        loop {
+            let Err(cause) = self.feed_one().await else {
+                return;
+            };
+            tracing::error!(%cause, "the search index failed: it is opened again in {REOPEN_AFTER:?}");
+            *self.index.write().unwrap_or_else(PoisonError::into_inner) = None;
+            self.telling.send_modify(|indexed| indexed.as_of = None);
+            self.missed = true;
+            sleep(REOPEN_AFTER).await;
+        }
+    }
+
+    async fn feed_one(&mut self) -> Result<(), WorkError> {
+        let folder = self.folder.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let (index, opened) = SearchIndex::open(&folder)?;
+            Ok::<_, WorkError>((Indexer::new(&index)?, index, opened))
+        });
+        let (mut indexer, index, opened) = opened.await??;
+        tracing::info!(
+            ?opened,
+            listings = index.listings(),
+            "the search index is open"
+        );
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(index);
+        let mut ticks = interval(self.commit);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let mut asked = Vec::new();
+            tokio::select! {
+                _ = ticks.tick() => {}
+                ask = self.asked.recv() => match ask {
+                    Some(ask) => asked.push(ask),
+                    // Nobody can search any more.
+                    None => return Ok(()),
+                },
+                change = self.changes.next() => match change {
+                    Some(change) => {
+                        self.note(change);
+                        continue;
+                    }
+                    None => return Ok(()),
+                },
+            }
+            while let Ok(ask) = self.asked.try_recv() {
+                asked.push(ask);
+            }
+            indexer = self.round(indexer).await?;
+            for ask in asked {
+                // Who asked may have gone.
+                let _ = ask.send(());
+            }
+        }
+    }
+
+    /// Brings the index to where the replica is now.
+    async fn round(&mut self, indexer: Indexer) -> Result<Indexer, WorkError> {
+        // In this order: what was written until then has been announced when it is settled.
+        let as_of = self.written_through();
+        self.replica.settled().await?;
+        while let Some(change) = self.changes.announced() {
+            self.note(change);
+        }
+        let compares = std::mem::take(&mut self.missed);
+        let work = Work {
+            replica: self.replica.clone(),
+            listings: self.noted.drain().collect(),
+            compares,
+            telling: self.telling.clone(),
+        };
+        let mut working = tokio::task::spawn_blocking(move || work.run(indexer));
+        let Done { indexer, committed } = self.noting(&mut working).await??;
+        self.telling.send_modify(|indexed| {
+            indexed.as_of = as_of;
+            indexed.missing = 0;
+            indexed.commits += u64::from(committed);
+            indexed.comparisons += u64::from(compares);
+        });
+        Ok(indexer)
+    }
+
+    /// Waits for something, and notes what changes meanwhile.
+    async fn noting<T>(
+        &mut self,
+        working: &mut JoinHandle<T>,
+    ) -> Result<T, tokio::task::JoinError> {
+        loop {
+            tokio::select! {
+                done = &mut *working => return done,
+                Some(change) = self.changes.next() => self.note(change),
+            }
+        }
+    }
+
+    fn note(&mut self, change: Change) {
+        match change {
+            Change::Of(_) if self.missed => {}
+            Change::Of(listing) => {
+                self.noted.insert(listing);
+            }
+            Change::Missed => self.missed = true,
+        }
+        if self.noted.len() > NOTED_MAX {
+            self.missed = true;
+        }
+        if self.missed {
+            self.noted.clear();
+        }
+    }
+
+    /// Until when everything that any node wrote is here.
+    fn written_through(&self) -> Option<UnixNanos> {
+        let now = self.clock.now();
+        let staleness = self.replica.staleness()?;
+        let now_ms = now.as_millis();
+        let behind_ms = u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX);
+        Some(UnixNanos::from_millis(now_ms.saturating_sub(behind_ms)))
+    }
+}
