@@ -92,7 +92,7 @@ impl Place {
 
 /// The items of all pages that `ask` answers, from the first one to the one that names no
 /// next.
-fn items<'a>(
+pub(crate) fn items<'a>(
     ask: impl Fn(Option<String>) -> BoxFuture<'a, Result<Answer, CallError>> + Clone + Send + 'a,
 ) -> impl Stream<Item = Result<Value, CallError>> + Send + 'a {
     let pages = stream::try_unfold(Place::At(None), move |place| {

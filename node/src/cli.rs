@@ -1,12 +1,15 @@
 //! The command line: what can be asked, not how it is done.
 
 mod chaos;
+mod find;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use meridian_client::{BuildError, Client, ClientBuilder};
 use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
+
+pub(crate) use find::FindArgs;
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
 
@@ -188,6 +191,8 @@ pub(crate) enum ListingCommand {
         #[command(flatten)]
         to: ApiArgs,
     },
+    /// Find listings: by words, place, dates, price and amenities.
+    Find(Box<FindArgs>),
     /// Change fields; the change merges with concurrent ones.
     Edit {
         /// `lst_…`

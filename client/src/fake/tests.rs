@@ -7,7 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::FakeCluster;
-use crate::{CallError, Client, IdempotencyKey, NewStay, Session};
+use crate::{CallError, Client, Find, IdempotencyKey, NewStay, Session};
 
 fn cluster() -> FakeCluster {
     FakeCluster::new(["here", "there"])
@@ -215,4 +215,34 @@ async fn what_is_wrong_is_told_and_what_is_missing_too() {
     assert_eq!(nowhere.code(), Some("not-found"));
     let watch = client.watch(&id).await.expect_err("it has no watches");
     assert_eq!(watch.code(), Some("not-found"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn search_finds_what_its_session_has_written_page_by_page() {
+    let cluster = cluster();
+    let client = cluster.client();
+    for amount in [30, 10, 20] {
+        let price = json!({"amount": amount, "currency": "EUR"});
+        let draft = json!({"title": format!("Loft {amount}"), "nightly_price": price});
+        client.create_listing(draft).await.expect("made");
+    }
+    let find = Find {
+        q: Some("loft".to_owned()),
+        price_max: Some(20),
+        sort: Some("price".to_owned()),
+        limit: Some(1),
+        ..Find::default()
+    };
+    let found: Vec<Value> = client.find_all(&find).try_collect().await.expect("found");
+    let titles: Vec<&str> = found
+        .iter()
+        .filter_map(|one| one["title"].as_str())
+        .collect();
+    assert_eq!(titles, ["Loft 10", "Loft 20"]);
+    let by_place = Find {
+        near: Some("1,1".to_owned()),
+        ..Find::default()
+    };
+    let refused = client.find(&by_place, None).await.expect_err("no index");
+    assert_eq!(refused.code(), Some("validation"));
 }

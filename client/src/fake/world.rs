@@ -2,6 +2,7 @@
 
 mod bookings;
 mod listings;
+mod search;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -140,6 +141,7 @@ impl World {
         let path = asked.path();
         match (asked.method.as_str(), path.as_slice()) {
             ("GET", ["regions"]) => Ok(Fine::new(200, self.regions(place))),
+            ("GET", ["listings"]) => self.find(place, asked),
             ("POST", ["listings"]) => self.create(place, asked),
             ("GET", ["listings", id]) => self.read(place, id),
             ("PATCH", ["listings", id]) => self.patch(place, id, asked),

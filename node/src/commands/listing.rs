@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use meridian_client::Answer;
 use serde_json::{Map, Value};
 
-use crate::cli::ListingCommand;
+use crate::cli::{FindArgs, ListingCommand};
 
 pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
@@ -14,6 +14,7 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             let answer = to.client()?.listing(&id).await?;
             writeln!(out, "{:#}", answer.body)?;
         }
+        ListingCommand::Find(args) => find(&args, out).await?,
         ListingCommand::Edit { id, fields, to } => {
             let patch = patch(&fields)?;
             let client = to.client()?;
@@ -46,6 +47,40 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
                 out.flush()?;
             }
         }
+    }
+    Ok(())
+}
+
+/// One listing a line, in order; how many there are goes first.
+async fn find(args: &FindArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let client = args.to.client()?;
+    let answer = client.find(&args.find(), args.cursor.as_deref()).await?;
+    if args.json {
+        writeln!(out, "{:#}", answer.body)?;
+        return Ok(());
+    }
+    let listings = answer.body["data"]
+        .as_array()
+        .map_or(&[][..], Vec::as_slice);
+    writeln!(
+        out,
+        "{} of {} listings, as of {}",
+        listings.len(),
+        answer.body["total"],
+        answer.body["as_of"].as_str().unwrap_or("no known time"),
+    )?;
+    for listing in listings {
+        let text = |name: &str| listing[name].as_str().unwrap_or_default();
+        let price = &listing["nightly_price"];
+        let amount = price["amount"].as_u64().unwrap_or_default();
+        let currency = price["currency"].as_str().unwrap_or_default();
+        let distance = listing["distance_km"].as_f64();
+        let distance = distance.map_or_else(String::new, |km| format!("  {km:.1} km"));
+        let (id, title) = (text("id"), text("title"));
+        writeln!(out, "{id}  {amount} {currency}{distance}  {title}")?;
+    }
+    if let Some(cursor) = answer.body["next_cursor"].as_str() {
+        writeln!(out, "more with --cursor {cursor}")?;
     }
     Ok(())
 }
