@@ -25,6 +25,7 @@ mod reader;
 mod report;
 mod reunion;
 mod run;
+mod searching;
 mod sleeping;
 mod stock;
 mod usage;

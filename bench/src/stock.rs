@@ -1,6 +1,7 @@
 //! Many listings: how fast they come in, what memory they take, and what it costs to find
 //! that all nodes hold the same.
 
+use std::ops::Range;
 use std::time::Instant;
 
 use futures::future::join_all;
@@ -11,8 +12,11 @@ use crate::cli::say;
 use crate::cluster::{Cluster, PATIENCE};
 use crate::report::{Finding, Goal};
 use crate::run::Site;
+use crate::searching;
 
 const LISTINGS: usize = 100_000;
+/// After so many, searches are measured for the first time.
+const FEW: usize = 10_000;
 /// Rows of one request, and requests under way.
 const ROWS: usize = 500;
 const AT_ONCE: usize = 4;
@@ -30,12 +34,15 @@ pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
 
 async fn stock(cluster: &Cluster) -> anyhow::Result<Vec<Finding>> {
     let before = memory_mib(cluster);
+    import(cluster, 0..FEW).await?;
+    cluster.converged().await?;
+    let mut findings = searching::measure(cluster, FEW).await?;
     let started = Instant::now();
-    import(cluster).await?;
+    import(cluster, FEW..LISTINGS).await?;
     cluster.converged().await?;
     let seconds = started.elapsed().as_secs_f64();
     #[expect(clippy::cast_precision_loss, reason = "a hundred thousand")]
-    let rate = LISTINGS as f64 / seconds;
+    let rate = (LISTINGS - FEW) as f64 / seconds;
     let taken: Vec<f64> = memory_mib(cluster)
         .iter()
         .zip(&before)
@@ -45,36 +52,29 @@ async fn stock(cluster: &Cluster) -> anyhow::Result<Vec<Finding>> {
         .value("per_second", rate)
         .value("mib_per_node", taken.iter().copied().fold(0.0, f64::max))
         .goal(Goal::at_least("per_second", GOAL_IMPORTED_PER_SECOND, rate));
-    Ok(vec![imported, compared(cluster).await?])
+    findings.extend([imported, compared(cluster).await?]);
+    findings.extend(searching::measure(cluster, LISTINGS).await?);
+    Ok(findings)
 }
 
-/// Imports at all nodes, and waits until each has everything.
-async fn import(cluster: &Cluster) -> anyhow::Result<()> {
+/// Imports at all nodes.
+async fn import(cluster: &Cluster, numbers: Range<usize>) -> anyhow::Result<()> {
     let ids = cluster.local.ids();
     let regions = &cluster.regions;
     let row = |number: usize| {
-        json!({
-            "source": "bench",
-            "external_id": number.to_string(),
-            "draft": {
-                "title": format!("Loft {number}"),
-                "home_region": regions[number % regions.len()],
-                "location": {"lat": 59.91, "lon": 10.75},
-                "capacity": 4,
-                "nightly_price": {"amount": 12_900, "currency": "EUR"},
-                "description": "Bright, quiet, and close to everything that one comes for.",
-            },
-        })
+        let mut draft = searching::draft(number);
+        draft["home_region"] = json!(regions[number % regions.len()]);
+        json!({"source": "bench", "external_id": number.to_string(), "draft": draft})
     };
-    let next = std::cell::Cell::new(0);
+    let next = std::cell::Cell::new(numbers.start);
     let importing = (0..AT_ONCE).map(async |place| -> anyhow::Result<()> {
         let admin = cluster.local.admin(ids[place % ids.len()])?;
         loop {
             let first = next.replace(next.get() + ROWS);
-            if first >= LISTINGS {
+            if first >= numbers.end {
                 return Ok(());
             }
-            let rows: Vec<Value> = (first..LISTINGS.min(first + ROWS)).map(row).collect();
+            let rows: Vec<Value> = (first..numbers.end.min(first + ROWS)).map(row).collect();
             admin.import(&rows).await?;
         }
     });
