@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{PATIENCE, Scenario, binary, draft, text};
+use crate::real_listings::real_listings;
 
 /// Changes that a node misses in the catch-up scenario.
 const MISSED_CHANGES: usize = 10_000;
@@ -117,20 +118,6 @@ async fn node_that_was_away_for_ten_thousand_changes_catches_up() {
     let status = admin.status().await.expect("answered");
     assert_eq!(status["listings"], MISSED_CHANGES);
     scenario.stop().await;
-}
-
-/// The folder of real listings, if it stands beside the project.
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
-fn real_listings() -> Option<std::path::PathBuf> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/data");
-    if folder.join("asheville.csv").exists() {
-        return Some(folder);
-    }
-    eprintln!(
-        "SKIPPED: {} is not there, real listings are not tested",
-        folder.display()
-    );
-    None
 }
 
 #[tokio::test(flavor = "multi_thread")]
