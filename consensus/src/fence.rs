@@ -66,6 +66,11 @@ impl FencedWriter {
     ) {
         let open = self.open();
         if *open {
+            #[cfg(test)]
+            if is_planted(Bug::AckBeforeSync) {
+                permit.submit_then(batch, Durability::Buffered, done);
+                return;
+            }
             permit.submit_then(batch, Durability::Synced, done);
         } else {
             drop(open);

@@ -22,6 +22,10 @@ pub(crate) enum Bug {
     /// The log is read from disk first, then from the tail, and holes are passed over. No
     /// seed that was tried finds it.
     DiskFirst,
+    /// An entry is acknowledged before it is synced.
+    AckBeforeSync,
+    /// A leader proposes whatever its clock shows.
+    ClockUnbounded,
     /// A group is woken again while its last instance may still write.
     NoFence,
 }

@@ -36,6 +36,22 @@ fn key_that_is_looked_up_before_the_log_is_found() {
 }
 
 #[test]
+fn entry_that_is_acknowledged_before_it_is_synced_is_found() {
+    let promises = [
+        "acknowledged is kept",
+        "records agree",
+        "one leader per term",
+    ];
+    finds(Bug::AckBeforeSync, Focus::Everything, &promises, 1);
+}
+
+#[test]
+fn clock_that_nobody_bounds_is_found() {
+    let promises = ["clocks ahead decide nothing"];
+    finds(Bug::ClockUnbounded, Focus::Everything, &promises, 1);
+}
+
+#[test]
 fn vote_that_is_answered_before_it_is_on_disk_is_found() {
     finds(
         Bug::VoteBeforePersist,
