@@ -22,6 +22,8 @@ pub(crate) enum Bug {
     /// The log is read from disk first, then from the tail, and holes are passed over. No
     /// seed that was tried finds it.
     DiskFirst,
+    /// A booking is admitted by what is applied here, and proposed without waiting.
+    AdmittedByCopy,
     /// An entry is acknowledged before it is synced.
     AckBeforeSync,
     /// A leader proposes whatever its clock shows.
@@ -47,6 +49,16 @@ pub(crate) fn is_planted(bug: Bug) -> bool {
 pub(crate) fn known_before_log(group: &Group, command: &Command) -> Option<Applied> {
     let key = command.idempotency.as_ref()?;
     is_planted(Bug::KeyBeforeLog).then(|| group.ledger().0.recall(key))?
+}
+
+/// See [`Bug::AdmittedByCopy`]: what the command would come to, if the copy were all there is.
+pub(crate) fn admitted_by_copy(group: &Group, command: &Command) -> Option<Applied> {
+    if !is_planted(Bug::AdmittedByCopy) {
+        return None;
+    }
+    let mut copy = Ledger::clone(&group.ledger().0);
+    let applied = copy.apply(command);
+    applied.outcome().rejection().is_none().then_some(applied)
 }
 
 /// See [`Bug::KeyBeforeLog`]: a known key is no reason to do nothing.

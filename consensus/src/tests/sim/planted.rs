@@ -46,6 +46,12 @@ fn entry_that_is_acknowledged_before_it_is_synced_is_found() {
 }
 
 #[test]
+fn booking_that_a_copy_admits_is_found() {
+    let promises = ["single sale", "acknowledged is kept"];
+    finds(Bug::AdmittedByCopy, Focus::Everything, &promises, 1);
+}
+
+#[test]
 fn clock_that_nobody_bounds_is_found() {
     let promises = ["clocks ahead decide nothing"];
     finds(Bug::ClockUnbounded, Focus::Everything, &promises, 1);
