@@ -49,6 +49,7 @@ mod sources;
 mod submit;
 #[cfg(test)]
 mod tests;
+mod told;
 mod wall_clock;
 mod write;
 

@@ -40,6 +40,8 @@ pub struct ReplicaOptions {
     /// peers are asked for the peer's log: some heartbeats, which come every 200 ms, and
     /// the longest frame on a slow link.
     pub pull_silence_max: Duration,
+    /// How often each other node is told what is here, about, while that changes.
+    pub tell_every: Duration,
     /// How often documents are compared with those of every other node, about; `None` for
     /// when somebody asks only.
     pub repair_every: Option<Duration>,
@@ -71,6 +73,7 @@ impl ReplicaOptions {
             wall_clock: WallClock::default(),
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),
+            tell_every: Duration::from_secs(10),
             repair_every: Some(Duration::from_secs(600)),
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),

@@ -118,6 +118,11 @@ impl Progress {
         self.state().watermarks.get(&origin).copied()
     }
 
+    /// The last number of a log that is durable here.
+    pub(crate) fn durable_of(&self, origin: NodeId, shard: ShardId) -> u64 {
+        self.state().durable.get(origin, shard)
+    }
+
     /// Numbers of the entries that are durable here.
     pub(crate) fn vector(&self) -> VersionVector {
         self.state().durable.clone()

@@ -108,7 +108,7 @@ impl Puller {
         let asked = self.asked();
         if !asked.contains(&self.peer) {
             self.replica.inner().sources.hears_no_more(self.peer);
-            self.tell().await?;
+            self.replica.tell(&self.mesh, self.peer).await?;
         }
         if !asked.is_empty() {
             return self.stream(turns, asked).await;
@@ -122,28 +122,6 @@ impl Puller {
         Ok(())
     }
 
-    /// Says how much of the peer's own log is here, durably, and of the logs of removed
-    /// nodes, without asking for more.
-    async fn tell(&self) -> Result<(), PullError> {
-        let mut told = vec![self.peer];
-        told.extend(self.replica.inner().progress.departed());
-        let mut request = self.request(&told).await?;
-        request.tells_only = true;
-        let patience = self.replica.inner().pull_silence_max;
-        let request = request.encode().into();
-        let heard = async {
-            let mut frames = self
-                .mesh
-                .open_stream(self.peer, Channel::Pull, request)
-                .await?;
-            // It ends when it has been read.
-            frames.next().await?;
-            Ok(())
-        };
-        let heard = timeout(patience, heard).await;
-        heard.unwrap_or(Err(PullError::Silent(patience)))
-    }
-
     async fn request(&self, origins: &[NodeId]) -> Result<PullRequest, PullError> {
         // What other streams have submitted counts as had: a node that comes back without
         // its log goes by it.
@@ -152,6 +130,7 @@ impl Puller {
         Ok(PullRequest {
             have: only(&have, origins),
             origins: origins.to_vec(),
+            life: self.replica.inner().told.life(),
             // Every node holds every shard so far.
             ..PullRequest::default()
         })

@@ -26,6 +26,7 @@ use crate::returning::{Returning, Stage, Waiting};
 use crate::sent::{Sent, SentTo};
 use crate::sequencer::Sequencer;
 use crate::sources::Sources;
+use crate::told::{self, Told};
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
 /// Handle to the listing plane. Cheap to clone.
@@ -61,6 +62,8 @@ pub(crate) struct Inner {
     pub(crate) sequencer: Sequencer,
     pub(crate) progress: Progress,
     pub(crate) sources: Sources,
+    pub(crate) told: Told,
+    pub(crate) tell_every: Duration,
     pub(crate) sent: Sent,
     pub(crate) counters: Counters,
     pub(crate) pull_silence_max: Duration,
@@ -198,6 +201,7 @@ impl Replica {
                 recovered.vector.get(this, shard)
             });
         let accepted = recovered.vector.clone();
+        let told = Told::new(options.others.iter().map(|member| member.node));
         let progress = Progress::new(options.this, options.others, options.departed, recovered);
         Ok(Self {
             inner: Arc::new(Inner {
@@ -208,6 +212,8 @@ impl Replica {
                 sequencer,
                 progress,
                 sources: Sources::default(),
+                told,
+                tell_every: options.tell_every,
                 sent: Sent::default(),
                 pull_silence_max: options.pull_silence_max,
                 counters: Counters {
@@ -230,6 +236,7 @@ impl Replica {
     /// Pulls from every other node, and mends by them, for as long as `cancel` allows.
     pub fn start(&self, mesh: &Mesh, tracker: &TaskTracker, cancel: &CancellationToken) {
         puller::start(self, mesh, tracker, cancel);
+        told::start(self, mesh, tracker, cancel);
         let (replica, mesh) = (self.clone(), mesh.clone());
         if self.inner.returning.stage() != Stage::Over {
             let (replica, mesh, cancel) = (replica.clone(), mesh.clone(), cancel.clone());

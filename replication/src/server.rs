@@ -61,7 +61,9 @@ impl Replica {
             origins,
             shards,
             tells_only,
+            life,
         } = PullRequest::decode(request)?;
+        self.inner().told.hear(peer, life, &have);
         if self.hear_what_it_lost(peer, &origins, &have) {
             return Err(ServeError::Returning);
         }

@@ -13,4 +13,5 @@ mod repair;
 mod returning;
 mod sessions;
 mod setup;
+mod telling;
 mod writing;

@@ -125,6 +125,7 @@ fn pull_request() {
         origins: vec![node(1), node(2)],
         shards: ShardId::all().take(2).collect(),
         tells_only: true,
+        life: 7,
     };
     let target = reads(PullRequest::decode, PullRequest::encode);
     fuzz("pull-request", &[request.encode()], target);

@@ -31,6 +31,9 @@ pub struct PullRequest {
     /// Whether it wants nothing, and only says what it has: of logs that come to it by way
     /// of another node. The answer has no frame.
     pub tells_only: bool,
+    /// Tells this run of the asking node from any other: within one, what it has only
+    /// grows. 0 is said by nodes of an earlier version.
+    pub life: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -43,6 +46,8 @@ struct RequestMessage {
     shards: Vec<u32>,
     #[prost(bool, tag = "4")]
     tells_only: bool,
+    #[prost(fixed64, tag = "5")]
+    life: u64,
 }
 
 impl PullRequest {
@@ -54,6 +59,7 @@ impl PullRequest {
             origins: self.origins.iter().map(|origin| origin.get()).collect(),
             shards: self.shards.iter().map(|shard| shard.get().into()).collect(),
             tells_only: self.tells_only,
+            life: self.life,
         }
         .encode_to_vec()
     }
@@ -76,6 +82,7 @@ impl PullRequest {
             origins: origins(REQUEST, message.origins)?,
             shards: shards.collect::<Result<_, _>>()?,
             tells_only: message.tells_only,
+            life: message.life,
         })
     }
 }

@@ -20,6 +20,8 @@ use tokio_util::task::TaskTracker;
 use super::setup::{PATIENCE, member, node};
 use crate::{Member, Replica, ReplicaOptions};
 
+/// Often enough for who waits for it.
+const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Some heartbeats.
 const SILENCE_MAX: Duration = Duration::from_secs(1);
 
@@ -167,6 +169,7 @@ impl Cluster {
             wanted.departed.clone_from(&plan.departed);
             wanted.returns = (plan.returns == Some(id)).then(|| "a return".to_owned());
             wanted.pull_silence_max = SILENCE_MAX;
+            wanted.tell_every = TELL_EVERY;
             let replica = Replica::open(wanted).expect("opened");
             let mute_to = plan
                 .mute

@@ -167,6 +167,7 @@ proptest! {
         entries in prop::collection::vec(entry(), 0..9),
         shards in prop::collection::vec(0..SHARD_COUNT, 0..9),
         tells_only in any::<bool>(),
+        life in any::<u64>(),
     ) {
         let have: VersionVector = entries
             .iter()
@@ -174,7 +175,7 @@ proptest! {
             .collect();
         let origins = origins.into_iter().map(node).collect();
         let shards = shards.into_iter().filter_map(ShardId::new).collect();
-        let request = PullRequest { have, origins, shards, tells_only };
+        let request = PullRequest { have, origins, shards, tells_only, life };
         prop_assert_eq!(PullRequest::decode(&request.encode()), Ok(request));
     }
 
