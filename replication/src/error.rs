@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meridian_regions::{ClockDrift, ListingId, NodeId, ShardId};
 use meridian_replication_core::{
-    ApplyError, ChangeId, EditError, FieldError, LoadError, SequenceGap, WireError,
+    ApplyError, ChangeId, EditError, FieldError, LoadError, LogFloor, SequenceGap, WireError,
 };
 use meridian_storage::StorageError;
 
@@ -179,6 +179,10 @@ pub(crate) enum PullError {
     Read(#[from] ReadError),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error("it has trimmed what this node lacks")]
+    Trimmed(Vec<LogFloor>),
+    #[error("its documents could not be taken whole (`GET /admin/v1/repairs`): {0}")]
+    NotCompared(String),
     #[error("the peer ended the stream")]
     Ended,
     #[error("the peer has sent nothing for {0:?}, not even a heartbeat")]

@@ -1,9 +1,10 @@
 //! Keys of the database, fed with what no version has written.
 
 use meridian_fuzz::{fuzz, reads_exactly};
-use meridian_regions::{NodeId, ShardId};
+use meridian_regions::{Hlc, NodeId, ShardId};
+use meridian_replication_core::LogFloor;
 
-use crate::keys;
+use crate::{floors, keys};
 
 #[test]
 fn entry_key() {
@@ -29,4 +30,27 @@ fn origin_key() {
             }
         }
     });
+}
+
+#[test]
+fn floor_record() {
+    let floor = LogFloor {
+        origin: NodeId::new(7).expect("not zero"),
+        shard: ShardId::all().last().expect("a shard"),
+        seq: 300,
+        hlc: Hlc::from_u64(9),
+    };
+    let record = |floor: &LogFloor| {
+        let key = keys::floor(floor.origin, floor.shard);
+        [key, floors::encode(floor).to_vec()].concat()
+    };
+    let decode = |input: &[u8]| {
+        let (key, value) = input.split_at_checked(11).ok_or("none")?;
+        floors::decode(key, value).ok_or("none")
+    };
+    fuzz(
+        "floor-record",
+        &[record(&floor)],
+        reads_exactly(decode, record),
+    );
 }

@@ -17,7 +17,8 @@ pub(crate) const GENESIS: &str = "genesis";
 /// Entries that could not be applied: `origin ‖ shard ‖ seq` → reason. A change that
 /// had waited stands under the entry that released it, followed by its own name.
 pub(crate) const QUARANTINE: &str = "quarantine";
-/// What is known of origins beyond their logs: `kind ‖ origin` → timestamp.
+/// What is known beyond the logs: `kind ‖ origin` → timestamp, `kind ‖ origin ‖ shard` →
+/// floor, `kind ‖ key of an entry` → entry.
 pub(crate) const PROGRESS: &str = "progress";
 /// Column families of the database.
 pub(crate) const FAMILIES: &[&str] = &[
@@ -33,6 +34,10 @@ const SEEN: u8 = b's';
 const RETURNED: u8 = b'r';
 /// Kind of the progress record that says what this node has lost of its own log.
 const LOST: u8 = b'l';
+/// Kind of the progress records that hold where logs begin.
+const FLOOR: u8 = b'f';
+/// Kind of the progress records that hold trimmed entries that had been set aside.
+const KEPT: u8 = b'k';
 
 /// Key of a log entry.
 pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
@@ -81,6 +86,33 @@ pub(crate) fn returned() -> Vec<u8> {
 /// Key of what this node has lost of its own log, as it was noticed.
 pub(crate) fn lost() -> Vec<u8> {
     vec![LOST]
+}
+
+/// Key of where a log begins.
+pub(crate) fn floor(origin: NodeId, shard: ShardId) -> Vec<u8> {
+    let mut key = vec![FLOOR];
+    key.extend_from_slice(&origin.get().to_be_bytes());
+    key.extend_from_slice(&shard.get().to_be_bytes());
+    key
+}
+
+/// Origin and shard of a floor's key.
+pub(crate) fn parse_floor(key: &[u8]) -> Option<(NodeId, ShardId)> {
+    let (kind, rest) = key.split_first()?;
+    let (origin, shard) = rest.split_first_chunk::<8>()?;
+    let origin = NodeId::new(u64::from_be_bytes(*origin))?;
+    let shard = ShardId::new(u16::from_be_bytes(shard.try_into().ok()?))?;
+    (*kind == FLOOR).then_some((origin, shard))
+}
+
+/// The bounds of all floors.
+pub(crate) fn floors() -> (Vec<u8>, [u8; 1]) {
+    (vec![FLOOR], [FLOOR + 1])
+}
+
+/// Key of an entry that had been set aside, and is not in its log any more.
+pub(crate) fn kept(entry: &[u8]) -> Vec<u8> {
+    [&[KEPT], entry].concat()
 }
 
 /// The bounds of all watermarks.

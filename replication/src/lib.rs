@@ -20,18 +20,23 @@
 //! - What a log has lost is found by comparing documents, and mended by their changes
 //!   (`repair.rs`): numbers, vectors and watermarks speak for entries, and stay.
 //!
-//! Logs are never cut off here: a node catches up after an absence of any length.
+//! - The beginning of a log is trimmed once every node has it, or when the logs are past
+//!   their bound (`trimming.rs`); numbers are kept, and who lacks what is gone compares its
+//!   documents (`left_behind.rs`).
 
 mod apply;
 mod changes;
+mod counters;
 mod digests;
 mod documents;
 mod error;
+mod floors;
 #[cfg(test)]
 mod fuzz;
 mod history;
 mod intake;
 mod keys;
+mod left_behind;
 mod options;
 mod progress;
 mod puller;
@@ -50,12 +55,14 @@ mod submit;
 #[cfg(test)]
 mod tests;
 mod told;
+mod trimming;
 mod wall_clock;
 mod write;
 
 pub use changes::{Change, Changes};
 pub use digests::{ListingDigest, ShardDigest};
 pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};
+pub use left_behind::CatchingUp;
 pub use options::{Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::{ReadListing, Survey};
@@ -66,5 +73,6 @@ pub use repair::{
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
 pub use sent::SentTo;
+pub use trimming::{Follower, LogStats};
 pub use wall_clock::WallClock;
 pub use write::{BatchSummary, Precondition, Written};

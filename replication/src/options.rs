@@ -42,6 +42,14 @@ pub struct ReplicaOptions {
     pub pull_silence_max: Duration,
     /// How often each other node is told what is here, about, while that changes.
     pub tell_every: Duration,
+    /// How often the change logs are looked at, about, and trimmed.
+    pub trim_every: Duration,
+    /// Entries of each log, one for each node and shard, that are kept although every node
+    /// has them: a node that was set back in time by so much comes back by the log.
+    pub log_reserve_entries: u64,
+    /// Bytes of all change logs on this node, about, before compression. Past them the oldest
+    /// entries go although some node lacks them.
+    pub log_bytes_max: u64,
     /// How often documents are compared with those of every other node, about; `None` for
     /// when somebody asks only.
     pub repair_every: Option<Duration>,
@@ -74,6 +82,9 @@ impl ReplicaOptions {
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),
             tell_every: Duration::from_secs(10),
+            trim_every: Duration::from_secs(20),
+            log_reserve_entries: 1_024,
+            log_bytes_max: 4 << 30,
             repair_every: Some(Duration::from_secs(600)),
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),

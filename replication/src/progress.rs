@@ -10,7 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::{Hlc, NodeId, RegionId, ShardId, UnixNanos};
-use meridian_replication_core::{SessionToken, VersionVector};
+use meridian_replication_core::{LogFloor, SessionToken, VersionVector};
 use tokio::sync::watch;
 
 use crate::options::Member;
@@ -93,6 +93,22 @@ impl Progress {
             }
             let seen = state.seen.entry(origin).or_default();
             *seen = hlc.max(*seen);
+        }
+        self.version.send_modify(|version| *version += 1);
+    }
+
+    /// Everything of these logs up to these floors is durable here, though it did not come
+    /// entry by entry. Called by the writer, in order of submission.
+    pub(crate) fn skip_to(&self, floors: &[LogFloor]) {
+        {
+            let mut state = self.state();
+            let through = floors.iter();
+            let through = through.map(|floor| (floor.origin, floor.shard, floor.seq));
+            state.durable.merge(&through.collect());
+            for floor in floors {
+                let seen = state.seen.entry(floor.origin).or_default();
+                *seen = floor.hlc.max(*seen);
+            }
         }
         self.version.send_modify(|version| *version += 1);
     }

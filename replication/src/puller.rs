@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::NodeId;
-use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
+use meridian_replication_core::{LogFloor, PullFrame, PullRequest, VersionVector};
 use meridian_storage::Durability;
 use meridian_transport::{Channel, FrameReader, Mesh};
 use rand::RngExt;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::PullError;
+use crate::left_behind;
 use crate::replica::Replica;
 use crate::returning::Stage;
 
@@ -95,6 +96,9 @@ impl Puller {
                     tracing::warn!(peer = %self.peer, %cause, "pulling from a peer was interrupted");
                     let silent = matches!(cause, PullError::Silent(_));
                     inner.sources.failed(self.peer, silent);
+                    if let PullError::Trimmed(floors) = cause {
+                        backoff = self.catch_up(floors).await;
+                    }
                     let pause = rand::rng().random_range(backoff / 2..=backoff);
                     tokio::time::sleep(pause).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
@@ -120,6 +124,19 @@ impl Puller {
             () = self.turned(turns, &asked) => {}
         }
         Ok(())
+    }
+
+    /// Comes back by the peer's documents. Answers how long to wait before it is asked again.
+    async fn catch_up(&self, floors: Vec<LogFloor>) -> Duration {
+        // Large, and seldom needed.
+        let caught_up = Box::pin(self.replica.catch_up(&self.mesh, self.peer, floors));
+        match contained(caught_up, PullError::Panicked).await {
+            Ok(()) => BACKOFF_MIN,
+            Err(cause) => {
+                tracing::error!(peer = %self.peer, %cause, "this node stays left behind, and tries again");
+                left_behind::AGAIN_AFTER
+            }
+        }
     }
 
     async fn request(&self, origins: &[NodeId]) -> Result<PullRequest, PullError> {
@@ -185,6 +202,10 @@ impl Puller {
                 let sources = &self.replica.inner().sources;
                 sources.claims(self.peer, origins.into_iter().collect());
                 Ok(())
+            }
+            PullFrame::Trimmed(mut floors) => {
+                floors.retain(|floor| asked.contains(&floor.origin));
+                Err(PullError::Trimmed(floors))
             }
             PullFrame::Watermark { origin, through } => {
                 if asked.contains(&origin) {

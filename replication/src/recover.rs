@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use meridian_regions::{Hlc, NodeId, ShardId};
-use meridian_replication_core::{ReceivedEntry, VersionVector};
+use meridian_replication_core::{LogFloor, ReceivedEntry, VersionVector};
 use meridian_storage::Store;
 
 use crate::error::OpenError;
+use crate::floors;
 use crate::keys::{self, HEADS, LOG, PROGRESS, QUARANTINE};
 
 /// Records read at once while counting.
@@ -17,6 +18,8 @@ const LOG_END: [u8; 19] = [0xff; 19];
 /// Progress found in the log.
 pub(crate) struct Recovered {
     pub(crate) vector: VersionVector,
+    /// Where the logs begin that have been trimmed.
+    pub(crate) floors: Vec<LogFloor>,
     /// The latest timestamp of each origin.
     pub(crate) seen: BTreeMap<NodeId, Hlc>,
     /// Up to where everything of each origin is here.
@@ -33,7 +36,7 @@ impl Recovered {
     }
 }
 
-/// Reads the last entry of every origin and shard. Acknowledged entries are fsynced
+/// Reads the last entry of every origin and shard, or its floor if nothing is above. Acknowledged entries are fsynced
 /// and their recovery stops at damage, so that the last one found is the last one.
 pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
     let mut pairs = Vec::new();
@@ -50,6 +53,13 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
         from = keys::entry(origin, shard, u64::MAX);
         from.push(0);
     }
+    // What was trimmed counts: its numbers are given, and its times are past.
+    let floors = floors::read_all(store)?;
+    for floor in &floors {
+        pairs.push((floor.origin, floor.shard, floor.seq));
+        let latest = seen.entry(floor.origin).or_default();
+        *latest = floor.hlc.max(*latest);
+    }
     // Documents that were mended may hold what no log here does.
     for (origin, hlc) in timestamps(store, keys::all_seen())? {
         let latest = seen.entry(origin).or_default();
@@ -57,6 +67,7 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
     }
     Ok(Recovered {
         vector: pairs.into_iter().collect(),
+        floors,
         seen,
         // A watermark was written behind the entries that it speaks for, so that a log cut
         // off at its end by a power loss has lost the watermark first.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::{ClockDrift, Hlc, ListingId, NodeId, ShardId};
@@ -15,9 +15,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::changes::BACKLOG_MAX;
+use crate::counters::Counters;
 use crate::documents::Documents;
 use crate::error::{LogLost, OpenError, SessionBehind, WriteError};
+use crate::floors::Floors;
 use crate::keys::{self, FAMILIES, PROGRESS};
+use crate::left_behind::LeftBehind;
 use crate::progress::Progress;
 use crate::recover::{count_listings, count_quarantined, recover};
 use crate::rendered::{ReadStats, Rendered};
@@ -27,6 +30,7 @@ use crate::sent::{Sent, SentTo};
 use crate::sequencer::Sequencer;
 use crate::sources::Sources;
 use crate::told::{self, Told};
+use crate::trimming::{self, Trimming};
 use crate::{Changes, OriginLag, ReplicaOptions, puller};
 
 /// Handle to the listing plane. Cheap to clone.
@@ -64,6 +68,9 @@ pub(crate) struct Inner {
     pub(crate) sources: Sources,
     pub(crate) told: Told,
     pub(crate) tell_every: Duration,
+    pub(crate) floors: Floors,
+    pub(crate) trimming: Trimming,
+    pub(crate) left_behind: LeftBehind,
     pub(crate) sent: Sent,
     pub(crate) counters: Counters,
     pub(crate) pull_silence_max: Duration,
@@ -78,43 +85,19 @@ pub(crate) struct Inner {
     pub(crate) outlines: Outlines,
 }
 
-#[derive(Debug, Default)]
-pub(crate) struct Counters {
-    listings: AtomicU64,
-    logged: AtomicU64,
-    applied: AtomicU64,
-    quarantined: AtomicU64,
-}
-
-impl Counters {
-    pub(crate) fn listing(&self) {
-        self.listings.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn logged(&self) {
-        self.logged.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn applied(&self) {
-        self.applied.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(crate) fn quarantined(&self, changes: u64) {
-        self.quarantined.fetch_add(changes, Ordering::Relaxed);
-    }
-}
-
 impl Inner {
     pub(crate) fn this(&self) -> NodeId {
         self.progress.this().node
     }
 
+    /// Numbers of the entries that have been submitted.
+    pub(crate) fn accepted_mut(&self) -> MutexGuard<'_, VersionVector> {
+        self.accepted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The last number accepted of an origin's shard.
     pub(crate) fn accepted(&self, origin: NodeId, shard: ShardId) -> u64 {
-        self.accepted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(origin, shard)
+        self.accepted_mut().get(origin, shard)
     }
 
     /// Accepts the next entry of an origin's shard.
@@ -124,10 +107,7 @@ impl Inner {
         shard: ShardId,
         seq: u64,
     ) -> Result<(), SequenceGap> {
-        self.accepted
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .advance(origin, shard, seq)
+        self.accepted_mut().advance(origin, shard, seq)
     }
 
     /// Whether this node may still write.
@@ -201,6 +181,7 @@ impl Replica {
                 recovered.vector.get(this, shard)
             });
         let accepted = recovered.vector.clone();
+        let (floors, reserve) = (Floors::new(&recovered.floors), options.log_reserve_entries);
         let told = Told::new(options.others.iter().map(|member| member.node));
         let progress = Progress::new(options.this, options.others, options.departed, recovered);
         Ok(Self {
@@ -214,6 +195,9 @@ impl Replica {
                 sources: Sources::default(),
                 told,
                 tell_every: options.tell_every,
+                floors,
+                trimming: Trimming::new(options.trim_every, reserve, options.log_bytes_max),
+                left_behind: LeftBehind::default(),
                 sent: Sent::default(),
                 pull_silence_max: options.pull_silence_max,
                 counters: Counters {
@@ -244,6 +228,10 @@ impl Replica {
                 cancel.run_until_cancelled(replica.come_back(mesh)).await;
             });
         }
+        let (trimming, cancelled) = (trimming::drive(replica.clone()), cancel.clone());
+        tracker.spawn(async move {
+            cancelled.run_until_cancelled(trimming).await;
+        });
         let cancel = cancel.clone();
         tracker.spawn(async move {
             cancel

@@ -1,5 +1,5 @@
 //! Serving the change log to a peer: entries as they become durable, and
-//! watermarks in between.
+//! watermarks in between; or that what it lacks has been trimmed.
 
 use std::time::Duration;
 
@@ -34,6 +34,8 @@ enum ServeError {
     Request(#[from] meridian_replication_core::WireError),
     #[error("this node has come back and fetches its own log first")]
     Returning,
+    #[error("what it lacks has been trimmed")]
+    Trimmed,
     #[error(transparent)]
     LogLost(#[from] LogLost),
     #[error(transparent)]
@@ -63,7 +65,12 @@ impl Replica {
             tells_only,
             life,
         } = PullRequest::decode(request)?;
-        self.inner().told.hear(peer, life, &have);
+        let told = &self.inner().told;
+        if tells_only {
+            told.hear_all(peer, life, &have);
+        } else {
+            told.hear(peer, life, &have);
+        }
         if self.hear_what_it_lost(peer, &origins, &have) {
             return Err(ServeError::Returning);
         }
@@ -83,16 +90,9 @@ impl Replica {
                 shards
             },
         };
-        let mut progress = self.inner().progress.version();
-        loop {
-            progress.mark_unchanged();
-            pull.send_heard(&origins).await?;
-            for origin in &origins {
-                pull.send_origin(*origin).await?;
-            }
-            // Progress or a heartbeat: both lead to the same look.
-            let _ = timeout(HEARTBEAT, progress.changed()).await;
-            sleep(GATHER).await;
+        match pull.keep_sending(&origins).await {
+            Err(ServeError::Trimmed) => pull.send_trimmed(&origins).await,
+            ended => ended,
         }
     }
 }
@@ -154,6 +154,32 @@ struct Pull<'a> {
 }
 
 impl Pull<'_> {
+    async fn keep_sending(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
+        let mut progress = self.replica.inner().progress.version();
+        loop {
+            progress.mark_unchanged();
+            self.send_heard(origins).await?;
+            for origin in origins {
+                self.send_origin(*origin).await?;
+            }
+            // Progress or a heartbeat: both lead to the same look.
+            let _ = timeout(HEARTBEAT, progress.changed()).await;
+            sleep(GATHER).await;
+        }
+    }
+
+    /// Ends the stream by saying where the logs begin of which the peer lacks more.
+    async fn send_trimmed(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
+        let floors = self.replica.inner().floors.all().into_iter();
+        let lacked = floors.filter(|floor| {
+            origins.contains(&floor.origin)
+                && self.shards.contains(&floor.shard)
+                && self.sent.get(floor.origin, floor.shard) < floor.seq
+        });
+        let frame = PullFrame::Trimmed(lacked.collect());
+        Ok(self.replies.send(frame.encode().into()).await?)
+    }
+
     /// Tells, at first and when it changes, of which of the other nodes' logs this node is
     /// no mere relay.
     async fn send_heard(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
@@ -252,6 +278,10 @@ impl Pull<'_> {
         }
         if gathered {
             return Ok(());
+        }
+        // Raised before the entries go.
+        if self.replica.inner().floors.seq(origin, shard) >= from {
+            return Err(ServeError::Trimmed);
         }
         Err(StorageError::Read(format!(
             "entry {from} of node {origin} in shard {shard} is not in the log"

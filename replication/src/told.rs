@@ -37,6 +37,8 @@ const AGAIN_EVERY: u32 = 6;
 #[derive(Debug, Clone, Default)]
 struct Word {
     life: u64,
+    /// Whether it has spoken of every log.
+    is_whole: bool,
     has: VersionVector,
 }
 
@@ -61,31 +63,39 @@ impl Told {
         self.life
     }
 
-    /// Node `peer` has this much, and perhaps more. One of an earlier version does not say
-    /// in which life, and is not believed.
+    /// Node `peer` has this much of some logs, and perhaps more. One of an earlier version
+    /// does not say in which life, and is not believed.
     pub(crate) fn hear(&self, peer: NodeId, life: u64, has: &VersionVector) {
-        if life == 0 {
-            return;
-        }
+        self.change(peer, life, |word| word.has.merge(has));
+    }
+
+    /// The same, of every log.
+    pub(crate) fn hear_all(&self, peer: NodeId, life: u64, has: &VersionVector) {
+        self.change(peer, life, |word| {
+            word.has.merge(has);
+            word.is_whole = true;
+        });
+    }
+
+    fn change(&self, peer: NodeId, life: u64, change: impl FnOnce(&mut Word)) {
         let mut words = self.words();
-        let Some(word) = words.get_mut(&peer) else {
+        let Some(word) = words.get_mut(&peer).filter(|_| life != 0) else {
             return;
         };
         if word.life != life {
             *word = Word {
                 life,
-                has: VersionVector::new(),
+                ..Word::default()
             };
         }
-        word.has.merge(has);
+        change(word);
     }
 
-    /// How much of a log one other node has durably.
-    #[cfg(test)]
-    pub(crate) fn has(&self, peer: NodeId, origin: NodeId, shard: ShardId) -> u64 {
+    /// What one other node has durably; `None` if it has not spoken of every log.
+    pub(crate) fn word(&self, peer: NodeId) -> Option<VersionVector> {
         let words = self.words();
-        let word = words.get(&peer);
-        word.map_or(0, |word| word.has.get(origin, shard))
+        let word = words.get(&peer).filter(|word| word.is_whole)?;
+        Some(word.has.clone())
     }
 
     /// How much of a log every other node has durably.
@@ -280,6 +290,17 @@ mod tests {
         assert_eq!(told.others_have(node(1), shard()), 5);
         told.hear(node(2), 0, &has(9));
         assert_eq!(told.others_have(node(1), shard()), 5, "of no life");
+    }
+
+    #[test]
+    fn node_that_has_spoken_of_some_logs_only_has_not_said_what_it_lacks() {
+        let told = Told::new([node(2)].into_iter());
+        told.hear(node(2), 7, &has(5));
+        assert_eq!(told.word(node(2)), None);
+        told.hear_all(node(2), 7, &has(5));
+        assert_eq!(told.word(node(2)), Some(has(5)));
+        told.hear(node(2), 8, &has(5));
+        assert_eq!(told.word(node(2)), None, "another life");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! and because an inflated size cannot be bounded before inflating.
 
 use automerge::Change;
+use meridian_regions::UnixNanos;
 
 use crate::change_guard;
 use crate::heads::ChangeId;
@@ -95,4 +96,12 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Change, ChangeError> {
         return Err(ChangeError::Checksum);
     }
     Ok(change)
+}
+
+/// When a change was made, by its author's word, in whole milliseconds; `None` for what is no
+/// change.
+#[must_use]
+pub fn made_at(bytes: &[u8]) -> Option<UnixNanos> {
+    let millis = u64::try_from(decode(bytes).ok()?.timestamp()).ok()?;
+    Some(UnixNanos::from_millis(millis))
 }

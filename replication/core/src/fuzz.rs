@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::limits::{FIELD_ERRORS_MAX, FRAME_BYTES_MAX, SESSION_TOKEN_BYTES_MAX};
 use crate::{
     Currency, EditOp, FieldError, ListingDocument, ListingDraft, ListingPatch, Location, LogEntry,
-    Money, PullFrame, PullRequest, ReceivedEntry, SessionToken, ValidDraft, VersionVector,
+    LogFloor, Money, PullFrame, PullRequest, ReceivedEntry, SessionToken, ValidDraft,
+    VersionVector,
 };
 
 /// A change unfolds to more than its bytes, by far: `limits.rs` says how much.
@@ -141,7 +142,20 @@ fn pull_frame() {
     let entries: Vec<ReceivedEntry> = entries;
     let packed = PullFrame::Entries(entries.iter().cycle().take(20).cloned().collect());
     let hears = PullFrame::Hears(vec![node(1), node(2)]);
-    let examples = [PullFrame::Entries(entries), watermark, packed, hears];
+    let floors = ShardId::all().take(3).map(|shard| LogFloor {
+        origin: node(2),
+        shard,
+        seq: 300,
+        hlc: Hlc::from_unix_nanos(at(9)),
+    });
+    let trimmed = PullFrame::Trimmed(floors.collect());
+    let examples = [
+        PullFrame::Entries(entries),
+        watermark,
+        packed,
+        hears,
+        trimmed,
+    ];
     let examples = examples.map(|frame| frame.encode());
     // A few packed bytes may be a frame of the largest size, and that may be a list of
     // nothing but empty entries.

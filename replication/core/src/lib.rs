@@ -86,7 +86,7 @@ pub use anti_entropy::{
     OutlineBuilder, Range, RepairAnswer, RepairRequest, Reply, ShortDigest, Walk, WalkError, Want,
     answer, item_key,
 };
-pub use change::{ChangeError, EncodedChange};
+pub use change::{ChangeError, EncodedChange, made_at};
 pub use document::{
     Again, Applied, ApplyError, Beyond, COUNTERS, ChangeRecord, Choice, Conflict, ConflictingValue,
     Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError, RefusedChange, ends_of,
@@ -98,7 +98,7 @@ pub use heads::{ChangeId, Heads, NoChangeId};
 pub use log_entry::LogEntry;
 pub use merge_rules::{MERGE_RULES, MergeRule};
 pub use patch::ListingPatch;
-pub use pull::{PullFrame, PullRequest};
+pub use pull::{LogFloor, PullFrame, PullRequest};
 pub use received_entry::{EntryContent, ReceivedEntry};
 pub use session_token::SessionToken;
 pub use values::{Currency, CurrencyError, External, Location, Money, Slot};

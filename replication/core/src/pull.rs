@@ -2,18 +2,22 @@
 //!
 //! A node asks a peer for what it lacks ([`PullRequest`]); the peer answers with
 //! frames for as long as the stream stands: entries in the order of each log,
-//! watermarks that say how far an origin's time has been told completely, and which
-//! origins it hears itself. Entries travel packed where that is shorter.
+//! watermarks that say how far an origin's time has been told completely, which origins
+//! it hears itself, and which logs it has trimmed. Entries travel packed where that is shorter.
 
+mod floors;
 mod packed;
 
 use meridian_regions::{Hlc, NodeId, SHARD_COUNT, ShardId};
 use prost::{Message, Oneof};
 
+use self::floors::TrimmedMessage;
 use crate::limits::{FRAME_BYTES_MAX, FRAME_ENTRIES_MAX, ORIGINS_MAX, PULL_REQUEST_BYTES_MAX};
 use crate::received_entry::ReceivedEntry;
 use crate::version_vector::{VectorMessage, VersionVector};
 use crate::wire::{self, WireError};
+
+pub use floors::LogFloor;
 
 const REQUEST: &str = "pull request";
 const FRAME: &str = "pull frame";
@@ -114,11 +118,15 @@ pub enum PullFrame {
     /// from the origins themselves, now: all others come to it by way of third nodes, or
     /// not at all. Holds until the next such frame.
     Hears(Vec<NodeId>),
+    /// Of logs that were asked for, the beginnings are not here any more, and the asking
+    /// node lacks some of them: it has to compare its documents instead. Those of one
+    /// origin stand together. The last frame of its stream.
+    Trimmed(Vec<LogFloor>),
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct FrameMessage {
-    #[prost(oneof = "FrameKind", tags = "1, 2, 3, 4")]
+    #[prost(oneof = "FrameKind", tags = "1, 2, 3, 4, 5")]
     kind: Option<FrameKind>,
 }
 
@@ -133,6 +141,8 @@ enum FrameKind {
     /// An [`EntriesMessage`], packed.
     #[prost(bytes, tag = "4")]
     Packed(Vec<u8>),
+    #[prost(message, tag = "5")]
+    Trimmed(TrimmedMessage),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -170,6 +180,7 @@ impl PullFrame {
             Self::Hears(origins) => encode(FrameKind::Hears(HearsMessage {
                 origins: origins.iter().map(|origin| origin.get()).collect(),
             })),
+            Self::Trimmed(floors) => encode(FrameKind::Trimmed(TrimmedMessage::of(floors))),
         }
     }
 
@@ -202,6 +213,7 @@ impl PullFrame {
                 message.read()
             }
             Some(FrameKind::Hears(message)) => Ok(Self::Hears(origins(FRAME, message.origins)?)),
+            Some(FrameKind::Trimmed(message)) => Ok(Self::Trimmed(message.read(FRAME)?)),
             Some(FrameKind::Watermark(message)) => Ok(Self::Watermark {
                 origin: NodeId::new(message.origin)
                     .ok_or_else(|| WireError::malformed(FRAME, "no origin"))?,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::rounds::{AskedBy, RepairRound, RepairScope, RoundState};
 use super::visit::Visit;
 use super::{RepairError, RepairTotals, RepairsFull};
-use crate::error::LogLost;
+use crate::error::{LogLost, PullError};
 use crate::keys::{self, PROGRESS};
 use crate::puller::contained;
 use crate::replica::Replica;
@@ -56,7 +56,7 @@ pub(crate) async fn drive(replica: Replica, mesh: Mesh) {
             }
         }
         while let Some(round) = rounds.next() {
-            run(&replica, &mesh, &round).await;
+            run(&replica, &mesh, &round, &everybody(&replica)).await;
         }
     }
 }
@@ -66,23 +66,27 @@ fn about(pause: Duration) -> Instant {
     Instant::now() + rand::rng().random_range(pause / 4 * 3..=pause / 4 * 5)
 }
 
-/// Visits every other node. Answers whether all were reached.
-async fn run(replica: &Replica, mesh: &Mesh, round: &RepairRound) -> bool {
+fn everybody(replica: &Replica) -> Vec<NodeId> {
+    let others = replica.inner().progress.others().iter();
+    others.map(|other| other.node).collect()
+}
+
+/// Visits these nodes. Answers what came of it.
+async fn run(
+    replica: &Replica,
+    mesh: &Mesh,
+    round: &RepairRound,
+    peers: &[NodeId],
+) -> Option<RepairRound> {
     let inner = replica.inner();
     let (rounds, number) = (&inner.rounds, round.round);
-    let peers: Vec<NodeId> = inner
-        .progress
-        .others()
-        .iter()
-        .map(|other| other.node)
-        .collect();
     let shards = round.scope.shards();
     rounds.tell(number, |progress| {
         progress.peers = peers.len() as u64;
         progress.shards = (peers.len() * shards.len()) as u64;
     });
-    for peer in peers {
-        let mut visit = Visit::new(replica, mesh, peer, number);
+    for &peer in peers {
+        let mut visit = Visit::new(replica, mesh, peer, round);
         match contained(visit.run(&shards), RepairError::Panicked).await {
             Ok(()) => rounds.tell(number, |progress| progress.peers_done += 1),
             // It has never mended anything: it holds nothing but what its log does.
@@ -100,10 +104,14 @@ async fn run(replica: &Replica, mesh: &Mesh, round: &RepairRound) -> bool {
             }
         }
     }
-    let Some(ended) = rounds.end(number) else {
-        return false;
-    };
-    let progress = &ended.progress;
+    let ended = rounds.end(number)?;
+    tell_of(&ended);
+    Some(ended)
+}
+
+/// Says in the log what came of a round.
+fn tell_of(ended: &RepairRound) {
+    let (number, progress) = (ended.round, &ended.progress);
     let (differing, mended, bytes) = (progress.differing, progress.mended, progress.bytes);
     let last_error = progress.last_error.as_deref().unwrap_or_default();
     if ended.state == RoundState::Incomplete {
@@ -132,7 +140,6 @@ async fn run(replica: &Replica, mesh: &Mesh, round: &RepairRound) -> bool {
             "a round of repair is done"
         );
     }
-    progress.peers_done == progress.peers
 }
 
 /// Pause after a round that this node waits for has not reached everybody.
@@ -182,10 +189,29 @@ impl Replica {
         loop {
             let rounds = &self.inner().rounds;
             let round = rounds.begin(RepairScope::Everything, AskedBy::Return);
-            if run(self, mesh, &round).await {
+            let ended = run(self, mesh, &round, &everybody(self)).await;
+            if ended.is_some_and(|ended| ended.progress.peers_done == ended.progress.peers) {
                 return;
             }
             tokio::time::sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Takes everything that is in a peer's documents as they are now, or in later ones.
+    ///
+    /// # Errors
+    /// [`PullError::NotCompared`] if something was left.
+    pub(crate) async fn take_whole(&self, mesh: &Mesh, peer: NodeId) -> Result<(), PullError> {
+        let rounds = &self.inner().rounds;
+        let round = rounds.begin(RepairScope::Everything, AskedBy::LeftBehind);
+        let ended = run(self, mesh, &round, &[peer]).await;
+        match ended {
+            Some(ended) if ended.state == RoundState::Done => Ok(()),
+            ended => Err(PullError::NotCompared(
+                ended
+                    .and_then(|ended| ended.progress.last_error)
+                    .unwrap_or_else(|| "it was interrupted".to_owned()),
+            )),
         }
     }
 }

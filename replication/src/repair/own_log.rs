@@ -2,9 +2,10 @@
 //! a log that was.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use meridian_regions::ShardId;
-use meridian_replication_core::ReceivedEntry;
+use meridian_replication_core::{ReceivedEntry, made_at};
 use meridian_storage::StorageError;
 
 use super::{RepairError, blocking};
@@ -29,6 +30,9 @@ impl OwnLog {
         shard: ShardId,
         change: &[u8],
     ) -> Result<bool, RepairError> {
+        if replica.was_trimmed(shard, change) {
+            return Ok(true);
+        }
         if self.0.as_ref().is_none_or(|(read, _)| *read != shard) {
             // First: never two of them in memory.
             self.0 = None;
@@ -42,6 +46,18 @@ impl OwnLog {
 }
 
 impl Replica {
+    /// Whether a change of this node was logged by an entry that has been trimmed since. A
+    /// shard's changes are made and numbered one after the other, so that what was made
+    /// before the floor's time stands below it. A log that was set back has its floor from
+    /// before whatever it has lost.
+    fn was_trimmed(&self, shard: ShardId, change: &[u8]) -> bool {
+        let floor = self.inner().floors.get(self.inner().this(), shard);
+        let floor = floor.map(|floor| floor.hlc.to_unix_nanos());
+        // Told in whole milliseconds: it may have been made up to one later.
+        let made_at = made_at(change).map(|at| at.saturating_add(Duration::from_millis(1)));
+        made_at.is_some_and(|made_at| floor.is_some_and(|floor| made_at <= floor))
+    }
+
     fn own_changes(&self, shard: ShardId) -> Result<HashSet<[u8; 16]>, StorageError> {
         let this = self.inner().this();
         let mut changes = HashSet::new();

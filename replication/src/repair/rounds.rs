@@ -41,6 +41,8 @@ pub enum AskedBy {
     /// This node has come back without a part of its log, and writes only once it has what
     /// the others hold.
     Return,
+    /// A peer has trimmed from its logs what this node lacks: it alone is visited.
+    LeftBehind,
 }
 
 impl AskedBy {
@@ -51,6 +53,7 @@ impl AskedBy {
             Self::Schedule => "schedule",
             Self::Operator => "operator",
             Self::Return => "return",
+            Self::LeftBehind => "left-behind",
         }
     }
 }
@@ -256,7 +259,8 @@ impl Rounds {
         totals.differing += ended.progress.differing;
         totals.mended += ended.progress.mended;
         totals.refused += ended.progress.refused;
-        if whole && ended.scope == RepairScope::Everything {
+        let everybody = ended.asked_by != AskedBy::LeftBehind;
+        if whole && everybody && ended.scope == RepairScope::Everything {
             totals.done_ms = Some(at);
         }
         state.forget();

@@ -15,7 +15,7 @@ use meridian_transport::{Channel, Mesh};
 use tokio::time::{sleep, timeout};
 
 use super::own_log::OwnLog;
-use super::rounds::RoundProgress;
+use super::rounds::{AskedBy, RepairRound, RoundProgress};
 use super::{RepairError, blocking};
 use crate::documents::open;
 use crate::error::{LogLost, ReadError};
@@ -83,17 +83,24 @@ pub(super) struct Visit<'a> {
     peer: NodeId,
     own_log: OwnLog,
     round: u64,
+    asked_by: AskedBy,
 }
 
 impl<'a> Visit<'a> {
     /// Of `peer`, as a part of `round`.
-    pub(super) fn new(replica: &'a Replica, mesh: &'a Mesh, peer: NodeId, round: u64) -> Self {
+    pub(super) fn new(
+        replica: &'a Replica,
+        mesh: &'a Mesh,
+        peer: NodeId,
+        round: &RepairRound,
+    ) -> Self {
         Self {
             replica,
             mesh,
             peer,
             own_log: OwnLog::default(),
-            round,
+            round: round.round,
+            asked_by: round.asked_by,
         }
     }
 
@@ -170,6 +177,10 @@ impl<'a> Visit<'a> {
     /// Waits until the log has brought what had been written anywhere by now, if it does
     /// so soon.
     async fn settle(&self) {
+        if self.asked_by == AskedBy::LeftBehind {
+            // The log brings nothing of it.
+            return;
+        }
         let progress = &self.replica.inner().progress;
         let found_at = self.replica.inner().sequencer.now();
         let mut version = progress.version();
@@ -241,7 +252,10 @@ impl<'a> Visit<'a> {
                 open.push_back(next);
             }
         }
-        sleep(pace).await;
+        // A node that is left behind waits for all of it, and asks for no more at a time.
+        if self.asked_by != AskedBy::LeftBehind {
+            sleep(pace).await;
+        }
         Ok(())
     }
 

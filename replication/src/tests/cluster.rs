@@ -79,7 +79,7 @@ pub(super) struct Cluster {
     cancel: CancellationToken,
     /// By node, below the one of all.
     cancels: Vec<CancellationToken>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// What is special about a cluster.
@@ -125,8 +125,7 @@ impl Cluster {
 
     pub(super) fn start_as(folder: TempDir, plan: &Plan<'_>) -> Self {
         let Plan { links, member, .. } = plan;
-        let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
-        authority.save(folder.path()).expect("saved");
+        let authority = authority_of(folder.path());
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
         let cancels = vec![
             cancel.child_token(),
@@ -143,9 +142,11 @@ impl Cluster {
                 node: node(id),
             };
             let name = format!("node-{id}");
-            let issued = authority.issue(&identity).expect("issued");
-            issued.save(folder.path(), &name).expect("saved");
             let file = |name: String| folder.path().join(name);
+            if !file(format!("{name}.pem")).exists() {
+                let issued = authority.issue(&identity).expect("issued");
+                issued.save(folder.path(), &name).expect("saved");
+            }
             let tls = TlsMaterial::load(
                 &file("ca.pem".to_owned()),
                 &file(format!("{name}.pem")),
@@ -170,6 +171,9 @@ impl Cluster {
             wanted.returns = (plan.returns == Some(id)).then(|| "a return".to_owned());
             wanted.pull_silence_max = SILENCE_MAX;
             wanted.tell_every = TELL_EVERY;
+            // Nobody trims before it is asked to.
+            wanted.trim_every = Duration::from_secs(3_600);
+            wanted.log_reserve_entries = 0;
             let replica = Replica::open(wanted).expect("opened");
             let mute_to = plan
                 .mute
@@ -194,7 +198,7 @@ impl Cluster {
             tracker,
             cancel,
             cancels,
-            _folder: folder,
+            folder,
         }
     }
 
@@ -223,18 +227,32 @@ impl Cluster {
 
     /// Stops, and looks at what is left on disk.
     pub(super) async fn stop_and_keep(self, look: impl AsyncFnOnce()) {
+        let _folder = self.stop_for_folder().await;
+        look().await;
+    }
+
+    /// Stops, and leaves what is on disk.
+    pub(super) async fn stop_for_folder(self) -> TempDir {
         self.cancel.cancel();
         self.tracker.close();
         timeout(PATIENCE, self.tracker.wait())
             .await
             .expect("every task ends");
-        let _folder = self._folder;
         drop(self.meshes);
         for replica in self.replicas {
             super::setup::close(replica).await;
         }
-        look().await;
+        self.folder
     }
+}
+
+/// The one that was made for an earlier cluster in the folder, or a new one.
+fn authority_of(folder: &Path) -> Authority {
+    Authority::load(folder).unwrap_or_else(|_none| {
+        let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
+        authority.save(folder).expect("saved");
+        authority
+    })
 }
 
 /// The database of a node.

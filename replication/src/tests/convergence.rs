@@ -130,6 +130,7 @@ async fn peer_that_asks_for_a_shard_is_sent_that_shard_alone() {
                     shards.remove(&wanted);
                 }
                 PullFrame::Hears(origins) => panic!("nobody asked of {origins:?}"),
+                PullFrame::Trimmed(floors) => panic!("nothing is trimmed: {floors:?}"),
                 // Everything up to now has been sent.
                 PullFrame::Watermark { .. } => break,
             }

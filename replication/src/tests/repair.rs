@@ -76,7 +76,7 @@ impl Past {
     }
 
     /// The database of a node forgets the listing's document beyond entry `count`.
-    async fn put_document_back(&self, id: u64, count: usize) {
+    pub(super) async fn put_document_back(&self, id: u64, count: usize) {
         self.by_hand(id, |batch| {
             for entry in &self.log[count..] {
                 batch.delete(CHANGES, keys::change(&self.id, entry.origin, entry.seq));
@@ -134,7 +134,7 @@ async fn connected(cluster: &Cluster, index: usize) {
 }
 
 /// Has a node compare and mend until it has visited everybody.
-async fn repaired(cluster: &Cluster, index: usize) -> RepairRound {
+pub(super) async fn repaired(cluster: &Cluster, index: usize) -> RepairRound {
     let replica = &cluster.replicas[index];
     loop {
         connected(cluster, index).await;

@@ -33,7 +33,7 @@ async fn folder_of_the_past() -> (TempDir, [ListingId; 2]) {
     (folder, [first, second])
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir(to).expect("made");
     for file in std::fs::read_dir(from).expect("readable") {
         let file = file.expect("readable");

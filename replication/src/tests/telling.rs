@@ -47,7 +47,8 @@ async fn nobody_speaks_for_a_node_that_is_away() {
     let (origin, shard, seq) = last(first);
     let told = &first.inner().told;
     until("node 2 has said so", async || {
-        told.has(node(2), origin, shard) == seq
+        let word = told.word(node(2));
+        word.is_some_and(|word| word.get(origin, shard) == seq)
     })
     .await;
     assert_eq!(told.others_have(origin, shard), 0);

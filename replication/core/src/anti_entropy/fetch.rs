@@ -7,7 +7,7 @@ use meridian_regions::{Genesis, Hlc, ListingId, NodeId, UnixNanos};
 use prost::Message;
 
 use super::{ANSWER, REQUEST};
-use crate::change;
+use crate::change::made_at;
 use crate::heads::ChangeId;
 use crate::limits::{
     CHANGE_BYTES_MAX, FETCHED_CHANGES_MAX, FETCHED_DOCUMENTS_MAX, HAVE_CHANGES_MAX, ORIGINS_MAX,
@@ -56,9 +56,7 @@ impl FetchedDocument {
     /// clock; `None` if there is none that can be read.
     #[must_use]
     pub fn last_made_at(&self) -> Option<UnixNanos> {
-        let last = change::decode(self.changes.last()?).ok()?;
-        let millis = u64::try_from(last.timestamp()).ok()?;
-        Some(UnixNanos::from_millis(millis))
+        made_at(self.changes.last()?)
     }
 }
 

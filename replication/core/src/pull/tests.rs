@@ -5,7 +5,7 @@ use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 
 use super::packed::pack;
-use super::{FrameKind, PullFrame, PullRequest, encode};
+use super::{FrameKind, LogFloor, PullFrame, PullRequest, encode};
 use crate::limits::{CHANGE_BYTES_MAX, FRAME_BYTES_MAX};
 use crate::{LogEntry, ReceivedEntry, VersionVector, WireError};
 
@@ -158,6 +158,12 @@ proptest! {
         let frame = PullFrame::Watermark { origin: node(origin), through: Hlc::from_u64(through) };
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
         let frame = PullFrame::Hears(vec![node(origin)]);
+        prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
+        let floors = ShardId::all().take(3).flat_map(|shard| {
+            let hlc = Hlc::from_u64(through);
+            [1, origin].map(|seq| LogFloor { origin: node(origin), shard, seq, hlc })
+        });
+        let frame = PullFrame::Trimmed(floors.collect());
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
     }
 
