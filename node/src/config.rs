@@ -156,6 +156,13 @@ pub struct ListingsSection {
     pub repair_every_minutes: u32,
     /// Documents that this node mends in a second, in the long run.
     pub repairs_per_second_max: NonZeroU32,
+    /// Bytes of all change logs on this node, about, before compression. Past them the oldest
+    /// changes go although some node has not had them: that node is left behind, and comes
+    /// back by comparing its documents.
+    pub log_bytes_max: NonZeroU64,
+    /// Changes of each log, one for each node and shard, that are kept although every node
+    /// has had them.
+    pub log_reserve_entries: u64,
     /// How long a read may wait for the writes that its session has seen, or for
     /// the freshness that it asked for, in milliseconds.
     pub read_wait_ms_max: u64,
@@ -178,6 +185,8 @@ impl Default for ListingsSection {
             clock_drift_ms_max: NonZeroU64::new(500).expect("not zero"),
             repair_every_minutes: 10,
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
+            log_bytes_max: NonZeroU64::new(4 << 30).expect("not zero"),
+            log_reserve_entries: 1_024,
             read_wait_ms_max: 2_000,
         }
     }

@@ -4,6 +4,7 @@
 //! never listing ids.
 
 mod links;
+mod logs;
 mod reads;
 mod repairs;
 mod search;
@@ -19,6 +20,7 @@ use prometheus::{
 use crate::admin::saga_counts;
 use crate::node::Node;
 use links::Links;
+use logs::LogMetrics;
 use reads::ReadMetrics;
 use repairs::RepairMetrics;
 use search::SearchMetrics;
@@ -66,6 +68,7 @@ pub(crate) struct Metrics {
     reads: ReadMetrics,
     repairs: RepairMetrics,
     search: SearchMetrics,
+    logs: LogMetrics,
 }
 
 fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
@@ -136,6 +139,7 @@ impl Metrics {
             reads: ReadMetrics::register(&registry)?,
             repairs: RepairMetrics::register(&registry)?,
             search: SearchMetrics::register(&registry)?,
+            logs: LogMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -198,6 +202,7 @@ impl Metrics {
         self.repairs.sample(&node.replica);
         self.search
             .sample(&node.search, node.clock.now().as_millis());
+        self.logs.sample(&node.replica);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);

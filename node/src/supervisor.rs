@@ -352,6 +352,8 @@ pub(crate) fn replica_options(
         clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
         repair_every: config.listings.repair_every(),
         repairs_per_second_max: config.listings.repairs_per_second_max,
+        log_bytes_max: config.listings.log_bytes_max.get(),
+        log_reserve_entries: config.listings.log_reserve_entries,
         documents_hot_max: config.listings.documents_hot_max,
         rendered_bytes_max: config.listings.rendered_bytes_max,
         block_cache_bytes: config.storage.block_cache_bytes.get(),

@@ -97,6 +97,7 @@ pub(crate) async fn group(
 /// `GET /admin/v1/replication`
 pub(crate) async fn replication(State(node): State<Arc<Node>>) -> Json<Value> {
     let stats = node.replica.stats();
+    let log = node.replica.log_stats();
     let lag: Vec<Value> = node
         .replica
         .lag()
@@ -115,7 +116,48 @@ pub(crate) async fn replication(State(node): State<Arc<Node>>) -> Json<Value> {
         "entries_logged": stats.entries_logged,
         "entries_applied": stats.entries_applied,
         "quarantined": stats.quarantined,
+        "log": {
+            "entries": log.entries,
+            "bytes": log.bytes,
+            "bytes_max": node.config.listings.log_bytes_max,
+            "trimmed": log.trimmed,
+        },
+        "followers": followers(&node),
+        "catching_up": catching_up(&node),
     }))
+}
+
+/// What the other nodes have of the logs here, and what becomes of one that is left behind.
+fn followers(node: &Node) -> Vec<Value> {
+    let followers = node.replica.followers().into_iter();
+    let shown = followers.map(|other| {
+        json!({
+            "node": other.node.node,
+            "region": other.node.region,
+            "lacks": other.lacks,
+            "left_behind": other.is_left_behind,
+            "advice": other.is_left_behind.then_some(
+                "it comes back by comparing its documents once it is reached: start it, or set it \
+                 to `removed` in the topology if it is gone for good",
+            ),
+        })
+    });
+    shown.collect()
+}
+
+/// What this node does if it is left behind itself.
+fn catching_up(node: &Node) -> Vec<Value> {
+    let ways = node.replica.catching_up().into_iter();
+    let shown = ways.map(|way| {
+        json!({
+            "peer": way.peer,
+            "lacks": way.entries,
+            "last_error": way.last_error,
+            "advice": "its documents are compared with the peer's (`GET /admin/v1/repairs`), and \
+                       it goes on by itself: what `last_error` names is to be mended first",
+        })
+    });
+    shown.collect()
 }
 
 /// `GET /admin/v1/replication/digests`: equal between nodes that hold the same.

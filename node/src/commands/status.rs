@@ -60,6 +60,7 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
         )?;
     }
     tell_return(&status["returning"], out)?;
+    tell_left_behind(&replication, out)?;
     for drain in list(&status["drains"]) {
         let node = &drain["node"];
         writeln!(out, "\ndraining node {node}: {}", progress(drain))?;
@@ -81,6 +82,26 @@ fn tell_return(returning: &Value, out: &mut impl Write) -> anyhow::Result<()> {
     writeln!(out, "\ncoming back without its records: {left} groups left")?;
     for why in [&returning["last_error"], &returning["own_log"]] {
         if let Some(why) = why.as_str() {
+            writeln!(out, "  {why}")?;
+        }
+    }
+    Ok(())
+}
+
+/// Who lacks changes that are in no log any more.
+fn tell_left_behind(replication: &Value, out: &mut impl Write) -> anyhow::Result<()> {
+    let others = list(&replication["followers"]);
+    for other in others.filter(|other| other["left_behind"] == true) {
+        let (node, advice) = (&other["node"], text(&other["advice"]));
+        writeln!(out, "\nnode {node} is left behind: {advice}")?;
+    }
+    for way in list(&replication["catching_up"]) {
+        let (peer, lacks, advice) = (&way["peer"], &way["lacks"], text(&way["advice"]));
+        writeln!(
+            out,
+            "\nleft behind: {lacks} changes are trimmed at node {peer}: {advice}"
+        )?;
+        if let Some(why) = way["last_error"].as_str() {
             writeln!(out, "  {why}")?;
         }
     }
