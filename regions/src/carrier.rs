@@ -1,5 +1,7 @@
 //! Who of a region brings a log that is written elsewhere to it.
 
+use std::cmp::Reverse;
+
 use crate::hashing::Digest;
 use crate::ids::NodeId;
 
@@ -8,11 +10,21 @@ use crate::ids::NodeId;
 /// carried is spread over the others and nothing else moves. `None` of none.
 #[must_use]
 pub fn carrier(origin: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Option<NodeId> {
-    let weight = |node: &NodeId| {
-        let digest = Digest::new("carrier").number(node.get());
-        digest.number(origin.get()).finish()
-    };
-    nodes.into_iter().max_by_key(weight)
+    nodes.into_iter().max_by_key(|node| weight(origin, *node))
+}
+
+/// The same nodes, the carrier first, then who carries if those before are not there or do
+/// not hold what is to be carried.
+#[must_use]
+pub fn carriers(origin: NodeId, nodes: impl IntoIterator<Item = NodeId>) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> = nodes.into_iter().collect();
+    nodes.sort_by_cached_key(|node| Reverse(weight(origin, *node)));
+    nodes
+}
+
+fn weight(origin: NodeId, node: NodeId) -> [u8; 32] {
+    let digest = Digest::new("carrier").number(node.get());
+    digest.number(origin.get()).finish()
 }
 
 #[cfg(test)]
@@ -21,7 +33,7 @@ mod tests {
 
     use proptest::prelude::{prop, prop_assert_eq, proptest};
 
-    use super::carrier;
+    use super::{carrier, carriers};
     use crate::NodeId;
 
     fn node(id: u64) -> NodeId {
@@ -53,6 +65,8 @@ mod tests {
             let before = carrier(node(origin), nodes.iter().copied().map(node));
             let backwards = carrier(node(origin), nodes.iter().rev().copied().map(node));
             prop_assert_eq!(before, backwards);
+            let order = carriers(node(origin), nodes.iter().copied().map(node));
+            prop_assert_eq!(order.first().copied(), before);
             let gone = node(*nodes.iter().nth(gone % nodes.len()).expect("within"));
             let left = nodes.iter().copied().map(node).filter(|node| *node != gone);
             if before != Some(gone) {

@@ -28,7 +28,7 @@ mod shard;
 mod time;
 mod topology;
 
-pub use carrier::carrier;
+pub use carrier::{carrier, carriers};
 pub use clock::{ClockDrift, HybridClock};
 pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
 pub use health::{Probation, Pulse};
@@ -38,9 +38,10 @@ pub use ids::{
 pub use listing_id::ListingId;
 pub use phi::PhiAccrual;
 pub use placement::{
-    PlacementError, Survival, balance_voters, owner_in_home, place_voters, replace_voters,
+    Holdings, PlacementError, Survival, balance_voters, holders, owner_in_home, place_voters,
+    replace_voters,
 };
 pub use round_trip::RoundTrip;
-pub use shard::{SHARD_COUNT, ShardId};
+pub use shard::{SHARD_COUNT, ShardId, Shards};
 pub use time::{Hlc, UnixNanos};
 pub use topology::{Node, NodeState, Region, RegionVoters, Topology, TopologyError};

@@ -5,6 +5,7 @@
 //! comes or goes changes only the choices that it wins or had won.
 
 mod balance;
+mod holders;
 mod replace;
 
 use std::cmp::Reverse;
@@ -16,6 +17,7 @@ use crate::hashing::Digest;
 use crate::{ListingId, Node, NodeId, NodeState, RegionId, RegionVoters, Topology, ZoneId};
 
 pub use balance::balance_voters;
+pub use holders::{Holdings, holders};
 pub use replace::replace_voters;
 
 /// Failure domains that vote: three survive the loss of one.
@@ -174,8 +176,17 @@ impl<'a> Candidates<'a> {
 
 /// The heaviest of a region's nodes, so many of them, in zones of their own as far as
 /// there are zones.
-fn apart(mut nodes: Vec<&Node>, listing: &ListingId, seats: usize) -> Vec<NodeId> {
-    nodes.sort_by_cached_key(|node| Reverse(node_weight(node, listing, "voter")));
+fn apart(nodes: Vec<&Node>, listing: &ListingId, seats: usize) -> Vec<NodeId> {
+    apart_by(nodes, seats, |node| node_weight(node, listing, "voter"))
+}
+
+/// The same, by another weight.
+fn apart_by(
+    mut nodes: Vec<&Node>,
+    seats: usize,
+    weight: impl Fn(&Node) -> [u8; 32],
+) -> Vec<NodeId> {
+    nodes.sort_by_cached_key(|node| Reverse(weight(node)));
     let mut zones = BTreeSet::new();
     let (first, others): (Vec<&Node>, Vec<&Node>) =
         nodes.into_iter().partition(|node| zones.insert(&node.zone));

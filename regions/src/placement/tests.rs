@@ -17,7 +17,7 @@ const LISTINGS: u64 = 3_000;
 
 /// `per_zone` nodes in each of three zones of the first `regions` regions; node ids
 /// count from 1. Those in `removed` are gone.
-fn topology(regions: usize, per_zone: usize, removed: &[u64]) -> Topology {
+pub(super) fn topology(regions: usize, per_zone: usize, removed: &[u64]) -> Topology {
     Topology::from_toml(&text(regions, per_zone, removed)).expect("a good topology")
 }
 
@@ -45,6 +45,10 @@ fn text(regions: usize, per_zone: usize, removed: &[u64]) -> String {
         }
     }
     text
+}
+
+pub(super) fn node(id: u64) -> NodeId {
+    NodeId::new(id).expect("not zero")
 }
 
 fn listing(number: u64, region: usize) -> ListingId {
