@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use meridian_consensus::{GroupOptions, Groups, Past, Retention};
-use meridian_regions::{NodeState, Topology};
+use meridian_regions::{NodeState, Shards, Topology};
 use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
 use meridian_storage::{StorageError, Writer};
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
@@ -335,10 +335,12 @@ pub(crate) fn replica_options(
     let this = Member {
         node: config.node.id,
         region: config.node.region.clone(),
+        holds: Shards::ALL,
     };
     let others = peers.iter().map(|peer| Member {
         node: peer.node,
         region: peer.region.clone(),
+        holds: Shards::ALL,
     });
     let departed = topology
         .nodes()

@@ -24,8 +24,12 @@ pub(crate) const PROGRESS: &str = "progress";
 pub(crate) const FAMILIES: &[&str] = &[
     LOG, DOCUMENTS, CHANGES, HEADS, GENESIS, QUARANTINE, PROGRESS,
 ];
-/// Kind of the progress records that hold watermarks.
+/// Kind of the progress records that hold watermarks of whole logs.
 const WATERMARK: u8 = b'w';
+/// Kind of the progress records that hold watermarks by shards.
+const MARKS: u8 = b'm';
+/// Kind of the progress record that says which shards this node serves.
+const WHOLE: u8 = b'h';
 /// Kind of the progress record that holds this node's own clock.
 const CLOCK: u8 = b'c';
 /// Kind of the progress records that hold what has been seen beyond the logs.
@@ -64,6 +68,18 @@ pub(crate) fn watermark(origin: NodeId) -> Vec<u8> {
     let mut key = vec![WATERMARK];
     key.extend_from_slice(&origin.get().to_be_bytes());
     key
+}
+
+/// Key of an origin's watermarks, where they are not the same in all shards.
+pub(crate) fn marks(origin: NodeId) -> Vec<u8> {
+    let mut key = vec![MARKS];
+    key.extend_from_slice(&origin.get().to_be_bytes());
+    key
+}
+
+/// Key of the shards that this node serves.
+pub(crate) fn whole() -> Vec<u8> {
+    vec![WHOLE]
 }
 
 /// Key of the latest timestamp of an origin that mended documents may hold.
@@ -118,6 +134,11 @@ pub(crate) fn kept(entry: &[u8]) -> Vec<u8> {
 /// The bounds of all watermarks.
 pub(crate) fn watermarks() -> ([u8; 1], [u8; 1]) {
     ([WATERMARK], [WATERMARK + 1])
+}
+
+/// The bounds of all watermarks by shards.
+pub(crate) fn all_marks() -> ([u8; 1], [u8; 1]) {
+    ([MARKS], [MARKS + 1])
 }
 
 /// The bounds of all that has been seen beyond the logs.

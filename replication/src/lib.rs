@@ -1,8 +1,8 @@
 //! The listing plane of one node: its documents, its change log, and the streams
 //! that keep it and its peers alike.
 //!
-//! Every node takes writes for every listing. A write becomes an entry of the
-//! node's own log, numbered without gaps in its shard; peers pull entries from a
+//! Every node takes writes for every listing that it holds: those of its shards, which may
+//! be all. A write becomes an entry of the node's own log, numbered without gaps in its shard; peers pull entries from a
 //! version vector on, and any node serves any log that it has.
 //!
 //! Invariants kept here:
@@ -24,6 +24,7 @@
 //!   their bound (`trimming.rs`); numbers are kept, and who lacks what is gone compares its
 //!   documents (`left_behind.rs`).
 
+mod adopting;
 mod apply;
 mod changes;
 mod counters;
@@ -37,6 +38,8 @@ mod history;
 mod intake;
 mod keys;
 mod left_behind;
+mod marks;
+mod neighbours;
 mod options;
 mod progress;
 mod puller;

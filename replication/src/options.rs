@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use meridian_regions::{NodeId, RegionId};
+use meridian_regions::{NodeId, RegionId, Shards};
 
 use crate::WallClock;
 
@@ -15,6 +15,8 @@ pub struct Member {
     pub node: NodeId,
     /// Its region.
     pub region: RegionId,
+    /// The shards that it holds.
+    pub holds: Shards,
 }
 
 /// Options of the listing plane.
@@ -29,6 +31,9 @@ pub struct ReplicaOptions {
     /// Nodes that have been removed for good. Nobody is asked to be them, and no
     /// session waits for them, but what they wrote is pulled from whoever has it.
     pub departed: Vec<NodeId>,
+    /// Stands for where listings are held, as this node has been told: peers that have been
+    /// told otherwise are named. 0 asks nobody.
+    pub holdings: u64,
     /// Set for a node that has come back without a part of its own log; tells this return
     /// from any other.
     pub returns: Option<String>,
@@ -77,6 +82,7 @@ impl ReplicaOptions {
             this,
             others,
             departed: Vec::new(),
+            holdings: 0,
             returns: None,
             wall_clock: WallClock::default(),
             clock_drift_max: Duration::from_millis(500),

@@ -2,17 +2,20 @@
 //!
 //! Three things are kept for each origin: the numbers of its entries that are
 //! durable here, the latest timestamp among them, and its *watermark*, up to which
-//! everything that it has written is here. A reader may have seen the second; only
-//! the third promises that nothing is missing.
+//! everything that it has written is here, in each shard. A reader may have seen the
+//! second; only the third promises that nothing is missing. What is said of all this to
+//! readers is said of the shards that this node serves.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{Hlc, NodeId, RegionId, ShardId, UnixNanos};
+use meridian_regions::{Hlc, NodeId, RegionId, ShardId, Shards, UnixNanos};
 use meridian_replication_core::{LogFloor, SessionToken, VersionVector};
 use tokio::sync::watch;
 
+use crate::adopting::Whole;
+use crate::marks::Marks;
 use crate::options::Member;
 use crate::recover::Recovered;
 
@@ -32,7 +35,8 @@ struct State {
     durable: VersionVector,
     /// The latest timestamp that is durable here, by origin.
     seen: BTreeMap<NodeId, Hlc>,
-    watermarks: BTreeMap<NodeId, Hlc>,
+    watermarks: BTreeMap<NodeId, Marks>,
+    whole: Whole,
 }
 
 /// Progress with every origin. Shared by writers, pullers and readers.
@@ -46,10 +50,10 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(
-        this: Member,
-        others: Vec<Member>,
+        (this, others): (Member, Vec<Member>),
         departed: Vec<NodeId>,
         recovered: Recovered,
+        whole: Whole,
     ) -> Self {
         Self {
             this,
@@ -59,6 +63,7 @@ impl Progress {
                 durable: recovered.vector,
                 seen: recovered.seen,
                 watermarks: recovered.watermarks,
+                whole,
             }),
             version: watch::channel(0).0,
         }
@@ -113,16 +118,17 @@ impl Progress {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// Everything that `origin` wrote up to `through` is here. Answers its watermark.
-    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) -> Hlc {
-        let mark = {
+    /// Everything that `origin` wrote in some shards up to `through` is here. Answers its
+    /// watermarks.
+    pub(crate) fn watermark(&self, origin: NodeId, shards: Shards, through: Hlc) -> Marks {
+        let marks = {
             let mut state = self.state();
-            let mark = state.watermarks.entry(origin).or_default();
-            *mark = through.max(*mark);
-            *mark
+            let marks = state.watermarks.entry(origin).or_default();
+            marks.raise(shards, through);
+            marks.clone()
         };
         self.version.send_modify(|version| *version += 1);
-        mark
+        marks
     }
 
     /// Lets whoever waits for progress look again.
@@ -130,8 +136,44 @@ impl Progress {
         self.version.send_modify(|version| *version += 1);
     }
 
-    pub(crate) fn watermark_of(&self, origin: NodeId) -> Option<Hlc> {
-        self.state().watermarks.get(&origin).copied()
+    /// The watermarks of an origin in some shards, the least first; 0 where none has come.
+    pub(crate) fn marks_of(&self, origin: NodeId, shards: Shards) -> Vec<(Hlc, Shards)> {
+        let state = self.state();
+        let marks = state.watermarks.get(&origin);
+        marks.map_or_else(
+            || Marks::default().groups(shards),
+            |marks| marks.groups(shards),
+        )
+    }
+
+    /// Whether everything that `origin` wrote in some shards before `at` is here.
+    pub(crate) fn reaches(&self, origin: NodeId, shards: Shards, at: UnixNanos) -> bool {
+        let state = self.state();
+        let marks = state.watermarks.get(&origin);
+        shards.is_empty() || marks.is_some_and(|marks| marks.reach(shards, at))
+    }
+
+    /// Whether everything is here that others wrote before `at` and this node holds.
+    pub(crate) fn has_caught_up(&self, at: UnixNanos) -> bool {
+        let mut others = self.others.iter();
+        others.all(|other| self.reaches(other.node, self.this.holds, at))
+    }
+
+    /// The shards that this node serves.
+    pub(crate) fn whole(&self) -> Shards {
+        self.state().whole.shards
+    }
+
+    /// These are served from now on, too, by what is durable here already.
+    pub(crate) fn now_whole(&self, shards: Shards, since: Hlc) -> Whole {
+        let whole = {
+            let mut state = self.state();
+            state.whole.shards |= shards;
+            state.whole.since = since.max(state.whole.since);
+            state.whole
+        };
+        self.version.send_modify(|version| *version += 1);
+        whole
     }
 
     /// The last number of a log that is durable here.
@@ -190,11 +232,12 @@ impl Progress {
         token.minted_by(self.this.node)
     }
 
-    /// Whether everything that a token has seen is here: because this node minted it,
-    /// or because the watermarks say so. A node that has been removed holds nobody up;
-    /// one that is not known here has written what cannot be here.
+    /// Whether everything that a token has seen is here: because this node minted it when
+    /// it served what it serves now, or because the watermarks say so. A node that has been
+    /// removed holds nobody up; one that is not known here has written what cannot be here.
     pub(crate) fn covers(&self, token: &SessionToken) -> bool {
-        token.minter() == Some(self.this.node) || self.covers_by_watermarks(token)
+        let is_own = token.minter() == Some(self.this.node);
+        is_own && token.latest() >= self.state().whole.since || self.covers_by_watermarks(token)
     }
 
     /// The same, by the watermarks alone.
@@ -207,8 +250,8 @@ impl Progress {
         let state = self.state();
         token.nodes().all(known)
             && self.others.iter().all(|member| {
-                let mark = state.watermarks.get(&member.node);
-                token.demand(member.node) <= mark.copied()
+                let demand = token.demand(member.node);
+                state.whole.shards.is_empty() || demand <= state.mark(member.node)
             })
     }
 
@@ -220,8 +263,7 @@ impl Progress {
                 origin: member.node,
                 region: member.region.clone(),
                 lag: state
-                    .watermarks
-                    .get(&member.node)
+                    .mark(member.node)
                     .map(|mark| now.saturating_since(mark.to_unix_nanos())),
             })
             .collect()
@@ -231,7 +273,7 @@ impl Progress {
     pub(crate) fn staleness(&self, now: UnixNanos) -> Option<Duration> {
         let state = self.state();
         let mut marks = self.others.iter().map(|member| {
-            let mark = state.watermarks.get(&member.node)?;
+            let mark = state.mark(member.node)?;
             Some(now.saturating_since(mark.to_unix_nanos()))
         });
         marks.try_fold(Duration::ZERO, |worst, lag| lag.map(|lag| worst.max(lag)))
@@ -239,5 +281,13 @@ impl Progress {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Up to where everything is here of an origin, in the shards that this node serves.
+    fn mark(&self, origin: NodeId) -> Option<Hlc> {
+        let marks = self.watermarks.get(&origin)?;
+        marks.least(self.whole.shards)
     }
 }

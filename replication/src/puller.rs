@@ -8,7 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_regions::NodeId;
+use meridian_regions::{NodeId, Shards};
 use meridian_replication_core::{LogFloor, PullFrame, PullRequest, VersionVector};
 use meridian_storage::Durability;
 use meridian_transport::{Channel, FrameReader, Mesh};
@@ -110,7 +110,7 @@ impl Puller {
     /// Asks the peer for what is to be asked of it, until that is something else.
     async fn attend(&self, turns: &mut Turns) -> Result<(), PullError> {
         let asked = self.asked();
-        if !asked.contains(&self.peer) {
+        if of(&asked, self.peer).is_none() {
             self.replica.inner().sources.hears_no_more(self.peer);
             self.replica.tell(&self.mesh, self.peer).await?;
         }
@@ -139,23 +139,29 @@ impl Puller {
         }
     }
 
-    async fn request(&self, origins: &[NodeId]) -> Result<PullRequest, PullError> {
+    async fn request(&self, asked: &[(NodeId, Shards)]) -> Result<PullRequest, PullError> {
         // What other streams have submitted counts as had: a node that comes back without
         // its log goes by it.
         self.replica.barrier(Durability::Synced).await?;
-        let have = self.replica.inner().progress.vector();
+        let inner = self.replica.inner();
+        let (origins, shards): (Vec<_>, Vec<_>) = asked.iter().copied().unzip();
         Ok(PullRequest {
-            have: only(&have, origins),
-            origins: origins.to_vec(),
-            life: self.replica.inner().told.life(),
-            // Every node holds every shard so far.
+            have: only(&inner.progress.vector(), &origins),
+            origins,
+            shards,
+            life: inner.told.life(),
+            holdings: inner.neighbours.this,
             ..PullRequest::default()
         })
     }
 
     /// Applies what the peer sends, until other logs are to be asked for. A frame may be
     /// left half applied then: the next stream sends it again.
-    async fn stream(&self, turns: &mut Turns, asked: Vec<NodeId>) -> Result<(), PullError> {
+    async fn stream(
+        &self,
+        turns: &mut Turns,
+        asked: Vec<(NodeId, Shards)>,
+    ) -> Result<(), PullError> {
         let request = self.request(&asked).await?;
         let mut frames = self
             .mesh
@@ -172,7 +178,7 @@ impl Puller {
     }
 
     /// Waits until other logs are to be asked for, or nobody tells of changes any more.
-    async fn turned(&self, turns: &mut Turns, asked: &[NodeId]) {
+    async fn turned(&self, turns: &mut Turns, asked: &[(NodeId, Shards)]) {
         loop {
             let more = tokio::select! {
                 more = turns.connectivity.changed() => more,
@@ -188,60 +194,76 @@ impl Puller {
     async fn apply_next(
         &self,
         frames: &mut FrameReader,
-        asked: &[NodeId],
+        asked: &[(NodeId, Shards)],
     ) -> Result<(), PullError> {
         let frame = self.next(frames, asked).await?;
         match PullFrame::decode(&frame)? {
             PullFrame::Entries(entries) => {
-                let wanted = entries
-                    .into_iter()
-                    .filter(|entry| asked.contains(&entry.origin));
+                let wanted = entries.into_iter().filter(|entry| {
+                    of(asked, entry.origin).is_some_and(|shards| shards.contains(entry.shard))
+                });
                 self.replica.apply(wanted.collect()).await
             }
-            PullFrame::Hears(origins) => {
+            PullFrame::Hears(heard) => {
                 let sources = &self.replica.inner().sources;
-                sources.claims(self.peer, origins.into_iter().collect());
+                sources.claims(self.peer, heard.into_iter().collect());
                 Ok(())
             }
             PullFrame::Trimmed(mut floors) => {
-                floors.retain(|floor| asked.contains(&floor.origin));
+                floors.retain(|floor| {
+                    of(asked, floor.origin).is_some_and(|shards| shards.contains(floor.shard))
+                });
                 Err(PullError::Trimmed(floors))
             }
-            PullFrame::Watermark { origin, through } => {
-                if asked.contains(&origin) {
-                    self.replica.watermark(origin, through)?;
-                }
-                Ok(())
+            PullFrame::Watermark {
+                origin,
+                through,
+                shards,
+                whole,
+            } => {
+                let told = (of(asked, origin).unwrap_or_default() & shards, whole);
+                Ok(self.replica.told((self.peer, origin), through, told)?)
             }
         }
     }
 
     /// The next frame. A peer that is asked for its own log has something to say all the
     /// while; of other logs nothing may be known to it.
-    async fn next(&self, frames: &mut FrameReader, asked: &[NodeId]) -> Result<Bytes, PullError> {
-        if !asked.contains(&self.peer) {
+    async fn next(
+        &self,
+        frames: &mut FrameReader,
+        asked: &[(NodeId, Shards)],
+    ) -> Result<Bytes, PullError> {
+        let Some(shards) = of(asked, self.peer) else {
             return frames.next().await?.ok_or(PullError::Ended);
-        }
+        };
         let patience = self.replica.inner().pull_silence_max;
         let frame = timeout(patience, frames.next())
             .await
             .map_err(|_elapsed| PullError::Silent(patience))??
             .ok_or(PullError::Ended)?;
-        self.replica.inner().sources.hears(self.peer);
+        self.replica.inner().sources.hears(self.peer, shards);
         Ok(frame)
     }
 
     /// The logs to ask the peer for; this node's own, too, if it has lost some of it.
-    fn asked(&self) -> Vec<NodeId> {
+    fn asked(&self) -> Vec<(NodeId, Shards)> {
         let inner = self.replica.inner();
         let mut asked = inner
             .sources
             .asked_of(self.peer, &inner.progress, |node| self.mesh.connected(node));
         if inner.returning.stage() == Stage::Own {
-            asked.push(inner.this());
+            // Also what it wrote in shards that it does not hold any more.
+            asked.push((inner.this(), Shards::ALL));
         }
         asked
     }
+}
+
+/// What is asked of a log.
+fn of(asked: &[(NodeId, Shards)], origin: NodeId) -> Option<Shards> {
+    let asked = asked.iter().find(|(asked, _)| *asked == origin);
+    asked.map(|(_, shards)| *shards)
 }
 
 fn only(have: &VersionVector, origins: &[NodeId]) -> VersionVector {

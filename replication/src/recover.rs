@@ -9,6 +9,7 @@ use meridian_storage::Store;
 use crate::error::OpenError;
 use crate::floors;
 use crate::keys::{self, HEADS, LOG, PROGRESS, QUARANTINE};
+use crate::marks::Marks;
 
 /// Records read at once while counting.
 const PAGE: usize = 4_096;
@@ -23,7 +24,7 @@ pub(crate) struct Recovered {
     /// The latest timestamp of each origin.
     pub(crate) seen: BTreeMap<NodeId, Hlc>,
     /// Up to where everything of each origin is here.
-    pub(crate) watermarks: BTreeMap<NodeId, Hlc>,
+    pub(crate) watermarks: BTreeMap<NodeId, Marks>,
     /// Before it, this node has announced that it writes nothing more.
     pub(crate) clock: Hlc,
 }
@@ -31,8 +32,9 @@ pub(crate) struct Recovered {
 impl Recovered {
     /// The latest timestamp that this node knows of.
     pub(crate) fn last_hlc(&self) -> Hlc {
-        let seen = self.seen.values().chain(self.watermarks.values());
-        seen.copied().fold(self.clock, Hlc::max)
+        let marks = self.watermarks.values().map(Marks::latest);
+        let seen = self.seen.values().copied().chain(marks);
+        seen.fold(self.clock, Hlc::max)
     }
 }
 
@@ -71,12 +73,29 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, OpenError> {
         seen,
         // A watermark was written behind the entries that it speaks for, so that a log cut
         // off at its end by a power loss has lost the watermark first.
-        watermarks: timestamps(store, keys::watermarks())?,
+        watermarks: watermarks(store)?,
         clock: match store.get(PROGRESS, &keys::clock())? {
             Some(value) => timestamp(&value)?,
             None => Hlc::default(),
         },
     })
+}
+
+fn watermarks(store: &Store) -> Result<BTreeMap<NodeId, Marks>, OpenError> {
+    let whole = timestamps(store, keys::watermarks())?.into_iter();
+    let mut watermarks: BTreeMap<NodeId, Marks> = whole
+        .map(|(origin, through)| (origin, Marks::all(through)))
+        .collect();
+    let (from, until) = keys::all_marks();
+    for (key, value) in store.scan(PROGRESS, &from, &until, PAGE)? {
+        let origin = keys::parse_origin(&key).ok_or_else(nobodys)?;
+        watermarks.entry(origin).or_default().take_in(&value)?;
+    }
+    Ok(watermarks)
+}
+
+fn nobodys() -> OpenError {
+    OpenError::Log("a timestamp of no node".to_owned())
 }
 
 /// Progress records of one kind, by origin.
@@ -88,8 +107,7 @@ fn timestamps(
         .scan(PROGRESS, &from, &until, PAGE)?
         .into_iter()
         .map(|(key, value)| {
-            let origin = keys::parse_origin(&key)
-                .ok_or_else(|| OpenError::Log("a timestamp of no node".to_owned()))?;
+            let origin = keys::parse_origin(&key).ok_or_else(nobodys)?;
             Ok((origin, timestamp(&value)?))
         })
         .collect()

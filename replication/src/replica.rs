@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{ClockDrift, Hlc, ListingId, NodeId, ShardId};
+use meridian_regions::{ClockDrift, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError, Store, StoreOptions, Writer};
 use meridian_transport::Mesh;
@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::adopting::{Adopting, Whole};
 use crate::changes::BACKLOG_MAX;
 use crate::counters::Counters;
 use crate::documents::Documents;
@@ -21,6 +22,7 @@ use crate::error::{LogLost, OpenError, SessionBehind, WriteError};
 use crate::floors::Floors;
 use crate::keys::{self, FAMILIES, PROGRESS};
 use crate::left_behind::LeftBehind;
+use crate::neighbours::Neighbours;
 use crate::progress::Progress;
 use crate::recover::{count_listings, count_quarantined, recover};
 use crate::rendered::{ReadStats, Rendered};
@@ -71,9 +73,12 @@ pub(crate) struct Inner {
     pub(crate) floors: Floors,
     pub(crate) trimming: Trimming,
     pub(crate) left_behind: LeftBehind,
+    pub(crate) adopting: Adopting,
+    pub(crate) neighbours: Neighbours,
     pub(crate) sent: Sent,
     pub(crate) counters: Counters,
     pub(crate) pull_silence_max: Duration,
+    pub(crate) clock_drift_max: Duration,
     /// Numbers of the entries that have been submitted: at least the durable ones.
     accepted: Mutex<VersionVector>,
     changed: broadcast::Sender<ListingId>,
@@ -182,8 +187,20 @@ impl Replica {
             });
         let accepted = recovered.vector.clone();
         let (floors, reserve) = (Floors::new(&recovered.floors), options.log_reserve_entries);
-        let told = Told::new(options.others.iter().map(|member| member.node));
-        let progress = Progress::new(options.this, options.others, options.departed, recovered);
+        let is_empty = listings == 0 && accepted.iter().next().is_none();
+        let held = options.this.holds;
+        let mut whole = Whole::take_up(&store, held, is_empty)?;
+        if options.others.is_empty() {
+            // Nobody has more.
+            whole.shards = held;
+        }
+        if held != Shards::ALL {
+            // From now on it is known that this node has not held everything.
+            whole.keep(&writer, Durability::Synced);
+        }
+        let told = Told::new(&options.others);
+        let members = (options.this, options.others);
+        let progress = Progress::new(members, options.departed, recovered, whole);
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
@@ -198,8 +215,11 @@ impl Replica {
                 floors,
                 trimming: Trimming::new(options.trim_every, reserve, options.log_bytes_max),
                 left_behind: LeftBehind::default(),
+                adopting: Adopting::since(since),
+                neighbours: Neighbours::new(options.holdings),
                 sent: Sent::default(),
                 pull_silence_max: options.pull_silence_max,
+                clock_drift_max: options.clock_drift_max,
                 counters: Counters {
                     listings: AtomicU64::new(listings),
                     quarantined: AtomicU64::new(quarantined),
@@ -289,18 +309,28 @@ impl Replica {
             .map_err(|_elapsed| SessionBehind::Waited(patience))
     }
 
-    /// Everything that `origin` wrote up to `through` is here. Remembered over a
-    /// restart, but nobody waits for that: a later watermark says the same and more.
+    /// Everything that `origin` wrote in some shards up to `through` is here. Remembered
+    /// over a restart, but nobody waits for that: a later watermark says the same and more.
     ///
     /// # Errors
     /// [`ClockDrift`] for one too far ahead: it would promise what nobody can know.
-    pub(crate) fn watermark(&self, origin: NodeId, through: Hlc) -> Result<(), ClockDrift> {
+    pub(crate) fn watermark(
+        &self,
+        origin: NodeId,
+        shards: Shards,
+        through: Hlc,
+    ) -> Result<(), ClockDrift> {
         self.inner.sequencer.observe(through)?;
-        let mark = self.inner.progress.watermark(origin, through);
+        let marks = self.inner.progress.watermark(origin, shards, through);
         if let Ok(permit) = self.inner.writer.try_reserve() {
             let mut batch = Batch::new();
-            let mark = mark.as_u64().to_be_bytes();
-            batch.put(PROGRESS, keys::watermark(origin), mark.to_vec());
+            match marks.groups(Shards::ALL).as_slice() {
+                [(all, _)] => {
+                    let all = all.as_u64().to_be_bytes();
+                    batch.put(PROGRESS, keys::watermark(origin), all.to_vec());
+                }
+                _ => batch.put(PROGRESS, keys::marks(origin), marks.encode()),
+            }
             // Behind every entry that it speaks for. A failed write is the writer's to
             // announce.
             permit.submit_then(batch, Durability::Buffered, |_written| {});

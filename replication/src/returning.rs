@@ -131,10 +131,7 @@ impl Returning {
 
     /// Whether everything is here that others had written when this node started.
     fn has_others(&self, progress: &Progress) -> bool {
-        progress.others().iter().all(|member| {
-            let mark = progress.watermark_of(member.node);
-            mark.is_some_and(|mark| mark.to_unix_nanos() >= self.since)
-        })
+        progress.has_caught_up(self.since)
     }
 }
 

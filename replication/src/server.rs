@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_regions::{Hlc, NodeId, ShardId};
+use meridian_regions::{Hlc, NodeId, ShardId, Shards};
 use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError};
 use meridian_transport::{FrameWriter, StreamError};
@@ -58,13 +58,16 @@ impl Replica {
         request: &[u8],
         replies: FrameWriter,
     ) -> Result<(), ServeError> {
+        let request = PullRequest::decode(request)?;
+        self.inner().neighbours.compare(peer, request.holdings);
+        let (wanted, knows_shards) = (request.wanted(), request.knows_shards());
         let PullRequest {
             have,
             origins,
-            shards,
             tells_only,
             life,
-        } = PullRequest::decode(request)?;
+            ..
+        } = request;
         let told = &self.inner().told;
         if tells_only {
             told.hear_all(peer, life, &have);
@@ -84,14 +87,10 @@ impl Replica {
             replies,
             heard: None,
             sent: have,
-            shards: if shards.is_empty() {
-                ShardId::all().collect()
-            } else {
-                shards
-            },
+            knows_shards,
         };
-        match pull.keep_sending(&origins).await {
-            Err(ServeError::Trimmed) => pull.send_trimmed(&origins).await,
+        match pull.keep_sending(&wanted).await {
+            Err(ServeError::Trimmed) => pull.send_trimmed(&wanted).await,
             ended => ended,
         }
     }
@@ -146,21 +145,22 @@ struct Pull<'a> {
     peer: NodeId,
     replies: FrameWriter,
     /// Whose logs come to this node from themselves, as the peer has been told.
-    heard: Option<Vec<NodeId>>,
+    heard: Option<Vec<(NodeId, Shards)>>,
     /// What the peer has, or has been sent.
     sent: VersionVector,
-    /// What it wants of each log.
-    shards: Vec<ShardId>,
+    /// Whether it understands what is said of some shards.
+    knows_shards: bool,
 }
 
 impl Pull<'_> {
-    async fn keep_sending(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
+    async fn keep_sending(&mut self, wanted: &[(NodeId, Shards)]) -> Result<(), ServeError> {
         let mut progress = self.replica.inner().progress.version();
         loop {
             progress.mark_unchanged();
-            self.send_heard(origins).await?;
-            for origin in origins {
-                self.send_origin(*origin).await?;
+            self.send_heard(wanted).await?;
+            for (origin, shards) in wanted {
+                let served = self.served(*origin, *shards);
+                self.send_origin(*origin, served).await?;
             }
             // Progress or a heartbeat: both lead to the same look.
             let _ = timeout(HEARTBEAT, progress.changed()).await;
@@ -168,12 +168,29 @@ impl Pull<'_> {
         }
     }
 
+    /// What is sent of a log: not of a shard that this node holds no more and has trimmed.
+    /// There the peer could not come back by its documents.
+    fn served(&self, origin: NodeId, wanted: Shards) -> Shards {
+        let inner = self.replica.inner();
+        let held = inner.progress.this().holds;
+        let is_served = |shard: &ShardId| {
+            let sent = self.sent.get(origin, *shard);
+            held.contains(*shard) || inner.floors.seq(origin, *shard) <= sent
+        };
+        wanted.iter().filter(is_served).collect()
+    }
+
     /// Ends the stream by saying where the logs begin of which the peer lacks more.
-    async fn send_trimmed(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
-        let floors = self.replica.inner().floors.all().into_iter();
+    async fn send_trimmed(&mut self, wanted: &[(NodeId, Shards)]) -> Result<(), ServeError> {
+        let inner = self.replica.inner();
+        let held = inner.progress.this().holds;
+        let floors = inner.floors.all().into_iter();
         let lacked = floors.filter(|floor| {
-            origins.contains(&floor.origin)
-                && self.shards.contains(&floor.shard)
+            let is_floors = |(origin, shards): &(NodeId, Shards)| {
+                *origin == floor.origin && shards.contains(floor.shard)
+            };
+            held.contains(floor.shard)
+                && wanted.iter().any(is_floors)
                 && self.sent.get(floor.origin, floor.shard) < floor.seq
         });
         let frame = PullFrame::Trimmed(lacked.collect());
@@ -182,13 +199,13 @@ impl Pull<'_> {
 
     /// Tells, at first and when it changes, of which of the other nodes' logs this node is
     /// no mere relay.
-    async fn send_heard(&mut self, origins: &[NodeId]) -> Result<(), ServeError> {
+    async fn send_heard(&mut self, wanted: &[(NodeId, Shards)]) -> Result<(), ServeError> {
         let inner = self.replica.inner();
-        let is_own = |origin: &NodeId| *origin == inner.this();
-        if origins.iter().all(is_own) {
+        let is_own = |(origin, _): &(NodeId, Shards)| *origin == inner.this();
+        if wanted.iter().all(is_own) {
             return Ok(());
         }
-        let heard = inner.sources.heard_of(origins);
+        let heard = inner.sources.heard_of(wanted);
         if self.heard.as_ref() != Some(&heard) {
             let frame = PullFrame::Hears(heard.clone());
             self.replies.send(frame.encode().into()).await?;
@@ -197,42 +214,51 @@ impl Pull<'_> {
         Ok(())
     }
 
-    /// Sends what the peer lacks of an origin, then the watermark that this makes
+    /// Sends what the peer lacks of an origin, then the watermarks that this makes
     /// true.
-    async fn send_origin(&mut self, origin: NodeId) -> Result<(), ServeError> {
+    async fn send_origin(&mut self, origin: NodeId, wanted: Shards) -> Result<(), ServeError> {
         let inner = self.replica.inner();
-        if origin == inner.this() {
-            return self.send_own().await;
-        }
         // Taken first: everything up to it can be read afterwards.
-        let watermark = inner.progress.watermark_of(origin);
-        let durable = inner.progress.vector();
-        self.send_through(origin, |shard| durable.get(origin, shard))
-            .await?;
-        match watermark {
-            Some(through) => self.send_watermark(origin, through).await,
-            None => Ok(()),
+        let whole = inner.progress.whole();
+        if origin == inner.this() {
+            let through = self.send_own(wanted).await?;
+            return self.send_watermark((origin, through), wanted, whole).await;
         }
+        let mut marks = inner.progress.marks_of(origin, wanted);
+        let durable = inner.progress.vector();
+        self.send_through((origin, wanted), |shard| durable.get(origin, shard))
+            .await?;
+        if !self.knows_shards {
+            // It would take each of them to speak of all; the least does.
+            marks.truncate(1);
+            marks.retain(|(through, _)| *through > Hlc::default());
+        }
+        for (through, shards) in marks {
+            self.send_watermark((origin, through), shards, whole)
+                .await?;
+        }
+        Ok(())
     }
 
     /// Sends this node's own log up to a fresh timestamp, and not one entry more: what
-    /// travels is covered by the watermark right behind it.
-    async fn send_own(&mut self) -> Result<(), ServeError> {
+    /// travels is covered by the watermark right behind it. Answers that.
+    async fn send_own(&mut self, wanted: Shards) -> Result<Hlc, ServeError> {
         let this = self.replica.inner().this();
         let issued = self.replica.announce().await?;
-        self.send_through(this, |shard| issued.last(shard)).await?;
-        self.send_watermark(this, issued.through).await
+        self.send_through((this, wanted), |shard| issued.last(shard))
+            .await?;
+        Ok(issued.through)
     }
 
-    /// Sends the entries of all shards, packed into as few frames as they fit: most often
+    /// Sends the entries of the wanted shards, packed into as few frames as they fit: most often
     /// one, with an entry or two of each shard that was written.
     async fn send_through(
         &mut self,
-        origin: NodeId,
+        (origin, wanted): (NodeId, Shards),
         last: impl Fn(ShardId) -> u64,
     ) -> Result<(), ServeError> {
         let mut frame = Gathered::default();
-        for shard in self.shards.clone() {
+        for shard in wanted.iter() {
             while self.sent.get(origin, shard) < last(shard) {
                 self.gather(&mut frame, origin, shard, last(shard))?;
                 if frame.is_full() {
@@ -246,8 +272,18 @@ impl Pull<'_> {
         self.send_entries(frame).await
     }
 
-    async fn send_watermark(&mut self, origin: NodeId, through: Hlc) -> Result<(), ServeError> {
-        let frame = PullFrame::Watermark { origin, through };
+    async fn send_watermark(
+        &mut self,
+        (origin, through): (NodeId, Hlc),
+        shards: Shards,
+        whole: Shards,
+    ) -> Result<(), ServeError> {
+        let frame = PullFrame::Watermark {
+            origin,
+            through,
+            shards,
+            whole: whole & shards,
+        };
         Ok(self.replies.send(frame.encode().into()).await?)
     }
 

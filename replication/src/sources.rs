@@ -6,6 +6,8 @@
 //! by each node for itself, alike, by rendezvous hashing among those of its region that it
 //! can reach: when one dies, another carries what it did, and nothing else moves.
 //!
+//! That is decided shard by shard, among those that hold it: a node pulls what it holds.
+//!
 //! A log is *stranded* while its carrier says that it does not hear the writer itself, or
 //! serves nobody: then each node asks the writer, if it can, and the carrier too.
 //!
@@ -17,7 +19,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use meridian_regions::{NodeId, carrier};
+use meridian_regions::{NodeId, ShardId, Shards, carriers};
 use tokio::sync::watch;
 
 use crate::options::Member;
@@ -33,11 +35,11 @@ pub(crate) struct Sources {
 struct State {
     /// Connected, and say nothing.
     silent: BTreeSet<NodeId>,
-    /// Tell their own log, now.
-    heard: BTreeSet<NodeId>,
-    /// By peer: whose logs it hears from their writers. Of one that has not said it yet,
+    /// Tell their own log, now: which shards of it.
+    heard: BTreeMap<NodeId, Shards>,
+    /// By peer: what it hears of logs from their writers. Of one that has not said it yet,
     /// nothing; of one whose stream failed, that it hears nobody.
-    claims: BTreeMap<NodeId, BTreeSet<NodeId>>,
+    claims: BTreeMap<NodeId, BTreeMap<NodeId, Shards>>,
 }
 
 impl Default for Sources {
@@ -55,18 +57,21 @@ impl Sources {
         self.version.subscribe()
     }
 
-    /// A peer tells its own log.
-    pub(crate) fn hears(&self, peer: NodeId) {
-        self.change(|state| state.heard.insert(peer) | state.silent.remove(&peer));
+    /// A peer tells some shards of its own log.
+    pub(crate) fn hears(&self, peer: NodeId, shards: Shards) {
+        self.change(|state| {
+            let was_silent = state.silent.remove(&peer);
+            state.heard.insert(peer, shards) != Some(shards) || was_silent
+        });
     }
 
     /// A peer's own log is not asked of it any more.
     pub(crate) fn hears_no_more(&self, peer: NodeId) {
-        self.change(|state| state.heard.remove(&peer));
+        self.change(|state| state.heard.remove(&peer).is_some());
     }
 
-    /// A peer hears these origins from themselves.
-    pub(crate) fn claims(&self, peer: NodeId, origins: BTreeSet<NodeId>) {
+    /// A peer hears so much of these origins' logs from themselves.
+    pub(crate) fn claims(&self, peer: NodeId, origins: BTreeMap<NodeId, Shards>) {
         self.change(|state| {
             state.claims.get(&peer) != Some(&origins) && {
                 state.claims.insert(peer, origins);
@@ -79,7 +84,7 @@ impl Sources {
     pub(crate) fn failed(&self, peer: NodeId, silent: bool) {
         self.change(|state| {
             state.heard.remove(&peer);
-            state.claims.insert(peer, BTreeSet::new());
+            state.claims.insert(peer, BTreeMap::new());
             if silent {
                 state.silent.insert(peer);
             } else {
@@ -89,42 +94,58 @@ impl Sources {
         });
     }
 
-    /// Of some origins, those whose logs come from themselves.
-    pub(crate) fn heard_of(&self, origins: &[NodeId]) -> Vec<NodeId> {
+    /// What comes from the origins themselves, of some of their logs.
+    pub(crate) fn heard_of(&self, wanted: &[(NodeId, Shards)]) -> Vec<(NodeId, Shards)> {
         let state = self.state();
-        let heard = |origin: &&NodeId| state.heard.contains(origin);
-        origins.iter().filter(heard).copied().collect()
+        let heard = wanted.iter().map(|(origin, shards)| {
+            let heard = state.heard.get(origin).copied().unwrap_or_default();
+            (*origin, *shards & heard)
+        });
+        heard.filter(|(_, shards)| !shards.is_empty()).collect()
     }
 
-    /// The logs that are asked of `peer`, in the order of nodes, those of removed ones
-    /// last. `is_connected` says whom this node reaches.
+    /// What is asked of `peer`, by log, in the order of nodes, those of removed ones last.
+    /// `is_connected` says whom this node reaches.
     pub(crate) fn asked_of(
         &self,
         peer: NodeId,
         progress: &Progress,
         is_connected: impl Fn(NodeId) -> bool,
-    ) -> Vec<NodeId> {
+    ) -> Vec<(NodeId, Shards)> {
         let state = self.state();
         let this = progress.this();
-        let is_asked = |member: &&Member| {
+        let asked = |member: &Member| {
             let origin = member.node;
             if !is_connected(origin) || state.silent.contains(&origin) {
-                return true;
+                return this.holds;
             }
             if member.region == this.region {
-                return origin == peer;
+                return if origin == peer {
+                    this.holds
+                } else {
+                    Shards::NONE
+                };
             }
-            let carrier = state.carrier(origin, progress, &is_connected);
-            if origin == peer {
-                carrier == this.node || state.is_stranded(origin, carrier)
-            } else {
-                carrier == peer
-            }
+            let carriers = state.carriers(origin, progress, &is_connected);
+            let is_asked = |shard: &ShardId| {
+                let mut holding = carriers
+                    .iter()
+                    .filter(|member| member.holds.contains(*shard));
+                let carrier = holding.next().map_or(this.node, |member| member.node);
+                if origin == peer {
+                    carrier == this.node || state.is_stranded((origin, *shard), carrier)
+                } else {
+                    carrier == peer
+                }
+            };
+            this.holds.iter().filter(is_asked).collect()
         };
-        let others = progress.others().iter().filter(is_asked);
+        let others = progress.others().iter();
+        let others = others.map(|member| (member.node, asked(member)));
+        let departed = progress.departed().iter();
         others
-            .map(|member| member.node)
-            .chain(progress.departed().iter().copied())
+            .chain(departed.map(|origin| (*origin, this.holds)))
+            .filter(|(_, shards)| !shards.is_empty())
             .collect()
     }
 
@@ -141,25 +162,36 @@ impl Sources {
 }
 
 impl State {
-    /// Who brings the log of a node elsewhere to this node's region.
-    fn carrier(
+    /// Who may bring the log of a node elsewhere to this node's region, the first that
+    /// holds a shard brings that.
+    fn carriers<'a>(
         &self,
         origin: NodeId,
-        progress: &Progress,
+        progress: &'a Progress,
         is_connected: impl Fn(NodeId) -> bool,
-    ) -> NodeId {
+    ) -> Vec<&'a Member> {
         let this = progress.this();
         let neighbours = progress.others().iter().filter(|member| {
             member.region == this.region
                 && is_connected(member.node)
                 && !self.silent.contains(&member.node)
         });
-        let nodes = neighbours.map(|member| member.node).chain([this.node]);
-        carrier(origin, nodes).unwrap_or(this.node)
+        let members: BTreeMap<NodeId, &Member> = neighbours
+            .chain([this])
+            .map(|member| (member.node, member))
+            .collect();
+        let order = carriers(origin, members.keys().copied()).into_iter();
+        order
+            .filter_map(|node| members.get(&node).copied())
+            .collect()
     }
 
-    fn is_stranded(&self, origin: NodeId, carrier: NodeId) -> bool {
+    fn is_stranded(&self, (origin, shard): (NodeId, ShardId), carrier: NodeId) -> bool {
+        let hears = |claims: &BTreeMap<NodeId, Shards>| {
+            let shards = claims.get(&origin);
+            shards.is_some_and(|shards| shards.contains(shard))
+        };
         let claims = self.claims.get(&carrier);
-        claims.is_some_and(|claims| !claims.contains(&origin))
+        claims.is_some_and(|claims| !hears(claims))
     }
 }

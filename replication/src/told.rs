@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{NodeId, ShardId};
+use meridian_regions::{NodeId, ShardId, Shards};
 use meridian_replication_core::{PullRequest, VersionVector};
 use meridian_storage::Durability;
 use meridian_transport::{Channel, Mesh};
@@ -27,6 +27,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::error::PullError;
+use crate::options::Member;
 use crate::replica::{Inner, Replica};
 
 /// What has been told already is told again this often, counted in turns: a word that was
@@ -36,6 +37,8 @@ const AGAIN_EVERY: u32 = 6;
 /// What a node has said in its present life.
 #[derive(Debug, Clone, Default)]
 struct Word {
+    /// What counts of it: the shards that the node holds.
+    holds: Shards,
     life: u64,
     /// Whether it has spoken of every log.
     is_whole: bool,
@@ -50,11 +53,16 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// Nobody has said anything; `others` are those that count.
-    pub(crate) fn new(others: impl Iterator<Item = NodeId>) -> Self {
+    /// Nobody has said anything; `others` are those that count, each for what it holds.
+    pub(crate) fn new(others: &[Member]) -> Self {
+        let silent = |member: &Member| Word {
+            holds: member.holds,
+            ..Word::default()
+        };
+        let words = others.iter().map(|member| (member.node, silent(member)));
         Self {
             life: rand::rng().random_range(1..=u64::MAX),
-            words: Mutex::new(others.map(|node| (node, Word::default())).collect()),
+            words: Mutex::new(words.collect()),
         }
     }
 
@@ -85,6 +93,7 @@ impl Told {
         if word.life != life {
             *word = Word {
                 life,
+                holds: word.holds,
                 ..Word::default()
             };
         }
@@ -98,10 +107,11 @@ impl Told {
         Some(word.has.clone())
     }
 
-    /// How much of a log every other node has durably.
+    /// How much of a log every other node has durably, of those that hold its shard.
     pub(crate) fn others_have(&self, origin: NodeId, shard: ShardId) -> u64 {
         let words = self.words();
-        let have = words.values().map(|word| word.has.get(origin, shard));
+        let holders = words.values().filter(|word| word.holds.contains(shard));
+        let have = holders.map(|word| word.has.get(origin, shard));
         have.min().unwrap_or(u64::MAX)
     }
 
@@ -180,6 +190,7 @@ impl Replica {
             have: have.clone(),
             tells_only: true,
             life: inner.told.life(),
+            holdings: inner.neighbours.this,
             ..PullRequest::default()
         };
         let request = request.encode().into();
@@ -253,10 +264,19 @@ async fn reconnected(
 
 #[cfg(test)]
 mod tests {
-    use meridian_regions::{NodeId, ShardId};
+    use meridian_regions::{NodeId, ShardId, Shards};
     use meridian_replication_core::VersionVector;
 
     use super::Told;
+    use crate::options::Member;
+
+    fn member(id: u64) -> Member {
+        Member {
+            node: node(id),
+            region: "eu-west".parse().expect("a region"),
+            holds: Shards::ALL,
+        }
+    }
 
     fn node(id: u64) -> NodeId {
         NodeId::new(id).expect("not zero")
@@ -272,7 +292,7 @@ mod tests {
 
     #[test]
     fn floor_is_what_the_last_of_all_has() {
-        let told = Told::new([2, 3].map(node).into_iter());
+        let told = Told::new(&[2, 3].map(member));
         told.hear(node(2), 7, &has(5));
         assert_eq!(told.floor_below(&has(9)), VersionVector::new());
         told.hear(node(3), 7, &has(4));
@@ -283,8 +303,19 @@ mod tests {
     }
 
     #[test]
+    fn who_does_not_hold_a_shard_holds_nothing_of_it_up() {
+        let elsewhere = Member {
+            holds: ShardId::all().skip(1).collect(),
+            ..member(3)
+        };
+        let told = Told::new(&[member(2), elsewhere]);
+        told.hear(node(2), 7, &has(5));
+        assert_eq!(told.floor_below(&has(9)), has(5));
+    }
+
+    #[test]
     fn word_that_was_overtaken_takes_nothing_back() {
-        let told = Told::new([node(2)].into_iter());
+        let told = Told::new(&[member(2)]);
         told.hear(node(2), 7, &has(5));
         told.hear(node(2), 7, &has(4));
         assert_eq!(told.others_have(node(1), shard()), 5);
@@ -294,7 +325,7 @@ mod tests {
 
     #[test]
     fn node_that_has_spoken_of_some_logs_only_has_not_said_what_it_lacks() {
-        let told = Told::new([node(2)].into_iter());
+        let told = Told::new(&[member(2)]);
         told.hear(node(2), 7, &has(5));
         assert_eq!(told.word(node(2)), None);
         told.hear_all(node(2), 7, &has(5));
@@ -305,7 +336,7 @@ mod tests {
 
     #[test]
     fn word_goes_down_with_another_life() {
-        let told = Told::new([node(2)].into_iter());
+        let told = Told::new(&[member(2)]);
         told.hear(node(2), 7, &has(5));
         told.hear(node(2), 8, &VersionVector::new());
         assert_eq!(told.others_have(node(1), shard()), 0);

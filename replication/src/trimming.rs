@@ -129,8 +129,8 @@ impl Replica {
         let followers = others.map(|member| {
             let word = inner.told.word(member.node);
             Follower {
-                lacks: word.as_ref().map(|word| lacks(&own, word)),
-                is_left_behind: inner.is_left_behind(member.node, word.as_ref(), &floors),
+                lacks: word.as_ref().map(|word| lacks(&own, member, word)),
+                is_left_behind: inner.is_left_behind(member, word.as_ref(), &floors),
                 node: member.clone(),
             }
         });
@@ -184,7 +184,7 @@ impl Replica {
             let node = member.node;
             let word = inner.told.word(node);
             let unheard = word.is_none() && is_forced;
-            let is_behind = unheard || inner.is_left_behind(node, word.as_ref(), &floors);
+            let is_behind = unheard || inner.is_left_behind(member, word.as_ref(), &floors);
             let mut told = inner.left_behind();
             if is_behind && told.insert(node) {
                 tracing::warn!(
@@ -211,24 +211,27 @@ impl Inner {
     /// start, only what was noticed since.
     fn is_left_behind(
         &self,
-        node: NodeId,
+        member: &Member,
         word: Option<&VersionVector>,
         floors: &[LogFloor],
     ) -> bool {
         word.map_or_else(
-            || self.left_behind().contains(&node),
+            || self.left_behind().contains(&member.node),
             |word| {
                 let mut floors = floors.iter();
-                floors.any(|floor| word.get(floor.origin, floor.shard) < floor.seq)
+                floors.any(|floor| {
+                    let is_held = member.holds.contains(floor.shard);
+                    is_held && word.get(floor.origin, floor.shard) < floor.seq
+                })
             },
         )
     }
 }
 
-/// How many entries of `own` a node lacks that has `word`.
-fn lacks(own: &VersionVector, word: &VersionVector) -> u64 {
-    let lacks = own
-        .iter()
-        .map(|(origin, shard, seq)| seq.saturating_sub(word.get(origin, shard)));
+/// How many entries of `own`, in what it holds, a node lacks that has `word`.
+fn lacks(own: &VersionVector, member: &Member, word: &VersionVector) -> u64 {
+    let held = own.iter();
+    let held = held.filter(|(_, shard, _)| member.holds.contains(*shard));
+    let lacks = held.map(|(origin, shard, seq)| seq.saturating_sub(word.get(origin, shard)));
     lacks.sum()
 }

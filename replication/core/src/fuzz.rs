@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads, text};
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId, Survival, UnixNanos};
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId, Shards, Survival, UnixNanos};
 use serde_json::{Value, json};
 
 use crate::limits::{FIELD_ERRORS_MAX, FRAME_BYTES_MAX, SESSION_TOKEN_BYTES_MAX};
@@ -124,9 +124,10 @@ fn pull_request() {
     let request = PullRequest {
         have: vector(),
         origins: vec![node(1), node(2)],
-        shards: ShardId::all().take(2).collect(),
+        shards: vec![Shards::ALL, ShardId::all().take(2).collect()],
         tells_only: true,
         life: 7,
+        holdings: 7,
     };
     let target = reads(PullRequest::decode, PullRequest::encode);
     fuzz("pull-request", &[request.encode()], target);
@@ -138,10 +139,12 @@ fn pull_frame() {
     let watermark = PullFrame::Watermark {
         origin: node(3),
         through: Hlc::from_unix_nanos(at(9)),
+        shards: ShardId::all().take(2).collect(),
+        whole: Shards::NONE,
     };
     let entries: Vec<ReceivedEntry> = entries;
     let packed = PullFrame::Entries(entries.iter().cycle().take(20).cloned().collect());
-    let hears = PullFrame::Hears(vec![node(1), node(2)]);
+    let hears = PullFrame::Hears(vec![(node(1), Shards::ALL), (node(2), Shards::NONE)]);
     let floors = ShardId::all().take(3).map(|shard| LogFloor {
         origin: node(2),
         shard,

@@ -8,7 +8,7 @@
 mod floors;
 mod packed;
 
-use meridian_regions::{Hlc, NodeId, SHARD_COUNT, ShardId};
+use meridian_regions::{Hlc, NodeId, Shards};
 use prost::{Message, Oneof};
 
 use self::floors::TrimmedMessage;
@@ -29,15 +29,17 @@ pub struct PullRequest {
     pub have: VersionVector,
     /// Whose logs it wants; any node can serve any origin's.
     pub origins: Vec<NodeId>,
-    /// Which shards of them it wants; none named is all. A watermark of the answer
-    /// speaks of these shards only.
-    pub shards: Vec<ShardId>,
+    /// Which shards it wants of each of them, in the same order. Empty in the request of a
+    /// node of an earlier version: it wants all, and takes every watermark to speak of all.
+    pub shards: Vec<Shards>,
     /// Whether it wants nothing, and only says what it has: of logs that come to it by way
     /// of another node. The answer has no frame.
     pub tells_only: bool,
     /// Tells this run of the asking node from any other: within one, what it has only
     /// grows. 0 is said by nodes of an earlier version.
     pub life: u64,
+    /// Stands for where the asking node believes listings to be held; 0 if it does not say.
+    pub holdings: u64,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -46,12 +48,15 @@ struct RequestMessage {
     have: Option<VectorMessage>,
     #[prost(uint64, repeated, tag = "2")]
     origins: Vec<u64>,
-    #[prost(uint32, repeated, tag = "3")]
-    shards: Vec<u32>,
+    // Tag 3 was one list of shards for all origins, which nobody has ever sent.
     #[prost(bool, tag = "4")]
     tells_only: bool,
     #[prost(fixed64, tag = "5")]
     life: u64,
+    #[prost(fixed64, repeated, tag = "6")]
+    shards: Vec<u64>,
+    #[prost(fixed64, tag = "7")]
+    holdings: u64,
 }
 
 impl PullRequest {
@@ -61,9 +66,10 @@ impl PullRequest {
         RequestMessage {
             have: Some(self.have.to_message()),
             origins: self.origins.iter().map(|origin| origin.get()).collect(),
-            shards: self.shards.iter().map(|shard| shard.get().into()).collect(),
+            shards: self.shards.iter().map(|shards| shards.bits()).collect(),
             tells_only: self.tells_only,
             life: self.life,
+            holdings: self.holdings,
         }
         .encode_to_vec()
     }
@@ -74,20 +80,32 @@ impl PullRequest {
     /// [`WireError`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
         let message: RequestMessage = wire::decode(REQUEST, bytes, PULL_REQUEST_BYTES_MAX)?;
-        if message.shards.len() > usize::from(SHARD_COUNT) {
-            return Err(WireError::malformed(REQUEST, "too many shards"));
+        let shards = message.shards;
+        if !shards.is_empty() && shards.len() != message.origins.len() {
+            return Err(WireError::malformed(REQUEST, "shards of other origins"));
         }
-        let shards = message.shards.into_iter().map(|shard| {
-            let shard = u16::try_from(shard).ok().and_then(ShardId::new);
-            shard.ok_or_else(|| WireError::malformed(REQUEST, "no shard"))
-        });
         Ok(Self {
             have: VersionVector::from_message(message.have.unwrap_or_default())?,
             origins: origins(REQUEST, message.origins)?,
-            shards: shards.collect::<Result<_, _>>()?,
+            shards: shards.into_iter().map(Shards::from_bits).collect(),
             tells_only: message.tells_only,
             life: message.life,
+            holdings: message.holdings,
         })
+    }
+
+    /// What it wants of each log.
+    #[must_use]
+    pub fn wanted(&self) -> Vec<(NodeId, Shards)> {
+        let shards = self.shards.iter().copied();
+        let shards = shards.chain(std::iter::repeat(Shards::ALL));
+        self.origins.iter().copied().zip(shards).collect()
+    }
+
+    /// Whether the asking node understands answers about some shards of a log.
+    #[must_use]
+    pub fn knows_shards(&self) -> bool {
+        !self.shards.is_empty()
     }
 }
 
@@ -107,17 +125,23 @@ pub enum PullFrame {
     /// Entries, those of one log in order. At most [`FRAME_ENTRIES_MAX`], together
     /// within [`FRAME_BYTES_MAX`] bytes; a single entry always fits.
     Entries(Vec<ReceivedEntry>),
-    /// Every entry of `origin` with a timestamp up to `through` has been sent.
+    /// Every entry of `origin` in some shards with a timestamp up to `through` has been
+    /// sent, and whatever else the answering node has of them.
     Watermark {
         /// Whose log.
         origin: NodeId,
-        /// Until when.
+        /// Until when; 0 if the answering node cannot tell.
         through: Hlc,
+        /// Of which shards.
+        shards: Shards,
+        /// Those of them that the answering node serves: it holds them, and has what was
+        /// there before it did.
+        whole: Shards,
     },
-    /// Of the origins that were asked for, those whose logs come to the answering node
-    /// from the origins themselves, now: all others come to it by way of third nodes, or
-    /// not at all. Holds until the next such frame.
-    Hears(Vec<NodeId>),
+    /// Of the logs that were asked for, what comes to the answering node from the origins
+    /// themselves, now: all else comes to it by way of third nodes, or not at all. Holds
+    /// until the next such frame.
+    Hears(Vec<(NodeId, Shards)>),
     /// Of logs that were asked for, the beginnings are not here any more, and the asking
     /// node lacks some of them: it has to compare its documents instead. Those of one
     /// origin stand together. The last frame of its stream.
@@ -149,6 +173,9 @@ enum FrameKind {
 struct HearsMessage {
     #[prost(uint64, repeated, tag = "1")]
     origins: Vec<u64>,
+    /// In the same order; absent: all.
+    #[prost(fixed64, repeated, tag = "2")]
+    shards: Vec<u64>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -163,6 +190,11 @@ struct WatermarkMessage {
     origin: u64,
     #[prost(fixed64, tag = "2")]
     through: u64,
+    /// Absent: all, and both nodes hold everything.
+    #[prost(fixed64, optional, tag = "3")]
+    shards: Option<u64>,
+    #[prost(fixed64, tag = "4")]
+    whole: u64,
 }
 
 impl PullFrame {
@@ -173,12 +205,20 @@ impl PullFrame {
             Self::Entries(entries) => {
                 Self::encode_entries(entries.iter().map(|entry| entry.as_bytes().to_vec()))
             }
-            Self::Watermark { origin, through } => encode(FrameKind::Watermark(WatermarkMessage {
+            Self::Watermark {
+                origin,
+                through,
+                shards,
+                whole,
+            } => encode(FrameKind::Watermark(WatermarkMessage {
                 origin: origin.get(),
                 through: through.as_u64(),
+                shards: Some(shards.bits()),
+                whole: whole.bits(),
             })),
-            Self::Hears(origins) => encode(FrameKind::Hears(HearsMessage {
-                origins: origins.iter().map(|origin| origin.get()).collect(),
+            Self::Hears(heard) => encode(FrameKind::Hears(HearsMessage {
+                origins: heard.iter().map(|(origin, _)| origin.get()).collect(),
+                shards: heard.iter().map(|(_, shards)| shards.bits()).collect(),
             })),
             Self::Trimmed(floors) => encode(FrameKind::Trimmed(TrimmedMessage::of(floors))),
         }
@@ -212,14 +252,36 @@ impl PullFrame {
                 let message: EntriesMessage = wire::decode(FRAME, &bytes, FRAME_BYTES_MAX)?;
                 message.read()
             }
-            Some(FrameKind::Hears(message)) => Ok(Self::Hears(origins(FRAME, message.origins)?)),
+            Some(FrameKind::Hears(message)) => message.read(),
+            Some(FrameKind::Watermark(message)) => message.read(),
             Some(FrameKind::Trimmed(message)) => Ok(Self::Trimmed(message.read(FRAME)?)),
-            Some(FrameKind::Watermark(message)) => Ok(Self::Watermark {
-                origin: NodeId::new(message.origin)
-                    .ok_or_else(|| WireError::malformed(FRAME, "no origin"))?,
-                through: Hlc::from_u64(message.through),
-            }),
         }
+    }
+}
+
+impl HearsMessage {
+    fn read(self) -> Result<PullFrame, WireError> {
+        if !self.shards.is_empty() && self.shards.len() != self.origins.len() {
+            return Err(WireError::malformed(FRAME, "shards of other origins"));
+        }
+        let shards = self.shards.into_iter().map(Shards::from_bits);
+        let shards = shards.chain(std::iter::repeat(Shards::ALL));
+        let origins = origins(FRAME, self.origins)?;
+        Ok(PullFrame::Hears(origins.into_iter().zip(shards).collect()))
+    }
+}
+
+impl WatermarkMessage {
+    fn read(self) -> Result<PullFrame, WireError> {
+        let origin = NodeId::new(self.origin);
+        let told = self.shards.map(|shards| (shards, self.whole));
+        let (shards, whole) = told.unwrap_or((Shards::ALL.bits(), Shards::ALL.bits()));
+        Ok(PullFrame::Watermark {
+            origin: origin.ok_or_else(|| WireError::malformed(FRAME, "no origin"))?,
+            through: Hlc::from_u64(self.through),
+            shards: Shards::from_bits(shards),
+            whole: Shards::from_bits(whole),
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use meridian_regions::NodeId;
+use meridian_regions::{NodeId, ShardId, Shards};
 use meridian_storage::{Batch, Durability};
 use meridian_transport::Mesh;
 use rand::RngExt;
@@ -14,6 +14,7 @@ use super::visit::Visit;
 use super::{RepairError, RepairTotals, RepairsFull};
 use crate::error::{LogLost, PullError};
 use crate::keys::{self, PROGRESS};
+use crate::options::Member;
 use crate::puller::contained;
 use crate::replica::Replica;
 use crate::returning::Stage;
@@ -80,12 +81,20 @@ async fn run(
 ) -> Option<RepairRound> {
     let inner = replica.inner();
     let (rounds, number) = (&inner.rounds, round.round);
-    let shards = round.scope.shards();
+    let members = inner.progress.others().iter();
+    let members = members.filter(|member| peers.contains(&member.node));
+    let peers: Vec<(NodeId, Vec<ShardId>)> = members
+        .map(|other| {
+            let compared = compared(replica, other, round);
+            (other.node, compared.iter().collect())
+        })
+        .collect();
+    let shards: usize = peers.iter().map(|(_, shards)| shards.len()).sum();
     rounds.tell(number, |progress| {
         progress.peers = peers.len() as u64;
-        progress.shards = (peers.len() * shards.len()) as u64;
+        progress.shards = shards as u64;
     });
-    for &peer in peers {
+    for (peer, shards) in peers {
         let mut visit = Visit::new(replica, mesh, peer, round);
         match contained(visit.run(&shards), RepairError::Panicked).await {
             Ok(()) => rounds.tell(number, |progress| progress.peers_done += 1),
@@ -139,6 +148,16 @@ fn tell_of(ended: &RepairRound) {
             bytes,
             "a round of repair is done"
         );
+    }
+}
+
+/// The shards that are compared with a peer: those that both hold. A node on its way back
+/// looks for what it has written in all that the peer holds: it may have held it, too.
+fn compared(replica: &Replica, other: &Member, round: &RepairRound) -> Shards {
+    let shards = round.scope.shards().into_iter().collect::<Shards>() & other.holds;
+    match round.asked_by {
+        AskedBy::Return => shards,
+        AskedBy::Schedule | AskedBy::Operator | AskedBy::LeftBehind => shards & replica.held(),
     }
 }
 

@@ -184,12 +184,7 @@ impl<'a> Visit<'a> {
         let progress = &self.replica.inner().progress;
         let found_at = self.replica.inner().sequencer.now();
         let mut version = progress.version();
-        let has_caught_up = || {
-            progress.others().iter().all(|other| {
-                let mark = progress.watermark_of(other.node);
-                mark.is_some_and(|mark| mark.to_unix_nanos() >= found_at)
-            })
-        };
+        let has_caught_up = || progress.has_caught_up(found_at);
         let caught_up = async { while !has_caught_up() && version.changed().await.is_ok() {} };
         // If it does not, that is what repairs are for.
         let _ = timeout(SETTLE_MAX, caught_up).await;

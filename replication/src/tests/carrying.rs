@@ -1,11 +1,11 @@
 //! A change crosses to a region once: one of its nodes carries it, and the others get it
 //! from that one.
 
-use meridian_regions::{ListingId, NodeId, carrier};
+use meridian_regions::{ListingId, NodeId, Shards, carrier};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::cluster::{Cluster, Plan};
+use super::cluster::{Cluster, Plan, SILENCE_MAX};
 use super::setup::{PATIENCE, create, node, title};
 use crate::Member;
 
@@ -17,16 +17,19 @@ fn neighbours(id: u64) -> Member {
     Member {
         node: node(id),
         region: region.parse().expect("a region"),
+        holds: Shards::ALL,
     }
 }
 
 const fn plan<'a>(links: &'a [(u64, u64)]) -> Plan<'a> {
     Plan {
+        nodes: 3,
         links,
         mute: None,
         returns: None,
         member: neighbours,
         departed: Vec::new(),
+        silence_max: SILENCE_MAX,
     }
 }
 
@@ -46,7 +49,8 @@ fn asks_of_one(cluster: &Cluster, id: u64) -> Vec<NodeId> {
     let (replica, mesh) = (&cluster.replicas[place], &cluster.meshes[place]);
     let inner = replica.inner();
     let connected = |other| mesh.connected(other);
-    inner.sources.asked_of(node(1), &inner.progress, connected)
+    let asked = inner.sources.asked_of(node(1), &inner.progress, connected);
+    asked.into_iter().map(|(origin, _)| origin).collect()
 }
 
 async fn until(what: &str, condition: impl Fn() -> bool) {

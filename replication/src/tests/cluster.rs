@@ -1,4 +1,4 @@
-//! Three replicas linked by the real mesh over loopback.
+//! Replicas linked by the real mesh over loopback: three of them, if a test does not say.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -23,7 +23,7 @@ use crate::{Member, Replica, ReplicaOptions};
 /// Often enough for who waits for it.
 const TELL_EVERY: Duration = Duration::from_millis(200);
 /// Some heartbeats.
-const SILENCE_MAX: Duration = Duration::from_secs(1);
+pub(super) const SILENCE_MAX: Duration = Duration::from_secs(1);
 
 /// Serves pulls of the replica that is given later, except to whom it is mute.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl MeshService for Serving {
     }
 }
 
-/// Three replicas; `links` says who knows whom.
+/// Replicas; `links` says who knows whom.
 pub(super) struct Cluster {
     pub(super) replicas: Vec<Replica>,
     pub(super) meshes: Vec<Mesh>,
@@ -84,6 +84,8 @@ pub(super) struct Cluster {
 
 /// What is special about a cluster.
 pub(super) struct Plan<'a> {
+    /// How many there are.
+    pub(super) nodes: u64,
     /// Who knows whom.
     pub(super) links: &'a [(u64, u64)],
     /// The first tells the second nothing.
@@ -93,6 +95,8 @@ pub(super) struct Plan<'a> {
     /// Where nodes stand.
     pub(super) member: fn(u64) -> Member,
     pub(super) departed: Vec<NodeId>,
+    /// After which a peer counts as silent.
+    pub(super) silence_max: Duration,
 }
 
 impl Cluster {
@@ -114,39 +118,39 @@ impl Cluster {
         returns: Option<u64>,
     ) -> Self {
         let plan = Plan {
+            nodes: 3,
             links,
             mute,
             returns,
             member,
             departed: vec![node(4)],
+            silence_max: SILENCE_MAX,
         };
         Self::start_as(folder, &plan)
     }
 
     pub(super) fn start_as(folder: TempDir, plan: &Plan<'_>) -> Self {
         let Plan { links, member, .. } = plan;
-        let authority = authority_of(folder.path());
+        let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
+        // Another authority at each start: what is kept of a cluster are its databases.
+        let credentials = TempDir::new().expect("a folder");
+        authority.save(credentials.path()).expect("saved");
         let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-        let cancels = vec![
-            cancel.child_token(),
-            cancel.child_token(),
-            cancel.child_token(),
-        ];
+        let nodes = 1..=plan.nodes;
+        let cancels: Vec<_> = nodes.clone().map(|_| cancel.child_token()).collect();
         // Each is kept from others until its node takes it.
-        let mut kept = [(); 3].map(|()| Some(free_port()));
+        let mut kept: Vec<_> = nodes.clone().map(|_| Some(free_port())).collect();
         let addresses: Vec<SocketAddr> = kept.iter().flatten().map(address_of).collect();
-        let replicas = (1..=3).map(|id| {
+        let replicas = nodes.clone().map(|id| {
             let identity = NodeIdentity {
                 cluster: "test".parse().expect("a name"),
                 region: member(id).region,
                 node: node(id),
             };
             let name = format!("node-{id}");
-            let file = |name: String| folder.path().join(name);
-            if !file(format!("{name}.pem")).exists() {
-                let issued = authority.issue(&identity).expect("issued");
-                issued.save(folder.path(), &name).expect("saved");
-            }
+            let issued = authority.issue(&identity).expect("issued");
+            issued.save(credentials.path(), &name).expect("saved");
+            let file = |name: String| credentials.path().join(name);
             let tls = TlsMaterial::load(
                 &file("ca.pem".to_owned()),
                 &file(format!("{name}.pem")),
@@ -156,7 +160,8 @@ impl Cluster {
             let mut mesh = MeshOptions::new(own, identity, tls.expect("loaded"));
             let linked =
                 |other: &u64| links.contains(&(id, *other)) || links.contains(&(*other, id));
-            mesh.peers = (1..=3)
+            mesh.peers = nodes
+                .clone()
                 .filter(linked)
                 .map(|other| PeerAddress {
                     node: node(other),
@@ -164,12 +169,12 @@ impl Cluster {
                     address: addresses[usize::try_from(other).expect("small") - 1].to_string(),
                 })
                 .collect();
-            let others = (1..=3).filter(|other| *other != id).map(member);
+            let others = nodes.clone().filter(|other| *other != id).map(member);
             let path = data_of(folder.path(), id);
             let mut wanted = ReplicaOptions::new(path, member(id), others.collect());
             wanted.departed.clone_from(&plan.departed);
             wanted.returns = (plan.returns == Some(id)).then(|| "a return".to_owned());
-            wanted.pull_silence_max = SILENCE_MAX;
+            wanted.pull_silence_max = plan.silence_max;
             wanted.tell_every = TELL_EVERY;
             // Nobody trims before it is asked to.
             wanted.trim_every = Duration::from_secs(3_600);
@@ -227,12 +232,12 @@ impl Cluster {
 
     /// Stops, and looks at what is left on disk.
     pub(super) async fn stop_and_keep(self, look: impl AsyncFnOnce()) {
-        let _folder = self.stop_for_folder().await;
+        let _folder = self.stop_and_leave().await;
         look().await;
     }
 
-    /// Stops, and leaves what is on disk.
-    pub(super) async fn stop_for_folder(self) -> TempDir {
+    /// Stops; answers where the databases are.
+    pub(super) async fn stop_and_leave(self) -> TempDir {
         self.cancel.cancel();
         self.tracker.close();
         timeout(PATIENCE, self.tracker.wait())
@@ -244,15 +249,6 @@ impl Cluster {
         }
         self.folder
     }
-}
-
-/// The one that was made for an earlier cluster in the folder, or a new one.
-fn authority_of(folder: &Path) -> Authority {
-    Authority::load(folder).unwrap_or_else(|_none| {
-        let authority = Authority::create(&"test".parse().expect("a name")).expect("made");
-        authority.save(folder).expect("saved");
-        authority
-    })
 }
 
 /// The database of a node.

@@ -112,7 +112,7 @@ async fn peer_that_asks_for_a_shard_is_sent_that_shard_alone() {
     assert!(shards.len() > 1, "listings spread over shards");
     let request = PullRequest {
         origins: vec![node(1)],
-        shards: vec![wanted],
+        shards: vec![wanted.into()],
         ..PullRequest::default()
     };
     let mesh = &cluster.meshes[1];

@@ -100,7 +100,7 @@ async fn node_that_was_left_behind_comes_back_by_documents_and_goes_on_by_the_lo
         assert!(entry.seq > floor, "nothing is kept below a floor");
     }
     let vector = back.inner().progress.vector();
-    let folder = cluster.stop_for_folder().await;
+    let folder = cluster.stop_and_leave().await;
     let again = open(data_of(folder.path(), 3), 3);
     assert_eq!(again.inner().progress.vector(), vector);
     close(again).await;
@@ -150,7 +150,7 @@ async fn way_back_that_was_interrupted_claims_nothing_and_is_begun_again() {
     })
     .await;
     assert_eq!(back.inner().progress.vector(), vector);
-    let folder = cluster.stop_for_folder().await;
+    let folder = cluster.stop_and_leave().await;
     let back = open(path, 3);
     assert_eq!(back.inner().progress.vector(), vector);
     assert_eq!(back.inner().floors.seq(node(1), shard), 0);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use meridian_regions::{Hlc, UnixNanos};
+use meridian_regions::{Hlc, Shards, UnixNanos};
 use meridian_replication_core::SessionToken;
 use tempfile::TempDir;
 
@@ -34,7 +34,7 @@ async fn session_waits_for_a_watermark_and_says_that_it_is_behind() {
     let seen = Hlc::from_unix_nanos(UnixNanos::from_millis(1));
     let token = token_of(3, seen);
     assert!(replica.wait_for(&token, NO_WAIT).await.is_err());
-    let told = replica.watermark(node(3), seen);
+    let told = replica.watermark(node(3), Shards::ALL, seen);
     told.expect("in time");
     replica.wait_for(&token, NO_WAIT).await.expect("covered");
 }
@@ -71,7 +71,7 @@ async fn own_token_is_covered_although_no_watermark_has_come() {
     // Elsewhere it takes the watermark of the node that wrote.
     let elsewhere = open(folders[2].path().to_path_buf(), 3);
     assert!(elsewhere.wait_for(&token, NO_WAIT).await.is_err());
-    let told = elsewhere.watermark(node(1), time_of(&source));
+    let told = elsewhere.watermark(node(1), Shards::ALL, time_of(&source));
     told.expect("in time");
     elsewhere.wait_for(&token, PATIENCE).await.expect("covered");
 }
@@ -86,7 +86,7 @@ async fn watermarks_outlive_a_restart() {
         .apply(sent(&entries(&source)))
         .await
         .expect("applied");
-    let told = target.watermark(node(1), time_of(&source));
+    let told = target.watermark(node(1), Shards::ALL, time_of(&source));
     told.expect("in time");
     let token = source.session_token();
     close(target).await;
@@ -117,7 +117,7 @@ async fn session_that_is_behind_stays_so_after_the_answer_that_said_it() {
         .apply(sent(&entries(&source)))
         .await
         .expect("applied");
-    let told = target.watermark(node(1), time_of(&source));
+    let told = target.watermark(node(1), Shards::ALL, time_of(&source));
     told.expect("in time");
     target.wait_for(&after, NO_WAIT).await.expect("covered");
     // From now on it is this node's own word.
@@ -129,7 +129,7 @@ async fn watermark_and_token_from_a_time_far_ahead_are_refused_at_once() {
     let folder = TempDir::new().expect("a folder");
     let replica = open(folder.path().to_path_buf(), 1);
     let ahead = Hlc::from_u64(time_of(&replica).as_u64() + (60 << 32));
-    assert!(replica.watermark(node(3), ahead).is_err());
+    assert!(replica.watermark(node(3), Shards::ALL, ahead).is_err());
     let refused = replica.wait_for(&token_of(3, ahead), PATIENCE).await;
     assert!(
         matches!(refused, Err(SessionBehind::Ahead(_))),

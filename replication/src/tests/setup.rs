@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
+use meridian_regions::{Genesis, ListingId, NodeId, Shards, Survival, UnixNanos};
 use meridian_replication_core::{
     Currency, EditOp, ListingDraft, Location, LogEntry, Money, ReceivedEntry, ValidDraft,
 };
@@ -14,47 +14,48 @@ use tokio::time::timeout;
 use crate::keys::LOG;
 use crate::{Member, Replica, ReplicaOptions};
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
-pub(super) const REGIONS: [&str; 3] = ["us-east", "eu-west", "ap-southeast"];
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const REGIONS: [&str; 3] = ["us-east", "eu-west", "ap-southeast"];
 
-pub(super) fn node(id: u64) -> NodeId {
+pub(crate) fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
 }
 
-pub(super) fn member(id: u64) -> Member {
+pub(crate) fn member(id: u64) -> Member {
     let index = (usize::try_from(id).expect("small") - 1) % REGIONS.len();
     Member {
         node: node(id),
         region: REGIONS[index].parse().expect("a region"),
+        holds: Shards::ALL,
     }
 }
 
 /// Node 4 was removed long ago.
-pub(super) fn options(path: PathBuf, id: u64) -> ReplicaOptions {
+pub(crate) fn options(path: PathBuf, id: u64) -> ReplicaOptions {
     let others = (1..=3).filter(|other| *other != id).map(member).collect();
     let mut options = ReplicaOptions::new(path, member(id), others);
     options.departed.push(node(4));
     options
 }
 
-pub(super) fn open(path: PathBuf, id: u64) -> Replica {
+pub(crate) fn open(path: PathBuf, id: u64) -> Replica {
     Replica::open(options(path, id)).expect("opened")
 }
 
 /// Replicas of nodes 1 and 2, and their folders: to be bound in this order, so that these go
 /// last.
-pub(super) fn pair() -> ([TempDir; 2], Replica, Replica) {
+pub(crate) fn pair() -> ([TempDir; 2], Replica, Replica) {
     let folders = [1, 2].map(|_| TempDir::new().expect("a folder"));
     let [one, other] = [0, 1].map(|place| folders[place].path().to_path_buf());
     (folders, open(one, 1), open(other, 2))
 }
 
-pub(super) fn listing(number: u64) -> ListingId {
+pub(crate) fn listing(number: u64) -> ListingId {
     let home = "eu-west".parse().expect("a region");
     ListingId::generate(UnixNanos::from_millis(number), number.into(), home)
 }
 
-pub(super) fn draft(title: &str) -> ValidDraft {
+pub(crate) fn draft(title: &str) -> ValidDraft {
     let price = Money {
         amount: 12_900,
         currency: "EUR".parse::<Currency>().expect("a currency"),
@@ -64,7 +65,7 @@ pub(super) fn draft(title: &str) -> ValidDraft {
         .expect("valid")
 }
 
-pub(super) fn genesis(listing: &ListingId) -> Genesis {
+pub(crate) fn genesis(listing: &ListingId) -> Genesis {
     Genesis {
         listing: listing.clone(),
         survival: Survival::Region,
@@ -74,7 +75,7 @@ pub(super) fn genesis(listing: &ListingId) -> Genesis {
     }
 }
 
-pub(super) async fn create(replica: &Replica, number: u64) -> ListingId {
+pub(crate) async fn create(replica: &Replica, number: u64) -> ListingId {
     let id = listing(number);
     let genesis = Genesis {
         created_by: replica.inner().this(),
@@ -85,20 +86,20 @@ pub(super) async fn create(replica: &Replica, number: u64) -> ListingId {
     id
 }
 
-pub(super) fn amenity(name: &str) -> [EditOp; 1] {
+pub(crate) fn amenity(name: &str) -> [EditOp; 1] {
     [EditOp::Add {
         path: "/amenities".to_owned(),
         value: name.to_owned(),
     }]
 }
 
-pub(super) async fn title(replica: &Replica, id: &ListingId) -> Option<String> {
+pub(crate) async fn title(replica: &Replica, id: &ListingId) -> Option<String> {
     let read = replica.read(id).await.expect("readable")?;
     Some(read.view().title.clone())
 }
 
 /// Everything in a replica's log.
-pub(super) fn entries(replica: &Replica) -> Vec<LogEntry> {
+pub(crate) fn entries(replica: &Replica) -> Vec<LogEntry> {
     let stored = replica.inner().store.scan(LOG, &[], &[0xff; 20], 10_000);
     let stored = stored.expect("readable").into_iter();
     stored
@@ -107,12 +108,12 @@ pub(super) fn entries(replica: &Replica) -> Vec<LogEntry> {
 }
 
 /// Entries as a peer sends them.
-pub(super) fn sent<'a>(entries: impl IntoIterator<Item = &'a LogEntry>) -> Vec<ReceivedEntry> {
+pub(crate) fn sent<'a>(entries: impl IntoIterator<Item = &'a LogEntry>) -> Vec<ReceivedEntry> {
     entries.into_iter().map(ReceivedEntry::from).collect()
 }
 
 /// Lets go of a replica and waits until its database is closed.
-pub(super) async fn close(replica: Replica) {
+pub(crate) async fn close(replica: Replica) {
     let failure = replica.failure();
     drop(replica);
     timeout(PATIENCE, Writer::ended(failure))

@@ -1,6 +1,6 @@
 //! Frames, requests and entries read back, or are refused.
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, SHARD_COUNT, ShardId, Survival};
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId, Shards, Survival};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 
@@ -145,19 +145,52 @@ fn frame_that_unfolds_to_more_than_a_frame_is_refused() {
     assert!(matches!(refused, Err(WireError::TooLarge { .. })));
 }
 
+/// As a node of an earlier version writes and reads them.
+#[test]
+fn request_and_frames_without_shards_speak_of_all() {
+    let request = PullRequest {
+        origins: vec![node(1), node(2)],
+        ..PullRequest::default()
+    };
+    let read = PullRequest::decode(&request.encode()).expect("a request");
+    assert!(!read.knows_shards());
+    assert_eq!(
+        read.wanted(),
+        [(node(1), Shards::ALL), (node(2), Shards::ALL)]
+    );
+    // Kind 2: origin 7, until 9. Kind 3: origin 7.
+    let watermark = [&[0x12, 0x0b, 0x08, 7, 0x11, 9][..], &[0; 7]].concat();
+    let all = PullFrame::Watermark {
+        origin: node(7),
+        through: Hlc::from_u64(9),
+        shards: Shards::ALL,
+        whole: Shards::ALL,
+    };
+    assert_eq!(PullFrame::decode(&watermark), Ok(all));
+    let hears = PullFrame::decode(&[0x1a, 0x03, 0x0a, 0x01, 7]);
+    assert_eq!(hears, Ok(PullFrame::Hears(vec![(node(7), Shards::ALL)])));
+}
+
 proptest! {
     #[test]
     fn frames_read_back_as_themselves(
         entries in prop::collection::vec(entry(), 0..5),
         origin in 1..u64::MAX,
         through in any::<u64>(),
+        shards in any::<u64>(),
+        whole in any::<u64>(),
     ) {
         let entries = entries.iter().map(ReceivedEntry::from).collect();
         let frame = PullFrame::Entries(entries);
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
-        let frame = PullFrame::Watermark { origin: node(origin), through: Hlc::from_u64(through) };
+        let frame = PullFrame::Watermark {
+            origin: node(origin),
+            through: Hlc::from_u64(through),
+            shards: Shards::from_bits(shards),
+            whole: Shards::from_bits(whole),
+        };
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
-        let frame = PullFrame::Hears(vec![node(origin)]);
+        let frame = PullFrame::Hears(vec![(node(origin), Shards::from_bits(shards))]);
         prop_assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
         let floors = ShardId::all().take(3).flat_map(|shard| {
             let hlc = Hlc::from_u64(through);
@@ -171,17 +204,19 @@ proptest! {
     fn requests_read_back_as_themselves(
         origins in prop::collection::vec(1..u64::MAX, 0..9),
         entries in prop::collection::vec(entry(), 0..9),
-        shards in prop::collection::vec(0..SHARD_COUNT, 0..9),
+        by_shard in any::<bool>(),
         tells_only in any::<bool>(),
         life in any::<u64>(),
+        holdings in any::<u64>(),
     ) {
         let have: VersionVector = entries
             .iter()
             .map(|entry| (entry.origin, entry.shard, entry.seq))
             .collect();
-        let origins = origins.into_iter().map(node).collect();
-        let shards = shards.into_iter().filter_map(ShardId::new).collect();
-        let request = PullRequest { have, origins, shards, tells_only, life };
+        let origins: Vec<NodeId> = origins.into_iter().map(node).collect();
+        let shards = origins.iter().filter(|_| by_shard);
+        let shards = shards.map(|origin| Shards::from_bits(origin.get())).collect();
+        let request = PullRequest { have, origins, shards, tells_only, life, holdings };
         prop_assert_eq!(PullRequest::decode(&request.encode()), Ok(request));
     }
 
