@@ -53,7 +53,7 @@ pub struct LiveWorkload {
     booked: Vec<String>,
     admins: BTreeMap<u64, AdminClient>,
     before: (u64, Instant),
-    differing: Option<Digests>,
+    differing: Option<BTreeMap<u64, Digests>>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
@@ -166,19 +166,26 @@ impl LiveWorkload {
 
 /// Listings that differ now as they did before: those on their way differ too, but not
 /// for long. Unknown if some differ and it is not known how it was.
-fn still_diverged(before: Option<&Digests>, now: &Digests) -> Option<usize> {
-    let differing = diverged(now);
-    if differing.is_empty() {
-        return Some(0);
+fn still_diverged(
+    before: Option<&BTreeMap<u64, Digests>>,
+    now: &BTreeMap<u64, Digests>,
+) -> Option<usize> {
+    let mut unchanged = 0;
+    for (shard, now) in now {
+        let differing = diverged(now);
+        if differing.is_empty() {
+            continue;
+        }
+        let before = before?.get(shard);
+        let is_unchanged = |listing: &&String| {
+            now.iter().all(|(node, digests)| {
+                let earlier = before.and_then(|before| before.get(node)?.get(*listing));
+                earlier == digests.get(*listing)
+            })
+        };
+        unchanged += differing.iter().filter(is_unchanged).count();
     }
-    let before = before?;
-    let unchanged = differing.iter().filter(|listing| {
-        now.iter().all(|(node, digests)| {
-            let earlier = before.get(node).and_then(|digests| digests.get(*listing));
-            earlier == digests.get(*listing)
-        })
-    });
-    Some(unchanged.count())
+    Some(unchanged)
 }
 
 async fn asked<T>(answer: impl Future<Output = Result<T, CallError>>) -> Option<T> {
@@ -192,9 +199,10 @@ mod tests {
     use super::still_diverged;
     use crate::observe::Digests;
 
-    fn digests(of_nodes: [&str; 2]) -> Digests {
+    fn digests(of_nodes: [&str; 2]) -> BTreeMap<u64, Digests> {
         let of_node = |digest: &str| BTreeMap::from([("lst_a".to_owned(), digest.to_owned())]);
-        BTreeMap::from([(1, of_node(of_nodes[0])), (2, of_node(of_nodes[1]))])
+        let of_nodes = BTreeMap::from([(1, of_node(of_nodes[0])), (2, of_node(of_nodes[1]))]);
+        BTreeMap::from([(7, of_nodes)])
     }
 
     #[test]
@@ -204,6 +212,9 @@ mod tests {
         let moving = digests(["w", "y"]);
         assert_eq!(still_diverged(Some(&moving), &differing), Some(0));
         assert_eq!(still_diverged(None, &digests(["x", "x"])), Some(0));
+        // Another shard differed before.
+        let elsewhere = BTreeMap::from([(8, digests(["x", "y"]).remove(&7).expect("there"))]);
+        assert_eq!(still_diverged(Some(&elsewhere), &differing), Some(0));
         assert_eq!(still_diverged(None, &differing), None, "nobody knows");
     }
 }

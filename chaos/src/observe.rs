@@ -15,38 +15,38 @@ const BOOKABLE_LOOKS_MAX: usize = 1_000;
 /// The digest of each listing on each node.
 pub(crate) type Digests = BTreeMap<u64, BTreeMap<String, String>>;
 
-/// Digests of every listing on every node, read only for shards that differ: for
-/// the others, nodes are known to be equal.
+/// Digests of every listing of the shards that differ, by shard, on every node that holds
+/// it: of the others, the nodes that hold them are known to be equal.
 pub(crate) async fn differing_digests(
     admins: &BTreeMap<u64, AdminClient>,
-) -> Result<Digests, CallError> {
-    let mut by_node = BTreeMap::new();
+) -> Result<BTreeMap<u64, Digests>, CallError> {
+    let mut holders: BTreeMap<u64, BTreeMap<u64, String>> = BTreeMap::new();
     for (node, admin) in admins {
-        by_node.insert(*node, shards(&admin.digests().await?)?);
-    }
-    let mut first = by_node.values();
-    let reference = first.next().cloned().unwrap_or_default();
-    let differing: Vec<u64> = reference
-        .keys()
-        .copied()
-        .filter(|shard| {
-            by_node
-                .values()
-                .any(|shards| shards.get(shard) != reference.get(shard))
-        })
-        .collect();
-    let mut digests = BTreeMap::new();
-    for (node, admin) in admins {
-        let mut listings = BTreeMap::new();
-        for shard in &differing {
-            let answer = admin.shard_digests(*shard).await?;
-            for listing in answer["listings"].as_array().into_iter().flatten() {
-                listings.insert(text(&listing["id"]), text(&listing["digest"]));
-            }
+        for (shard, digest) in shards(&admin.digests().await?)? {
+            holders.entry(shard).or_default().insert(*node, digest);
         }
-        digests.insert(*node, listings);
     }
-    Ok(digests)
+    let differs = |holders: &BTreeMap<u64, String>| {
+        let mut digests = holders.values();
+        let first = digests.next();
+        digests.any(|digest| Some(digest) != first)
+    };
+    holders.retain(|_, holders| differs(holders));
+    let mut differing = BTreeMap::new();
+    for (shard, holders) in holders {
+        let mut digests = Digests::new();
+        for (node, admin) in admins
+            .iter()
+            .filter(|(node, _)| holders.contains_key(*node))
+        {
+            let answer = admin.shard_digests(shard).await?;
+            let listings = answer["listings"].as_array().into_iter().flatten();
+            let listings = listings.map(|one| (text(&one["id"]), text(&one["digest"])));
+            digests.insert(*node, listings.collect());
+        }
+        differing.insert(shard, digests);
+    }
+    Ok(differing)
 }
 
 /// Waits until all nodes hold the same documents.
@@ -55,8 +55,8 @@ pub(crate) async fn converged(
     patience: Duration,
 ) -> Result<(), NotInTime> {
     until(patience, "all nodes hold the same documents", async || {
-        let digests = differing_digests(admins).await.ok()?;
-        digests.values().all(BTreeMap::is_empty).then_some(())
+        let differing = differing_digests(admins).await.ok()?;
+        differing.is_empty().then_some(())
     })
     .await
 }

@@ -17,7 +17,7 @@ const VERDICTS: [&str; 4] = [
     "payment-declined",
 ];
 /// Refusals after which another endpoint may do better at once.
-const ELSEWHERE: [&str; 3] = ["session-behind", "no-quorum", "overloaded"];
+const ELSEWHERE: [&str; 4] = ["session-behind", "no-quorum", "no-holder", "overloaded"];
 
 /// What a call changes, and so when it may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod bookings;
 mod calendar;
 mod conflicts;
 mod consistency;
+mod elsewhere;
 mod entity_tags;
 mod envelope;
 mod events;
@@ -41,8 +42,9 @@ use axum::routing::{delete, get, post};
 
 pub(crate) use body::{JsonBody, Params};
 pub(crate) use id::Id;
-pub(crate) use listings::founded;
+pub(crate) use listings::founded_anywhere;
 pub(crate) use outcome::{rejected, unanswered};
+pub(crate) use watch::{Ending, ended};
 
 use crate::admission::Door;
 use crate::node::Node;
@@ -79,7 +81,13 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/events", get(events::read))
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));
-    enveloped(routes, node, body_bytes_max, Door::Clients)
+    let here = middleware::from_fn_with_state(Arc::clone(&node), elsewhere::or_elsewhere);
+    enveloped(
+        routes.route_layer(here),
+        node,
+        body_bytes_max,
+        Door::Clients,
+    )
 }
 
 /// Puts routes into the envelope that every answer of this node shares.

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnetwork::IpNetwork;
-use meridian_regions::{NodeId, RegionId, ZoneId};
+use meridian_regions::{Holdings, NodeId, RegionId, Topology, ZoneId};
 use serde::{Deserialize, Serialize};
 
 pub use chaos::ChaosSection;
@@ -150,6 +150,10 @@ pub struct ListingsSection {
     /// How far ahead of ours another node's clock may be before what it writes
     /// is refused, in milliseconds.
     pub clock_drift_ms_max: NonZeroU64,
+    /// Nodes of each region that hold a listing; 0 for all of them. The same on every node:
+    /// those that have been told otherwise are named in the log and by
+    /// `GET /admin/v1/replication`.
+    pub replicas_per_region: u32,
     /// How often this node compares its documents with those of every other node and
     /// fetches what it lacks, in minutes, give or take a quarter; the first time after a
     /// minute. 0 for only when somebody asks (`meridian repair`).
@@ -183,6 +187,7 @@ impl Default for ListingsSection {
             documents_hot_max: NonZeroUsize::new(1024).expect("not zero"),
             rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             clock_drift_ms_max: NonZeroU64::new(500).expect("not zero"),
+            replicas_per_region: 0,
             repair_every_minutes: 10,
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             log_bytes_max: NonZeroU64::new(4 << 30).expect("not zero"),
@@ -345,6 +350,11 @@ impl Config {
             log: LogSection::default(),
             chaos: ChaosSection::default(),
         }
+    }
+
+    /// Which node holds which listings.
+    pub(crate) fn holdings(&self, topology: &Topology) -> Holdings {
+        Holdings::of(topology, NonZeroU32::new(self.listings.replicas_per_region))
     }
 
     /// Longest time of one booking request.

@@ -1,5 +1,6 @@
 //! What this node does for the others: Raft messages, forwarded bookings,
-//! forwarded imports, the change log, and questions about documents.
+//! requests of clients about listings that are held here, forwarded imports, the change log,
+//! and questions about documents.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use meridian_transport::{
 use crate::booking::BookingDesk;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
+use crate::relay::RelayServer;
 
 type Reply = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;
 
@@ -36,6 +38,8 @@ pub(crate) struct Components {
 #[derive(Default)]
 pub(crate) struct Dispatcher {
     components: OnceLock<Components>,
+    /// The client API, for requests that other nodes pass on.
+    relayed: OnceLock<RelayServer>,
 }
 
 impl Dispatcher {
@@ -43,6 +47,11 @@ impl Dispatcher {
     pub(crate) fn connect(&self, components: Components) {
         // A second call would be a bug of the supervisor; the first one stays.
         let _ = self.components.set(components);
+    }
+
+    /// Gives the routes that clients use; from now on what other nodes pass on is served.
+    pub(crate) fn relay(&self, server: RelayServer) {
+        let _ = self.relayed.set(server);
     }
 }
 
@@ -60,6 +69,11 @@ impl MeshService for Dispatcher {
                 let bookings = components.bookings.clone();
                 Box::pin(async move { Ok(bookings.serve(peer.node, request).await) })
             }
+            Channel::Requests => match self.relayed.get().cloned() {
+                Some(server) => Box::pin(async move { server.serve(peer.node, request).await }),
+                None => Box::pin(std::future::ready(Err(Refusal::Unavailable))),
+            },
+            Channel::Watches => Box::pin(std::future::ready(Err(Refusal::Unsupported))),
             Channel::Control => {
                 let imports = components.imports.clone();
                 Box::pin(async move { Ok(imports.serve(request).await) })
@@ -82,10 +96,14 @@ impl MeshService for Dispatcher {
         request: Bytes,
         replies: FrameWriter,
     ) -> Pin<Box<dyn Future<Output = ()> + Send>> {
-        match (self.components.get(), channel) {
-            (Some(components), Channel::Pull) => {
+        match (self.components.get(), self.relayed.get(), channel) {
+            (Some(components), _, Channel::Pull) => {
                 let replica = components.replica.clone();
                 Box::pin(async move { replica.serve_pull(peer.node, request, replies).await })
+            }
+            (_, Some(server), Channel::Watches) => {
+                let server = server.clone();
+                Box::pin(async move { server.stream(peer.node, request, replies).await })
             }
             // Dropping the writer ends the stream: the peer tries again later.
             _ => Box::pin(std::future::ready(())),

@@ -31,6 +31,7 @@ const LAG_MILLISECONDS: &str = "meridian_replication_lag_milliseconds";
 const PEERS_CONNECTED: &str = "meridian_peers_connected";
 const ENTRIES_APPLIED: &str = "meridian_replication_entries_applied";
 const ENTRIES_LOGGED: &str = "meridian_replication_entries_logged";
+const SHARDS: &str = "meridian_shards";
 const QUARANTINED: &str = "meridian_replication_quarantined_changes";
 const DOCUMENTS_HOT: &str = "meridian_documents_hot";
 const SAGAS: &str = "meridian_payment_sagas";
@@ -57,6 +58,7 @@ pub(crate) struct Metrics {
     links: Links,
     entries_applied: IntGauge,
     entries_logged: IntGauge,
+    shards: IntGaugeVec,
     quarantined: IntGauge,
     documents_hot: IntGauge,
     groups_awake: IntGauge,
@@ -82,6 +84,14 @@ fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
         ),
         &["event"],
     )
+}
+
+fn shards(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let help = "Shards of listings: held, those that this node is to hold, and served, those of \
+                them that it serves";
+    let shards = IntGaugeVec::new(Opts::new(SHARDS, help), &["state"])?;
+    registry.register(Box::new(shards.clone()))?;
+    Ok(shards)
 }
 
 impl Metrics {
@@ -129,6 +139,7 @@ impl Metrics {
             ),
             &["state"],
         )?;
+        let shards = shards(&registry)?;
         registry.register(Box::new(sagas.clone()))?;
         registry.register(Box::new(requests.clone()))?;
         registry.register(Box::new(request_seconds.clone()))?;
@@ -153,6 +164,7 @@ impl Metrics {
             peers_connected,
             entries_applied,
             entries_logged,
+            shards,
             quarantined,
             documents_hot,
             groups_awake,
@@ -195,6 +207,15 @@ impl Metrics {
         set(&self.entries_applied, stats.entries_applied);
         set(&self.entries_logged, stats.entries_logged);
         set(&self.quarantined, stats.quarantined);
+        for (state, shards) in [
+            ("held", node.replica.held()),
+            ("served", node.replica.serving()),
+        ] {
+            set(
+                &self.shards.with_label_values(&[state]),
+                shards.len().into(),
+            );
+        }
         set(&self.documents_hot, stats.documents_hot as u64);
         let watchers_max = node.config.limits.watchers.get();
         let watchers = watchers_max.saturating_sub(node.watchers.available_permits());

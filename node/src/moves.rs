@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use self::plan::Plan;
 use crate::clock::Clock;
+use crate::relay::{Relay, of_shard};
 
 /// Listings moved at once: each holds a group awake on every old and new voter.
 const UNDER_WAY_MAX: usize = 4;
@@ -61,6 +62,7 @@ pub(crate) struct Mover {
 struct Inner {
     groups: Groups,
     replica: Replica,
+    relay: Relay,
     topology: Arc<Topology>,
     clock: Clock,
     per_second: NonZeroU32,
@@ -120,7 +122,7 @@ impl From<Walked> for Progress {
 impl Mover {
     pub(crate) fn new(
         groups: Groups,
-        replica: Replica,
+        (replica, relay): (Replica, Relay),
         topology: Arc<Topology>,
         clock: Clock,
         per_second: NonZeroU32,
@@ -129,6 +131,7 @@ impl Mover {
             inner: Arc::new(Inner {
                 groups,
                 replica,
+                relay,
                 topology,
                 clock,
                 per_second,
@@ -324,27 +327,22 @@ impl Mover {
         Ok(nodes.collect())
     }
 
-    /// The listings of a shard that want something to be done, as far as is known here.
+    /// The listings of a shard that want something to be done, wherever they are held.
     async fn wanting(&self, shard: ShardId, errand: &Errand) -> Result<Vec<Genesis>, StorageError> {
+        let inner = &self.inner;
+        let unread = |cause: String| StorageError::Read(cause);
+        let founded = of_shard(&inner.replica, &inner.relay, shard).await;
+        let founded = founded.map_err(|cause| unread(cause.to_string()))?;
         let (mover, errand) = (self.clone(), errand.clone());
         let looked = tokio::task::spawn_blocking(move || {
-            let inner = &mover.inner;
-            let listings = inner.replica.shard_digests(shard)?;
-            let mut found = Vec::new();
-            for one in listings {
-                let genesis = inner.replica.genesis(&one.listing);
-                let genesis = genesis.map_err(|cause| StorageError::Read(cause.to_string()))?;
-                if let Some(genesis) = genesis
-                    && errand.concerns(&inner.groups, &genesis)?
-                {
-                    found.push(genesis);
-                }
-            }
-            Ok(found)
+            let groups = &mover.inner.groups;
+            let concerned = founded.into_iter().map(|genesis| {
+                let concerned = errand.concerns(groups, &genesis)?;
+                Ok(concerned.then_some(genesis))
+            });
+            concerned.filter_map(Result::transpose).collect()
         });
-        looked
-            .await
-            .map_err(|cause| StorageError::Read(cause.to_string()))?
+        looked.await.map_err(|cause| unread(cause.to_string()))?
     }
 }
 

@@ -19,6 +19,7 @@ use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
 use crate::metrics::Metrics;
 use crate::moves::Mover;
+use crate::relay::Relay;
 use crate::search::SearchDesk;
 
 /// What every request handler sees. Handles only: no request keeps a node alive.
@@ -44,6 +45,8 @@ pub(crate) struct Node {
     /// What this node moves.
     pub(crate) mover: Mover,
     pub(crate) mesh: Mesh,
+    /// What takes requests to other nodes whose listings are not served here.
+    pub(crate) relay: Relay,
     /// Where clients are, if a database is configured.
     pub(crate) geoip: Option<Arc<GeoIp>>,
     pub(crate) metrics: Metrics,

@@ -1,5 +1,5 @@
-//! A node that is a whole cluster, in the process of a test: real databases, real
-//! ports, nobody else.
+//! A node in the process of a test: real databases, real ports. Most often a whole cluster,
+//! and nobody else.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -52,6 +52,18 @@ impl Solo {
 
     /// The same, with other settings.
     pub(crate) fn start_with(settings: impl FnOnce(&mut Config)) -> Self {
+        let cluster = "solo".parse().expect("a name");
+        let authority = Authority::create(&cluster).expect("an authority");
+        Self::start_in(TOPOLOGY, &authority, settings)
+    }
+
+    /// A node of a cluster that may have others, node 1 of eu-west if the settings do not say
+    /// otherwise.
+    pub(crate) fn start_in(
+        topology: &str,
+        authority: &Authority,
+        settings: impl FnOnce(&mut Config),
+    ) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut config = Config::reference();
@@ -62,21 +74,20 @@ impl Solo {
         config.listen.peer = any_port;
         config.listen.admin = any_port;
         config.tls.ca = folder.path().join("ca.pem");
-        config.tls.cert = folder.path().join("node-1.pem");
-        config.tls.key = folder.path().join("node-1.key");
+        config.tls.cert = folder.path().join("node.pem");
+        config.tls.key = folder.path().join("node.key");
         config.cluster.topology = folder.path().join("topology.toml");
         settings(&mut config);
-        std::fs::write(&config.cluster.topology, TOPOLOGY).expect("a writable folder");
+        std::fs::write(&config.cluster.topology, topology).expect("a writable folder");
         let identity = NodeIdentity {
             cluster: "solo".parse().expect("a name"),
             region: config.node.region.clone(),
             node: config.node.id,
         };
-        let authority = Authority::create(&identity.cluster).expect("an authority");
         authority.save(folder.path()).expect("a writable folder");
         let credentials = authority.issue(&identity).expect("its own cluster");
         credentials
-            .save(folder.path(), "node-1")
+            .save(folder.path(), "node")
             .expect("a writable folder");
 
         let prepared = supervisor::prepare(config).expect("everything fits");

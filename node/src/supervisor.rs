@@ -13,7 +13,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use axum::Router;
 use meridian_consensus::{GroupOptions, Groups, Past, Retention};
-use meridian_regions::{NodeState, Shards, Topology};
+use meridian_regions::{NodeState, Topology};
 use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
 use meridian_storage::{StorageError, Writer};
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
@@ -36,6 +36,7 @@ use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::moves::Mover;
 use crate::node::Node;
+use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::{admin, api, geoip, payments, settling};
 
@@ -238,6 +239,7 @@ pub(crate) fn assemble(
         topology,
         tls,
     } = prepared;
+    let holdings = Arc::new(config.holdings(&topology));
     let dispatcher = Arc::new(Dispatcher::default());
     let peers = peers_of(&topology, &identity);
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &DATABASES)?;
@@ -251,15 +253,9 @@ pub(crate) fn assemble(
     let groups = Groups::open(options, transport, tracker, background)
         .context("cannot open the bookings' database")?;
     folder.settle()?;
-    let booked = (groups.clone(), mesh.clone(), clock.clone());
-    let bookings = open_desk(&config, booked, tracker, background)?;
-    let imports = ImportDesk::new(
-        identity.node,
-        identity.region.clone(),
-        Arc::clone(&topology),
-        replica.clone(),
-        mesh.clone(),
-    );
+    let bookings = booking_desk(&config, (&groups, &mesh, &clock), tracker, background)?;
+    let map = (Arc::clone(&topology), Arc::clone(&holdings));
+    let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
     dispatcher.connect(Components {
         groups: groups.clone(),
@@ -273,10 +269,13 @@ pub(crate) fn assemble(
     replica.start(&mesh, tracker, background);
     steward::start(&bookings, &groups, tracker, background);
     settling::start(&bookings, &groups, tracker, background);
+    let tasks = (tracker.clone(), stopping.clone());
+    let relay = Relay::new(&identity, holdings, &mesh, config.booking_deadline(), tasks);
+    let listings = (replica.clone(), relay.clone());
     let (pace, map) = (config.bookings.moves_per_second_max, topology.clone());
-    let mover = Mover::new(groups.clone(), replica.clone(), map, clock.clone(), pace);
+    let mover = Mover::new(groups.clone(), listings, map, clock.clone(), pace);
     mover.start(returns.as_deref(), tracker, background);
-    Ok(Arc::new(Node {
+    let node = Arc::new(Node {
         geoip: geoip::start(&config.geoip, tracker, background)?,
         admission: Admission::new(config.limits.requests_in_flight),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -295,7 +294,11 @@ pub(crate) fn assemble(
         events,
         mover,
         mesh,
-    }))
+        relay,
+    });
+    // The mesh lets go of it when it closes.
+    dispatcher.relay(RelayServer::of(&node));
+    Ok(node)
 }
 
 /// Every other node that is still there.
@@ -332,15 +335,16 @@ pub(crate) fn replica_options(
     peers: &[PeerAddress],
     returns: Option<String>,
 ) -> ReplicaOptions {
+    let holdings = config.holdings(topology);
     let this = Member {
         node: config.node.id,
         region: config.node.region.clone(),
-        holds: Shards::ALL,
+        holds: holdings.of_node(config.node.id),
     };
     let others = peers.iter().map(|peer| Member {
         node: peer.node,
         region: peer.region.clone(),
-        holds: Shards::ALL,
+        holds: holdings.of_node(peer.node),
     });
     let departed = topology
         .nodes()
@@ -350,6 +354,7 @@ pub(crate) fn replica_options(
     let path = config.node.data_dir.join(LISTINGS_FOLDER);
     ReplicaOptions {
         returns,
+        holdings: holdings.digest(),
         departed: departed.collect(),
         clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
         repair_every: config.listings.repair_every(),
@@ -393,9 +398,9 @@ fn group_options(config: &Config, clock: &Clock, returns: Option<String>) -> Gro
     }
 }
 
-fn open_desk(
+fn booking_desk(
     config: &Config,
-    (groups, mesh, clock): (Groups, Mesh, Clock),
+    (groups, mesh, clock): (&Groups, &Mesh, &Clock),
     tracker: &TaskTracker,
     background: &CancellationToken,
 ) -> anyhow::Result<BookingDesk> {
@@ -403,11 +408,13 @@ fn open_desk(
         tracker: tracker.clone(),
         stopping: background.clone(),
     };
-    let payments = payments::open(&config.payments)?;
-    let options = desk_options(config, clock);
-    let node = config.node.id;
     Ok(BookingDesk::new(
-        node, groups, mesh, payments, options, tasks,
+        config.node.id,
+        groups.clone(),
+        mesh.clone(),
+        payments::open(&config.payments)?,
+        desk_options(config, clock.clone()),
+        tasks,
     ))
 }
 

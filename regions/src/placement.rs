@@ -87,13 +87,23 @@ pub fn place_voters(
 }
 
 /// The one node of the home region that may write the genesis record of a listing
-/// whose id is derived from its source. `None` if the region has no active node.
+/// whose id is derived from its source: of those that hold it, an active one if there is
+/// one. `None` if the region has no active node.
 #[must_use]
-pub fn owner_in_home(topology: &Topology, listing: &ListingId) -> Option<NodeId> {
-    let nodes = topology.active_in(listing.home());
-    nodes
-        .max_by_key(|node| node_weight(node, listing, "owner"))
-        .map(|node| node.id)
+pub fn owner_in_home(
+    topology: &Topology,
+    holdings: &Holdings,
+    listing: &ListingId,
+) -> Option<NodeId> {
+    topology.active_in(listing.home()).next()?;
+    let shard = listing.shard();
+    let nodes = topology.nodes_in(listing.home());
+    let nodes = nodes.filter(|node| holdings.of_node(node.id).contains(shard));
+    let weight = |node: &&Node| {
+        let is_active = node.state == NodeState::Active;
+        (is_active, node_weight(node, listing, "owner"))
+    };
+    nodes.max_by_key(weight).map(|node| node.id)
 }
 
 /// The nodes that may be given voters: active ones, but for those that are to be freed.

@@ -146,18 +146,20 @@ impl Scenario {
         }
     }
 
-    /// Waits until every node holds the same documents, and so many of them.
+    /// Waits until all nodes that hold a shard hold the same of it.
     pub(crate) async fn converged(&self) {
         until(PATIENCE, "every node holds the same", async || {
-            let mut digests = Vec::new();
+            let mut known: BTreeMap<u64, Value> = BTreeMap::new();
+            let mut is_same = true;
             for node in self.cluster.ids() {
                 let admin = self.cluster.admin(node).ok()?;
-                digests.push(admin.digests().await.ok()?);
+                let digests = admin.digests().await.ok()?;
+                for shard in digests["shards"].as_array()? {
+                    let first = known.entry(shard["shard"].as_u64()?);
+                    is_same &= first.or_insert_with(|| shard.clone()) == shard;
+                }
             }
-            digests
-                .windows(2)
-                .all(|pair| pair[0] == pair[1])
-                .then_some(())
+            is_same.then_some(())
         })
         .await
         .expect("converged");

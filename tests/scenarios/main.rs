@@ -26,4 +26,5 @@ mod real_listings;
 mod repair;
 mod repeats;
 mod sessions;
+mod spreading;
 mod trails;

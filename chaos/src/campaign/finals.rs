@@ -40,10 +40,21 @@ pub(super) async fn read(scenario: &Scenario, scene: &Scene, desk: &Arc<Desk>) {
         after_ms: in_time.then_some(after_ms),
     });
     reading.links(scene.cluster.wan());
+    let mut held = Vec::new();
     for door in desk.regions().iter().flatten() {
         if let Some(admin) = admins.get(&door.node) {
-            reading.documents(door, admin).await;
+            match patiently(async || held_by(admin).await).await {
+                Ok(one) => held.push((door, one)),
+                Err(cause) => reading.unread(format!("digests of node {}", door.node), cause),
+            }
         }
+    }
+    let known = held.iter().flat_map(|(_, held)| held.digests.iter());
+    let shards: BTreeMap<&str, u64> = known
+        .map(|(listing, (shard, _))| (listing.as_str(), *shard))
+        .collect();
+    for (door, held) in &held {
+        reading.documents(door, held, &shards).await;
     }
     let regions = desk.regions().iter().filter_map(|doors| doors.first());
     for (place, door) in regions.enumerate() {
@@ -77,22 +88,20 @@ impl Reading<'_> {
         });
     }
 
-    /// Every listing's document on one node.
-    async fn documents(&self, door: &Door, admin: &AdminClient) {
-        let digests = match patiently(async || digests(admin).await).await {
-            Ok(digests) => digests,
-            Err(cause) => return self.unread(format!("digests of node {}", door.node), cause),
-        };
+    /// Every listing's document on one node, of those that it holds. `shards` says of which
+    /// shard a listing is.
+    async fn documents(&self, door: &Door, held: &Held, shards: &BTreeMap<&str, u64>) {
         let ground = &self.desk.ground;
         let all: BTreeSet<&String> = ground.booked.iter().chain(&ground.edited).collect();
         for listing in all {
             // Two nodes that tell no digest are not known to hold the same.
-            let Some(digest) = digests.get(listing) else {
-                let cause = "it is in none of the node's shards".to_owned();
-                self.unread(
-                    format!("the digest of {listing} on node {}", door.node),
-                    cause,
-                );
+            let Some((_, digest)) = held.digests.get(listing) else {
+                let shard = shards.get(listing.as_str());
+                if shard.is_none_or(|shard| held.shards.contains(shard)) {
+                    let what = format!("the digest of {listing} on node {}", door.node);
+                    let cause = "it is in none of the node's shards";
+                    self.unread(what, cause.to_owned());
+                }
                 continue;
             };
             match patiently(async || amenities(door, listing).await).await {
@@ -173,21 +182,31 @@ async fn patiently<T>(mut ask: impl AsyncFnMut() -> Result<T, CallError>) -> Res
     read.map_err(|late| last.unwrap_or_else(|| late.to_string()))
 }
 
-/// The digest of every listing on a node.
-async fn digests(admin: &AdminClient) -> Result<BTreeMap<String, String>, CallError> {
-    let shards = admin.digests().await?;
-    let mut digests = BTreeMap::new();
-    for shard in shards["shards"].as_array().into_iter().flatten() {
-        let (Some(number), Some(1..)) = (shard["shard"].as_u64(), shard["listings"].as_u64())
-        else {
+/// What a node holds.
+struct Held {
+    shards: BTreeSet<u64>,
+    /// By listing: its shard, and its digest.
+    digests: BTreeMap<String, (u64, String)>,
+}
+
+async fn held_by(admin: &AdminClient) -> Result<Held, CallError> {
+    let answer = admin.digests().await?;
+    let (mut shards, mut digests) = (BTreeSet::new(), BTreeMap::new());
+    for shard in answer["shards"].as_array().into_iter().flatten() {
+        let Some(number) = shard["shard"].as_u64() else {
+            continue;
+        };
+        shards.insert(number);
+        let Some(1..) = shard["listings"].as_u64() else {
             continue;
         };
         let of_shard = admin.shard_digests(number).await?;
         for listing in of_shard["listings"].as_array().into_iter().flatten() {
-            digests.insert(text(&listing["id"]), text(&listing["digest"]));
+            let digest = (number, text(&listing["digest"]));
+            digests.insert(text(&listing["id"]), digest);
         }
     }
-    Ok(digests)
+    Ok(Held { shards, digests })
 }
 
 async fn amenities(door: &Door, listing: &str) -> Result<Vec<String>, CallError> {

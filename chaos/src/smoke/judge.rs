@@ -40,7 +40,9 @@ impl Smoke<'_> {
         // Edits of the measurement and the last race may still be on their way.
         if converged(&self.admins, CONVERGE_PATIENCE).await.is_err() {
             match differing_digests(&self.admins).await {
-                Ok(digests) => violations.extend(check_convergence(&digests)),
+                Ok(differing) => {
+                    violations.extend(differing.values().flat_map(check_convergence));
+                }
                 Err(cause) => unread.push(Unread {
                     what: "the digests of all nodes".to_owned(),
                     cause: cause.to_string(),

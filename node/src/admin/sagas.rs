@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::problem::{Problem, Slug};
-use crate::api::{Id, JsonBody, founded, rejected, unanswered};
+use crate::api::{Id, JsonBody, founded_anywhere, rejected, unanswered};
 use crate::booking::Saga;
 use crate::clock::rfc3339;
 use crate::node::Node;
@@ -43,7 +43,7 @@ pub(crate) async fn retry(
     State(node): State<Arc<Node>>,
     Id(booking): Id<BookingId>,
 ) -> Result<(StatusCode, Json<Value>), Problem> {
-    let genesis = founded(&node, booking.listing())?;
+    let genesis = founded_anywhere(&node, booking.listing()).await?;
     let open = node.bookings.retry(&genesis, booking.number()).await;
     let open = open.map_err(unanswered)?.ok_or_else(|| {
         Problem::new(
@@ -70,7 +70,7 @@ pub(crate) async fn give_up(
     Id(booking): Id<BookingId>,
     body: JsonBody<GiveUp>,
 ) -> Result<Json<Value>, Problem> {
-    let genesis = founded(&node, booking.listing())?;
+    let genesis = founded_anywhere(&node, booking.listing()).await?;
     let applied = node
         .bookings
         .give_up(&genesis, booking.number(), &body.value.note)

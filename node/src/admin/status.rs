@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use meridian_regions::{ListingId, ShardId};
+use meridian_regions::{ListingId, ShardId, Shards};
 use serde_json::{Value, json};
 
 use crate::api::Id;
@@ -124,6 +124,12 @@ pub(crate) async fn replication(State(node): State<Arc<Node>>) -> Json<Value> {
         },
         "followers": followers(&node),
         "catching_up": catching_up(&node),
+        "shards": {
+            "held": numbers(node.replica.held()),
+            "served": numbers(node.replica.serving()),
+        },
+        // They have been told otherwise about where listings are held.
+        "placed_otherwise": node.replica.placed_otherwise(),
     }))
 }
 
@@ -160,7 +166,12 @@ fn catching_up(node: &Node) -> Vec<Value> {
     shown.collect()
 }
 
-/// `GET /admin/v1/replication/digests`: equal between nodes that hold the same.
+fn numbers(shards: Shards) -> Vec<u16> {
+    shards.iter().map(ShardId::get).collect()
+}
+
+/// `GET /admin/v1/replication/digests`: of the shards that this node holds; equal between
+/// nodes that hold the same.
 pub(crate) async fn digests(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
     let replica = node.replica.clone();
     let shards: Vec<Value> = blocking(move || replica.digests())

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::problem::{Problem, Slug};
-use crate::api::{Id, JsonBody, founded};
+use crate::api::{Id, JsonBody, founded_anywhere};
 use crate::node::Node;
 
 /// Time for the other to get what it lacks, and to be elected, across the longest link.
@@ -35,7 +35,7 @@ pub(crate) async fn transfer(
     if node.topology.node(to).is_none() {
         return Err(Problem::field("/to", "no node of this cluster"));
     }
-    let genesis = founded(&node, &id)?;
+    let genesis = founded_anywhere(&node, &id).await?;
     let term = node.groups.transfer(&genesis, to, DEADLINE).await;
     let term = term.map_err(refused)?;
     tracing::info!(listing = %id, leader = %to, term, "a leadership was handed over, as asked");

@@ -58,7 +58,7 @@ fn refuse_other_media(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn unreadable(status: StatusCode) -> Problem {
+pub(super) fn unreadable(status: StatusCode) -> Problem {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(
             Slug::PayloadTooLarge,

@@ -132,7 +132,9 @@ pub(crate) fn seal(node: &Node, mut response: Response, path: &str, id: &Request
     }
     let headers = response.headers_mut();
     insert(headers, REQUEST_ID, id.as_str());
-    headers.insert(SERVED_BY, node.served_by.clone());
+    // Who has served it, if this node has passed it on.
+    let served_by = headers.entry(SERVED_BY);
+    served_by.or_insert_with(|| node.served_by.clone());
     response
 }
 

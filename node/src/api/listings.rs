@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::body::JsonBody;
 use super::calendar::zone;
 use super::consistency::Achieved;
+use super::elsewhere::{new_id, unanswered};
 use super::entity_tags::{has_seen, precondition};
 use super::id::Id;
 use super::keyed::repeatable;
@@ -22,6 +23,7 @@ use super::outcome::rejected;
 use super::problem::{Problem, Slug};
 use super::session::{Session, SessionHeaders};
 use crate::node::Node;
+use crate::relay::{Unfounded, of_listing};
 
 /// `POST /v1/listings`: it looks at nothing, so that no session holds it up.
 pub(crate) async fn create(
@@ -34,7 +36,7 @@ pub(crate) async fn create(
         .map_err(Problem::fields)?;
     known_zone(&draft)?;
     let home = home_region(&node.topology, &draft)?;
-    let id = ListingId::generate(node.clock.now(), rand::random(), home);
+    let id = new_id(&node, &home)?;
     let genesis = genesis(&node, &id, &draft)?;
     let written = node
         .replica
@@ -155,25 +157,29 @@ pub(crate) async fn find(node: &Node, id: &ListingId) -> Result<Arc<ReadListing>
         .await
         .map_err(unreadable)?
         .filter(|listing| !listing.deleted())
-        .ok_or_else(|| {
-            Problem::new(
-                Slug::NotFound,
-                "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
-            )
-        })
+        .ok_or_else(unknown)
 }
 
 /// The genesis record of a listing that is here.
 pub(crate) fn founded(node: &Node, id: &ListingId) -> Result<Genesis, Problem> {
-    node.replica
-        .genesis(id)
-        .map_err(unreadable)?
-        .ok_or_else(|| {
-            Problem::new(
-                Slug::NotFound,
-                "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
-            )
-        })
+    let genesis = node.replica.genesis(id).map_err(unreadable)?;
+    genesis.ok_or_else(unknown)
+}
+
+/// The genesis record of a listing, wherever it is held.
+pub(crate) async fn founded_anywhere(node: &Node, id: &ListingId) -> Result<Genesis, Problem> {
+    match of_listing(&node.replica, &node.relay, id).await {
+        Ok(genesis) => genesis.ok_or_else(unknown),
+        Err(Unfounded::Unanswered(cause)) => Err(unanswered(&cause)),
+        Err(cause) => Err(Problem::new(Slug::Internal, cause.to_string())),
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::new(
+        Slug::NotFound,
+        "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
+    )
 }
 
 /// Decides who votes on a new listing.
@@ -255,10 +261,7 @@ pub(crate) fn unreadable(error: ReadError) -> Problem {
 /// A write that was not done, as a problem.
 pub(crate) fn refused(error: WriteError) -> Problem {
     match error {
-        WriteError::NotFound => Problem::new(
-            Slug::NotFound,
-            "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
-        ),
+        WriteError::NotFound => unknown(),
         WriteError::PreconditionFailed { current } => changed(&current),
         WriteError::ConflictsChanged { current } => Problem::new(
             Slug::PreconditionFailed,

@@ -37,6 +37,7 @@ pub(crate) enum Slug {
     PaymentDeclined,
     SessionBehind,
     NoQuorum,
+    NoHolder,
     Overloaded,
     OutcomeUnknown,
     PayloadTooLarge,
@@ -61,6 +62,7 @@ impl Slug {
     const fn retryable(self) -> bool {
         matches!(self, |Self::IdempotencyInFlight| Self::SessionBehind
             | Self::NoQuorum
+            | Self::NoHolder
             | Self::Overloaded
             | Self::OutcomeUnknown)
     }
@@ -117,6 +119,11 @@ impl Slug {
                 "no-quorum",
                 S::SERVICE_UNAVAILABLE,
                 "Too few voters can be reached",
+            ),
+            Self::NoHolder => (
+                "no-holder",
+                S::SERVICE_UNAVAILABLE,
+                "No holder can be reached",
             ),
             Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "The node is busy"),
             Self::OutcomeUnknown => (

@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, LINK};
 use axum::http::{HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
+use meridian_regions::SHARD_COUNT;
 use meridian_replication::ReadListing;
 use meridian_search::{Cursor, Facets, Hit, Page};
 use serde_json::json;
@@ -104,6 +105,8 @@ struct Found {
     total: u64,
     facets: Facets,
     next: Option<Cursor>,
+    /// Shards that were looked at.
+    shards: u32,
 }
 
 impl Found {
@@ -114,6 +117,7 @@ impl Found {
             total: 0,
             facets: Facets::default(),
             next: search.after,
+            shards: node.replica.serving().len(),
         };
         for look in 0..LOOKS_MAX {
             let page = node.search.search(&search.query, found.next, search.limit);
@@ -179,6 +183,8 @@ impl Found {
             "next_cursor": self.next.as_ref().map(Cursor::encode),
             "as_of": indexed.as_of.map(|as_of| clock::rfc3339(as_of.as_millis())),
             "missing": indexed.missing,
+            // A node of a region whose listings are spread looks at its own.
+            "shards": {"searched": self.shards, "of": SHARD_COUNT},
         });
         body.extend_from_slice(b"],");
         body.extend_from_slice(rest.to_string().get(1..).unwrap_or_default().as_bytes());

@@ -23,6 +23,7 @@ use super::envelope::SESSION;
 use super::problem::{Problem, Slug};
 use crate::booking::Errand;
 use crate::node::Node;
+use crate::relay::Hop;
 use crate::request_id::RequestId;
 
 /// When to come back after `session-behind`.
@@ -60,10 +61,13 @@ impl FromRequestParts<Arc<Node>> for Session {
 
     async fn from_request_parts(parts: &mut Parts, node: &Arc<Node>) -> Result<Self, Problem> {
         let headers = SessionHeaders::from_request_parts(parts, node).await?;
+        let hop = parts.extensions.get::<Hop>().copied();
         let deadline = Instant::now() + node.config.booking_deadline();
+        // Whoever has passed it on waits no longer.
+        let deadline = hop.map_or(deadline, |hop| deadline.min(hop.deadline));
         if let Some(token) = headers.to_honour() {
             let read_wait = Duration::from_millis(node.config.listings.read_wait_ms_max);
-            let patience = read_wait.min(node.config.booking_deadline());
+            let patience = read_wait.min(deadline.saturating_duration_since(Instant::now()));
             node.replica
                 .wait_for(token, patience)
                 .await
@@ -76,7 +80,10 @@ impl FromRequestParts<Arc<Node>> for Session {
         Ok(Self {
             headers,
             request: request.unwrap_or_else(|| RequestId::from_text("")),
-            source: Source::of(node.identity.node, caller(parts)),
+            source: hop.map_or_else(
+                || Source::of(node.identity.node, caller(parts)),
+                |hop| Source::of(hop.by, hop.caller),
+            ),
             deadline,
         })
     }
@@ -124,7 +131,7 @@ impl SessionHeaders {
 
 /// A number that tells callers apart: by the address that the request came from, of which
 /// a household has 64 bits of IPv6. 0 where it is not known.
-fn caller(parts: &Parts) -> u64 {
+pub(super) fn caller(parts: &Parts) -> u64 {
     let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     from.map_or(0, |from| match from.0.ip().to_canonical() {
         // No such network of IPv6 is in use.

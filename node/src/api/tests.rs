@@ -4,6 +4,7 @@ mod caller;
 mod clock;
 mod conflicts;
 mod deletion;
+mod elsewhere;
 mod hours;
 mod keys;
 mod quotes;

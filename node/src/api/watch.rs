@@ -18,6 +18,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
@@ -40,6 +41,8 @@ const ID_SEPARATOR: char = ';';
 /// Comment lines that keep proxies from closing a quiet stream.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// The last event.
+const ENDED: &str = "watch.ended";
 /// When to come back after `overloaded`.
 const FULL_RETRY: Duration = Duration::from_secs(5);
 
@@ -50,15 +53,7 @@ pub(crate) async fn watch(
     _session: Session,
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
-    let slot = Arc::clone(&node.watchers)
-        .try_acquire_owned()
-        .map_err(|_full| {
-            Problem::new(
-                Slug::Overloaded,
-                "too many clients watch listings of this node",
-            )
-            .retry_after(FULL_RETRY)
-        })?;
+    let slot = place(&node)?;
     // Subscribed before the first read: a change in between is seen twice, not never.
     let (documents, ledgers) = (node.replica.subscribe(), node.groups.changes());
     find(&node, &id).await?;
@@ -88,6 +83,15 @@ pub(crate) async fn watch(
     Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)))
 }
 
+/// A place among those who watch, given back when it is dropped.
+pub(super) fn place(node: &Node) -> Result<OwnedSemaphorePermit, Problem> {
+    let place = Arc::clone(&node.watchers).try_acquire_owned();
+    place.map_err(|_full| {
+        let detail = "too many clients watch listings of this node";
+        Problem::new(Slug::Overloaded, detail).retry_after(FULL_RETRY)
+    })
+}
+
 struct Watch {
     node: Arc<Node>,
     id: ListingId,
@@ -108,11 +112,13 @@ struct Due {
 
 /// Why the node ends a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
+pub(crate) enum Ending {
     /// It stops.
     Stopping,
     /// A disk failed, or what was watched is gone.
     Failed,
+    /// The node that holds the listing has gone.
+    Lost,
 }
 
 impl Watch {
@@ -165,16 +171,28 @@ impl Watch {
 impl Ending {
     /// The last event. It has no id: what has been seen stays seen.
     fn event(self) -> Event {
+        Event::default().event(ENDED).data(self.data())
+    }
+
+    fn data(self) -> String {
         let (reason, detail) = match self {
             Self::Stopping => ("stopping", "this node stops: watch at another one"),
             Self::Failed => (
                 "failed",
                 "this node cannot read the listing: its log says why",
             ),
+            Self::Lost => (
+                "failed",
+                "the node that told this cannot be reached: watch again",
+            ),
         };
-        let data = json!({"reason": reason, "detail": detail});
-        Event::default().event("watch.ended").data(data.to_string())
+        json!({"reason": reason, "detail": detail}).to_string()
     }
+}
+
+/// The last event of a stream that this node only passes on.
+pub(crate) fn ended(ending: Ending) -> Bytes {
+    format!("event: {ENDED}\ndata: {}\n\n", ending.data()).into()
 }
 
 fn document_event(listing: &ReadListing) -> Event {

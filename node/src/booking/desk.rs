@@ -27,6 +27,7 @@ use super::errand::Errand;
 use super::in_flight::{Claim, InFlight};
 use super::wire::{Answered, Asked, Forwarded, Reply};
 use crate::clock::Clock;
+use crate::lifesigns::death_of;
 use crate::payments::PaymentProvider;
 use crate::request_id::RequestId;
 
@@ -34,8 +35,6 @@ use crate::request_id::RequestId;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 /// An election takes seconds: no use in asking more often.
 const RETRY_PAUSE_MAX: Duration = Duration::from_millis(200);
-/// How often the node that was asked is looked at meanwhile.
-const DEATH_LOOK_EVERY: Duration = Duration::from_millis(100);
 /// Kept back from the leader's time for the way of the answer.
 const ANSWER_MARGIN: Duration = Duration::from_millis(250);
 
@@ -256,23 +255,9 @@ impl BookingDesk {
                     CallError::Unknown(_) => Attempt::Unknown,
                 })?
             }
-            () = self.death_of(target) => return Err(Attempt::Unknown),
+            () = death_of(&self.mesh, target) => return Err(Attempt::Unknown),
         };
         from_wire(&reply)
-    }
-
-    /// Returns once a peer that lives has fallen silent: the rest of a deadline is for
-    /// those who can answer.
-    async fn death_of(&self, peer: NodeId) {
-        let mut lived = false;
-        loop {
-            let lives = self.mesh.alive_for(peer).is_some();
-            if lived && !lives {
-                return;
-            }
-            lived |= lives;
-            tokio::time::sleep(DEATH_LOOK_EVERY).await;
-        }
     }
 
     /// Serves a request that another node forwarded to this one.

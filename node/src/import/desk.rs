@@ -11,11 +11,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{
-    Genesis, ListingId, NodeId, RegionId, Topology, owner_in_home, place_voters,
+    Genesis, Holdings, ListingId, NodeId, RegionId, Topology, owner_in_home, place_voters,
 };
 use meridian_replication::Replica;
 use meridian_replication_core::{External, FieldError, ListingDraft, ValidDraft};
-use meridian_transport::{Channel, Mesh};
+use meridian_transport::{Channel, Mesh, NodeIdentity};
 use prost::Message;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,6 +74,7 @@ pub(crate) struct ImportDesk {
     node: NodeId,
     region: RegionId,
     topology: Arc<Topology>,
+    holdings: Arc<Holdings>,
     replica: Replica,
     mesh: Mesh,
 }
@@ -129,16 +130,16 @@ struct Valid {
 
 impl ImportDesk {
     pub(crate) fn new(
-        node: NodeId,
-        region: RegionId,
-        topology: Arc<Topology>,
+        identity: &NodeIdentity,
+        (topology, holdings): (Arc<Topology>, Arc<Holdings>),
         replica: Replica,
         mesh: Mesh,
     ) -> Self {
         Self {
-            node,
-            region,
+            node: identity.node,
+            region: identity.region.clone(),
             topology,
+            holdings,
             replica,
             mesh,
         }
@@ -232,7 +233,7 @@ impl ImportDesk {
             .validate()
             .map_err(|errors| errors.into_iter().map(RowError::from).collect::<Vec<_>>())?;
         let id = ListingId::derived(home, &row.source, &row.external_id);
-        let owner = owner_in_home(&self.topology, &id).ok_or_else(|| {
+        let owner = owner_in_home(&self.topology, &self.holdings, &id).ok_or_else(|| {
             vec![RowError {
                 pointer: "/draft/home_region".to_owned(),
                 detail: format!("region {} has no active node in this cluster", id.home()),
@@ -250,6 +251,11 @@ impl ImportDesk {
     async fn write(&self, rows: Vec<Valid>) -> Result<ImportSummary, ImportError> {
         let mut summary = ImportSummary::default();
         let mut batch = Vec::with_capacity(rows.len());
+        // What is being fetched looks as if it were new.
+        if rows.iter().any(|row| !self.replica.serves(row.id.shard())) {
+            let cause = "this node has come to hold some of the listings and fetches them first";
+            return Err(ImportError::Replica(format!("{cause}; repeat the import")));
+        }
         for (position, valid) in rows.into_iter().enumerate() {
             match place_voters(&self.topology, &valid.id, valid.draft.survival()) {
                 Ok(voters) => {

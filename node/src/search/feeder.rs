@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use meridian_regions::{ListingId, UnixNanos};
+use meridian_regions::{ListingId, Shards, UnixNanos};
 use meridian_replication::{Change, Changes, Replica};
 use meridian_search::{Indexer, SearchIndex};
 use tokio::sync::{mpsc, watch};
@@ -38,6 +38,8 @@ pub(super) struct Feeder {
     noted: HashSet<ListingId>,
     /// Whether something may have changed that is not noted.
     missed: bool,
+    /// The shards of which listings are found: those that this node served at the last round.
+    served: Shards,
 }
 
 impl Feeder {
@@ -57,6 +59,7 @@ impl Feeder {
             asked,
             noted: HashSet::new(),
             missed: true,
+            served: Shards::NONE,
         }
     }
 
@@ -125,9 +128,12 @@ impl Feeder {
         while let Some(change) = self.changes.announced() {
             self.note(change);
         }
-        let compares = std::mem::take(&mut self.missed);
+        let served = self.replica.serving();
+        let others = std::mem::replace(&mut self.served, served) != served;
+        let compares = std::mem::take(&mut self.missed) || others;
         let work = Work {
             replica: self.replica.clone(),
+            served,
             listings: self.noted.drain().collect(),
             compares,
             telling: self.telling.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use meridian_regions::{ListingId, ShardId};
+use meridian_regions::{ListingId, Shards};
 use meridian_replication::{ReadError, Replica};
 use meridian_search::{IndexError, Indexer};
 use meridian_storage::StorageError;
@@ -27,6 +27,8 @@ pub(super) enum WorkError {
 /// One round.
 pub(super) struct Work {
     pub(super) replica: Replica,
+    /// Listings of these shards are found.
+    pub(super) served: Shards,
     /// What has changed.
     pub(super) listings: HashSet<ListingId>,
     /// Whether everything is compared, because anything may have.
@@ -74,6 +76,10 @@ impl Work {
     }
 
     fn index(&self, indexer: &mut Indexer, listing: &ListingId) -> Result<(), WorkError> {
+        if !self.served.contains(listing.shard()) {
+            indexer.remove(listing);
+            return Ok(());
+        }
         let survey = self.replica.survey(listing).map_err(|cause| match cause {
             ReadError::Storage(cause) => cause,
             other => StorageError::Read(other.to_string()),
@@ -88,7 +94,7 @@ impl Work {
     /// Notes every listing that is another in the index than in the database.
     fn compare(&mut self, indexer: &Indexer) -> Result<(), WorkError> {
         let mut indexed = indexer.versions()?;
-        for shard in ShardId::all() {
+        for shard in self.served.iter() {
             for here in self.replica.shard_digests(shard)? {
                 let version = Indexer::version(&here.digest);
                 if indexed.remove(&here.listing) != Some(version) {
@@ -96,7 +102,7 @@ impl Work {
                 }
             }
         }
-        // Of which nothing is here any more.
+        // Of which nothing is here, or served, any more.
         self.listings.extend(indexed.into_keys());
         let missing = u64::try_from(self.listings.len()).unwrap_or(u64::MAX);
         self.telling

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
-use super::{PlacementError, Survival, owner_in_home, place_voters, replace_voters};
+use super::{Holdings, PlacementError, Survival, owner_in_home, place_voters, replace_voters};
 use crate::{ListingId, NodeId, Topology, UnixNanos};
 
 const REGIONS: [&str; 4] = ["ap-south", "eu-west", "sa-east", "us-east"];
@@ -78,9 +79,10 @@ fn too_few_domains_are_named() {
 #[test]
 fn load_spreads_evenly_over_the_nodes_of_a_region() {
     let topology = topology(3, 2, &[]);
+    let holdings = Holdings::of(&topology, None);
     let mut owned: BTreeMap<NodeId, u64> = BTreeMap::new();
     for number in 0..LISTINGS {
-        let owner = owner_in_home(&topology, &listing(number, 0)).expect("an owner");
+        let owner = owner_in_home(&topology, &holdings, &listing(number, 0)).expect("an owner");
         *owned.entry(owner).or_default() += 1;
     }
     // Six nodes, 500 each on average with a standard deviation of 20: five of
@@ -90,6 +92,17 @@ fn load_spreads_evenly_over_the_nodes_of_a_region() {
         owned.values().all(|count| (400..=600).contains(count)),
         "{owned:?}"
     );
+}
+
+#[test]
+fn owner_is_one_of_those_that_hold_the_listing() {
+    let topology = topology(3, 2, &[]);
+    let holdings = Holdings::of(&topology, NonZeroU32::new(2));
+    for number in 0..200 {
+        let id = listing(number, 0);
+        let owner = owner_in_home(&topology, &holdings, &id).expect("an owner");
+        assert!(holdings.of_node(owner).contains(id.shard()));
+    }
 }
 
 #[test]

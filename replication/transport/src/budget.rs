@@ -33,8 +33,12 @@ pub(crate) const fn outgoing(channel: Channel) -> Limits {
         Channel::Raft => (1_024, 24 * MIB),
         // At 220 ms a booking, 2,300 bookings a second from this node to that one.
         Channel::Forward => (512, 8 * MIB),
+        // At 5 ms each within a region, 100,000 a second; bodies have 256 KiB at most.
+        Channel::Requests => (512, 7 * MIB),
         // Batches of an import.
         Channel::Control => (64, 7 * MIB),
+        // Long streams, which are read at once whatever their clients do.
+        Channel::Watches => (1_024, MIB),
         // Questions of a few bytes; the answers are pages.
         Channel::Events => (64, MIB),
         // One long stream, and those that are being replaced.
@@ -52,7 +56,9 @@ pub(crate) const fn served(channel: Channel) -> Limits {
         // A few for each of a thousand awake groups.
         Channel::Raft => (4_096, 64 * MIB),
         Channel::Forward => (1_024, 16 * MIB),
+        Channel::Requests => (2_048, 32 * MIB),
         Channel::Control => (128, 32 * MIB),
+        Channel::Watches => (4_096, 4 * MIB),
         Channel::Events => (128, MIB),
         // A long stream to each peer of a large cluster, and some being replaced.
         Channel::Pull => (256, 16 * MIB),

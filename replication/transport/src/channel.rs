@@ -10,8 +10,12 @@ pub enum Channel {
     Raft,
     /// Bookings on their way to a leader.
     Forward,
+    /// Requests of clients on their way to a node that holds their listing.
+    Requests,
     /// Operations between nodes that no guest waits for.
     Control,
+    /// Events of one listing, as they happen, on their way to a client of another node.
+    Watches,
     /// Events on their way to a consumer at another node.
     Events,
     /// The change log, in bulk.
@@ -19,10 +23,12 @@ pub enum Channel {
 }
 
 impl Channel {
-    pub(crate) const ALL: [Self; 5] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::Raft,
         Self::Forward,
+        Self::Requests,
         Self::Control,
+        Self::Watches,
         Self::Events,
         Self::Pull,
     ];
@@ -33,7 +39,9 @@ impl Channel {
         match self {
             Self::Raft => 30,
             Self::Forward => 20,
+            Self::Requests => 15,
             Self::Control => 10,
+            Self::Watches => 7,
             Self::Events => 5,
             Self::Pull => 0,
         }
@@ -48,6 +56,8 @@ impl Channel {
             Self::Control => 3,
             Self::Pull => 4,
             Self::Events => 5,
+            Self::Requests => 6,
+            Self::Watches => 7,
         }
     }
 
@@ -60,7 +70,9 @@ impl Channel {
         match self {
             Self::Raft => "raft",
             Self::Forward => "forward",
+            Self::Requests => "requests",
             Self::Control => "control",
+            Self::Watches => "watches",
             Self::Events => "events",
             Self::Pull => "pull",
         }

@@ -15,7 +15,7 @@ use crate::{MeshError, MeshOptions};
 
 /// Streams that a peer may have open on one connection at once. What a node sends
 /// (see [`crate::budget`]) is always below, so that opening one never waits.
-pub(crate) const STREAMS_MAX: u32 = 2_048;
+pub(crate) const STREAMS_MAX: u32 = 4_096;
 /// Bytes under way on one stream. The bandwidth-delay product: at the longest round
 /// trip that we plan for, 220 ms, one bulk stream reaches 150 Mbit/s. More would let
 /// a reader that has stopped hold more memory on both sides.
@@ -23,7 +23,7 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
 /// Bytes under way on one connection, over all of its streams; also what is kept
 /// until it has been acknowledged. All bulk streams together cannot fill it, so that
 /// there is room for Raft even if nobody reads from any of them.
-pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 48 * 1_024 * 1_024;
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 56 * 1_024 * 1_024;
 /// Datagrams that wait to be read, and to be sent: a few beats of one peer, and nothing else.
 /// Of more, the oldest are dropped.
 const DATAGRAM_BYTES_MAX: usize = 4 * 1_024;

@@ -1,6 +1,6 @@
 //! Frames, requests and entries read back, or are refused.
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, Shards, Survival};
+use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId, Shards, Survival};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 

@@ -1,0 +1,130 @@
+//! Requests about listings that this node does not serve, taken to one that does.
+//!
+//! Where a region spreads its listings over nodes, a client may ask any of them all the
+//! same. Before a handler has any effect, a request about a listing that is not served here
+//! goes whole to a holder: the nearest of this region that is healthy, else one elsewhere.
+//! The answer comes back as it is. Who gets such a request serves it or refuses it, and
+//! never passes it on.
+//!
+//! What may be concluded from a lost answer is as everywhere: a request that was surely not
+//! executed, or that only reads, is tried at the next holder; any other is *unknown*
+//! (invariant 3).
+
+mod founders;
+#[cfg(test)]
+mod fuzz;
+mod serve;
+mod watched;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::Response;
+use meridian_regions::{Holdings, NodeId, RegionId, ShardId};
+use meridian_transport::{CallError, Channel, Mesh, NodeIdentity, PeerStatus};
+use prost::Message;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(crate) use founders::{Unfounded, not_served, of_listing, of_shard};
+pub(crate) use serve::{Hop, NotServed, RelayServer};
+pub(crate) use wire::Asked;
+
+use self::wire::Answered;
+use crate::lifesigns::death_of;
+
+/// Kept back from the holder's time for the way of the answer.
+const ANSWER_MARGIN: Duration = Duration::from_millis(250);
+
+/// Why a request has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unanswered {
+    /// Surely not executed.
+    #[error("no node that holds this listing can be reached, or it is fetching it first")]
+    NoHolder,
+    /// Perhaps executed.
+    #[error("node {0} holds this listing and has not answered: whether this was done is not known")]
+    Unknown(NodeId),
+}
+
+/// Takes requests to other nodes. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Relay {
+    region: RegionId,
+    holdings: Arc<Holdings>,
+    mesh: Mesh,
+    /// Time for one request.
+    patience: Duration,
+    tracker: TaskTracker,
+    stopping: CancellationToken,
+}
+
+impl Relay {
+    pub(crate) fn new(
+        identity: &NodeIdentity,
+        holdings: Arc<Holdings>,
+        mesh: &Mesh,
+        patience: Duration,
+        (tracker, stopping): (TaskTracker, CancellationToken),
+    ) -> Self {
+        Self {
+            region: identity.region.clone(),
+            holdings,
+            mesh: mesh.clone(),
+            patience,
+            tracker,
+            stopping,
+        }
+    }
+
+    /// Has a request about a listing of a shard answered; by anybody, if it is about none.
+    ///
+    /// # Errors
+    /// [`Unanswered`] says whether it may have been executed.
+    pub(crate) async fn ask(
+        &self,
+        shard: Option<ShardId>,
+        mut asked: Asked,
+    ) -> Result<Response, Unanswered> {
+        let deadline = Instant::now() + self.patience;
+        for holder in self.holders(shard) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Some(its) = left.checked_sub(ANSWER_MARGIN).filter(|its| !its.is_zero()) else {
+                break;
+            };
+            asked.give(its);
+            let request = asked.encode_to_vec().into();
+            let answer = tokio::select! {
+                answer = self.mesh.call(holder, Channel::Requests, request, left) => answer,
+                () = death_of(&self.mesh, holder) => {
+                    Err(CallError::Unknown("it has fallen silent".to_owned()))
+                }
+            };
+            let unread = || CallError::Unknown("its answer cannot be read".to_owned());
+            match answer.and_then(|answer| Answered::read(answer).ok_or_else(unread)) {
+                Ok(answered) => return Ok(answered),
+                Err(CallError::Unknown(_)) if !asked.is_safe() => {
+                    return Err(Unanswered::Unknown(holder));
+                }
+                Err(cause) => tracing::debug!(%holder, %cause, "a holder has no answer"),
+            }
+        }
+        Err(Unanswered::NoHolder)
+    }
+
+    /// Who may serve a shard: healthy ones first, of this region first, by their distance.
+    fn holders(&self, shard: Option<ShardId>) -> Vec<NodeId> {
+        let holds = |peer: &PeerStatus| {
+            shard.is_none_or(|shard| self.holdings.of_node(peer.node).contains(shard))
+        };
+        let mut holders: Vec<PeerStatus> = self.mesh.peers().into_iter().filter(holds).collect();
+        holders.sort_by_key(|peer| {
+            let is_healthy = peer.is_reachable() && peer.alive_for.is_some();
+            let distance = peer.rtt.unwrap_or(Duration::MAX);
+            (!is_healthy, peer.region != self.region, distance)
+        });
+        holders.into_iter().map(|peer| peer.node).collect()
+    }
+}
