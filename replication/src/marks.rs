@@ -78,7 +78,7 @@ impl Marks {
 
     /// Takes in what [`Marks::encode`] wrote.
     pub(crate) fn take_in(&mut self, stored: &[u8]) -> Result<(), OpenError> {
-        if stored.len() % GROUP_BYTES != 0 {
+        if !stored.len().is_multiple_of(GROUP_BYTES) {
             let found = format!("watermarks of {} bytes", stored.len());
             return Err(OpenError::Log(found));
         }

@@ -120,11 +120,7 @@ impl Slug {
                 S::SERVICE_UNAVAILABLE,
                 "Too few voters can be reached",
             ),
-            Self::NoHolder => (
-                "no-holder",
-                S::SERVICE_UNAVAILABLE,
-                "No holder can be reached",
-            ),
+            Self::NoHolder => ("no-holder", S::SERVICE_UNAVAILABLE, "No holder reached"),
             Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "The node is busy"),
             Self::OutcomeUnknown => (
                 "outcome-unknown",

@@ -88,6 +88,13 @@ impl Region {
         }
         let http = Client::builder().no_proxy().build().expect("a client");
         let region = Self { nodes, urls, http };
+        until(PATIENCE, "links between all", async || {
+            let mut meshes = region.nodes.iter().map(|solo| &solo.node.mesh);
+            let linked = |mesh: &Mesh| mesh.peers().iter().all(|peer| peer.connected);
+            meshes.all(linked).then_some(())
+        })
+        .await
+        .expect("they dial each other");
         until(PATIENCE, "every node serves what it holds", async || {
             let mut replicas = region.nodes.iter().map(|solo| &solo.node.replica);
             replicas
