@@ -64,6 +64,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // For tests alone: nobody's product code may have its allocator.
     ("meridian-fuzz", &[]),
+    ("meridian-simulation", &[]),
     ("xtask", &[]),
 ];
 

@@ -11,7 +11,6 @@
 
 mod checkers;
 mod clients;
-mod folder;
 mod history;
 mod instant;
 mod links;
@@ -20,22 +19,19 @@ mod network;
 mod node;
 mod plan;
 mod planted;
-mod rng;
 pub(crate) mod runtime;
 mod settle;
-mod virtual_time;
 mod world;
 
-use std::cell::Cell;
 use std::ops::Range;
-use std::sync::{Arc, Once, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use meridian_simulation::{Violation, asked_for, count_panics, panics};
 use tokio::time::timeout;
 
 use crate::planted::{Bug, plant};
 
-use checkers::Violation;
 use plan::Focus;
 use world::World;
 
@@ -45,8 +41,6 @@ const GATE: Range<u64> = 1..25;
 const GATE_FOCUSED: Range<u64> = 1..5;
 /// The name of one kind of world; without it, all of them.
 const FOCUS: &str = "MERIDIAN_SIM_FOCUS";
-/// One seed, or `A..B`.
-const SEEDS: &str = "MERIDIAN_SIM_SEED";
 /// Of virtual time, after the chaos: every client gives up within this.
 const CLIENTS_END: Duration = Duration::from_secs(300);
 
@@ -56,23 +50,6 @@ struct Run {
     acks: usize,
     reads: usize,
     violations: Vec<Violation>,
-}
-
-thread_local! {
-    static PANICS: Cell<u32> = const { Cell::new(0) };
-}
-
-/// A panic in a task ends that task alone: it has to be counted.
-fn count_panics() {
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |panic| {
-            PANICS.set(PANICS.get() + 1);
-            before(panic);
-        }));
-    });
-    PANICS.set(0);
 }
 
 fn run(seed: u64, focus: Focus, bug: Option<Bug>) -> Run {
@@ -116,8 +93,8 @@ async fn live(seed: u64, focus: Focus) -> (Run, Weak<World>) {
         }
     }
     settle::settle(&world).await;
-    if PANICS.get() > 0 {
-        world.stuck(format!("{} tasks panicked", PANICS.get()));
+    if panics() > 0 {
+        world.stuck(format!("{} tasks panicked", panics()));
     }
     // They hold lines to one another, which hold the world.
     drop(std::mem::take(&mut world.state().nodes));
@@ -137,16 +114,6 @@ fn seeds(focus: Focus) -> Range<u64> {
         GATE
     } else {
         GATE_FOCUSED
-    })
-}
-
-/// The seeds that were asked for.
-fn asked_for() -> Option<Range<u64>> {
-    let asked = std::env::var(SEEDS).ok()?;
-    let number = |text: &str| text.trim().parse::<u64>().expect("a seed is a number");
-    Some(match asked.split_once("..") {
-        Some((from, until)) => number(from)..number(until),
-        None => number(&asked)..number(&asked) + 1,
     })
 }
 

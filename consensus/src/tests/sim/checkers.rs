@@ -1,4 +1,4 @@
-//! One file for each promise. A checker judges a history, and knows no world.
+//! One file for each promise.
 
 mod clock;
 mod contiguous;
@@ -11,26 +11,11 @@ mod replicas;
 mod same_key;
 mod single_sale;
 
-use std::fmt;
+use meridian_simulation::{Checker, Violation, judge};
 
 use super::history::History;
 
-/// A promise that was broken, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Violation {
-    pub(super) promise: &'static str,
-    pub(super) what: String,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {}", self.promise, self.what)
-    }
-}
-
-type Checker = fn(&History) -> Result<(), String>;
-
-const CHECKERS: [(&str, Checker); 11] = [
+const CHECKERS: [(&str, Checker<History>); 11] = [
     ("single sale", single_sale::check),
     ("same key, same outcome", same_key::check),
     ("acknowledged is kept", lost::check),
@@ -46,14 +31,7 @@ const CHECKERS: [(&str, Checker); 11] = [
 
 /// Every promise that a history breaks.
 pub(super) fn check(history: &History) -> Vec<Violation> {
-    let judged = CHECKERS
-        .iter()
-        .map(|(promise, check)| (*promise, check(history)));
-    let broken = judged.filter_map(|(promise, verdict)| {
-        let what = verdict.err()?;
-        Some(Violation { promise, what })
-    });
-    broken.collect()
+    judge(&CHECKERS, history)
 }
 
 fn ends_well(history: &History) -> Result<(), String> {

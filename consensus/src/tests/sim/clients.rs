@@ -8,9 +8,9 @@ use meridian_consensus_core::{
     Applied, Block, Command, Hold, Idempotency, Op, Outcome, Release, Stay, Terms,
 };
 
+use meridian_simulation::{Rng, pass};
+
 use super::history::{Ack, CALLER, Nights, Read};
-use super::rng::Rng;
-use super::virtual_time::pass;
 use super::world::World;
 use crate::{ProposeError, ReadError};
 

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use meridian_simulation::{Rng, pass};
+
 use super::links::Cut;
 use super::node::Crash;
 use super::plan::Focus;
-use super::rng::Rng;
-use super::virtual_time::pass;
 use super::world::World;
 
 /// How far an ill clock may jump, in milliseconds: past what a quorum accepts, past a

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{Genesis, NodeId, RegionId};
+use meridian_simulation::pass;
 use openraft::raft::AppendEntriesRequest;
 use prost::Message;
 use tokio::sync::oneshot;
@@ -12,7 +13,6 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use super::history::{Led, Piece, Sent, digest};
-use super::virtual_time::pass;
 use super::world::World;
 use crate::codec::EntryRecord;
 use crate::envelope::{Call, Request};

@@ -4,13 +4,12 @@
 //! its disk takes nothing more, and the node that comes back stands on a copy of what was
 //! in the old one's files. What is buffered is not in them before the next sync.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use meridian_simulation::{copy_at_rest, pass};
 use meridian_storage::{Store, WriteQueue, Writer};
 use prost::Message;
 use tokio::time::{Instant, timeout};
@@ -19,7 +18,6 @@ use tokio_util::task::TaskTracker;
 
 use super::history::{Piece, Records};
 use super::network::Line;
-use super::virtual_time::pass;
 use super::world::{EPOCH_MS, World};
 use crate::applied_state::AppliedState;
 use crate::codec::{LogIdRecord, decode_entry};
@@ -31,8 +29,6 @@ use crate::{GroupOptions, Groups, WallClock};
 
 /// Everything that a node waits for as it stops has a deadline well below this.
 const STOP_DEADLINE: Duration = Duration::from_secs(120);
-/// Times that a folder is copied until it has been at rest meanwhile.
-const COPIES_MAX: u32 = 100;
 /// How long a doomed node is down, in milliseconds.
 const BACK_MS: (u64, u64) = (5, 150);
 /// How long a disk hangs when it does, in milliseconds.
@@ -161,7 +157,7 @@ impl World {
             let to = self.folder.path().join(format!("{id}-{}", known.crashes));
             (std::mem::replace(&mut known.folder, to.clone()), to)
         };
-        copy(&from, &to);
+        copy_at_rest(&from, &to);
         // The old instance ends by and by; nothing that it does is seen any more.
         running.cancel.cancel();
         running.tracker.close();
@@ -281,32 +277,4 @@ fn in_todo(store: &Store, key: &GroupKey) -> Vec<u64> {
         (place == key.todo(due_ms)).then_some(due_ms)
     });
     ours.collect()
-}
-
-/// Copies a folder as it was at one moment: a compaction that comes in between adds and
-/// deletes table files, and is waited for.
-fn copy(from: &Path, to: &Path) {
-    for _ in 0..COPIES_MAX {
-        std::fs::create_dir(to).expect("a folder");
-        let before = files(from);
-        let copied = before
-            .keys()
-            .try_for_each(|name| std::fs::copy(from.join(name), to.join(name)).map(drop));
-        if copied.is_ok() && files(from) == before {
-            return;
-        }
-        std::fs::remove_dir_all(to).expect("a folder of ours");
-    }
-    panic!("{} is never at rest", from.display());
-}
-
-/// The files of a folder, and how long they are.
-fn files(folder: &Path) -> BTreeMap<OsString, u64> {
-    let files = std::fs::read_dir(folder).expect("readable");
-    let files = files.filter_map(|file| {
-        let file = file.expect("readable");
-        // One that is gone meanwhile is missed by the second look.
-        Some((file.file_name(), file.metadata().ok()?.len()))
-    });
-    files.collect()
 }

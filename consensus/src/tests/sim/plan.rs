@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use super::rng::Rng;
+use meridian_simulation::Rng;
 
 /// A kind of world. One in which everything may go wrong rarely does the three things in a
 /// row that a certain mistake needs; a world with a focus does them over and over.

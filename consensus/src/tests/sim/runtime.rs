@@ -1,19 +1,17 @@
 //! tokio for openraft, with two things taken out of chance's hands.
 //!
-//! Who waits on one of tokio's watches is woken in an order that tokio draws from a seed of
-//! its own, which cannot be set. These are woken in the order in which they began to wait.
-//! And time passes between two looks at the clock, see [`StrictInstant`].
+//! Who waits on a watch is woken in the order in which he began to: `watch` of
+//! `meridian_simulation` says why. And time passes between two looks at the clock, see
+//! [`StrictInstant`].
 
 use std::future::Future;
-use std::pin::pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, RwLock, RwLockReadGuard};
+use std::sync::RwLockReadGuard;
 use std::time::Duration;
 
+use meridian_simulation::watch;
 use openraft::impls::TokioRuntime;
 use openraft::rt::watch::{RecvError, SendError, Watch, WatchReceiver, WatchSender};
 use openraft::rt::{AsyncRuntime, OptionalSend, OptionalSync};
-use tokio::sync::Notify;
 
 use super::instant::StrictInstant;
 
@@ -88,63 +86,19 @@ impl AsyncRuntime for FairRuntime {
 /// A watch whose waiters are woken in order.
 pub(crate) struct FairWatch;
 
-struct Shared<T> {
-    value: RwLock<T>,
-    version: AtomicU64,
-    senders: AtomicUsize,
-    receivers: AtomicUsize,
-    changed: Notify,
-}
+pub(crate) struct FairSender<T>(watch::Sender<T>);
 
-pub(crate) struct FairSender<T>(Arc<Shared<T>>);
-
-pub(crate) struct FairReceiver<T> {
-    shared: Arc<Shared<T>>,
-    seen: u64,
-}
-
-impl<T> Shared<T> {
-    fn receiver(self: &Arc<Self>, seen: u64) -> FairReceiver<T> {
-        self.receivers.fetch_add(1, Ordering::SeqCst);
-        FairReceiver {
-            shared: Arc::clone(self),
-            seen,
-        }
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, T> {
-        self.value.read().expect("not poisoned")
-    }
-
-    fn version(&self) -> u64 {
-        self.version.load(Ordering::SeqCst)
-    }
-}
+pub(crate) struct FairReceiver<T>(watch::Receiver<T>);
 
 impl<T> Clone for FairSender<T> {
     fn clone(&self) -> Self {
-        self.0.senders.fetch_add(1, Ordering::SeqCst);
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<T> Drop for FairSender<T> {
-    fn drop(&mut self) {
-        if self.0.senders.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.0.changed.notify_waiters();
-        }
+        Self(self.0.clone())
     }
 }
 
 impl<T> Clone for FairReceiver<T> {
     fn clone(&self) -> Self {
-        self.shared.receiver(self.seen)
-    }
-}
-
-impl<T> Drop for FairReceiver<T> {
-    fn drop(&mut self) {
-        self.shared.receivers.fetch_sub(1, Ordering::SeqCst);
+        Self(self.0.clone())
     }
 }
 
@@ -154,27 +108,17 @@ impl Watch for FairWatch {
     type Ref<'a, T: OptionalSend + 'a> = RwLockReadGuard<'a, T>;
 
     fn channel<T: OptionalSend + OptionalSync>(init: T) -> (FairSender<T>, FairReceiver<T>) {
-        let shared = Arc::new(Shared {
-            value: RwLock::new(init),
-            version: AtomicU64::new(0),
-            senders: AtomicUsize::new(1),
-            receivers: AtomicUsize::new(0),
-            changed: Notify::new(),
-        });
-        let receiver = shared.receiver(0);
-        (FairSender(shared), receiver)
+        let (sender, receiver) = watch::channel(init);
+        (FairSender(sender), FairReceiver(receiver))
     }
 }
 
 impl<T: OptionalSend + OptionalSync> WatchSender<FairWatch, T> for FairSender<T> {
     fn send(&self, value: T) -> Result<(), SendError<T>> {
-        if self.0.receivers.load(Ordering::SeqCst) == 0 {
+        if self.0.is_closed() {
             return Err(SendError(value));
         }
-        self.send_if_modified(|current| {
-            *current = value;
-            true
-        });
+        self.0.send_replace(value);
         Ok(())
     }
 
@@ -182,50 +126,28 @@ impl<T: OptionalSend + OptionalSync> WatchSender<FairWatch, T> for FairSender<T>
     where
         F: FnOnce(&mut T) -> bool,
     {
-        let mut value = self.0.value.write().expect("not poisoned");
-        let modified = modify(&mut value);
-        if modified {
-            self.0.version.fetch_add(1, Ordering::SeqCst);
-        }
-        drop(value);
-        if modified {
-            self.0.changed.notify_waiters();
-        }
-        modified
+        self.0.send_if_modified(modify)
     }
 
     fn borrow_watched(&self) -> RwLockReadGuard<'_, T> {
-        self.0.read()
+        self.0.borrow()
     }
 
     fn subscribe(&self) -> FairReceiver<T> {
-        self.0.receiver(self.0.version())
+        FairReceiver(self.0.subscribe())
     }
 }
 
 impl<T: OptionalSend + OptionalSync> WatchReceiver<FairWatch, T> for FairReceiver<T> {
     async fn changed(&mut self) -> Result<(), RecvError> {
-        loop {
-            let mut notified = pin!(self.shared.changed.notified());
-            notified.as_mut().enable();
-            let version = self.shared.version();
-            if version != self.seen {
-                self.seen = version;
-                return Ok(());
-            }
-            if self.shared.senders.load(Ordering::SeqCst) == 0 {
-                return Err(RecvError(()));
-            }
-            notified.await;
-        }
+        self.0.changed().await.map_err(|_closed| RecvError(()))
     }
 
     fn borrow_watched(&self) -> RwLockReadGuard<'_, T> {
-        self.shared.read()
+        self.0.borrow()
     }
 
     fn borrow_and_update(&mut self) -> RwLockReadGuard<'_, T> {
-        self.seen = self.shared.version();
-        self.shared.read()
+        self.0.borrow_and_update()
     }
 }

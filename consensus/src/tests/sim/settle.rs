@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use meridian_consensus_core::{Applied, Command, Expire, Op};
 use meridian_regions::{Genesis, NodeId};
+use meridian_simulation::pass;
 use tokio::time::Instant;
 
-use super::virtual_time::pass;
 use super::world::World;
 use crate::{Groups, LedgerView, ProposeError};
 

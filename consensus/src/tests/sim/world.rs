@@ -6,17 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use meridian_regions::Genesis;
+use meridian_simulation::{Folder, Rng, pass};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::folder::Folder;
 use super::history::{History, Sample, digest};
 use super::links::Links;
 use super::node::{Node, Running};
 use super::plan::{Focus, Plan};
-use super::rng::Rng;
-use super::virtual_time::pass;
 use crate::tests::genesis;
 use crate::{FEED_PAGE_MAX, FeedPosition, Groups, Told};
 

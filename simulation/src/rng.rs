@@ -4,14 +4,16 @@ use std::time::Duration;
 
 /// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and the same everywhere.
 #[derive(Debug, Clone)]
-pub(super) struct Rng(u64);
+pub struct Rng(u64);
 
 impl Rng {
-    pub(super) const fn new(seed: u64) -> Self {
+    /// Chance that `seed` decides.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    pub(super) const fn next(&mut self) -> u64 {
+    const fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -20,25 +22,32 @@ impl Rng {
     }
 
     /// One of `from..until`.
-    pub(super) const fn within(&mut self, from: u64, until: u64) -> u64 {
+    pub const fn within(&mut self, from: u64, until: u64) -> u64 {
         from + self.next() % (until - from)
     }
 
-    pub(super) const fn millis(&mut self, from: u64, until: u64) -> Duration {
+    /// So many milliseconds: one of `from..until`.
+    pub const fn millis(&mut self, from: u64, until: u64) -> Duration {
         Duration::from_millis(self.within(from, until))
     }
 
-    pub(super) const fn chance(&mut self, per_mille: u64) -> bool {
+    /// Whether what comes so often in a thousand times comes now.
+    pub const fn chance(&mut self, per_mille: u64) -> bool {
         self.within(0, 1_000) < per_mille
     }
 
-    pub(super) fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
+    /// One of `items`.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         let place = self.within(0, items.len() as u64);
         &items[usize::try_from(place).expect("in memory")]
     }
 
     /// Chance of its own, for somebody whose steps must not disturb the others'.
-    pub(super) const fn fork(&mut self) -> Self {
+    #[must_use]
+    pub const fn fork(&mut self) -> Self {
         Self(self.next())
     }
 }

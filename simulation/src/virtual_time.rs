@@ -5,6 +5,6 @@
 use std::time::Duration;
 
 /// Lets so much of the world's time pass.
-pub(super) async fn pass(time: Duration) {
+pub async fn pass(time: Duration) {
     tokio::time::sleep(time).await;
 }

@@ -14,13 +14,18 @@ use tempfile::TempDir;
 const PREFIX: &str = "meridian-sim-";
 
 /// One world's folder in that of its process. Both go when nobody is in them any more.
-pub(super) struct Folder {
+#[derive(Debug)]
+pub struct Folder {
     world: Option<TempDir>,
     process: PathBuf,
 }
 
 impl Folder {
-    pub(super) fn new() -> io::Result<Self> {
+    /// A new one, of this process.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn new() -> io::Result<Self> {
         static SWEPT: Once = Once::new();
         let memory = Path::new("/dev/shm");
         let root = if memory.is_dir() {
@@ -39,7 +44,12 @@ impl Folder {
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    ///
+    /// # Panics
+    /// Never: it is there until the drop.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.world.as_ref().expect("there until the drop").path()
     }
 }
