@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::mesh::Mesh;
+use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
 use crate::server::Server;
@@ -36,16 +36,16 @@ const CLOSE_REPLACED: u32 = 2;
 
 /// Starts to accept connections.
 pub(crate) fn start(
-    mesh: &Mesh,
+    mesh: &Quic,
     identity: &NodeIdentity,
     service: Arc<dyn MeshService>,
     tracker: &TaskTracker,
 ) {
     let acceptor = Arc::new(Acceptor {
-        endpoint: mesh.endpoint().clone(),
-        peers: Arc::clone(mesh.registry()),
+        endpoint: mesh.endpoint.clone(),
+        peers: Arc::clone(&mesh.peers),
         identity: identity.clone(),
-        server: Server::new(service, tracker, mesh.closed()),
+        server: Server::new(service, tracker, &mesh.closed),
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         served: Mutex::default(),
         tracker: tracker.clone(),

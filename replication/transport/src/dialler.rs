@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::acceptor::proven_identity;
 use crate::backoff::Backoff;
-use crate::mesh::Mesh;
+use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
 use crate::{CallError, call};
 
@@ -34,14 +34,14 @@ const CLOSE_WRONG_NODE: u32 = 3;
 const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
 
 /// Starts one task for each peer.
-pub(crate) fn start(mesh: &Mesh, tracker: &TaskTracker) {
-    for node in mesh.registry().ids() {
+pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
+    for node in mesh.peers.ids() {
         let dialler = Dialler {
-            endpoint: mesh.endpoint().clone(),
-            peers: Arc::clone(mesh.registry()),
+            endpoint: mesh.endpoint.clone(),
+            peers: Arc::clone(&mesh.peers),
             node,
         };
-        let closed = mesh.closed().clone();
+        let closed = mesh.closed.clone();
         tracker.spawn(async move {
             // Ends with the mesh; a failed dial is retried, never fatal.
             closed.run_until_cancelled(dialler.keep_connected()).await;

@@ -53,6 +53,6 @@ pub use identity::{IdentityError, NodeIdentity};
 pub use mesh::Mesh;
 pub use options::{MeshOptions, PeerAddress};
 pub use peers::PeerStatus;
-pub use service::{MeshService, ServiceFuture};
+pub use service::{MeshLinks, MeshService, ServiceFuture};
 pub use stream::{FrameReader, FrameWriter};
 pub use tls::{TlsError, TlsMaterial};

@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::peers::{Peer, Peers};
 use crate::{
-    CallError, Channel, FrameReader, MeshError, MeshOptions, MeshService, PeerStatus, acceptor,
-    call, dialler, endpoint, pulse,
+    CallError, Channel, FrameReader, MeshError, MeshLinks, MeshOptions, MeshService, PeerStatus,
+    acceptor, call, dialler, endpoint, pulse,
 };
 
 /// Sent with an orderly end of a connection.
@@ -31,12 +31,22 @@ const CANCELLED_CLOSE_DEADLINE: Duration = Duration::from_millis(500);
 
 /// Handle to the mesh. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Mesh {
-    endpoint: Endpoint,
-    peers: Arc<Peers>,
+pub struct Mesh(Links);
+
+#[derive(Debug, Clone)]
+enum Links {
+    Quic(Quic),
+    Other(Arc<dyn MeshLinks>),
+}
+
+/// What the tasks of a mesh over QUIC share.
+#[derive(Debug, Clone)]
+pub(crate) struct Quic {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) peers: Arc<Peers>,
     // Cancelled once the endpoint is closed, never before. A task that ended first would
     // finish its streams, and their readers would take what they have for the whole.
-    closed: CancellationToken,
+    pub(crate) closed: CancellationToken,
 }
 
 impl Mesh {
@@ -59,15 +69,15 @@ impl Mesh {
             options.peers,
             options.silence_max,
         ));
-        let mesh = Self {
+        let quic = Quic {
             endpoint,
             peers,
             closed: CancellationToken::new(),
         };
-        acceptor::start(&mesh, &options.identity, service, tracker);
-        dialler::start(&mesh, tracker);
-        pulse::start(&mesh, tracker);
-        let (closing, cancelled) = (mesh.clone(), cancel.clone());
+        acceptor::start(&quic, &options.identity, service, tracker);
+        dialler::start(&quic, tracker);
+        pulse::start(&quic, tracker);
+        let (closing, cancelled) = (quic.clone(), cancel.clone());
         tracker.spawn(async move {
             // By the supervisor's word, or because somebody has closed the mesh.
             cancelled
@@ -75,7 +85,14 @@ impl Mesh {
                 .await;
             closing.close(CANCELLED_CLOSE_DEADLINE).await;
         });
-        Ok(mesh)
+        Ok(Self(Links::Quic(quic)))
+    }
+
+    /// A mesh over other links: for simulations, in which the way takes virtual time and a
+    /// seed says what becomes of a frame.
+    #[must_use]
+    pub fn over(links: Arc<dyn MeshLinks>) -> Self {
+        Self(Links::Other(links))
     }
 
     /// Calls a peer and waits for its answer, at most for `deadline`.
@@ -95,7 +112,12 @@ impl Mesh {
         request: Bytes,
         deadline: Duration,
     ) -> Result<Bytes, CallError> {
-        call::call(self.peers.callee(to)?, channel, request, deadline).await
+        match &self.0 {
+            Links::Quic(quic) => {
+                call::call(quic.peers.callee(to)?, channel, request, deadline).await
+            }
+            Links::Other(links) => links.call(to, channel, request, deadline).await,
+        }
     }
 
     /// Asks a peer for a stream of frames; `Ok` once it has agreed, which takes a
@@ -109,21 +131,29 @@ impl Mesh {
         channel: Channel,
         request: Bytes,
     ) -> Result<FrameReader, CallError> {
-        call::open_stream(self.peers.callee(to)?, channel, request).await
+        match &self.0 {
+            Links::Quic(quic) => call::open_stream(quic.peers.callee(to)?, channel, request).await,
+            Links::Other(links) => links.open_stream(to, channel, request).await,
+        }
     }
 
-    /// Every other node, in the order of their numbers.
+    /// Every other node, in the order of their numbers. None over other links than QUIC.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerStatus> {
-        self.peers.statuses()
+        self.quic()
+            .map_or_else(Vec::new, |quic| quic.peers.statuses())
     }
 
     /// Whether this node's connection to a peer stands.
     #[must_use]
     pub fn connected(&self, peer: NodeId) -> bool {
-        self.peers
-            .peer(peer)
-            .is_some_and(|peer| peer.connection().is_some())
+        match &self.0 {
+            Links::Quic(quic) => {
+                let peer = quic.peers.peer(peer);
+                peer.is_some_and(|peer| peer.connection().is_some())
+            }
+            Links::Other(links) => links.connected(peer),
+        }
     }
 
     /// How long a peer has been alive without too long a silence; `None` if it is silent
@@ -131,21 +161,25 @@ impl Mesh {
     /// given up.
     #[must_use]
     pub fn alive_for(&self, peer: NodeId) -> Option<Duration> {
-        self.peers.peer(peer)?.alive_for()
+        self.quic()?.peers.peer(peer)?.alive_for()
     }
 
     /// Whether a peer has been silent for half of [`MeshOptions::silence_max`], or is
     /// unknown: not yet dead, but whoever says that it is may be believed.
     #[must_use]
     pub fn is_quiet(&self, peer: NodeId) -> bool {
-        self.peers.peer(peer).is_none_or(Peer::is_quiet)
+        let peer = self.quic().and_then(|quic| quic.peers.peer(peer));
+        peer.is_none_or(Peer::is_quiet)
     }
 
     /// A number that changes whenever a connection comes or goes, or another attempt
     /// has failed.
     #[must_use]
     pub fn connectivity(&self) -> watch::Receiver<u64> {
-        self.peers.connectivity()
+        match &self.0 {
+            Links::Quic(quic) => quic.peers.connectivity(),
+            Links::Other(links) => links.connectivity(),
+        }
     }
 
     /// UDP address that this node listens on.
@@ -153,29 +187,34 @@ impl Mesh {
     /// # Errors
     /// What the operating system says about a closed socket.
     pub fn local_address(&self) -> std::io::Result<SocketAddr> {
-        self.endpoint.local_addr()
+        match &self.0 {
+            Links::Quic(quic) => quic.endpoint.local_addr(),
+            Links::Other(_) => Err(std::io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Tells every peer that this node goes, and waits until they have heard it,
     /// at most for `deadline`. Calls under way end as unknown, streams as broken, and
     /// the mesh's tasks end.
     pub async fn close(&self, deadline: Duration) {
+        if let Some(quic) = self.quic() {
+            quic.close(deadline).await;
+        }
+    }
+
+    pub(crate) const fn quic(&self) -> Option<&Quic> {
+        match &self.0 {
+            Links::Quic(quic) => Some(quic),
+            Links::Other(_) => None,
+        }
+    }
+}
+
+impl Quic {
+    async fn close(&self, deadline: Duration) {
         self.endpoint.close(CLOSE_STOPPING.into(), b"stopping");
         self.closed.cancel();
         // Who has not heard it by then finds out by the idle timeout.
         let _ = timeout(deadline, self.endpoint.wait_idle()).await;
-    }
-
-    pub(crate) const fn endpoint(&self) -> &Endpoint {
-        &self.endpoint
-    }
-
-    /// Cancelled once the endpoint is closed.
-    pub(crate) const fn closed(&self) -> &CancellationToken {
-        &self.closed
-    }
-
-    pub(crate) const fn registry(&self) -> &Arc<Peers> {
-        &self.peers
     }
 }

@@ -13,17 +13,17 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
 use crate::heartbeat::{BEAT_BYTES_MAX, BEAT_EVERY};
-use crate::mesh::Mesh;
+use crate::mesh::Quic;
 use crate::peers::Peers;
 
 /// How often connections are looked at: the error of a pulse.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Starts both tasks; they end with the mesh.
-pub(crate) fn start(mesh: &Mesh, tracker: &TaskTracker) {
-    let (peers, closed) = (Arc::clone(mesh.registry()), mesh.closed().clone());
+pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
+    let (peers, closed) = (Arc::clone(&mesh.peers), mesh.closed.clone());
     tracker.spawn(async move { closed.run_until_cancelled(look(&peers)).await });
-    let (peers, closed) = (Arc::clone(mesh.registry()), mesh.closed().clone());
+    let (peers, closed) = (Arc::clone(&mesh.peers), mesh.closed.clone());
     tracker.spawn(async move { closed.run_until_cancelled(beat(&peers)).await });
 }
 

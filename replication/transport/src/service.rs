@@ -2,10 +2,13 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use bytes::Bytes;
+use meridian_regions::NodeId;
+use tokio::sync::watch;
 
-use crate::{Channel, FrameWriter, NodeIdentity, Refusal};
+use crate::{CallError, Channel, FrameReader, FrameWriter, NodeIdentity, Refusal};
 
 /// An answer, some time. Owned, so that it can run in a task of its own.
 pub type ServiceFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -38,4 +41,32 @@ pub trait MeshService: Send + Sync + 'static {
         request: Bytes,
         replies: FrameWriter,
     ) -> ServiceFuture<()>;
+}
+
+/// Links to peers that are not QUIC's: a simulation's. They keep what the mesh promises:
+/// frames of a stream arrive in the order in which they were sent, or the stream breaks.
+/// Every method is as that of [`crate::Mesh`].
+pub trait MeshLinks: std::fmt::Debug + Send + Sync + 'static {
+    /// Calls a peer and waits for its answer, at most for `deadline`.
+    fn call(
+        &self,
+        to: NodeId,
+        channel: Channel,
+        request: Bytes,
+        deadline: Duration,
+    ) -> ServiceFuture<Result<Bytes, CallError>>;
+
+    /// Asks a peer for a stream of frames; `Ok` once it has agreed.
+    fn open_stream(
+        &self,
+        to: NodeId,
+        channel: Channel,
+        request: Bytes,
+    ) -> ServiceFuture<Result<FrameReader, CallError>>;
+
+    /// Whether this node's connection to a peer stands.
+    fn connected(&self, peer: NodeId) -> bool;
+
+    /// A number that changes whenever a connection comes or goes.
+    fn connectivity(&self) -> watch::Receiver<u64>;
 }

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::Either;
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::StreamError;
@@ -26,16 +28,33 @@ const RESET_CUT_SHORT: u32 = 1;
 /// Reads the frames of one stream. Dropping it tells the peer to stop.
 #[derive(Debug)]
 pub struct FrameReader {
-    stream: RecvStream,
+    source: Source,
     decoder: FrameDecoder,
     // The caller's share of its budget, given back when the stream is done.
     held: Option<Share>,
 }
 
+#[derive(Debug)]
+enum Source {
+    Quic(RecvStream),
+    Frames(mpsc::Receiver<Result<Bytes, StreamError>>),
+}
+
 impl FrameReader {
     pub(crate) fn new(stream: RecvStream) -> Self {
+        Self::of(Source::Quic(stream))
+    }
+
+    /// Reads what comes through a channel: for links that are not QUIC's. A sender that
+    /// goes has finished the stream.
+    #[must_use]
+    pub fn over(frames: mpsc::Receiver<Result<Bytes, StreamError>>) -> Self {
+        Self::of(Source::Frames(frames))
+    }
+
+    fn of(source: Source) -> Self {
         Self {
-            stream,
+            source,
             decoder: FrameDecoder::default(),
             held: None,
         }
@@ -85,8 +104,19 @@ impl FrameReader {
 
     /// Takes what has arrived; `false` once nothing more will come.
     async fn read_more(&mut self) -> Result<bool, StreamError> {
+        let stream = match &mut self.source {
+            Source::Quic(stream) => stream,
+            Source::Frames(frames) => {
+                let Some(frame) = frames.recv().await.transpose()? else {
+                    return Ok(false);
+                };
+                self.decoder.push(&prefix(frame.len())?);
+                self.decoder.push(&frame);
+                return Ok(true);
+            }
+        };
         let mut pieces: [Bytes; PIECES_MAX] = Default::default();
-        let read = self.stream.read_chunks(&mut pieces).await;
+        let read = stream.read_chunks(&mut pieces).await;
         let Some(count) = read.map_err(|cause| read_broken(&cause))? else {
             return Ok(false);
         };
@@ -101,8 +131,14 @@ impl FrameReader {
 /// a torn frame is the reason: then the reader is told that it was cut short.
 #[derive(Debug)]
 pub struct FrameWriter {
-    stream: SendStream,
+    sink: Sink,
     state: WriterState,
+}
+
+#[derive(Debug)]
+enum Sink {
+    Quic(SendStream),
+    Frames(mpsc::Sender<Bytes>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +151,16 @@ enum WriterState {
 impl FrameWriter {
     pub(crate) const fn new(stream: SendStream) -> Self {
         Self {
-            stream,
+            sink: Sink::Quic(stream),
+            state: WriterState::BetweenFrames,
+        }
+    }
+
+    /// Writes into a channel: for links that are not QUIC's. Dropping the writer closes it.
+    #[must_use]
+    pub const fn over(frames: mpsc::Sender<Bytes>) -> Self {
+        Self {
+            sink: Sink::Frames(frames),
             state: WriterState::BetweenFrames,
         }
     }
@@ -130,6 +175,13 @@ impl FrameWriter {
     /// or if the frame is too long. After [`StreamError::TooLarge`] the stream stands.
     pub async fn send(&mut self, frame: Bytes) -> Result<(), StreamError> {
         let prefix = prefix(frame.len())?;
+        if let Sink::Frames(frames) = &self.sink {
+            let sent = timeout(STALL_DEADLINE, frames.send(frame)).await;
+            return match sent {
+                Ok(Ok(())) => Ok(()),
+                _ => Err(StreamError::Broken("the peer takes nothing".to_owned())),
+            };
+        }
         self.send_pieces([Bytes::copy_from_slice(&prefix), frame])
             .await
     }
@@ -151,35 +203,45 @@ impl FrameWriter {
         &mut self,
         mut pieces: [Bytes; N],
     ) -> Result<(), WriteError> {
-        if self.state == WriterState::InsideFrame {
+        let (Sink::Quic(stream), WriterState::BetweenFrames) = (&mut self.sink, self.state) else {
             return Err(WriteError::ClosedStream);
-        }
+        };
         self.state = WriterState::InsideFrame;
-        self.stream.write_all_chunks(&mut pieces).await?;
+        stream.write_all_chunks(&mut pieces).await?;
         self.state = WriterState::BetweenFrames;
         Ok(())
     }
 
     pub(crate) fn set_priority(&self, purpose: Purpose) {
-        // Fails only on a stream that has ended, which the next write finds out.
-        let _ = self.stream.set_priority(purpose.priority());
+        if let Sink::Quic(stream) = &self.sink {
+            // Fails only on a stream that has ended, which the next write finds out.
+            let _ = stream.set_priority(purpose.priority());
+        }
     }
 
     /// Ends once the peer has stopped reading or the connection is lost.
     pub(crate) fn abandoned(&self) -> impl Future<Output = ()> + Send + use<> {
-        let stopped = self.stream.stopped();
+        let stopped = match &self.sink {
+            Sink::Quic(stream) => Either::Left(stream.stopped()),
+            Sink::Frames(frames) => Either::Right(frames.clone()),
+        };
         async move {
-            // Why the peer has gone makes no difference to a service.
-            let _ = stopped.await;
+            match stopped {
+                // Why the peer has gone makes no difference to a service.
+                Either::Left(stopped) => drop(stopped.await),
+                Either::Right(frames) => frames.closed().await,
+            }
         }
     }
 }
 
 impl Drop for FrameWriter {
     fn drop(&mut self) {
-        if std::thread::panicking() || self.state == WriterState::InsideFrame {
+        if let Sink::Quic(stream) = &mut self.sink
+            && (std::thread::panicking() || self.state == WriterState::InsideFrame)
+        {
             // Fails only on a stream that has ended: then the reader knows.
-            let _ = self.stream.reset(RESET_CUT_SHORT.into());
+            let _ = stream.reset(RESET_CUT_SHORT.into());
         }
     }
 }

@@ -139,7 +139,8 @@ impl Running {
     /// there is another one by then.
     pub(super) fn connection(&self) -> Connection {
         let node = self.mesh.peers()[0].node;
-        let peer = self.mesh.registry().peer(node).expect("it is there");
+        let quic = self.mesh.quic().expect("over QUIC");
+        let peer = quic.peers.peer(node).expect("it is there");
         peer.connection().expect("it stands")
     }
 
