@@ -6,12 +6,14 @@ use meridian_regions::ListingId;
 use meridian_replication_core::{
     Applied, ApplyError, EntryContent, ListingDocument, ReceivedEntry, SequenceGap,
 };
-use meridian_storage::{Batch, Committed, Durability, WritePermit};
+use meridian_storage::{Batch, Committed, Durability, StorageError, WritePermit};
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::PullError;
 use crate::intake::Intake;
 use crate::keys::{self, HEADS};
+#[cfg(test)]
+use crate::planted::{self, Bug, is_planted};
 use crate::replica::{Inner, Replica};
 
 /// A change that is visible once its batch is durable.
@@ -38,6 +40,8 @@ impl Replica {
             }
             tokio::task::consume_budget().await;
         }
+        #[cfg(test)]
+        let passed_over = passed_over && !is_planted(Bug::PassedOverAtOnce);
         if passed_over {
             // Another stream has submitted them, perhaps only just: the watermark that
             // comes next speaks for them too.
@@ -61,6 +65,8 @@ impl Inner {
         // Under the lock of the shard's documents, which every stream takes: the same
         // entry from two peers is applied once.
         let expected = self.accepted(entry.origin, entry.shard) + 1;
+        #[cfg(test)]
+        let expected = planted::past_gap(self, &entry, expected);
         if entry.seq < expected {
             return Ok(None);
         }
@@ -169,7 +175,7 @@ impl Inner {
         let (origin, shard, seq, hlc) = (entry.origin, entry.shard, entry.seq, entry.hlc);
         let (answer, committed) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(self);
-        permit.submit_then(batch, Durability::Synced, move |result| {
+        let durably = move |result: Result<(), StorageError>| {
             if result.is_ok() {
                 // First: who is shown the document has a token that says so.
                 let durable = || inner.progress.durable(origin, shard, seq, hlc);
@@ -183,7 +189,15 @@ impl Inner {
             drop(inner);
             // The puller may have gone; the entry stands all the same.
             let _ = answer.send(result);
-        });
+        };
+        #[cfg(test)]
+        if is_planted(Bug::SeenBeforeApplied) {
+            planted::seen_first(self, permit, entry, |permit| {
+                permit.submit_then(batch, Durability::Synced, durably);
+            });
+            return Committed::from(committed);
+        }
+        permit.submit_then(batch, Durability::Synced, durably);
         Committed::from(committed)
     }
 

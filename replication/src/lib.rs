@@ -26,6 +26,8 @@
 
 mod adopting;
 mod apply;
+mod blocking;
+mod chance;
 mod changes;
 mod counters;
 mod digests;
@@ -41,6 +43,8 @@ mod left_behind;
 mod marks;
 mod neighbours;
 mod options;
+#[cfg(test)]
+mod planted;
 mod progress;
 mod puller;
 mod read;
@@ -61,6 +65,12 @@ mod told;
 mod trimming;
 mod wall_clock;
 mod write;
+
+#[cfg(test)]
+// Who waits is woken in the order in which he began to: a simulation repeats itself.
+use meridian_simulation::watch;
+#[cfg(not(test))]
+use tokio::sync::watch;
 
 pub use changes::{Change, Changes};
 pub use digests::{ListingDigest, ShardDigest};

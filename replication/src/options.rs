@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use meridian_regions::{NodeId, RegionId, Shards};
+use meridian_storage::StoreOptions;
 
 use crate::WallClock;
+use crate::keys::FAMILIES;
 
 /// Another node of the cluster, whose changes are replicated here.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +99,15 @@ impl ReplicaOptions {
             rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,
+        }
+    }
+
+    pub(crate) fn store(&self) -> StoreOptions {
+        StoreOptions {
+            path: self.path.clone(),
+            column_families: FAMILIES,
+            block_cache_bytes: self.block_cache_bytes,
+            write_buffer_bytes: self.write_buffer_bytes,
         }
     }
 }

@@ -12,12 +12,12 @@ use std::time::Duration;
 
 use meridian_regions::{Hlc, NodeId, RegionId, ShardId, Shards, UnixNanos};
 use meridian_replication_core::{LogFloor, SessionToken, VersionVector};
-use tokio::sync::watch;
 
 use crate::adopting::Whole;
 use crate::marks::Marks;
 use crate::options::Member;
 use crate::recover::Recovered;
+use crate::watch;
 
 /// How far this node is behind another.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,16 +12,17 @@ use meridian_regions::{NodeId, Shards};
 use meridian_replication_core::{LogFloor, PullFrame, PullRequest, VersionVector};
 use meridian_storage::Durability;
 use meridian_transport::{Channel, FrameReader, Mesh};
-use rand::RngExt;
-use tokio::sync::watch;
+use tokio::sync::watch as mesh_watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chance;
 use crate::error::PullError;
 use crate::left_behind;
 use crate::replica::Replica;
 use crate::returning::Stage;
+use crate::watch;
 
 /// First pause after a stream has failed.
 const BACKOFF_MIN: Duration = Duration::from_millis(100);
@@ -60,7 +61,7 @@ struct Puller {
 
 /// What may change which logs are to be asked for.
 struct Turns {
-    connectivity: watch::Receiver<u64>,
+    connectivity: mesh_watch::Receiver<u64>,
     sources: watch::Receiver<u64>,
     returning: watch::Receiver<Stage>,
 }
@@ -99,8 +100,7 @@ impl Puller {
                     if let PullError::Trimmed(floors) = cause {
                         backoff = self.catch_up(floors).await;
                     }
-                    let pause = rand::rng().random_range(backoff / 2..=backoff);
-                    tokio::time::sleep(pause).await;
+                    tokio::time::sleep(chance::within(backoff / 2..=backoff)).await;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
             }
@@ -120,6 +120,7 @@ impl Puller {
         // A peer that is reached anew is told anew: it may have lost something meanwhile.
         let mut connectivity = turns.connectivity.clone();
         tokio::select! {
+            biased;
             _ = connectivity.changed() => {}
             () = self.turned(turns, &asked) => {}
         }
@@ -181,11 +182,12 @@ impl Puller {
     async fn turned(&self, turns: &mut Turns, asked: &[(NodeId, Shards)]) {
         loop {
             let more = tokio::select! {
-                more = turns.connectivity.changed() => more,
-                more = turns.sources.changed() => more,
-                more = turns.returning.changed() => more,
+                biased;
+                more = turns.connectivity.changed() => more.is_ok(),
+                more = turns.sources.changed() => more.is_ok(),
+                more = turns.returning.changed() => more.is_ok(),
             };
-            if more.is_err() || self.asked() != asked {
+            if !more || self.asked() != asked {
                 return;
             }
         }

@@ -79,11 +79,9 @@ impl From<CallError> for RepairError {
     }
 }
 
-/// Reads much from disk, away from the threads that serve requests.
 async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, RepairError> {
-    tokio::task::spawn_blocking(work)
-        .await
-        .map_err(|_panicked| RepairError::Panicked)
+    let done = crate::blocking::blocking(work).await;
+    done.map_err(|_panicked| RepairError::Panicked)
 }

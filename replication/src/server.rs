@@ -12,6 +12,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::error::LogLost;
 use crate::keys::{self, LOG, PROGRESS};
+#[cfg(test)]
+use crate::planted::{Bug, is_planted};
 use crate::replica::Replica;
 use crate::sequencer::Issued;
 
@@ -245,6 +247,12 @@ impl Pull<'_> {
     async fn send_own(&mut self, wanted: Shards) -> Result<Hlc, ServeError> {
         let this = self.replica.inner().this();
         let issued = self.replica.announce().await?;
+        #[cfg(test)]
+        if is_planted(Bug::WatermarkFirst) {
+            let whole = self.replica.inner().progress.whole();
+            let mark = (this, issued.through);
+            self.send_watermark(mark, wanted, whole).await?;
+        }
         self.send_through((this, wanted), |shard| issued.last(shard))
             .await?;
         Ok(issued.through)

@@ -20,10 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use meridian_regions::{NodeId, ShardId, Shards, carriers};
-use tokio::sync::watch;
 
 use crate::options::Member;
 use crate::progress::Progress;
+use crate::watch;
 
 /// What is known of the other nodes as sources.
 pub(crate) struct Sources {

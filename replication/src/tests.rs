@@ -1,4 +1,5 @@
-//! Replicas with real databases, linked by the real mesh over loopback.
+//! Replicas with real databases, linked by the real mesh over loopback, or by a
+//! simulated one.
 
 mod applying;
 mod carrying;
@@ -14,6 +15,7 @@ mod repair;
 mod returning;
 mod sessions;
 pub(crate) mod setup;
+mod sim;
 mod spreading;
 mod telling;
 mod trimming;

@@ -20,12 +20,12 @@ use meridian_regions::{NodeId, ShardId, Shards};
 use meridian_replication_core::{PullRequest, VersionVector};
 use meridian_storage::Durability;
 use meridian_transport::{Channel, Mesh};
-use rand::RngExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chance;
 use crate::error::PullError;
 use crate::options::Member;
 use crate::replica::{Inner, Replica};
@@ -61,7 +61,7 @@ impl Told {
         };
         let words = others.iter().map(|member| (member.node, silent(member)));
         Self {
-            life: rand::rng().random_range(1..=u64::MAX),
+            life: chance::number().max(1),
             words: Mutex::new(words.collect()),
         }
     }
@@ -246,7 +246,7 @@ async fn reconnected(
     connectivity: &mut watch::Receiver<u64>,
     pause: Duration,
 ) -> bool {
-    let until = Instant::now() + rand::rng().random_range(pause / 4 * 3..=pause / 4 * 5);
+    let until = Instant::now() + chance::within(pause / 4 * 3..=pause / 4 * 5);
     let mut changed = false;
     loop {
         tokio::select! {

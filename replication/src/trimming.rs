@@ -22,10 +22,11 @@ use std::time::Duration;
 use meridian_regions::NodeId;
 use meridian_replication_core::{LogFloor, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError};
-use rand::RngExt;
 use tokio::time::{Instant, sleep_until};
 
 use self::plan::{Bounds, plan};
+use crate::blocking::blocking;
+use crate::chance;
 use crate::floors;
 use crate::options::Member;
 use crate::replica::{Inner, Replica};
@@ -95,7 +96,7 @@ pub(crate) enum TrimError {
 pub(crate) async fn drive(replica: Replica) {
     let every = replica.inner().trimming.every;
     loop {
-        let due = rand::rng().random_range(every / 4 * 3..=every / 4 * 5);
+        let due = chance::within(every / 4 * 3..=every / 4 * 5);
         sleep_until(Instant::now() + due).await;
         if let Err(cause) = replica.trim().await {
             tracing::error!(%cause, "the logs could not be trimmed");
@@ -145,7 +146,7 @@ impl Replica {
             return Ok(());
         }
         let surveying = Arc::clone(inner);
-        let logs = tokio::task::spawn_blocking(move || surveying.survey());
+        let logs = blocking(move || surveying.survey());
         let logs = logs.await.map_err(|_panicked| TrimError::Panicked)??;
         let plan = plan(&logs, &self.everybodys_floor(), inner.trimming.bounds);
         for floor in &plan.floors {

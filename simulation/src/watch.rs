@@ -70,7 +70,6 @@ impl<T> Sender<T> {
     }
 
     /// The value as it is.
-    #[must_use]
     pub fn borrow(&self) -> RwLockReadGuard<'_, T> {
         self.0.read()
     }
@@ -159,7 +158,6 @@ impl<T> Receiver<T> {
     }
 
     /// The value as it is.
-    #[must_use]
     pub fn borrow(&self) -> RwLockReadGuard<'_, T> {
         self.shared.read()
     }

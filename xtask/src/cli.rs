@@ -25,7 +25,11 @@ pub(crate) enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
-    /// Simulate the booking plane under faults; without seeds, those of the gate.
+    /// Simulate the planes under faults; without arguments, both by the seeds of the gate.
+    ///
+    /// A seed decides everything that happens: `--seed N` repeats it to the last byte, and
+    /// one of the listings tells its story if it breaks a promise. A seed means something
+    /// else in each plane and kind of world.
     Sim(SimArgs),
     /// Feed decoders with what nobody would send, for longer than the gate does.
     Fuzz(FuzzArgs),
@@ -46,13 +50,20 @@ pub(crate) struct FuzzArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SimArgs {
+    /// The listings: replicas of three regions. Otherwise seeds are those of the bookings.
+    #[arg(long, conflicts_with = "focus")]
+    pub(crate) listings: bool,
+    /// See which known bugs are found, planted one by one: by the seeds that are on record,
+    /// or the first of those that are asked for.
+    #[arg(long)]
+    pub(crate) planted: bool,
     /// One seed: as a failure names it.
     #[arg(long, conflicts_with = "seeds")]
     pub(crate) seed: Option<u64>,
     /// Many: `A..B`, without B.
     #[arg(long)]
     pub(crate) seeds: Option<String>,
-    /// The kind of world; without it, seeds are those of `everything`.
+    /// The kind of world, of the bookings; without it, seeds are those of `everything`.
     #[arg(long)]
     pub(crate) focus: Option<String>,
 }

@@ -1,7 +1,7 @@
 //! `cargo xtask`: the project's own gate, and its mending.
 //!
 //! `verify` only reads: it ends with a table and fails if any step did. `fix`
-//! mends what can be mended without thought. `sim` runs seeds of the simulation, `fuzz`
+//! mends what can be mended without thought. `sim` runs seeds of the simulations, `fuzz`
 //! the fuzz targets. `bench` builds what is measured and measures it.
 
 mod bench;

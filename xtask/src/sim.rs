@@ -1,4 +1,4 @@
-//! Runs seeds of the simulation of the booking plane, which lives in a test.
+//! Runs seeds of the simulations, which live in a test of each plane.
 
 use std::process::Command;
 
@@ -7,43 +7,59 @@ use anyhow::ensure;
 use crate::cli::SimArgs;
 use crate::steps;
 
-/// The test that reads its seeds from this variable.
+/// The tests that read their seeds from this variable.
 const SEEDS: &str = "MERIDIAN_SIM_SEED";
-/// And the kind of world from this one.
+/// And the kind of world, of the bookings, from this one.
 const FOCUS: &str = "MERIDIAN_SIM_FOCUS";
 /// The world that seeds are for unless another is named.
 const FOCUS_OF_SEEDS: &str = "everything";
-const TEST: &str = "package(meridian-consensus) & test(=tests::sim::seeds_keep_every_promise)";
+const BOOKINGS: &str = "package(meridian-consensus)";
+const LISTINGS: &str = "package(meridian-replication)";
+const PROMISES: &str = "test(=tests::sim::seeds_keep_every_promise)";
+const PLANTED: &str = "test(/^tests::sim::planted::/)";
 
 /// Runs the seeds; answers whether every promise was kept.
 pub(crate) fn run(arguments: &SimArgs) -> anyhow::Result<bool> {
     let seeds = match (arguments.seed, &arguments.seeds) {
-        (Some(seed), _) => seed.to_string(),
-        (None, Some(seeds)) => range(seeds)?,
-        (None, None) => return verdict(&mut focused(arguments.focus.as_deref())),
+        (Some(seed), _) => Some(seed.to_string()),
+        (None, Some(seeds)) => Some(range(seeds)?),
+        (None, None) => None,
     };
-    let focus = arguments.focus.as_deref().unwrap_or(FOCUS_OF_SEEDS);
-    verdict(focused(Some(focus)).env(SEEDS, seeds))
-}
-
-fn focused(focus: Option<&str>) -> Command {
-    let mut nextest = nextest();
-    if let Some(focus) = focus {
+    let mut nextest = nextest(&tests(arguments, seeds.is_some()));
+    if let Some(seeds) = &seeds {
+        nextest.env(SEEDS, seeds);
+    }
+    if let Some(focus) = focus(arguments, seeds.is_some()) {
         nextest.env(FOCUS, focus);
     }
-    nextest
+    steps::command(&mut nextest)
 }
 
-fn nextest() -> Command {
+/// Which tests: of both planes only if nothing is asked for that means something else in
+/// each.
+fn tests(arguments: &SimArgs, has_seeds: bool) -> String {
+    let plane = match (arguments.listings, has_seeds || arguments.focus.is_some()) {
+        (true, _) => LISTINGS.to_owned(),
+        (false, true) => BOOKINGS.to_owned(),
+        (false, false) => format!("({BOOKINGS} + {LISTINGS})"),
+    };
+    let tests = if arguments.planted { PLANTED } else { PROMISES };
+    format!("{plane} & {tests}")
+}
+
+/// Planted bugs know the kinds of world in which they are looked for.
+fn focus(arguments: &SimArgs, has_seeds: bool) -> Option<&str> {
+    let of_seeds = has_seeds && !arguments.planted;
+    let focus = arguments.focus.as_deref();
+    focus.or(of_seeds.then_some(FOCUS_OF_SEEDS))
+}
+
+fn nextest(tests: &str) -> Command {
     let mut nextest = Command::new("cargo");
     // The whole workspace: another selection would compile RocksDB again.
     nextest.args(["nextest", "run", "--workspace", "--lib", "--locked"]);
-    nextest.args(["--no-capture", "-E", TEST]);
+    nextest.args(["--profile", "long", "--no-capture", "-E", tests]);
     nextest
-}
-
-fn verdict(nextest: &mut Command) -> anyhow::Result<bool> {
-    steps::command(nextest)
 }
 
 fn range(seeds: &str) -> anyhow::Result<String> {
@@ -61,7 +77,8 @@ fn range(seeds: &str) -> anyhow::Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::range;
+    use super::{focus, range, tests};
+    use crate::cli::SimArgs;
 
     #[test]
     fn range_of_seeds_is_two_numbers_in_order() {
@@ -69,5 +86,22 @@ mod tests {
         for wrong in ["9", "9..1", "a..b", "1..", "1..=9"] {
             assert!(range(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn seeds_are_those_of_one_plane_and_the_gate_has_both() {
+        let mut arguments = SimArgs {
+            listings: false,
+            planted: false,
+            seed: None,
+            seeds: None,
+            focus: None,
+        };
+        let both = tests(&arguments, false);
+        assert!(both.contains("consensus") && both.contains("replication"));
+        assert!(!tests(&arguments, true).contains("replication"));
+        assert_eq!(focus(&arguments, true), Some("everything"));
+        arguments.listings = true;
+        assert!(!tests(&arguments, true).contains("consensus"));
     }
 }

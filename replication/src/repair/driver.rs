@@ -6,12 +6,12 @@ use std::time::Duration;
 use meridian_regions::{NodeId, ShardId, Shards};
 use meridian_storage::{Batch, Durability};
 use meridian_transport::Mesh;
-use rand::RngExt;
 use tokio::time::{Instant, sleep_until};
 
 use super::rounds::{AskedBy, RepairRound, RepairScope, RoundState};
 use super::visit::Visit;
 use super::{RepairError, RepairTotals, RepairsFull};
+use crate::chance;
 use crate::error::{LogLost, PullError};
 use crate::keys::{self, PROGRESS};
 use crate::options::Member;
@@ -64,7 +64,7 @@ pub(crate) async fn drive(replica: Replica, mesh: Mesh) {
 
 /// In about so long: nodes that were started together do not meet for ever.
 fn about(pause: Duration) -> Instant {
-    Instant::now() + rand::rng().random_range(pause / 4 * 3..=pause / 4 * 5)
+    Instant::now() + chance::within(pause / 4 * 3..=pause / 4 * 5)
 }
 
 fn everybody(replica: &Replica) -> Vec<NodeId> {

@@ -17,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::own_log::OwnLog;
 use super::rounds::{AskedBy, RepairRound, RoundProgress};
 use super::{RepairError, blocking};
+use crate::chance;
 use crate::documents::open;
 use crate::error::{LogLost, ReadError};
 use crate::keys::{self, HEADS};
@@ -115,7 +116,7 @@ impl<'a> Visit<'a> {
             });
             outlines.collect()
         });
-        let mut walk = Walk::over(rand::random(), outlines.await??);
+        let mut walk = Walk::over(chance::number(), outlines.await??);
         while let Some(comparison) = walk.ask() {
             let request = RepairRequest::Compare(comparison);
             let RepairAnswer::Compared(replies) = self.ask(&request).await? else {
