@@ -73,6 +73,16 @@ pub(crate) struct Metrics {
     logs: LogMetrics,
 }
 
+fn sagas() -> Result<IntGaugeVec, prometheus::Error> {
+    IntGaugeVec::new(
+        Opts::new(
+            SAGAS,
+            "Payments that this node drives: open, and stuck (of these, failed three times)",
+        ),
+        &["state"],
+    )
+}
+
 fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
     IntGaugeVec::new(
         Opts::new(
@@ -132,13 +142,7 @@ impl Metrics {
             ),
             &["region"],
         )?;
-        let sagas = IntGaugeVec::new(
-            Opts::new(
-                SAGAS,
-                "Payments that this node drives: open, and stuck (of these, failed three times)",
-            ),
-            &["state"],
-        )?;
+        let sagas = sagas()?;
         let shards = shards(&registry)?;
         registry.register(Box::new(sagas.clone()))?;
         registry.register(Box::new(requests.clone()))?;
