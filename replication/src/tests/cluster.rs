@@ -99,6 +99,23 @@ pub(super) struct Plan<'a> {
     pub(super) silence_max: Duration,
 }
 
+impl Plan<'_> {
+    /// What a node is told whose database is in `folder`.
+    fn options(&self, folder: &Path, id: u64) -> ReplicaOptions {
+        let others = (1..=self.nodes).filter(|other| *other != id);
+        let others = others.map(self.member).collect();
+        let mut options = ReplicaOptions::new(data_of(folder, id), (self.member)(id), others);
+        options.departed.clone_from(&self.departed);
+        options.returns = (self.returns == Some(id)).then(|| "a return".to_owned());
+        options.pull_silence_max = self.silence_max;
+        options.tell_every = TELL_EVERY;
+        // Nobody trims before it is asked to.
+        options.trim_every = Duration::from_secs(3_600);
+        options.log_reserve_entries = 0;
+        options
+    }
+}
+
 impl Cluster {
     pub(super) fn start(links: &[(u64, u64)]) -> Self {
         Self::start_mute(links, None)
@@ -169,17 +186,7 @@ impl Cluster {
                     address: addresses[usize::try_from(other).expect("small") - 1].to_string(),
                 })
                 .collect();
-            let others = nodes.clone().filter(|other| *other != id).map(member);
-            let path = data_of(folder.path(), id);
-            let mut wanted = ReplicaOptions::new(path, member(id), others.collect());
-            wanted.departed.clone_from(&plan.departed);
-            wanted.returns = (plan.returns == Some(id)).then(|| "a return".to_owned());
-            wanted.pull_silence_max = plan.silence_max;
-            wanted.tell_every = TELL_EVERY;
-            // Nobody trims before it is asked to.
-            wanted.trim_every = Duration::from_secs(3_600);
-            wanted.log_reserve_entries = 0;
-            let replica = Replica::open(wanted).expect("opened");
+            let replica = Replica::open(plan.options(folder.path(), id)).expect("opened");
             let mute_to = plan
                 .mute
                 .filter(|(from, _)| *from == id)
