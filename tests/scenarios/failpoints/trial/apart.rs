@@ -15,7 +15,6 @@ impl Trial {
     /// A leader that was cut off with a command on its hands dies as it takes that out of
     /// its log again.
     pub(crate) async fn die_truncating(&mut self, point: Failpoint, node: u64) {
-        self.guests.open_another(&self.scenario, node).await;
         let strands = until(CUTS_MAX * PATIENCE, "a command is stranded", async || {
             self.strand(node).await.then_some(())
         });
@@ -24,8 +23,10 @@ impl Trial {
     }
 
     /// Cuts a leader off, and asks it for something; answers whether it has that in its log.
-    /// One that has noticed in between appends nothing, and is healed again.
-    async fn strand(&self, node: u64) -> bool {
+    /// One that has noticed in between appends nothing, and is healed again. Each time of a
+    /// listing of its own: one whose nights are all sold sleeps, and nobody is elected.
+    async fn strand(&mut self, node: u64) -> bool {
+        self.guests.open_another(&self.scenario, node).await;
         let listing = self.at_home(node).await;
         self.isolate(node);
         let before = self.last_entry(node, &listing).await;
