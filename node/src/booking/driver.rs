@@ -138,8 +138,12 @@ impl BookingDesk {
     /// The same in a task of its own, for an entry that has left something to do.
     pub(super) fn drive_soon(&self, genesis: Genesis) {
         let desk = self.clone();
+        let stopping = self.driver.tasks.stopping.clone();
         let driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            if let Err(error) = desk.drive_open(&genesis).await {
+            let driven = stopping
+                .run_until_cancelled(desk.drive_open(&genesis))
+                .await;
+            if let Some(Err(error)) = driven {
                 tracing::warn!(listing = %genesis.listing, %error, "its payments wait");
             }
         });
@@ -185,9 +189,13 @@ impl BookingDesk {
         tell: watch::Sender<Option<Applied>>,
     ) {
         let desk = self.clone();
+        let stopping = self.driver.tasks.stopping.clone();
         // Boxed, because driving proposes, and a proposal may find more to drive.
         let driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            desk.run(&genesis, &booking, open, tell).await;
+            // A step that a stop cuts short is done again by whoever leads next: its call has
+            // the booking's key, and its entry says the same twice.
+            let run = Box::pin(desk.run(&genesis, &booking, open, tell));
+            stopping.run_until_cancelled(run).await;
         });
         self.driver.tasks.tracker.spawn(driving.in_current_span());
     }
