@@ -20,6 +20,7 @@ mod genesis;
 mod hashing;
 mod health;
 mod ids;
+mod layout;
 mod listing_id;
 mod phi;
 mod placement;
@@ -35,11 +36,12 @@ pub use health::{Probation, Pulse};
 pub use ids::{
     BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,
 };
+pub use layout::{CHANGES_MAX, Change, LayoutError};
 pub use listing_id::ListingId;
 pub use phi::PhiAccrual;
 pub use placement::{
-    Holdings, PlacementError, Survival, balance_voters, holders, owner_in_home, place_voters,
-    replace_voters,
+    Holdings, PlacementError, Survival, balance_voters, control_voters, holders, owner_in_home,
+    place_voters, replace_voters,
 };
 pub use round_trip::RoundTrip;
 pub use shard::{SHARD_COUNT, ShardId, Shards};

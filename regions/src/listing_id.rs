@@ -51,6 +51,20 @@ impl ListingId {
         Self::new(Ulid::from_bytes(ulid), home)
     }
 
+    /// What stands for a cluster's control group among the groups of listings: the one id
+    /// that is no listing's, because its ULID is zero and theirs begin with the time or are
+    /// digests.
+    #[must_use]
+    pub const fn of_control(home: RegionId) -> Self {
+        Self::new(Ulid::nil(), home)
+    }
+
+    /// Whether it stands for a control group.
+    #[must_use]
+    pub const fn is_control(&self) -> bool {
+        self.ulid.is_nil()
+    }
+
     /// The region where it is at home.
     #[must_use]
     pub const fn home(&self) -> &RegionId {

@@ -5,6 +5,7 @@
 //! comes or goes changes only the choices that it wins or had won.
 
 mod balance;
+mod control;
 mod holders;
 mod replace;
 
@@ -17,6 +18,7 @@ use crate::hashing::Digest;
 use crate::{ListingId, Node, NodeId, NodeState, RegionId, RegionVoters, Topology, ZoneId};
 
 pub use balance::balance_voters;
+pub use control::control_voters;
 pub use holders::{Holdings, holders};
 pub use replace::replace_voters;
 

@@ -204,6 +204,24 @@ impl Topology {
         self.nodes.iter().filter(move |node| node.region == *region)
     }
 
+    /// The same as a file of TOML, as [`Topology::from_toml`] reads it.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("names, numbers and lists of tables are TOML")
+    }
+
+    pub(crate) const fn regions_mut(&mut self) -> &mut Vec<Region> {
+        &mut self.regions
+    }
+
+    pub(crate) const fn nodes_mut(&mut self) -> &mut Vec<Node> {
+        &mut self.nodes
+    }
+
+    pub(crate) const fn advance_epoch(&mut self) {
+        self.epoch += 1;
+    }
+
     /// Nodes that may be given voters.
     pub(crate) fn active_in<'a>(&'a self, region: &'a RegionId) -> impl Iterator<Item = &'a Node> {
         self.nodes_in(region)
@@ -225,7 +243,7 @@ impl Topology {
         regions
     }
 
-    fn check(&self) -> Result<(), TopologyError> {
+    pub(crate) fn check(&self) -> Result<(), TopologyError> {
         if self.regions.is_empty() {
             return Err(TopologyError::Empty("regions"));
         }

@@ -4,7 +4,9 @@ use jiff::civil::Date;
 use prost::Message;
 
 use crate::day;
-use crate::ledger::{IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, KeyName, key_name};
+use crate::ledger::{
+    Chart, IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, KeyName, key_name,
+};
 use crate::outcome::DecodeError;
 use crate::policy::CancelPolicy;
 use crate::settle::Settle;
@@ -27,7 +29,7 @@ pub struct Command {
     /// What to do. Absent only in an entry of a later version: it is rejected.
     #[prost(
         oneof = "Op",
-        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22"
+        tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23"
     )]
     pub op: Option<Op>,
 }
@@ -132,6 +134,9 @@ pub enum Op {
     /// The host keeps a listing that had been deleted: it is let again.
     #[prost(message, tag = "22")]
     Reopen(Reopen),
+    /// The cluster's map changes: in the control group alone.
+    #[prost(message, tag = "23")]
+    Draw(Draw),
 }
 
 /// A stay: the slots from check-in up to, not including, check-out. Slots are nights,
@@ -379,6 +384,17 @@ pub struct Reopen {
     /// one stands.
     #[prost(uint64, tag = "1")]
     pub closing: u64,
+}
+
+/// See [`Op::Draw`].
+#[derive(Clone, PartialEq, Eq, Hash, Message)]
+pub struct Draw {
+    /// The map and what is to become of it.
+    #[prost(message, required, tag = "1")]
+    pub chart: Chart,
+    /// Revision of the ledger that its writer saw; with another one, nothing is done.
+    #[prost(uint64, tag = "2")]
+    pub seen: u64,
 }
 
 /// See [`Op::Expire`].

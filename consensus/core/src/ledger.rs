@@ -1,6 +1,7 @@
 //! The state of one listing's bookings, and the one way it changes.
 
 mod answers;
+mod chart;
 mod closing;
 mod events;
 mod invariants;
@@ -24,6 +25,7 @@ use crate::reservation::Reservation;
 use crate::slots::Hours;
 
 pub use answers::Fate;
+pub use chart::{CHART_BYTES_MAX, Chart};
 pub use events::{Event, EventKind, OUTBOX_EVENTS_MAX};
 pub use keys::{
     IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN, KeyName, LASTING_RECORDS_MAX,
@@ -62,6 +64,8 @@ pub struct Ledger {
     closed_ms: Option<u64>,
     /// How often it has been closed, also while it was.
     closings: u64,
+    /// The cluster's map, where this is the control group's.
+    chart: Option<Chart>,
     /// How many units of each slot are taken: a sum over the reservations.
     occupancy: Occupancy,
 }

@@ -28,15 +28,15 @@ mod settle;
 mod slots;
 
 pub use command::{
-    Block, Book, Cancel, Close, Command, Confirm, Decline, Expire, Hold, Idempotency, Op, Pay,
-    Price, Release, Reopen, Stay, Terms, Unblock,
+    Block, Book, Cancel, Close, Command, Confirm, Decline, Draw, Expire, Hold, Idempotency, Op,
+    Pay, Price, Release, Reopen, Stay, Terms, Unblock,
 };
 pub use ledger::{
-    BOOKING_HORIZON_DAYS, BOOKING_HORIZON_HOURS, ENCODED_BYTES_MAX, Event, EventKind, Fate,
-    HOLD_TTL_MS, HOLDS_OF_CALLER_MAX, IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX, IDEMPOTENCY_MS_MIN,
-    KeyName, LASTING_RECORDS_MAX, LASTING_RECORDS_OF_CALLER_MAX, Ledger, OUTBOX_EVENTS_MAX,
-    PASSING_RECORDS_MAX, PAYMENT_TTL_MS, RESERVATION_BYTES_MAX, STAY_SLOTS_MAX, Slot,
-    TURNOVER_SLOTS_MAX, key_name,
+    BOOKING_HORIZON_DAYS, BOOKING_HORIZON_HOURS, CHART_BYTES_MAX, Chart, ENCODED_BYTES_MAX, Event,
+    EventKind, Fate, HOLD_TTL_MS, HOLDS_OF_CALLER_MAX, IDEMPOTENCY_MS, IDEMPOTENCY_MS_MAX,
+    IDEMPOTENCY_MS_MIN, KeyName, LASTING_RECORDS_MAX, LASTING_RECORDS_OF_CALLER_MAX, Ledger,
+    OUTBOX_EVENTS_MAX, PASSING_RECORDS_MAX, PAYMENT_TTL_MS, RESERVATION_BYTES_MAX, STAY_SLOTS_MAX,
+    Slot, TURNOVER_SLOTS_MAX, key_name,
 };
 pub use outcome::{
     Applied, Confirmed, Declined, DecodeError, Held, Outcome, Pending, Replay, Reserved,

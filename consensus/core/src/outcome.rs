@@ -36,7 +36,10 @@ pub enum Replay {
 /// The answer to one log entry.
 #[derive(Clone, PartialEq, Message)]
 pub struct Applied {
-    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
+    #[prost(
+        oneof = "Outcome",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+    )]
     outcome: Option<Outcome>,
     #[prost(bool, tag = "20")]
     replayed: bool,
@@ -192,6 +195,9 @@ pub enum Outcome {
     /// The listing is open, after so many closings.
     #[prost(uint64, tag = "13")]
     Reopened(u64),
+    /// The map stands, at this revision.
+    #[prost(uint64, tag = "14")]
+    Charted(u64),
 }
 
 impl Outcome {
@@ -209,7 +215,11 @@ impl Outcome {
             | Self::Blocked(number)
             | Self::Unblocked(number)
             | Self::Settled(number) => Some(*number),
-            Self::Expired(_) | Self::Closed(_) | Self::Reopened(_) | Self::Rejected(_) => None,
+            Self::Expired(_)
+            | Self::Closed(_)
+            | Self::Reopened(_)
+            | Self::Charted(_)
+            | Self::Rejected(_) => None,
         }
     }
 

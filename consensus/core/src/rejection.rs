@@ -42,6 +42,11 @@ pub enum Rejection {
     Closed,
     /// The listing cannot be opened: it has been closed again.
     ClosedAgain,
+    /// The cluster's map is another than its writer saw.
+    MapMoved {
+        /// Number of the map that stands; zero if there is none.
+        epoch: u64,
+    },
     /// The listing cannot be closed: somebody has, or may yet have, nights of it.
     HasBookings {
         /// Number of the reservation that stands longest.
@@ -88,6 +93,7 @@ const IN_FLIGHT: i32 = 8;
 const CLOSED: i32 = 9;
 const HAS_BOOKINGS: i32 = 10;
 const CLOSED_AGAIN: i32 = 11;
+const MAP_MOVED: i32 = 12;
 
 impl RejectedWire {
     pub(crate) fn read(&self) -> Rejection {
@@ -103,6 +109,7 @@ impl RejectedWire {
             IN_FLIGHT => Rejection::InFlight,
             CLOSED => Rejection::Closed,
             CLOSED_AGAIN => Rejection::ClosedAgain,
+            MAP_MOVED => Rejection::MapMoved { epoch: self.number },
             HAS_BOOKINGS => Rejection::HasBookings {
                 number: self.number,
                 state: self.state(),
@@ -153,6 +160,10 @@ impl From<Rejection> for Outcome {
                 wire.kind = CLOSED_AGAIN;
                 // For a reader of an earlier version.
                 "the listing has been closed again".clone_into(&mut wire.detail);
+            }
+            Rejection::MapMoved { epoch } => {
+                wire.kind = MAP_MOVED;
+                wire.number = epoch;
             }
             Rejection::HasBookings {
                 number,

@@ -28,14 +28,21 @@ impl Ledger {
         }
     }
 
-    /// Refuses what would take nights of a closed listing, or sell them.
-    pub(super) const fn admits(&self, op: Option<&Op>) -> Result<(), Rejection> {
+    /// Refuses what would take nights of a closed listing, or sell them, and nights of what is
+    /// no listing.
+    pub(super) fn admits(&self, op: Option<&Op>) -> Result<(), Rejection> {
         let takes = matches!(
             op,
             Some(Op::Hold(_) | Op::Book(_) | Op::Pay(_) | Op::Block(_))
         );
         if takes && self.closed_ms.is_some() {
             return Err(Rejection::Closed);
+        }
+        if takes && self.chart().is_some() {
+            return Err(rules::invalid(
+                "",
+                "no listing: the cluster's map is kept here",
+            ));
         }
         Ok(())
     }

@@ -32,6 +32,9 @@ impl Ledger {
         if counted != self.occupancy {
             return Err("the occupancy is not the sum of the reservations".to_owned());
         }
+        if self.chart.is_some() && self.last_number > 0 {
+            return Err("a map and reservations in one ledger".to_owned());
+        }
         self.shelf.check()?;
         if self.shelf.weight() > RESERVATION_BYTES_MAX {
             return Err(format!(

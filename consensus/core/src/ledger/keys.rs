@@ -257,7 +257,10 @@ struct StoredRecord {
 
 #[derive(Clone, PartialEq, Message)]
 struct Answer {
-    #[prost(oneof = "Outcome", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(
+        oneof = "Outcome",
+        tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14"
+    )]
     outcome: Option<Outcome>,
 }
 

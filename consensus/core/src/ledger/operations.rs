@@ -40,6 +40,7 @@ impl Ledger {
             Some(Op::Unblock(unblock)) => self.unblock(unblock.number),
             Some(Op::Close(_)) => self.close(),
             Some(Op::Reopen(reopen)) => self.reopen(reopen.closing),
+            Some(Op::Draw(draw)) => self.draw(&draw.chart, draw.seen),
             Some(Op::Expire(_)) => Ok(Outcome::Expired(lapsed)),
             None => Err(rules::invalid(
                 "",

@@ -64,6 +64,7 @@ pub(super) fn worth(outcome: &Outcome, has_changed: bool) -> Option<Worth> {
             | Rejection::InFlight
             | Rejection::Closed
             | Rejection::ClosedAgain
+            | Rejection::MapMoved { .. }
             | Rejection::HasBookings { .. },
         ) => None,
     }

@@ -6,10 +6,10 @@ use crate::outcome::DecodeError;
 use crate::reservation::Reservation;
 use crate::slots::Hours;
 
-use super::Ledger;
 use super::events::Outbox;
 use super::keys::{Keys, StoredKeys};
 use super::rules::{STAY_SLOTS_MAX, TURNOVER_SLOTS_MAX};
+use super::{Chart, Ledger};
 
 #[derive(Clone, PartialEq, Message)]
 struct Wire {
@@ -33,6 +33,8 @@ struct Wire {
     hours: Option<Hours>,
     #[prost(uint64, tag = "10")]
     closings: u64,
+    #[prost(message, optional, tag = "11")]
+    chart: Option<Chart>,
 }
 
 impl Ledger {
@@ -51,6 +53,7 @@ impl Ledger {
             closed_ms: self.closed_ms,
             hours: self.hours,
             closings: self.closings,
+            chart: self.chart.clone(),
         }
         .encode_to_vec()
     }
@@ -71,6 +74,7 @@ impl Ledger {
             closed_ms: wire.closed_ms,
             hours: wire.hours,
             closings: wire.closings,
+            chart: wire.chart,
             ..Self::default()
         };
         for one in wire.reservations {

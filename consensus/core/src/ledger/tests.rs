@@ -2,6 +2,7 @@
 //! of their own.
 
 mod bounds;
+mod chart;
 mod closing;
 mod hours;
 mod model;
