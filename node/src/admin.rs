@@ -8,6 +8,7 @@ mod drains;
 mod failpoints;
 mod health;
 mod import;
+mod layout;
 mod rebalances;
 mod repairs;
 mod sagas;
@@ -62,6 +63,14 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
             "/admin/v1/chaos/clock",
             get(clock::show).put(clock::set).delete(clock::set_right),
         )
-        .route("/admin/v1/import", post(import::import));
+        .route("/admin/v1/import", post(import::import))
+        .route("/admin/v1/layout", get(layout::show))
+        .route("/admin/v1/layout/found", post(layout::found))
+        .route(
+            "/admin/v1/layout/staged",
+            post(layout::stage).delete(layout::revert),
+        )
+        .route("/admin/v1/layout/plan", get(layout::plan))
+        .route("/admin/v1/layout/apply", post(layout::apply));
     api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

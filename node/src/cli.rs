@@ -2,6 +2,7 @@
 
 mod chaos;
 mod find;
+mod layout;
 
 use std::path::PathBuf;
 
@@ -10,6 +11,8 @@ use meridian_client::{BuildError, Client, ClientBuilder};
 use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
 
 pub(crate) use find::FindArgs;
+
+pub(crate) use layout::{InitArgs, LayoutChange, LayoutCommand};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
 
@@ -48,6 +51,12 @@ pub(crate) enum Command {
     Regions(RegionsArgs),
     /// Ask a node how it and its links are.
     Status(StatusArgs),
+    /// Let the cluster keep its map itself, once for all: nodes and regions then come and go
+    /// by `meridian layout`.
+    Init(InitArgs),
+    /// Show and change the cluster's map: regions, nodes, who comes and who goes.
+    #[command(subcommand)]
+    Layout(LayoutCommand),
     /// Move every listing's bookings away from a node, and wait until it votes on none.
     Drain(DrainArgs),
     /// Move listings' bookings to the nodes that new listings would be given, and wait until
@@ -81,6 +90,10 @@ pub(crate) struct StartArgs {
     /// Check the configuration, certificates and topology, then leave.
     #[arg(long)]
     pub(crate) check: bool,
+    /// Operator API of a node of the cluster that this new node joins, from which it has the
+    /// map; `meridian layout add-node` and `apply` come first. Of use once.
+    #[arg(long, value_name = "URL")]
+    pub(crate) join: Option<String>,
     /// Stop when standard input closes: a child of a test or the demo ends with it.
     #[arg(long, hide = true)]
     pub(crate) exit_with_stdin: bool,

@@ -3,6 +3,7 @@
 mod booking;
 mod cert;
 mod chaos;
+mod layout;
 mod listing;
 mod moves;
 mod regions;
@@ -68,6 +69,8 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Regions(arguments) => block_on(regions::run(arguments, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
+        Command::Init(arguments) => block_on(layout::init(arguments, out))?.map(|()| Done::Well),
+        Command::Layout(command) => block_on(layout::run(command, out))?.map(|()| Done::Well),
         Command::Drain(arguments) => block_on(moves::drain(arguments, out))?.map(|()| Done::Well),
         Command::Rebalance(arguments) => {
             block_on(moves::rebalance(arguments, out))?.map(|()| Done::Well)

@@ -8,6 +8,7 @@
 //! share it.
 
 mod chaos;
+mod dial;
 mod events;
 #[cfg(test)]
 mod fuzz;
@@ -26,6 +27,7 @@ use meridian_regions::{Holdings, NodeId, RegionId, Topology, ZoneId};
 use serde::{Deserialize, Serialize};
 
 pub use chaos::ChaosSection;
+pub use dial::Dial;
 pub use events::EventsSection;
 pub use geoip::GeoIpSection;
 pub use layers::{ConfigError, Layers};
@@ -133,8 +135,19 @@ pub struct TlsSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterSection {
-    /// The topology file: regions, nodes, addresses.
+    /// The topology file: regions, nodes, addresses. What a node starts from until the
+    /// cluster keeps its map itself (`meridian init`), and nothing after that; empty for a node
+    /// that joins such a cluster (`meridian start --join`).
+    #[serde(default)]
     pub topology: PathBuf,
+    /// Operator API of a node of the cluster that this one joins at its first start, as
+    /// `--join` says it; empty for none.
+    #[serde(default)]
+    pub join: String,
+    /// Where this node dials others if that is not where the cluster's map says, as behind a
+    /// translation of addresses: `dial = ["2=10.0.0.2:7401"]`.
+    #[serde(default)]
+    pub dial: Vec<Dial>,
 }
 
 /// The listing plane.
@@ -338,6 +351,8 @@ impl Config {
             },
             cluster: ClusterSection {
                 topology: PathBuf::from("topology.toml"),
+                join: String::new(),
+                dial: Vec::new(),
             },
             listings: ListingsSection::default(),
             bookings: BookingsSection::default(),
@@ -370,12 +385,12 @@ impl Config {
             &mut self.tls.ca,
             &mut self.tls.cert,
             &mut self.tls.key,
-            &mut self.cluster.topology,
         ] {
             *path = base.join(&*path);
         }
         // Empty means none.
         for path in [
+            &mut self.cluster.topology,
             &mut self.payments.book,
             &mut self.payments.ca_file,
             &mut self.payments.secret_file,

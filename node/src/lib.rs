@@ -11,6 +11,7 @@ mod api;
 mod booking;
 mod cli;
 mod clock;
+mod cluster_map;
 mod commands;
 mod config;
 mod connections;
@@ -26,6 +27,7 @@ mod metrics;
 mod moves;
 mod node;
 mod payments;
+mod ports;
 mod relay;
 mod request_id;
 mod search;
@@ -39,7 +41,7 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, EventsSection,
+    BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, Dial, EventsSection,
     GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat, LogSection,
     NodeSection, PaymentsProvider, PaymentsSection, SearchSection, StorageSection, TlsSection,
 };

@@ -16,6 +16,7 @@ use meridian_transport::{
 };
 
 use crate::booking::BookingDesk;
+use crate::cluster_map::ClusterMap;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::relay::RelayServer;
@@ -29,6 +30,7 @@ pub(crate) struct Components {
     pub(crate) bookings: BookingDesk,
     pub(crate) imports: ImportDesk,
     pub(crate) events: EventsDesk,
+    pub(crate) map: ClusterMap,
 }
 
 /// Dispatches requests of other nodes by channel.
@@ -74,6 +76,10 @@ impl MeshService for Dispatcher {
                 None => Box::pin(std::future::ready(Err(Refusal::Unavailable))),
             },
             Channel::Watches => Box::pin(std::future::ready(Err(Refusal::Unsupported))),
+            Channel::Layout => {
+                let map = components.map.clone();
+                Box::pin(async move { Ok(map.serve(peer.node, &request).await) })
+            }
             Channel::Control => {
                 let imports = components.imports.clone();
                 Box::pin(async move { Ok(imports.serve(request).await) })

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use self::plan::Plan;
 use crate::clock::Clock;
+use crate::cluster_map::ClusterMap;
 use crate::relay::{Relay, of_shard};
 
 /// Listings moved at once: each holds a group awake on every old and new voter.
@@ -63,6 +64,7 @@ struct Inner {
     groups: Groups,
     replica: Replica,
     relay: Relay,
+    map: ClusterMap,
     topology: Arc<Topology>,
     clock: Clock,
     per_second: NonZeroU32,
@@ -123,7 +125,7 @@ impl Mover {
     pub(crate) fn new(
         groups: Groups,
         (replica, relay): (Replica, Relay),
-        topology: Arc<Topology>,
+        map: ClusterMap,
         clock: Clock,
         per_second: NonZeroU32,
     ) -> Self {
@@ -132,7 +134,8 @@ impl Mover {
                 groups,
                 replica,
                 relay,
-                topology,
+                topology: Arc::clone(map.running()),
+                map,
                 clock,
                 per_second,
                 under_way: AtomicU64::new(0),
@@ -332,7 +335,10 @@ impl Mover {
         let inner = &self.inner;
         let unread = |cause: String| StorageError::Read(cause);
         let founded = of_shard(&inner.replica, &inner.relay, shard).await;
-        let founded = founded.map_err(|cause| unread(cause.to_string()))?;
+        let mut founded = founded.map_err(|cause| unread(cause.to_string()))?;
+        // The group that keeps the map is no listing's, and has to move as they do.
+        let control = inner.map.genesis().into_iter();
+        founded.extend(control.filter(|control| control.listing.shard() == shard));
         let (mover, errand) = (self.clone(), errand.clone());
         let looked = tokio::task::spawn_blocking(move || {
             let groups = &mover.inner.groups;

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admission::Admission;
 use crate::booking::BookingDesk;
 use crate::clock::Clock;
+use crate::cluster_map::ClusterMap;
 use crate::config::Config;
 use crate::events::EventsDesk;
 use crate::geoip::GeoIp;
@@ -29,6 +30,8 @@ pub(crate) struct Node {
     /// `<region>/<node>`, as every answer says it.
     pub(crate) served_by: HeaderValue,
     pub(crate) topology: Arc<Topology>,
+    /// The map that comes after it, and who keeps it.
+    pub(crate) map: ClusterMap,
     /// Wall time, for whoever works for this node.
     pub(crate) clock: Clock,
     /// The listing plane.

@@ -6,18 +6,16 @@
 //! be acknowledged. So does a log that is shorter than what peers have of it.
 
 use std::future::Future;
-use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use axum::Router;
+use anyhow::Context;
 use meridian_consensus::{GroupOptions, Groups, Past, Retention};
 use meridian_regions::{NodeState, Topology};
 use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
 use meridian_storage::{StorageError, Writer};
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -27,8 +25,8 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Admission;
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::clock::Clock;
+use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
-use crate::connections::patient;
 use crate::data_folder::DataFolder;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
@@ -36,6 +34,7 @@ use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::moves::Mover;
 use crate::node::Node;
+use crate::ports::{Port, released, serve};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::{admin, api, geoip, payments, settling};
@@ -60,39 +59,13 @@ pub(crate) struct Prepared {
 /// Reads certificates and topology and checks that they tell the same story as the
 /// configuration.
 pub(crate) fn prepare(config: Config) -> anyhow::Result<Prepared> {
-    let path = &config.cluster.topology;
-    let text = std::fs::read_to_string(path)
-        .with_context(|| format!("cannot read the topology {}", path.display()))?;
-    let topology = Topology::from_toml(&text).with_context(|| path.display().to_string())?;
+    let topology = cluster_map::to_start_by(&config)?;
     let identity = NodeIdentity {
         cluster: topology.cluster().clone(),
         region: config.node.region.clone(),
         node: config.node.id,
     };
-    let Some(member) = topology.node(identity.node) else {
-        bail!(
-            "node {} is not in {}: add a [[nodes]] table for it there, on every node",
-            identity.node,
-            path.display()
-        );
-    };
-    if member.region != config.node.region || member.zone != config.node.zone {
-        bail!(
-            "{} has node {} in {} / {}, its configuration says {} / {}",
-            path.display(),
-            identity.node,
-            member.region,
-            member.zone,
-            config.node.region,
-            config.node.zone
-        );
-    }
-    if member.state == NodeState::Removed {
-        bail!(
-            "node {} has been removed from the cluster: a node that comes back is a new node with a new id",
-            identity.node
-        );
-    }
+    cluster_map::check_member(&topology, &config, &identity)?;
     let tls = TlsMaterial::load(&config.tls.ca, &config.tls.cert, &config.tls.key)?;
     tls.check(&identity)?;
     Ok(Prepared {
@@ -103,16 +76,49 @@ pub(crate) fn prepare(config: Config) -> anyhow::Result<Prepared> {
     })
 }
 
-/// Runs the node until `told_to_stop` resolves or a disk fails.
+/// Runs the node until `told_to_stop` resolves or a disk fails. It begins anew inside its
+/// process when the cluster has a later map: its ports stay open, and who comes meanwhile waits.
 pub(crate) async fn run(
     prepared: Prepared,
     told_to_stop: impl Future<Output = &'static str>,
 ) -> anyhow::Result<()> {
+    let listen = &prepared.config.listen;
+    let ports = [("listen.api", listen.api), ("listen.admin", listen.admin)];
+    let [api, admin] = ports.map(|(key, address)| Port::open(key, address));
+    let ports = [api?, admin?];
+    let mut told_to_stop = std::pin::pin!(told_to_stop);
+    let mut prepared = prepared;
+    loop {
+        let config = prepared.config.clone();
+        match live(prepared, &ports, told_to_stop.as_mut()).await? {
+            Ended::Told => return Ok(()),
+            Ended::Superseded => {
+                released(config.listen.peer).await;
+                prepared = prepare(config)?;
+            }
+        }
+    }
+}
+
+/// Why a life of a node has ended well.
+enum Ended {
+    /// Somebody has told it to stop.
+    Told,
+    /// The cluster has a later map than the one that it ran by.
+    Superseded,
+}
+
+/// One life of the node, by one map.
+async fn live(
+    prepared: Prepared,
+    ports: &[Port; 2],
+    told_to_stop: Pin<&mut impl Future<Output = &'static str>>,
+) -> anyhow::Result<Ended> {
     let tracker = TaskTracker::new();
     let stopping = CancellationToken::new();
     let background = CancellationToken::new();
-    let api_port = listen("listen.api", prepared.config.listen.api).await?;
-    let admin_port = listen("listen.admin", prepared.config.listen.admin).await?;
+    let [api_port, admin_port] = ports;
+    let (api_port, admin_port) = (api_port.listener()?, admin_port.listener()?);
     let node = assemble(prepared, &tracker, &background, &stopping)?;
     let failures = [node.replica.failure(), node.groups.failure()];
     let log_lost = node.replica.log_lost();
@@ -146,16 +152,22 @@ pub(crate) async fn run(
     }
 
     let [listings_failure, bookings_failure] = failures;
-    let failure = tokio::select! {
+    let map = node.map.clone();
+    let ended = tokio::select! {
         biased;
-        cause = failed(listings_failure) => Some(Failure::Disk("listings", cause)),
-        cause = failed(bookings_failure) => Some(Failure::Disk("bookings", cause)),
-        lost = lost(log_lost) => Some(Failure::LogLost(lost)),
+        cause = failed(listings_failure) => Err(Failure::Disk("listings", cause)),
+        cause = failed(bookings_failure) => Err(Failure::Disk("bookings", cause)),
+        lost = lost(log_lost) => Err(Failure::LogLost(lost)),
         why = told_to_stop => {
             tracing::info!(why, "stopping");
-            None
+            Ok(Ended::Told)
+        }
+        () = map.superseded() => {
+            tracing::info!("beginning anew by a later map of the cluster");
+            Ok(Ended::Superseded)
         }
     };
+    drop(map);
 
     stopping.cancel();
     let running = Running {
@@ -166,16 +178,21 @@ pub(crate) async fn run(
         admin: admin_served,
     };
     running.shut_down(node).await;
-    match failure {
-        None => {
+    outcome(ended)
+}
+
+/// Says how a life has ended.
+fn outcome(ended: Result<Ended, Failure>) -> anyhow::Result<Ended> {
+    match ended {
+        Ok(ended) => {
             tracing::info!("stopped");
-            Ok(())
+            Ok(ended)
         }
-        Some(Failure::Disk(plane, cause)) => {
+        Err(Failure::Disk(plane, cause)) => {
             tracing::error!(plane, %cause, "stopped: the disk of this node cannot be trusted");
             Err(cause).with_context(|| format!("the {plane} database failed"))
         }
-        Some(Failure::LogLost(lost)) => {
+        Err(Failure::LogLost(lost)) => {
             tracing::error!(cause = %lost, "stopped: this node has lost a part of its own log");
             Err(lost.into())
         }
@@ -241,7 +258,7 @@ pub(crate) fn assemble(
     } = prepared;
     let holdings = Arc::new(config.holdings(&topology));
     let dispatcher = Arc::new(Dispatcher::default());
-    let peers = peers_of(&topology, &identity);
+    let peers = peers_of(&topology, &config, &identity);
     let folder = DataFolder::claim(&config.node.data_dir, &identity, &DATABASES)?;
     let returns = folder.returns().map(str::to_owned);
     let clock = Clock::of(&config.chaos);
@@ -256,6 +273,9 @@ pub(crate) fn assemble(
     let bookings = booking_desk(&config, (&groups, &mesh, &clock), tracker, background)?;
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
+    let running = (config.node.id, Arc::clone(&topology));
+    let map = ClusterMap::open(&config.node.data_dir, running, &mesh, &bookings)?;
+    map.start(tracker, background);
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
     dispatcher.connect(Components {
         groups: groups.clone(),
@@ -263,6 +283,7 @@ pub(crate) fn assemble(
         bookings: bookings.clone(),
         imports: imports.clone(),
         events: events.clone(),
+        map: map.clone(),
     });
     let searched = (replica.clone(), clock.clone());
     let search = SearchDesk::start(&config, searched, tracker, background);
@@ -272,8 +293,8 @@ pub(crate) fn assemble(
     let tasks = (tracker.clone(), stopping.clone());
     let relay = Relay::new(&identity, holdings, &mesh, config.booking_deadline(), tasks);
     let listings = (replica.clone(), relay.clone());
-    let (pace, map) = (config.bookings.moves_per_second_max, topology.clone());
-    let mover = Mover::new(groups.clone(), listings, map, clock.clone(), pace);
+    let pace = config.bookings.moves_per_second_max;
+    let mover = Mover::new(groups.clone(), listings, map.clone(), clock.clone(), pace);
     mover.start(returns.as_deref(), tracker, background);
     let node = Arc::new(Node {
         geoip: geoip::start(&config.geoip, tracker, background)?,
@@ -285,6 +306,7 @@ pub(crate) fn assemble(
         config,
         identity,
         topology,
+        map,
         clock,
         replica,
         groups,
@@ -301,8 +323,17 @@ pub(crate) fn assemble(
     Ok(node)
 }
 
-/// Every other node that is still there.
-pub(crate) fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<PeerAddress> {
+/// Every other node that is still there, where this one dials it.
+pub(crate) fn peers_of(
+    topology: &Topology,
+    config: &Config,
+    identity: &NodeIdentity,
+) -> Vec<PeerAddress> {
+    let dials = &config.cluster.dial;
+    let dialled = |member: &meridian_regions::Node| {
+        let own = dials.iter().rev().find(|dial| dial.node == member.id);
+        own.map_or(&member.peer, |dial| &dial.address).clone()
+    };
     topology
         .nodes()
         .iter()
@@ -310,7 +341,7 @@ pub(crate) fn peers_of(topology: &Topology, identity: &NodeIdentity) -> Vec<Peer
         .map(|member| PeerAddress {
             node: member.id,
             region: member.region.clone(),
-            address: member.peer.clone(),
+            address: dialled(member),
         })
         .collect()
 }
@@ -428,23 +459,6 @@ fn desk_options(config: &Config, clock: Clock) -> DeskOptions {
             calls_max: payments.calls_max.get(),
         },
         key_kept_ms: payments.idempotency_hours.get().saturating_mul(HOUR_MS),
-    }
-}
-
-async fn listen(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| {
-        format!("cannot listen on {address} ({key}): is another node running there?")
-    })
-}
-
-/// Serves a port until it is told to end, then lets requests under way finish.
-async fn serve(port: TcpListener, routes: Router, stall: Duration, until: CancellationToken) {
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(patient(port, stall), routes)
-        .with_graceful_shutdown(until.cancelled_owned())
-        .await;
-    if let Err(cause) = served {
-        tracing::error!(%cause, "a port failed");
     }
 }
 

@@ -33,10 +33,11 @@ impl Neighbours {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         let is_news = others.insert(peer, holdings) != Some(holdings);
         if is_news && holdings != self.this {
-            tracing::error!(
+            tracing::warn!(
                 %peer,
-                "a peer holds listings elsewhere than this node believes: give every node the same \
-                 topology and the same listings.replicas_per_region, and start it again"
+                "a peer holds listings elsewhere than this node believes: if that does not end by \
+                 itself once a change of the map has come to every node, give all of them the same \
+                 topology and the same listings.replicas_per_region, and start them again"
             );
         }
     }

@@ -68,12 +68,51 @@ impl Scenario {
         scenario
     }
 
+    /// Three running nodes, and files for node 4, a second one in ap-southeast that joins: no
+    /// topology has it, and it has none. The links are where `cluster.dial` says, so that a map
+    /// that all nodes share leads each of them over its own.
+    pub(crate) async fn with_a_node_to_come() -> Self {
+        let plan = WanPlan::scaled_down(LINK_DIVISOR).with_node(4, "ap-southeast");
+        let mut scenario = Self::prepare(plan, Vec::new()).await;
+        let admin = scenario.cluster.nodes().find(|node| node.id == 1);
+        let join = format!("http://{}", admin.expect("node 1").admin);
+        for reader in scenario.cluster.ids() {
+            scenario.dial_by_configuration(reader, &join);
+        }
+        for node in [1, 2, 3] {
+            scenario.cluster.restart(node).await.expect("it starts");
+        }
+        scenario.cluster.wait_connected().await.expect("connected");
+        scenario
+    }
+
+    fn dial_by_configuration(&self, reader: u64, join: &str) {
+        let path = self.folder_of(reader).join("topology.toml");
+        let mut topology: toml::Table = read_toml(&path);
+        let nodes = topology["nodes"].as_array_mut().expect("nodes");
+        let dial = |node: &toml::Value| {
+            let peer = node["peer"].as_str().expect("an address");
+            toml::Value::from(format!("{}={peer}", node["id"]))
+        };
+        let dials: Vec<toml::Value> = nodes.iter().map(dial).collect();
+        nodes.retain(|node| node["id"].as_integer() != Some(4));
+        std::fs::write(&path, topology.to_string()).expect("written");
+        let path = self.folder_of(reader).join("meridian.toml");
+        let mut config = read_toml(&path);
+        let cluster = config["cluster"].as_table_mut().expect("a section");
+        cluster.insert("dial".to_owned(), dials.into());
+        if reader == 4 {
+            cluster.remove("topology");
+            cluster.insert("join".to_owned(), join.into());
+        }
+        std::fs::write(&path, config.to_string()).expect("written");
+    }
+
     /// Has the topology of a node say, from its next start on, how a node of the cluster
     /// stands.
     pub(crate) fn change_topology(&self, reader: u64, epoch: u64, node: u64, state: &str) {
         let path = self.folder_of(reader).join("topology.toml");
-        let text = std::fs::read_to_string(&path).expect("a topology");
-        let mut topology: toml::Table = text.parse().expect("TOML");
+        let mut topology = read_toml(&path);
         topology.insert(
             "epoch".to_owned(),
             i64::try_from(epoch).expect("small").into(),
@@ -171,6 +210,11 @@ impl Scenario {
             .await
             .expect("every node stops well");
     }
+}
+
+fn read_toml(path: &std::path::Path) -> toml::Table {
+    let text = std::fs::read_to_string(path).expect("a file of the node");
+    text.parse().expect("TOML")
 }
 
 pub(crate) fn draft(title: &str) -> Value {

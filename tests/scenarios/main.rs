@@ -14,6 +14,7 @@ mod finding;
 mod goals;
 mod guests;
 mod harness;
+mod layout;
 mod left_behind;
 mod levels;
 mod listings;

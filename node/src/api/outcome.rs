@@ -146,6 +146,7 @@ fn told(listing: &ListingId, applied: &Applied) -> Result<Told, Problem> {
         | Outcome::Expired(_)
         | Outcome::Closed(_)
         | Outcome::Reopened(_)
+        | Outcome::Charted(_)
         | Outcome::Settled(_) => Told {
             status: StatusCode::NO_CONTENT,
             location: None,
@@ -234,6 +235,10 @@ pub(crate) fn rejected(rejection: Rejection) -> Problem {
         Rejection::ClosedAgain => Problem::new(
             Slug::PreconditionFailed,
             "the listing is being deleted once more: read its conflicts again and choose anew",
+        ),
+        Rejection::MapMoved { .. } => Problem::new(
+            Slug::PreconditionFailed,
+            "the cluster's map has been changed meanwhile",
         ),
         Rejection::HasBookings { state, until, .. } => Problem::new(
             Slug::HasBookings,

@@ -64,7 +64,7 @@ fn look_at_listings(prepared: &Prepared) -> Result<(), OpenError> {
     if !config.node.data_dir.join(LISTINGS_FOLDER).exists() {
         return Ok(());
     }
-    let peers = supervisor::peers_of(topology, identity);
+    let peers = supervisor::peers_of(topology, config, identity);
     let opened = Replica::open(supervisor::replica_options(config, topology, &peers, None))?;
     drop(opened);
     Ok(())

@@ -10,18 +10,23 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::cli::StartArgs;
 use crate::config::{Config, Layers};
 use crate::geoip::GeoIp;
-use crate::{supervisor, telemetry};
+use crate::{cluster_map, supervisor, telemetry};
 
 pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let layers = Layers::from_process(arguments.set.clone());
     let config = Config::load(&arguments.config, &layers)?;
-    let prepared = supervisor::prepare(config.clone())?;
     if arguments.check {
+        supervisor::prepare(config.clone())?;
         let _sound = GeoIp::open(&config.geoip)?;
         return tell_checked(&arguments.config, &config, out)
             .context("cannot say what has been checked");
     }
     telemetry::start(&config.log)?;
+    let join = arguments.join.as_ref().unwrap_or(&config.cluster.join);
+    if !join.is_empty() {
+        super::block_on(cluster_map::join(&config, join))??;
+    }
+    let prepared = supervisor::prepare(config)?;
     let exit_with_stdin = arguments.exit_with_stdin;
     let node = async {
         let told = told_to_stop(exit_with_stdin)?;
@@ -43,11 +48,8 @@ fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> io::Resul
     )?;
     writeln!(
         out,
-        "  topology: {} has node {} in {} / {}",
-        config.cluster.topology.display(),
-        node.id,
-        node.region,
-        node.zone
+        "  map: node {} in {} / {}",
+        node.id, node.region, node.zone
     )?;
     writeln!(
         out,

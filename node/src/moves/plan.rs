@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use meridian_consensus::Aim;
-use meridian_regions::{Genesis, NodeId, PlacementError, Topology, balance_voters, replace_voters};
+use meridian_regions::{
+    Genesis, NodeId, PlacementError, Topology, balance_voters, control_voters, replace_voters,
+};
 
 /// What one walk over all listings is for.
 #[derive(Clone)]
@@ -38,6 +40,11 @@ impl Plan {
     ) -> Result<Vec<NodeId>, PlacementError> {
         let (topology, leaving) = (&*self.topology, &self.leaving);
         let (listing, goal) = (&genesis.listing, genesis.survival);
+        if listing.is_control() {
+            let voters = control_voters(topology, leaving);
+            let somebody = (!voters.is_empty()).then_some(voters);
+            return somebody.ok_or_else(|| PlacementError::HomeEmpty(listing.home().clone()));
+        }
         match &self.aim {
             Aim::Drain(_) => replace_voters(topology, listing, goal, voters, leaving),
             Aim::Rebalance(within) => {

@@ -35,8 +35,10 @@ pub(crate) const fn outgoing(channel: Channel) -> Limits {
         Channel::Forward => (512, 8 * MIB),
         // At 5 ms each within a region, 100,000 a second; bodies have 256 KiB at most.
         Channel::Requests => (512, 7 * MIB),
+        // A question now and then, a map of at most 128 KiB with some.
+        Channel::Layout => (8, MIB),
         // Batches of an import.
-        Channel::Control => (64, 7 * MIB),
+        Channel::Control => (64, 6 * MIB),
         // Long streams, which are read at once whatever their clients do.
         Channel::Watches => (1_024, MIB),
         // Questions of a few bytes; the answers are pages.
@@ -57,6 +59,8 @@ pub(crate) const fn served(channel: Channel) -> Limits {
         Channel::Raft => (4_096, 64 * MIB),
         Channel::Forward => (1_024, 16 * MIB),
         Channel::Requests => (2_048, 32 * MIB),
+        // One from each node of a large cluster.
+        Channel::Layout => (512, 4 * MIB),
         Channel::Control => (128, 32 * MIB),
         Channel::Watches => (4_096, 4 * MIB),
         Channel::Events => (128, MIB),

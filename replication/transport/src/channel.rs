@@ -12,6 +12,8 @@ pub enum Channel {
     Forward,
     /// Requests of clients on their way to a node that holds their listing.
     Requests,
+    /// The cluster's map: rare, small, and what everything else goes by.
+    Layout,
     /// Operations between nodes that no guest waits for.
     Control,
     /// Events of one listing, as they happen, on their way to a client of another node.
@@ -23,10 +25,11 @@ pub enum Channel {
 }
 
 impl Channel {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::Raft,
         Self::Forward,
         Self::Requests,
+        Self::Layout,
         Self::Control,
         Self::Watches,
         Self::Events,
@@ -40,6 +43,7 @@ impl Channel {
             Self::Raft => 30,
             Self::Forward => 20,
             Self::Requests => 15,
+            Self::Layout => 12,
             Self::Control => 10,
             Self::Watches => 7,
             Self::Events => 5,
@@ -58,6 +62,7 @@ impl Channel {
             Self::Events => 5,
             Self::Requests => 6,
             Self::Watches => 7,
+            Self::Layout => 8,
         }
     }
 
@@ -71,6 +76,7 @@ impl Channel {
             Self::Raft => "raft",
             Self::Forward => "forward",
             Self::Requests => "requests",
+            Self::Layout => "layout",
             Self::Control => "control",
             Self::Watches => "watches",
             Self::Events => "events",

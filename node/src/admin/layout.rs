@@ -1,0 +1,155 @@
+//! The cluster's map, as operators change it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use meridian_consensus::Aim;
+use meridian_regions::{Change, NodeState, Topology};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::JsonBody;
+use crate::api::problem::{Problem, Slug};
+use crate::api::unanswered;
+use crate::cluster_map::{Charted, LayoutFault, Stage, Standing, Surveyed, survey};
+use crate::node::Node;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Staged {
+    change: Change,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Applied {
+    /// The epoch that its plan has named: what was staged since is not meant.
+    epoch: u64,
+}
+
+/// `GET /admin/v1/layout`: the map and the changes that wait, linearizably; where no quorum of
+/// the control group is reached, the map as this node has it, and why. A cluster that goes by
+/// its topology files has no `genesis`.
+pub(crate) async fn show(State(node): State<Arc<Node>>) -> Json<Value> {
+    match node.map.standing().await {
+        Ok(standing) => Json(shown(&node, &standing)),
+        Err(fault) => {
+            let mut shown = match node.map.known() {
+                Some(known) => known.to_json(),
+                None => json!({"map": *node.topology}),
+            };
+            shown["running_epoch"] = json!(node.topology.epoch());
+            if !matches!(fault, LayoutFault::NotFounded) {
+                shown["stale"] = json!(fault.to_string());
+            }
+            Json(shown)
+        }
+    }
+}
+
+/// `POST /admin/v1/layout/found`: the cluster keeps its map itself from now on. Every node must
+/// be up, once. May be repeated.
+pub(crate) async fn found(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+    let founded = node.map.found().await;
+    let founded =
+        founded.map_err(|cause| Problem::new(Slug::PreconditionFailed, format!("{cause:#}")))?;
+    // Its first entry, if nobody has written it.
+    let standing = node.map.standing().await.map_err(fault)?;
+    debug_assert_eq!(founded.genesis, standing.genesis, "one founding");
+    Ok(Json(shown(&node, &standing)))
+}
+
+/// `POST /admin/v1/layout/staged`: one more change waits. Nothing of it is in force.
+pub(crate) async fn stage(
+    State(node): State<Arc<Node>>,
+    body: JsonBody<Staged>,
+) -> Result<Json<Value>, Problem> {
+    let standing = node.map.stage(body.value.change).await.map_err(fault)?;
+    Ok(Json(shown(&node, &standing)))
+}
+
+/// `DELETE /admin/v1/layout/staged`: nothing waits any more.
+pub(crate) async fn revert(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+    let standing = node.map.revert().await.map_err(fault)?;
+    Ok(Json(shown(&node, &standing)))
+}
+
+/// `GET /admin/v1/layout/plan`: what the changes that wait will cost. Looks at every listing.
+pub(crate) async fn plan(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+    let standing = node.map.standing().await.map_err(fault)?;
+    let then = standing.map.changed(&standing.staged);
+    let then = then.map_err(|cause| fault(cause.into()))?;
+    let surveyed = Surveyed::new(standing.map.clone(), then.clone());
+    let plan = survey((&node.replica, &node.relay, &node.groups), surveyed)
+        .await
+        .map_err(|cause| Problem::new(Slug::Internal, format!("no plan: {cause:#}")))?;
+    Ok(Json(
+        json!({"plan": plan, "changes": standing.staged, "now": standing.map, "then": then}),
+    ))
+}
+
+/// `POST /admin/v1/layout/apply`: the changes that wait are in force, as the map that a plan has
+/// named. Nodes that go are freed of bookings by the node that was asked; nodes begin anew by the
+/// map one after the other. Repeated after a lost answer, it is told that the map has moved on.
+pub(crate) async fn apply(
+    State(node): State<Arc<Node>>,
+    body: JsonBody<Applied>,
+) -> Result<Json<Value>, Problem> {
+    if removes(&node).await? {
+        return Err(Problem::new(
+            Slug::PreconditionFailed,
+            "this removes the node that is asked, which is to see the bookings moved: ask another",
+        ));
+    }
+    let standing = node.map.apply(body.value.epoch).await.map_err(fault)?;
+    for leaving in newly_leaving(&node.topology, &standing.map) {
+        let wished = node.mover.wish(Aim::Drain(leaving)).await;
+        wished.map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+    }
+    Ok(Json(shown(&node, &standing)))
+}
+
+/// Whether the changes that wait remove this node.
+async fn removes(node: &Node) -> Result<bool, Problem> {
+    let standing = node.map.standing().await.map_err(fault)?;
+    let then = standing.map.changed(&standing.staged);
+    let then = then.map_err(|cause| fault(cause.into()))?;
+    let this = then.node(node.identity.node);
+    Ok(this.is_none_or(|this| this.state == NodeState::Removed))
+}
+
+/// Nodes that are to vote on nothing by the later map, and could by the earlier one.
+fn newly_leaving(earlier: &Topology, later: &Topology) -> Vec<meridian_regions::NodeId> {
+    let leaves = |state| matches!(state, NodeState::Draining | NodeState::Removed);
+    let nodes = later.nodes().iter().filter(|node| leaves(node.state));
+    let newly = nodes.filter(|node| {
+        let before = earlier.node(node.id);
+        before.is_some_and(|before| before.state != node.state)
+    });
+    newly.map(|node| node.id).collect()
+}
+
+fn shown(node: &Node, standing: &Standing) -> Value {
+    let charted = Charted {
+        genesis: standing.genesis.clone(),
+        stage: Stage::Founded,
+        map: standing.map.clone(),
+    };
+    let mut shown = charted.to_json();
+    shown["staged"] = json!(standing.staged);
+    shown["running_epoch"] = json!(node.topology.epoch());
+    shown
+}
+
+fn fault(fault: LayoutFault) -> Problem {
+    let detail = fault.to_string();
+    match fault {
+        LayoutFault::Refused(_) => Problem::field("/change", detail),
+        LayoutFault::NotFounded | LayoutFault::Moved { .. } => {
+            Problem::new(Slug::PreconditionFailed, detail)
+        }
+        LayoutFault::Unanswered(error) => unanswered(error),
+        LayoutFault::Unreadable(_) => Problem::new(Slug::Internal, detail),
+    }
+}

@@ -1,0 +1,175 @@
+//! Changes of the map, as entries of the control group's log.
+
+use std::time::Duration;
+
+use meridian_consensus::Source;
+use meridian_consensus_core::{Chart, Command, Draw, Op, Outcome, Rejection};
+use meridian_regions::{Change, Genesis, LayoutError, Topology};
+use tokio::time::Instant;
+
+use super::ClusterMap;
+use super::file::{Charted, Stage};
+use crate::booking::{DeskError, Errand};
+use crate::request_id::RequestId;
+
+/// Time for one entry, an election included.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why the map was not read or changed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LayoutFault {
+    #[error("this cluster goes by its topology files: run `meridian init` first, once")]
+    NotFounded,
+    #[error(transparent)]
+    Refused(#[from] LayoutError),
+    #[error("the map has been changed meanwhile, its epoch is {epoch}: look at it again")]
+    Moved { epoch: u64 },
+    #[error(transparent)]
+    Unanswered(#[from] DeskError),
+    #[error("the map in the log cannot be read: {0}")]
+    Unreadable(String),
+}
+
+/// The map and what is to become of it, as the control group has them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) genesis: Genesis,
+    pub(crate) map: Topology,
+    pub(crate) staged: Vec<Change>,
+    /// Of the control group's ledger: who changes it says what he has seen.
+    revision: u64,
+}
+
+impl ClusterMap {
+    /// The map, linearizably.
+    ///
+    /// # Errors
+    /// [`LayoutFault`].
+    pub(crate) async fn standing(&self) -> Result<Standing, LayoutFault> {
+        let founded = self.known().ok_or(LayoutFault::NotFounded)?;
+        let request = RequestId::generate();
+        let ledger = self
+            .inner
+            .desk
+            .read(errand(&founded.genesis, &request))
+            .await?;
+        let Some(chart) = ledger.chart() else {
+            // Founded, and the first entry was not written: whoever comes next writes it.
+            let map = founded.map.clone();
+            return self.draw(&founded.genesis, map, &[], 0).await;
+        };
+        standing(founded.genesis, chart, ledger.revision())
+    }
+
+    /// Adds a change to those that wait. Nothing of it is in force before they are applied.
+    ///
+    /// # Errors
+    /// [`LayoutFault`]: among others, that the map cannot be changed so.
+    pub(crate) async fn stage(&self, change: Change) -> Result<Standing, LayoutFault> {
+        let before = self.standing().await?;
+        let mut staged = before.staged;
+        staged.push(change);
+        before.map.changed(&staged)?;
+        self.draw(&before.genesis, before.map, &staged, before.revision)
+            .await
+    }
+
+    /// Forgets the changes that wait.
+    ///
+    /// # Errors
+    /// [`LayoutFault`].
+    pub(crate) async fn revert(&self) -> Result<Standing, LayoutFault> {
+        let before = self.standing().await?;
+        self.draw(&before.genesis, before.map, &[], before.revision)
+            .await
+    }
+
+    /// Puts the changes that wait into force, as the map of `epoch`, which their planner has
+    /// seen.
+    ///
+    /// # Errors
+    /// [`LayoutFault`]: among others, that others have changed the map since.
+    pub(crate) async fn apply(&self, epoch: u64) -> Result<Standing, LayoutFault> {
+        let before = self.standing().await?;
+        let next = before.map.changed(&before.staged)?;
+        if next.epoch() != epoch {
+            let epoch = before.map.epoch();
+            return Err(LayoutFault::Moved { epoch });
+        }
+        self.draw(&before.genesis, next, &[], before.revision).await
+    }
+
+    async fn draw(
+        &self,
+        genesis: &Genesis,
+        map: Topology,
+        staged: &[Change],
+        seen: u64,
+    ) -> Result<Standing, LayoutFault> {
+        let chart = Chart {
+            epoch: map.epoch(),
+            map: map.to_toml(),
+            staged: match staged {
+                [] => String::new(),
+                some => serde_json::to_string(some).map_err(unreadable)?,
+            },
+        };
+        let request = RequestId::generate();
+        let command = Command::new(
+            Op::Draw(Draw {
+                chart: chart.clone(),
+                seen,
+            }),
+            None,
+        );
+        let applied = self.inner.desk.propose(errand(genesis, &request), command);
+        let applied = applied.await?;
+        let revision = match applied.outcome() {
+            Outcome::Charted(revision) => *revision,
+            other => {
+                return Err(match other.rejection() {
+                    Some(Rejection::MapMoved { epoch }) => LayoutFault::Moved { epoch },
+                    refused => LayoutFault::Unreadable(format!("{refused:?}")),
+                });
+            }
+        };
+        let drawn = standing(genesis.clone(), &chart, revision)?;
+        let later = Charted {
+            genesis: genesis.clone(),
+            stage: Stage::Founded,
+            map: drawn.map.clone(),
+        };
+        // It stands in the log: what fails from here on comes by another node.
+        match self.adopt(later).await {
+            Ok(()) => self.announce().await,
+            Err(cause) => tracing::error!(%cause, "a map that was applied is not written here"),
+        }
+        Ok(drawn)
+    }
+}
+
+fn errand<'a>(genesis: &'a Genesis, request: &'a RequestId) -> Errand<'a> {
+    Errand {
+        genesis,
+        request,
+        source: Source::Background,
+        deadline: Instant::now() + DEADLINE,
+    }
+}
+
+fn standing(genesis: Genesis, chart: &Chart, revision: u64) -> Result<Standing, LayoutFault> {
+    let staged = match chart.staged.as_str() {
+        "" => Vec::new(),
+        some => serde_json::from_str(some).map_err(unreadable)?,
+    };
+    Ok(Standing {
+        genesis,
+        map: Topology::from_toml(&chart.map).map_err(unreadable)?,
+        staged,
+        revision,
+    })
+}
+
+fn unreadable(cause: impl ToString) -> LayoutFault {
+    LayoutFault::Unreadable(cause.to_string())
+}

@@ -1,0 +1,98 @@
+//! What a plan counts, and in which order nodes begin anew.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use meridian_regions::{
+    Change, Genesis, ListingId, NodeId, NodeState, Survival, Topology, UnixNanos,
+};
+
+use super::plan::{Plan, Stops, Surveyed};
+use super::turn;
+
+const REGIONS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// Four regions of one node each, and two more in the first: nodes 1 to 6.
+fn map() -> Topology {
+    let mut text = "cluster = \"shop\"\nepoch = 7\n".to_owned();
+    for region in REGIONS {
+        text += &format!("[[regions]]\nid = \"{region}\"\nlatitude = 0.0\nlongitude = 0.0\n");
+    }
+    for (index, region) in REGIONS.iter().chain(&["a", "a"]).enumerate() {
+        let id = index + 1;
+        text += &format!(
+            "[[nodes]]\nid = {id}\nregion = \"{region}\"\nzone = \"z{id}\"\npeer = \"h:{id}\"\napi = \"\"\nadmin = \"\"\n"
+        );
+    }
+    Topology::from_toml(&text).expect("good")
+}
+
+fn id(number: u64) -> NodeId {
+    NodeId::new(number).expect("not zero")
+}
+
+fn listing(survival: Survival, voters: &[u64]) -> Genesis {
+    let home = "a".parse().expect("a region");
+    Genesis {
+        listing: ListingId::generate(UnixNanos::from_millis(1), 5, home),
+        survival,
+        voters: voters.iter().copied().map(id).collect(),
+        map_epoch: 7,
+        created_by: id(1),
+    }
+}
+
+fn plan(changes: &[Change], listings: &[Genesis]) -> Plan {
+    let then = map().changed(changes).expect("it can be");
+    let mut surveyed = Surveyed::new(map(), then);
+    for genesis in listings {
+        surveyed.note(genesis, &genesis.voters);
+    }
+    surveyed.plan()
+}
+
+fn set(node: u64, state: NodeState) -> Change {
+    let node = id(node);
+    Change::SetState { node, state }
+}
+
+#[test]
+fn what_votes_on_a_node_that_goes_moves() {
+    let listings = [
+        listing(Survival::Region, &[1, 2, 3]),
+        listing(Survival::Region, &[1, 2, 4]),
+    ];
+    let plan = plan(&[set(3, NodeState::Draining)], &listings);
+    assert_eq!((plan.epoch, plan.listings), (8, 2));
+    assert_eq!((plan.moving, plan.lost, plan.unplaceable), (1, 0, 0));
+    assert_eq!(plan.if_lost.len(), 0, "three regions, none has two voters");
+}
+
+#[test]
+fn listing_whose_quorum_goes_with_a_region_is_lost_and_named_before() {
+    let listings = [
+        listing(Survival::Zone, &[1, 5, 6]),
+        listing(Survival::Region, &[1, 2, 3]),
+    ];
+    let region = "a".parse().expect("a region");
+    let plan = plan(&[Change::RemoveRegion { region }], &listings);
+    assert_eq!((plan.lost, plan.moving), (1, 1));
+    let stops = plan.if_lost.get(&"a".parse().expect("a region"));
+    assert_eq!(stops, Some(&Stops { now: 1, then: 0 }));
+}
+
+#[test]
+fn move_that_finds_no_place_is_told_with_its_reason() {
+    let changes = [set(3, NodeState::Removed), set(4, NodeState::Removed)];
+    let plan = plan(&changes, &[listing(Survival::Region, &[1, 2, 3])]);
+    assert_eq!((plan.moving, plan.unplaceable), (0, 1));
+    let why = plan.unplaceable_why.expect("a reason");
+    assert!(why.contains("add regions"), "{why}");
+}
+
+#[test]
+fn no_two_nodes_begin_anew_at_once() {
+    let map = map();
+    let turns: BTreeSet<Duration> = (1..=6).map(|node| turn::of(&map, id(node))).collect();
+    assert_eq!(turns.len(), 6);
+}

@@ -1,0 +1,78 @@
+//! The ports that clients and operators see.
+//!
+//! They are bound once, for as long as the process lives: while a node begins anew inside it,
+//! whoever comes waits in the system's queue, and is refused by nobody.
+
+use std::net::{SocketAddr, TcpListener as Bound, UdpSocket};
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
+
+use crate::connections::patient;
+
+/// Longest that links of an earlier life may take to let go of their port.
+const RELEASE_MAX: Duration = Duration::from_secs(10);
+/// How often that is tried.
+const TRY_EVERY: Duration = Duration::from_millis(20);
+
+/// Waits until the links of an earlier life have let go of their UDP port. Where they have not
+/// in time, opening it says so.
+pub(crate) async fn released(peer: SocketAddr) {
+    let until = Instant::now() + RELEASE_MAX;
+    while UdpSocket::bind(peer).is_err() && Instant::now() < until {
+        sleep(TRY_EVERY).await;
+    }
+}
+
+/// A port that is bound.
+pub(crate) struct Port {
+    key: &'static str,
+    bound: Bound,
+}
+
+impl Port {
+    /// Binds it; `key` is where the configuration says so.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn open(key: &'static str, address: SocketAddr) -> anyhow::Result<Self> {
+        let bind = || -> std::io::Result<Bound> {
+            let bound = Bound::bind(address)?;
+            bound.set_nonblocking(true)?;
+            Ok(bound)
+        };
+        let bound = bind().with_context(|| {
+            format!("cannot listen on {address} ({key}): is another node running there?")
+        })?;
+        Ok(Self { key, bound })
+    }
+
+    /// What one life of the node takes connections from.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn listener(&self) -> anyhow::Result<TcpListener> {
+        let listener = self.bound.try_clone().and_then(TcpListener::from_std);
+        listener.with_context(|| format!("cannot listen on ({})", self.key))
+    }
+}
+
+/// Serves a port until it is told to end, then lets requests under way finish.
+pub(crate) async fn serve(
+    port: TcpListener,
+    routes: Router,
+    stall: Duration,
+    until: CancellationToken,
+) {
+    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(patient(port, stall), routes)
+        .with_graceful_shutdown(until.cancelled_owned())
+        .await;
+    if let Err(cause) = served {
+        tracing::error!(%cause, "a port failed");
+    }
+}
