@@ -20,6 +20,7 @@ mod demo;
 mod events;
 mod forwarded;
 mod geoip;
+mod grpc;
 mod import;
 mod lifesigns;
 mod mesh_service;

@@ -37,7 +37,7 @@ use crate::node::Node;
 use crate::ports::{Port, released, serve};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
-use crate::{admin, api, geoip, payments, settling};
+use crate::{admin, api, geoip, grpc, payments, settling};
 
 /// Databases, in the data folder.
 pub(crate) const LISTINGS_FOLDER: &str = "listings";
@@ -125,7 +125,11 @@ async fn live(
 
     let drained = CancellationToken::new();
     let ports = [
-        (api_port, api::router(Arc::clone(&node)), stopping.clone()),
+        (
+            api_port,
+            grpc::beside(api::router(Arc::clone(&node))).await,
+            stopping.clone(),
+        ),
         // Health stays visible while requests drain.
         (
             admin_port,

@@ -12,6 +12,7 @@ mod failover;
 mod failpoints;
 mod finding;
 mod goals;
+mod grpc;
 mod guests;
 mod harness;
 mod layout;

@@ -31,6 +31,8 @@ pub(crate) enum Command {
     /// one of the listings tells its story if it breaks a promise. A seed means something
     /// else in each plane and kind of world.
     Sim(SimArgs),
+    /// Write the gRPC contract in Rust from `node/proto`, after it has changed.
+    Grpc,
     /// Feed decoders with what nobody would send, for longer than the gate does.
     Fuzz(FuzzArgs),
 }

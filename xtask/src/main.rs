@@ -2,11 +2,12 @@
 //!
 //! `verify` only reads: it ends with a table and fails if any step did. `fix`
 //! mends what can be mended without thought. `sim` runs seeds of the simulations, `fuzz`
-//! the fuzz targets. `bench` builds what is measured and measures it.
+//! the fuzz targets, `grpc` writes code from a contract. `bench` builds what is measured and measures it.
 
 mod bench;
 mod cli;
 mod fuzz;
+mod grpc;
 mod imports;
 mod sim;
 mod sizes;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => steps::verify(&arguments),
         Command::Fix => steps::fix(),
         Command::Sim(arguments) => sim::run(&arguments),
+        Command::Grpc => grpc::run(),
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench { arguments } => bench::run(&arguments),
     };

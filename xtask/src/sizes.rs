@@ -12,7 +12,7 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
     let mut findings = Vec::new();
     for package in &workspace.packages {
         for path in package.sources()? {
-            if is_test(&path) {
+            if is_test(&path) || is_written_by_a_program(&path) {
                 continue;
             }
             let lines = product_lines(&std::fs::read_to_string(&path)?);
@@ -30,6 +30,11 @@ pub(crate) fn check(workspace: &Workspace) -> anyhow::Result<Vec<String>> {
 fn is_test(path: &Path) -> bool {
     path.components()
         .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "tests.rs")
+}
+
+fn is_written_by_a_program(path: &Path) -> bool {
+    path.components()
+        .any(|part| part.as_os_str() == "generated")
 }
 
 /// Lines before the tests, which stand last.
