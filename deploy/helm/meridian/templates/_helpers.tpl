@@ -1,0 +1,108 @@
+{{- define "meridian.name" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- $whole := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) -}}
+{{- /* With a region and `-nodes` behind it, it is a label of a DNS name. */ -}}
+{{- trunc 24 $whole | trimSuffix "-" -}}
+{{- end }}
+
+{{- /* Labels of everything of this release. */ -}}
+{{- define "meridian.labels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end }}
+
+{{- /* What pods of this release are known by. */ -}}
+{{- define "meridian.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- /* The regions that this release runs, as a YAML list under `regions`. */ -}}
+{{- define "meridian.local" -}}
+{{- $local := list -}}
+{{- range .Values.regions -}}
+{{- if ne (toString .local) "false" }}{{ $local = append $local . }}{{ end -}}
+{{- end -}}
+{{- toYaml (dict "regions" $local) -}}
+{{- end }}
+
+{{- /* What a schema cannot say: numbers that are used twice, or do not follow one another. */ -}}
+{{- define "meridian.check" -}}
+{{- $seen := dict -}}
+{{- $names := dict -}}
+{{- range .Values.regions -}}
+{{- $region := . -}}
+{{- if hasKey $names .id }}{{ fail (printf "region %s stands twice in `regions`: give each region one entry" .id) }}{{ end -}}
+{{- $_ := set $names .id true -}}
+{{- range $at, $node := .nodes -}}
+{{- $id := toString (int64 $node.id) -}}
+{{- if hasKey $seen $id }}{{ fail (printf "node %s stands twice in `regions`: a new node takes a number never used before" $id) }}{{ end -}}
+{{- $_ := set $seen $id true -}}
+{{- $expected := add (int64 (index $region.nodes 0).id) $at -}}
+{{- if and (ne (toString $region.local) "false") (ne (int64 $node.id) (int64 $expected)) }}{{ fail (printf "region %s: node %s comes where %d is expected: the numbers of a region that this release runs follow one another" $region.id $id $expected) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if not (include "meridian.local" . | fromYaml).regions }}{{ fail "no region is run by this release: set `local: true` for at least one" }}{{ end -}}
+{{- end }}
+
+{{- /* The file that all nodes share. */ -}}
+{{- define "meridian.topology" -}}
+{{- $top := . -}}
+{{- $name := include "meridian.name" . -}}
+cluster = {{ toJson .Values.cluster }}
+epoch = {{ int64 .Values.epoch }}
+region_voters = {{ int64 .Values.regionVoters }}
+{{- range .Values.regions }}
+
+[[regions]]
+id = {{ toJson .id }}
+latitude = {{ printf "%f" (float64 .latitude) }}
+longitude = {{ printf "%f" (float64 .longitude) }}
+{{- end }}
+{{- range $region := .Values.regions }}
+{{- $set := printf "%s-%s" $name $region.id }}
+{{- range $region.nodes }}
+{{- $host := printf "%s-%d.%s-nodes.%s.svc.%s" $set (int64 .id) $set $top.Release.Namespace $top.Values.clusterDomain }}
+
+[[nodes]]
+id = {{ int64 .id }}
+region = {{ toJson $region.id }}
+zone = {{ toJson .zone }}
+peer = {{ toJson (default (printf "%s:7401" $host) .peer) }}
+api = {{ toJson (default (printf "http://%s:7400" $host) .api) }}
+admin = {{ toJson (default (printf "http://%s:7402" $host) .admin) }}
+state = {{ toJson (default "active" .state) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{- /* The configuration of one node. JSON's strings, numbers and lists are TOML's, too. */ -}}
+{{- define "meridian.config" -}}
+[node]
+id = {{ int64 .node.id }}
+region = {{ toJson .region.id }}
+zone = {{ toJson .node.zone }}
+data_dir = "/var/lib/meridian"
+
+[listen]
+# The kubelet asks for health by the pod's address; a NetworkPolicy keeps others out.
+admin = "0.0.0.0:7402"
+
+[tls]
+ca = "/etc/meridian/tls/ca.pem"
+cert = "/etc/meridian/tls/node-{{ int64 .node.id }}.pem"
+key = "/etc/meridian/tls/node-{{ int64 .node.id }}.key"
+
+[cluster]
+topology = "/etc/meridian/config/topology.toml"
+{{- range $section, $keys := .top.Values.config }}
+
+[{{ $section }}]
+{{- range $key, $value := $keys }}
+{{ $key }} = {{ toJson $value }}
+{{- end }}
+{{- end }}
+{{- end }}
