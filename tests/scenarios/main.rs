@@ -6,6 +6,7 @@ mod chaos;
 mod command_line;
 mod conflicts;
 mod contract;
+mod documents;
 mod durability;
 mod events;
 mod failover;
