@@ -19,11 +19,11 @@ use crate::run::Site;
 use crate::usage::{processor_time, written_bytes};
 
 /// Load before the first round that nobody counts.
-const WARM_UP: Duration = Duration::from_secs(2);
+pub(crate) const WARM_UP: Duration = Duration::from_secs(2);
 /// No faster than this on two cores: how many nights there have to be.
-const BOOKINGS_PER_SECOND_MAX: usize = 6_000;
+pub(crate) const BOOKINGS_PER_SECOND_MAX: usize = 6_000;
 /// No group falls asleep while it is measured, and all fit.
-const SETTINGS: [&str; 2] = [
+pub(crate) const SETTINGS: [&str; 2] = [
     "bookings.idle_ms=3600000",
     "bookings.groups_awake_max=16384",
 ];

@@ -10,6 +10,9 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench")]
 pub(crate) struct Arguments {
+    /// Only these measurements, as with --only.
+    #[arg(value_enum)]
+    pub(crate) suites: Vec<Suite>,
     /// Only these measurements.
     #[arg(long, value_enum)]
     pub(crate) only: Vec<Suite>,
@@ -67,6 +70,8 @@ pub(crate) enum Suite {
     Wan,
     /// From the death of a leader to the next booking, survivors 220 ms apart.
     Failover,
+    /// Bookings beside etcd and PostgreSQL, listings beside PostgreSQL and Redis, and a loss.
+    Compare,
 }
 
 impl Suite {
@@ -81,11 +86,18 @@ impl Suite {
             Self::Stock => "stock",
             Self::Wan => "wan",
             Self::Failover => "failover",
+            Self::Compare => "compare",
         }
     }
 }
 
 impl Arguments {
+    /// Whether a measurement is asked for.
+    pub(crate) fn wants(&self, suite: Suite) -> bool {
+        let named = [&self.only[..], &self.suites[..]].concat();
+        named.is_empty() || named.contains(&suite)
+    }
+
     pub(crate) const fn round(&self) -> Duration {
         Duration::from_secs(self.seconds)
     }

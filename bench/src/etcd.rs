@@ -73,6 +73,14 @@ impl Etcd {
         self.children.iter().filter_map(Child::id).collect()
     }
 
+    /// Kills the last of its nodes.
+    pub(crate) async fn lose_one(&mut self) -> anyhow::Result<()> {
+        if let Some(mut lost) = self.children.pop() {
+            lost.kill().await?;
+        }
+        Ok(())
+    }
+
     pub(crate) async fn stop(mut self) -> anyhow::Result<()> {
         for child in &mut self.children {
             child.kill().await?;
@@ -139,7 +147,7 @@ fn spawn(
 }
 
 /// Ports of our own loopback that are free; all are held until all are chosen.
-fn free_ports() -> anyhow::Result<Vec<SocketAddr>> {
+pub(crate) fn free_ports() -> anyhow::Result<Vec<SocketAddr>> {
     let held: Result<Vec<TcpListener>, _> = (0..NODES)
         .map(|_| TcpListener::bind((own_loopback(), 0)))
         .collect();

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use crate::cli::{Arguments, Suite, say};
 use crate::machine::Machine;
 use crate::report::{Finding, Report};
-use crate::{bookings, cold, failover, lag, listings, reunion, sleeping, stock, wan};
+use crate::{bookings, cold, compare, failover, lag, listings, reunion, sleeping, stock, wan};
 
 /// Where a measurement finds the binary, and may put its files.
 pub(crate) struct Site<'a> {
@@ -22,7 +22,7 @@ pub(crate) async fn all(arguments: &Arguments) -> anyhow::Result<()> {
     let chosen = Suite::value_variants()
         .iter()
         .copied()
-        .filter(|suite| arguments.only.is_empty() || arguments.only.contains(suite));
+        .filter(|suite| arguments.wants(*suite));
     if arguments.list {
         chosen.for_each(|suite| say(suite.name()));
         return Ok(());
@@ -76,6 +76,7 @@ async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> 
         Suite::Stock => stock::measure(site).await,
         Suite::Wan => wan::measure(site).await,
         Suite::Failover => failover::measure(site).await,
+        Suite::Compare => compare::measure(site).await,
     }
 }
 

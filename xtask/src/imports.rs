@@ -85,6 +85,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("maxminddb", &["meridian-node"]),
     ("tantivy", &["meridian-search"]),
     ("h3o", &["meridian-search"]),
+    ("tokio-postgres", &["meridian-bench"]),
+    ("redis", &["meridian-bench"]),
 ];
 
 /// Crates that take time and randomness as arguments and never await.
