@@ -59,6 +59,7 @@ mod sequencer;
 mod server;
 mod sources;
 mod submit;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod told;

@@ -32,12 +32,15 @@ impl Marks {
         self.0[usize::from(shard.get())]
     }
 
-    /// Everything in these shards is here up to `through`.
-    pub(crate) fn raise(&mut self, shards: Shards, through: Hlc) {
+    /// Everything in these shards is here up to `through`. Answers whether that is news.
+    pub(crate) fn raise(&mut self, shards: Shards, through: Hlc) -> bool {
+        let mut is_news = false;
         for shard in shards.iter() {
             let mark = &mut self.0[usize::from(shard.get())];
+            is_news |= through > *mark;
             *mark = through.max(*mark);
         }
+        is_news
     }
 
     /// The least of some shards; `None` of none, and where one has no watermark.

@@ -121,13 +121,15 @@ impl Progress {
     /// Everything that `origin` wrote in some shards up to `through` is here. Answers its
     /// watermarks.
     pub(crate) fn watermark(&self, origin: NodeId, shards: Shards, through: Hlc) -> Marks {
-        let marks = {
+        let (marks, is_raised) = {
             let mut state = self.state();
             let marks = state.watermarks.entry(origin).or_default();
-            marks.raise(shards, through);
-            marks.clone()
+            let is_raised = marks.raise(shards, through);
+            (marks.clone(), is_raised)
         };
-        self.version.send_modify(|version| *version += 1);
+        if is_raised {
+            self.version.send_modify(|version| *version += 1);
+        }
         marks
     }
 

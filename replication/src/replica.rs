@@ -60,6 +60,8 @@ pub struct ReplicaStats {
     pub reads: ReadStats,
     /// Batches that wait for the disk.
     pub writes_queued: usize,
+    /// Times since the start that what was written has been synced.
+    pub syncs: u64,
 }
 
 pub(crate) struct Inner {
@@ -391,6 +393,7 @@ impl Replica {
             documents_hot: self.inner.documents.len(),
             reads: self.inner.rendered.stats(),
             writes_queued: self.inner.writer.queued(),
+            syncs: self.inner.store.syncs(),
         }
     }
 

@@ -13,6 +13,8 @@ pub struct SentTo {
     /// Bytes of the frames with these entries, packed, before encryption. Watermarks are
     /// not counted.
     pub bytes: u64,
+    /// Watermarks, in frames of their own.
+    pub watermarks: u64,
 }
 
 /// By peer; only those that have been sent something.
@@ -25,6 +27,11 @@ impl Sent {
         let sent = sent.entry(peer).or_default();
         sent.entries += entries;
         sent.bytes += bytes;
+    }
+
+    pub(crate) fn add_watermark(&self, peer: NodeId) {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        sent.entry(peer).or_default().watermarks += 1;
     }
 
     pub(crate) fn all(&self) -> BTreeMap<NodeId, SentTo> {

@@ -151,6 +151,12 @@ impl Sequencer {
         (issued, submitted)
     }
 
+    /// Whether numbers have been given since.
+    pub(crate) fn has_given_since(&self, issued: &Issued) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last != issued.last
+    }
+
     /// Whether a timestamp is one that a node of this cluster can have given by now.
     pub(crate) fn check(&self, remote: Hlc) -> Result<(), ClockDrift> {
         let ahead = remote.to_unix_nanos().saturating_since(self.now());

@@ -1,5 +1,9 @@
 //! Serving the change log to a peer: entries as they become durable, and
 //! watermarks in between; or that what it lacks has been trimmed.
+//!
+//! Nothing is said twice but for the beat of a quiet stream ([`Telling`]): what wakes one
+//! stream of a node is most often a watermark of another node, and two nodes that answered
+//! each with one of their own would never come to rest.
 
 use std::time::Duration;
 
@@ -8,7 +12,7 @@ use meridian_regions::{Hlc, NodeId, ShardId, Shards};
 use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError};
 use meridian_transport::{FrameWriter, StreamError};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep, timeout_at};
 
 use crate::error::LogLost;
 use crate::keys::{self, LOG, PROGRESS};
@@ -16,15 +20,12 @@ use crate::keys::{self, LOG, PROGRESS};
 use crate::planted::{Bug, is_planted};
 use crate::replica::Replica;
 use crate::sequencer::Issued;
+use crate::telling::Telling;
 
 /// Entries in one frame. Small enough that other streams get their turn.
 const FRAME_ENTRIES: usize = 512;
 /// Bytes of entries in one frame, about.
 const FRAME_BYTES: usize = 256 * 1024;
-/// How often a quiet stream tells that nothing has been written: what a reader
-/// elsewhere knows of us is at most this much older than the way here.
-const HEARTBEAT: Duration = Duration::from_millis(200);
-
 /// How long progress is gathered before it is sent: each look costs a barrier and a
 /// frame, and under load there would be one for every entry.
 const GATHER: Duration = Duration::from_millis(5);
@@ -90,6 +91,7 @@ impl Replica {
             heard: None,
             sent: have,
             knows_shards,
+            telling: Telling::default(),
         };
         match pull.keep_sending(&wanted).await {
             Err(ServeError::Trimmed) => pull.send_trimmed(&wanted).await,
@@ -152,6 +154,7 @@ struct Pull<'a> {
     sent: VersionVector,
     /// Whether it understands what is said of some shards.
     knows_shards: bool,
+    telling: Telling,
 }
 
 impl Pull<'_> {
@@ -159,13 +162,14 @@ impl Pull<'_> {
         let mut progress = self.replica.inner().progress.version();
         loop {
             progress.mark_unchanged();
+            self.telling.look();
             self.send_heard(wanted).await?;
             for (origin, shards) in wanted {
                 let served = self.served(*origin, *shards);
                 self.send_origin(*origin, served).await?;
             }
-            // Progress or a heartbeat: both lead to the same look.
-            let _ = timeout(HEARTBEAT, progress.changed()).await;
+            // Progress, or the beat: both lead to the same look.
+            let _ = timeout_at(self.telling.next_beat(), progress.changed()).await;
             sleep(GATHER).await;
         }
     }
@@ -223,17 +227,25 @@ impl Pull<'_> {
         // Taken first: everything up to it can be read afterwards.
         let whole = inner.progress.whole();
         if origin == inner.this() {
-            let through = self.send_own(wanted).await?;
+            if !self.telling.owes_own(&inner.sequencer, whole) {
+                return Ok(());
+            }
+            let through = self.send_own(wanted, whole).await?;
             return self.send_watermark((origin, through), wanted, whole).await;
         }
         let mut marks = inner.progress.marks_of(origin, wanted);
         let durable = inner.progress.vector();
-        self.send_through((origin, wanted), |shard| durable.get(origin, shard))
+        let has_sent = self
+            .send_through((origin, wanted), |shard| durable.get(origin, shard))
             .await?;
         if !self.knows_shards {
             // It would take each of them to speak of all; the least does.
             marks.truncate(1);
             marks.retain(|(through, _)| *through > Hlc::default());
+        }
+        // Behind entries, they are said in any case: nothing else comes for now.
+        if !self.telling.owes(origin, &marks, whole) && !has_sent {
+            return Ok(());
         }
         for (through, shards) in marks {
             self.send_watermark((origin, through), shards, whole)
@@ -244,40 +256,42 @@ impl Pull<'_> {
 
     /// Sends this node's own log up to a fresh timestamp, and not one entry more: what
     /// travels is covered by the watermark right behind it. Answers that.
-    async fn send_own(&mut self, wanted: Shards) -> Result<Hlc, ServeError> {
+    async fn send_own(&mut self, wanted: Shards, whole: Shards) -> Result<Hlc, ServeError> {
         let this = self.replica.inner().this();
         let issued = self.replica.announce().await?;
         #[cfg(test)]
         if is_planted(Bug::WatermarkFirst) {
-            let whole = self.replica.inner().progress.whole();
             let mark = (this, issued.through);
             self.send_watermark(mark, wanted, whole).await?;
         }
         self.send_through((this, wanted), |shard| issued.last(shard))
             .await?;
-        Ok(issued.through)
+        let through = issued.through;
+        self.telling.told_own(issued, whole);
+        Ok(through)
     }
 
     /// Sends the entries of the wanted shards, packed into as few frames as they fit: most often
-    /// one, with an entry or two of each shard that was written.
+    /// one, with an entry or two of each shard that was written. Answers whether there were any.
     async fn send_through(
         &mut self,
         (origin, wanted): (NodeId, Shards),
         last: impl Fn(ShardId) -> u64,
-    ) -> Result<(), ServeError> {
-        let mut frame = Gathered::default();
+    ) -> Result<bool, ServeError> {
+        let (mut frame, mut has_sent) = (Gathered::default(), false);
         for shard in wanted.iter() {
             while self.sent.get(origin, shard) < last(shard) {
                 self.gather(&mut frame, origin, shard, last(shard))?;
+                has_sent = true;
                 if frame.is_full() {
                     self.send_entries(std::mem::take(&mut frame)).await?;
                 }
             }
         }
-        if frame.entries.is_empty() {
-            return Ok(());
+        if !frame.entries.is_empty() {
+            self.send_entries(frame).await?;
         }
-        self.send_entries(frame).await
+        Ok(has_sent)
     }
 
     async fn send_watermark(
@@ -292,7 +306,9 @@ impl Pull<'_> {
             shards,
             whole: whole & shards,
         };
-        Ok(self.replies.send(frame.encode().into()).await?)
+        self.replies.send(frame.encode().into()).await?;
+        self.replica.inner().sent.add_watermark(self.peer);
+        Ok(())
     }
 
     /// Reads what the peer lacks of one shard, as far as it has room in the frame.

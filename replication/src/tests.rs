@@ -6,6 +6,7 @@ mod carrying;
 mod cluster;
 mod conflicts;
 mod convergence;
+mod idling;
 mod left_behind;
 mod mending;
 mod quarantine;

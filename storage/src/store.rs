@@ -1,6 +1,7 @@
 //! The database and its reads.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rocksdb::{
@@ -45,6 +46,7 @@ pub struct StoreOptions {
 pub struct Store {
     database: Arc<DB>,
     synced: Arc<Mutex<SyncedMark>>,
+    syncs: Arc<AtomicU64>,
 }
 
 impl Store {
@@ -102,6 +104,7 @@ impl Store {
         Ok(Self {
             database: Arc::new(database),
             synced: Arc::new(Mutex::new(synced)),
+            syncs: Arc::default(),
         })
     }
 
@@ -208,6 +211,7 @@ impl Store {
             .write_opt(batch, &options)
             .map_err(|cause| StorageError::Write(cause.into_string()))?;
         if durability == Durability::Synced {
+            self.syncs.fetch_add(1, Ordering::Relaxed);
             // Nobody else writes: what the number counts is what has just been synced.
             let sequence = self.database.latest_sequence_number();
             let mut synced = self.synced.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,6 +220,13 @@ impl Store {
                 .map_err(|cause| StorageError::Write(cause.to_string()))?;
         }
         Ok(())
+    }
+
+    /// How often what was written has been synced since the database was opened: once for each
+    /// group of writes in which something had to be.
+    #[must_use]
+    pub fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
     }
 
     /// # Panics

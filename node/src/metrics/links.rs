@@ -12,6 +12,7 @@ const RTT_DEVIATION_SECONDS: &str = "meridian_peer_rtt_deviation_seconds";
 const PHI: &str = "meridian_peer_phi";
 const ENTRIES_SENT: &str = "meridian_replication_entries_sent";
 const BYTES_SENT: &str = "meridian_replication_bytes_sent";
+const WATERMARKS_SENT: &str = "meridian_replication_watermarks_sent";
 
 /// A peer without a connection has no series, but for what it has been sent.
 #[derive(Debug)]
@@ -21,6 +22,7 @@ pub(super) struct Links {
     phi: GaugeVec,
     entries_sent: IntGaugeVec,
     bytes_sent: IntGaugeVec,
+    watermarks_sent: IntGaugeVec,
 }
 
 impl Links {
@@ -45,6 +47,10 @@ impl Links {
             bytes_sent: count(
                 BYTES_SENT,
                 "Bytes that these took, packed, before encryption",
+            )?,
+            watermarks_sent: count(
+                WATERMARKS_SENT,
+                "Times since start that a peer was told up to when it has everything",
             )?,
             rtt: gauge(RTT_SECONDS, "Smoothed round trip to a peer, in seconds")?,
             rtt_deviation: gauge(
@@ -74,6 +80,8 @@ impl Links {
             let sent = sent.get(&peer.node).copied().unwrap_or_default();
             super::set(&self.entries_sent.with_label_values(&labels), sent.entries);
             super::set(&self.bytes_sent.with_label_values(&labels), sent.bytes);
+            let watermarks = self.watermarks_sent.with_label_values(&labels);
+            super::set(&watermarks, sent.watermarks);
         }
     }
 }

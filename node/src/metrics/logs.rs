@@ -1,4 +1,4 @@
-//! What the change logs take, and who is left behind.
+//! What the change logs take, how often they are synced, and who is left behind.
 
 use meridian_replication::Replica;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
@@ -8,6 +8,7 @@ use super::set;
 const LOG_BYTES: &str = "meridian_replication_log_bytes";
 const LOG_ENTRIES: &str = "meridian_replication_log_entries";
 const TRIMMED: &str = "meridian_replication_log_trimmed_entries";
+const SYNCS: &str = "meridian_listing_syncs";
 const LEFT_BEHIND: &str = "meridian_left_behind";
 
 #[derive(Debug)]
@@ -15,6 +16,7 @@ pub(super) struct LogMetrics {
     bytes: IntGauge,
     entries: IntGauge,
     trimmed: IntGauge,
+    syncs: IntGauge,
     left_behind: IntGaugeVec,
 }
 
@@ -38,6 +40,10 @@ impl LogMetrics {
             )?,
             entries: gauge(LOG_ENTRIES, "Changes in the change logs")?,
             trimmed: gauge(TRIMMED, "Changes trimmed from the change logs since start")?,
+            syncs: gauge(
+                SYNCS,
+                "Times since start that the listings' database was synced",
+            )?,
             left_behind: IntGaugeVec::new(left_behind, &["who"])?,
         };
         registry.register(Box::new(metrics.left_behind.clone()))?;
@@ -49,6 +55,7 @@ impl LogMetrics {
         set(&self.bytes, log.bytes);
         set(&self.entries, log.entries);
         set(&self.trimmed, log.trimmed);
+        set(&self.syncs, replica.stats().syncs);
         let others = replica.followers().into_iter();
         let others = others.filter(|other| other.is_left_behind).count();
         let this = u64::from(!replica.catching_up().is_empty());

@@ -30,6 +30,7 @@ const fn plan<'a>(links: &'a [(u64, u64)]) -> Plan<'a> {
         member: neighbours,
         departed: Vec::new(),
         silence_max: SILENCE_MAX,
+        log_bytes_max: None,
     }
 }
 

@@ -97,9 +97,25 @@ pub(super) struct Plan<'a> {
     pub(super) departed: Vec<NodeId>,
     /// After which a peer counts as silent.
     pub(super) silence_max: Duration,
+    /// What its logs may take, if that is not much.
+    pub(super) log_bytes_max: Option<u64>,
 }
 
-impl Plan<'_> {
+impl<'a> Plan<'a> {
+    /// Three nodes, each in a region of its own.
+    pub(super) fn of_three(links: &'a [(u64, u64)]) -> Self {
+        Plan {
+            nodes: 3,
+            links,
+            mute: None,
+            returns: None,
+            member,
+            departed: vec![node(4)],
+            silence_max: SILENCE_MAX,
+            log_bytes_max: None,
+        }
+    }
+
     /// What a node is told whose database is in `folder`.
     fn options(&self, folder: &Path, id: u64) -> ReplicaOptions {
         let others = (1..=self.nodes).filter(|other| *other != id);
@@ -112,6 +128,7 @@ impl Plan<'_> {
         // Nobody trims before it is asked to.
         options.trim_every = Duration::from_secs(3_600);
         options.log_reserve_entries = 0;
+        options.log_bytes_max = self.log_bytes_max.unwrap_or(options.log_bytes_max);
         options
     }
 }
@@ -135,13 +152,9 @@ impl Cluster {
         returns: Option<u64>,
     ) -> Self {
         let plan = Plan {
-            nodes: 3,
-            links,
             mute,
             returns,
-            member,
-            departed: vec![node(4)],
-            silence_max: SILENCE_MAX,
+            ..Plan::of_three(links)
         };
         Self::start_as(folder, &plan)
     }

@@ -4,7 +4,7 @@ use meridian_regions::ListingId;
 use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
 
-use super::cluster::{Cluster, data_of};
+use super::cluster::{Cluster, Plan, data_of};
 use super::repair::{Past, repaired};
 use super::returning::{copy, until};
 use super::setup::{PATIENCE, close, create, entries, listing, node, open, sent, title};
@@ -104,6 +104,37 @@ async fn node_that_was_left_behind_comes_back_by_documents_and_goes_on_by_the_lo
     let again = open(data_of(folder.path(), 3), 3);
     assert_eq!(again.inner().progress.vector(), vector);
     close(again).await;
+}
+
+/// What is trimmed while it compares its documents was written behind the floors that it had
+/// been named, and is not claimed with them.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_comes_back_although_its_peers_go_on_writing_and_trimming() {
+    let (folder, mut ids) = past(&[(2, 24), (3, 5)], &[1, 2]).await;
+    let plan = Plan {
+        // Nothing is kept that anybody lacks.
+        log_bytes_max: Some(0),
+        ..Plan::of_three(&EVERYBODY)
+    };
+    let cluster = Cluster::start_as(folder, &plan);
+    let [first, second, back] = &cluster.replicas[..] else {
+        panic!("three replicas");
+    };
+    let is_behind = || !back.catching_up().is_empty();
+    until("it compares its documents", async || is_behind()).await;
+    let mut meanwhile = 0;
+    for number in 200..240 {
+        ids.push(create(first, number).await);
+        edit(first, &ids[0], "meanwhile").await;
+        meanwhile += usize::from(is_behind());
+        for peer in [first, second] {
+            peer.trim().await.expect("trimmed");
+        }
+        assert_eq!(entries(first), [], "whoever lacks them");
+    }
+    assert!(meanwhile > 0, "nothing was trimmed while it was behind");
+    goes_on_by_the_log(&cluster, &ids).await;
+    cluster.stop().await;
 }
 
 /// Node 3 reaches node 2 alone, which has the log's floor from its own way back.

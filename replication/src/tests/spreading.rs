@@ -77,6 +77,7 @@ fn plan(member: fn(u64) -> Member) -> Plan<'static> {
         departed: Vec::new(),
         // A machine with much to do is not silent.
         silence_max: PATIENCE,
+        log_bytes_max: None,
     }
 }
 

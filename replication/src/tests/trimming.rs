@@ -100,6 +100,38 @@ async fn what_everybody_has_is_trimmed_and_its_numbers_stay_beyond_a_restart() {
     close(again).await;
 }
 
+/// It grows no more, and everybody has all of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn log_of_a_node_that_was_removed_is_trimmed_too() {
+    let folder = TempDir::new().expect("a folder");
+    let gone = open(data_of(folder.path(), 4), 4);
+    let id = create(&gone, 1).await;
+    edit(&gone, &id, "last").await;
+    let log = entries(&gone);
+    close(gone).await;
+    for other in 1..=3 {
+        let replica = open(data_of(folder.path(), other), other);
+        replica.apply(sent(&log)).await.expect("applied");
+        close(replica).await;
+    }
+    let cluster = Cluster::start_in(folder, &EVERYBODY, None, None);
+    for replica in &cluster.replicas {
+        until("everybody has it", async || {
+            replica.everybody_has(node(4), id.shard(), 2)
+        })
+        .await;
+        replica.trim().await.expect("trimmed");
+        assert_eq!(entries(replica), []);
+        assert_eq!(replica.inner().floors.seq(node(4), id.shard()), 2);
+    }
+    cluster.converged().await;
+    let folder = cluster.stop_and_leave().await;
+    let again = open(data_of(folder.path(), 1), 1);
+    assert_eq!(again.inner().progress.vector().get(node(4), id.shard()), 2);
+    assert!(title(&again, &id).await.is_some());
+    close(again).await;
+}
+
 /// After a restart there may be nothing of a log but its floor.
 #[tokio::test(flavor = "multi_thread")]
 async fn log_of_which_nothing_is_left_goes_on_where_it_was() {
