@@ -44,6 +44,7 @@ pub(crate) use body::{JsonBody, Params};
 pub(crate) use id::Id;
 pub(crate) use listings::founded_anywhere;
 pub(crate) use outcome::{rejected, unanswered};
+pub(crate) use search::mesh_routes as search_routes;
 pub(crate) use watch::{Ending, ended};
 
 use crate::admission::Door;

@@ -6,6 +6,7 @@
 mod links;
 mod logs;
 mod reads;
+mod relayed;
 mod repairs;
 mod search;
 
@@ -22,6 +23,7 @@ use crate::node::Node;
 use links::Links;
 use logs::LogMetrics;
 use reads::ReadMetrics;
+use relayed::RelayMetrics;
 use repairs::RepairMetrics;
 use search::SearchMetrics;
 
@@ -68,6 +70,7 @@ pub(crate) struct Metrics {
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
     reads: ReadMetrics,
+    relayed: RelayMetrics,
     repairs: RepairMetrics,
     search: SearchMetrics,
     logs: LogMetrics,
@@ -152,6 +155,7 @@ impl Metrics {
         registry.register(Box::new(group_events.clone()))?;
         Ok(Self {
             reads: ReadMetrics::register(&registry)?,
+            relayed: RelayMetrics::register(&registry)?,
             repairs: RepairMetrics::register(&registry)?,
             search: SearchMetrics::register(&registry)?,
             logs: LogMetrics::register(&registry)?,
@@ -224,6 +228,7 @@ impl Metrics {
         let watchers_max = node.config.limits.watchers.get();
         let watchers = watchers_max.saturating_sub(node.watchers.available_permits());
         self.reads.sample(&stats.reads, watchers);
+        self.relayed.sample(node.relay.counts());
         self.repairs.sample(&node.replica);
         self.search
             .sample(&node.search, node.clock.now().as_millis());

@@ -10,6 +10,7 @@
 //! executed, or that only reads, is tried at the next holder; any other is *unknown*
 //! (invariant 3).
 
+mod counts;
 mod founders;
 #[cfg(test)]
 mod fuzz;
@@ -21,13 +22,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
-use meridian_regions::{Holdings, NodeId, RegionId, ShardId};
+use meridian_regions::{Holdings, NodeId, RegionId, ShardId, Shards};
 use meridian_transport::{CallError, Channel, Mesh, NodeIdentity, PeerStatus};
 use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use counts::{Outcome, RelayCounts};
 pub(crate) use founders::{Unfounded, not_served, of_listing, of_shard};
 pub(crate) use serve::{Hop, NotServed, RelayServer};
 pub(crate) use wire::Asked;
@@ -57,6 +59,7 @@ pub(crate) struct Relay {
     mesh: Mesh,
     /// Time for one request.
     patience: Duration,
+    counts: Arc<RelayCounts>,
     tracker: TaskTracker,
     stopping: CancellationToken,
 }
@@ -74,6 +77,7 @@ impl Relay {
             holdings,
             mesh: mesh.clone(),
             patience,
+            counts: Arc::default(),
             tracker,
             stopping,
         }
@@ -86,24 +90,29 @@ impl Relay {
     pub(crate) async fn ask(
         &self,
         shard: Option<ShardId>,
+        asked: Asked,
+    ) -> Result<Response, Unanswered> {
+        let answer = self.ask_holders(shard, asked).await;
+        self.counts.add(match &answer {
+            Ok(_) => Outcome::Answered,
+            Err(Unanswered::NoHolder) => Outcome::NoHolder,
+            Err(Unanswered::Unknown(_)) => Outcome::Unknown,
+        });
+        answer
+    }
+
+    async fn ask_holders(
+        &self,
+        shard: Option<ShardId>,
         mut asked: Asked,
     ) -> Result<Response, Unanswered> {
         let deadline = Instant::now() + self.patience;
         for holder in self.holders(shard) {
             let left = deadline.saturating_duration_since(Instant::now());
-            let Some(its) = left.checked_sub(ANSWER_MARGIN).filter(|its| !its.is_zero()) else {
+            if left <= ANSWER_MARGIN {
                 break;
-            };
-            asked.give(its);
-            let request = asked.encode_to_vec().into();
-            let answer = tokio::select! {
-                answer = self.mesh.call(holder, Channel::Requests, request, left) => answer,
-                () = death_of(&self.mesh, holder) => {
-                    Err(CallError::Unknown("it has fallen silent".to_owned()))
-                }
-            };
-            let unread = || CallError::Unknown("its answer cannot be read".to_owned());
-            match answer.and_then(|answer| Answered::read(answer).ok_or_else(unread)) {
+            }
+            match self.call(holder, &mut asked, left).await {
                 Ok(answered) => return Ok(answered),
                 Err(CallError::Unknown(_)) if !asked.is_safe() => {
                     return Err(Unanswered::Unknown(holder));
@@ -112,6 +121,59 @@ impl Relay {
             }
         }
         Err(Unanswered::NoHolder)
+    }
+
+    /// Has a part of a request answered by one node, which serves it or says that it does not.
+    ///
+    /// # Errors
+    /// [`CallError`]: also where this node is told that it is not served there.
+    pub(crate) async fn ask_of(
+        &self,
+        node: NodeId,
+        asked: &mut Asked,
+        time: Duration,
+    ) -> Result<Response, CallError> {
+        let answer = self.call(node, asked, time).await;
+        let is_answered = answer.is_ok();
+        self.counts.add(if is_answered {
+            Outcome::Part
+        } else {
+            Outcome::PartLost
+        });
+        answer
+    }
+
+    async fn call(
+        &self,
+        node: NodeId,
+        asked: &mut Asked,
+        time: Duration,
+    ) -> Result<Response, CallError> {
+        asked.give(time.saturating_sub(ANSWER_MARGIN));
+        let request = asked.encode_to_vec().into();
+        let answer = tokio::select! {
+            answer = self.mesh.call(node, Channel::Requests, request, time) => answer,
+            () = death_of(&self.mesh, node) => {
+                Err(CallError::Unknown("it has fallen silent".to_owned()))
+            }
+        };
+        let unread = || CallError::Unknown("its answer cannot be read".to_owned());
+        answer.and_then(|answer| Answered::read(answer).ok_or_else(unread))
+    }
+
+    /// The other nodes of this region, and which shards each of them is to hold.
+    pub(crate) fn neighbours(&self) -> impl Iterator<Item = (PeerStatus, Shards)> {
+        let peers = self.mesh.peers().into_iter();
+        let near = peers.filter(|peer| peer.region == self.region);
+        near.map(|peer| {
+            let held = self.holdings.of_node(peer.node);
+            (peer, held)
+        })
+    }
+
+    /// What has become of requests since the start.
+    pub(crate) fn counts(&self) -> &RelayCounts {
+        &self.counts
     }
 
     /// Who may serve a shard: healthy ones first, of this region first, by their distance.

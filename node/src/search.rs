@@ -2,8 +2,9 @@
 //!
 //! The index stands beside the listings' database and holds nothing that is not there. It is
 //! compared with the database at every start, and whenever changes came faster than they
-//! could be followed; one that is damaged is built anew. Until it has everything, searches
-//! find what it has, and say so.
+//! could be followed; one that is damaged is built anew: whether it is found so when it is
+//! opened, when a search fails over it, or when all of it is read again, now and then. Until
+//! it has everything, searches find what it has, and say so.
 
 mod feeder;
 mod work;
@@ -11,9 +12,9 @@ mod work;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use meridian_regions::UnixNanos;
+use meridian_regions::{Shards, UnixNanos};
 use meridian_replication::Replica;
-use meridian_search::{Cursor, IndexError, Page, SearchIndex, SearchQuery};
+use meridian_search::{Cursor, Page, SearchIndex, SearchQuery};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -36,12 +37,18 @@ pub(crate) struct Indexed {
     /// Everything that any node wrote until then is in it. `None` before every other node
     /// has been heard, and while it is being built.
     pub(crate) as_of: Option<UnixNanos>,
+    /// The shards of which it has listings.
+    pub(crate) served: Shards,
     /// Listings that it lacks, as far as that is known.
     pub(crate) missing: u64,
     /// Commits since the start.
     pub(crate) commits: u64,
     /// Times that it has been compared with the database since the start.
     pub(crate) comparisons: u64,
+    /// Times since the start that it failed and was opened again, or built anew.
+    pub(crate) reopened: u64,
+    /// Since which of the commits its files are known to be whole.
+    sound: Option<u64>,
 }
 
 /// Why a search has no answer.
@@ -51,23 +58,26 @@ pub(crate) enum SearchError {
     Opening,
     #[error("too many searches at once: come back shortly")]
     Crowded,
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    #[error("a bug in the search")]
-    Panicked,
+    #[error("the search index cannot be read and is checked: come back shortly")]
+    Damaged,
+    /// Although its files are whole.
+    #[error("a bug in the search: {0}")]
+    Failed(String),
 }
 
 /// The index, while it is open.
-type Opened = Arc<RwLock<Option<SearchIndex>>>;
+type Shared = Arc<RwLock<Option<SearchIndex>>>;
 /// Is told once everything that was here is found.
 type Ask = oneshot::Sender<()>;
 
 /// Whoever searches asks here. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct SearchDesk {
-    index: Opened,
+    index: Shared,
     indexed: watch::Receiver<Indexed>,
     asks: mpsc::Sender<Ask>,
+    /// Holds one word: that a search has failed.
+    doubts: mpsc::Sender<()>,
     slots: Arc<Semaphore>,
 }
 
@@ -81,12 +91,14 @@ impl SearchDesk {
     ) -> Self {
         let folder = config.node.data_dir.join(FOLDER);
         let (asks, asked) = mpsc::channel(ASKED_MAX);
+        let (doubts, doubted) = mpsc::channel(1);
         let (telling, indexed) = watch::channel(Indexed::default());
         let index = Arc::default();
         let feeder = Feeder::new(
             (folder, config.search.commit()),
             (replica, clock),
-            (Arc::clone(&index), telling, asked),
+            (Arc::clone(&index), telling),
+            (asked, doubted),
         );
         let cancel = cancel.clone();
         tracker.spawn(async move { cancel.run_until_cancelled(feeder.feed()).await });
@@ -94,6 +106,7 @@ impl SearchDesk {
             index,
             indexed,
             asks,
+            doubts,
             slots: Arc::new(Semaphore::new(config.search.concurrent_max.get())),
         }
     }
@@ -117,12 +130,12 @@ impl SearchDesk {
         timeout(patience, caught_up).await.unwrap_or(false)
     }
 
-    /// The first `limit` listings behind a cursor.
+    /// The first listings of some shards behind a place, so many.
     pub(crate) async fn search(
         &self,
         query: &Arc<SearchQuery>,
-        after: Option<Cursor>,
-        limit: usize,
+        within: Shards,
+        (after, limit): (Option<Cursor>, usize),
     ) -> Result<Page, SearchError> {
         let slot = timeout(QUEUE_DEADLINE, Arc::clone(&self.slots).acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
@@ -133,10 +146,32 @@ impl SearchDesk {
         // Given back by the work itself, which goes on if the client has gone.
         let search = move || {
             let _slot = slot;
-            index.search(&query, after.as_ref(), limit)
+            index.search(&query, within, after.as_ref(), limit)
         };
-        let page = tokio::task::spawn_blocking(search).await;
-        Ok(page.map_err(|_panic| SearchError::Panicked)??)
+        match tokio::task::spawn_blocking(search).await {
+            Ok(Ok(page)) => Ok(page),
+            Ok(Err(cause)) => Err(self.doubt(&cause)),
+            // What is read is taken as it was written: where it was not, anything may happen.
+            Err(panic) => Err(self.doubt(&panic)),
+        }
+    }
+
+    /// A search has failed: by the files of the index, or by a bug if they are whole.
+    fn doubt(&self, cause: &dyn std::error::Error) -> SearchError {
+        let indexed = self.indexed();
+        if indexed.sound == Some(indexed.commits) {
+            return SearchError::Failed(cause.to_string());
+        }
+        tracing::error!(%cause, "a search failed: the index is checked");
+        // Full: another search has said so.
+        let _ = self.doubts.try_send(());
+        SearchError::Damaged
+    }
+
+    /// What is taken while a search is worked on.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.slots)
     }
 
     fn opened(&self) -> Option<SearchIndex> {

@@ -4,7 +4,7 @@
 use std::collections::BinaryHeap;
 use std::sync::Arc;
 
-use meridian_regions::{ListingId, RegionId};
+use meridian_regions::{ListingId, RegionId, ShardId, Shards};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::{Column, ColumnValues, StrColumn};
 use tantivy::{DocId, Score, SegmentOrdinal, SegmentReader};
@@ -38,6 +38,8 @@ pub(crate) struct Harvest {
 
 pub(crate) struct Gather {
     pub(crate) query: Arc<SearchQuery>,
+    /// Listings of other shards are somebody else's to find.
+    pub(crate) within: Shards,
     pub(crate) after: Option<Rank>,
     pub(crate) limit: usize,
 }
@@ -53,6 +55,7 @@ impl Collector for Gather {
     ) -> tantivy::Result<SegmentGather> {
         Ok(SegmentGather {
             query: Arc::clone(&self.query),
+            within: self.within,
             after: self.after,
             limit: self.limit,
             columns: Columns::of(reader)?,
@@ -75,13 +78,13 @@ impl Collector for Gather {
         }
         all.first.sort_unstable_by_key(|found| found.rank);
         all.first.truncate(self.limit);
-        all.facets.cut();
         Ok(all)
     }
 }
 
 pub(crate) struct SegmentGather {
     query: Arc<SearchQuery>,
+    within: Shards,
     after: Option<Rank>,
     limit: usize,
     columns: Columns,
@@ -95,6 +98,9 @@ impl SegmentCollector for SegmentGather {
     type Fruit = Harvest;
 
     fn collect(&mut self, doc: DocId, score: Score) {
+        if self.within != Shards::ALL && !self.columns.is_within(self.within, doc) {
+            return;
+        }
         let Some(distance_km) = self.columns.fits(&self.query, doc) else {
             return;
         };
@@ -140,6 +146,7 @@ pub(crate) struct Columns {
     high: Arc<dyn ColumnValues<u64>>,
     low: Arc<dyn ColumnValues<u64>>,
     version: Arc<dyn ColumnValues<u64>>,
+    shard: Arc<dyn ColumnValues<u64>>,
     home: Option<StrColumn>,
     lat: Column<f64>,
     lon: Column<f64>,
@@ -157,6 +164,7 @@ impl Columns {
             high: columns.column_first_or_default(column::ULID_HIGH)?,
             low: columns.column_first_or_default(column::ULID_LOW)?,
             version: columns.column_first_or_default(column::VERSION)?,
+            shard: columns.column_first_or_default(column::SHARD)?,
             home: columns.str(column::HOME)?,
             lat: columns.f64(column::LAT)?,
             lon: columns.f64(column::LON)?,
@@ -181,6 +189,14 @@ impl Columns {
     /// Which version of its listing an entry is of.
     pub(crate) fn version(&self, doc: DocId) -> u64 {
         self.version.get_val(doc)
+    }
+
+    /// Whether the listing of an entry is in one of these shards.
+    fn is_within(&self, shards: Shards, doc: DocId) -> bool {
+        let shard = u16::try_from(self.shard.get_val(doc)).ok();
+        shard
+            .and_then(ShardId::new)
+            .is_some_and(|shard| shards.contains(shard))
     }
 
     fn ulid(&self, doc: DocId) -> u128 {

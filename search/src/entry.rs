@@ -20,6 +20,7 @@ pub(crate) fn of(fields: &Fields, view: &ListingView, digest: &[u8; 32]) -> Tant
     entry.add_u64(fields.ulid_high, high);
     entry.add_u64(fields.ulid_low, low);
     entry.add_text(fields.home, view.id.home().as_str());
+    entry.add_u64(fields.shard, view.id.shard().get().into());
     entry.add_u64(fields.version, version(digest));
     entry.add_text(fields.title, &view.title);
     entry.add_text(fields.description, &view.description);

@@ -7,8 +7,11 @@ use tantivy::{DocId, SegmentReader};
 
 use crate::schema::column;
 
-/// Values of one facet that are told: the most frequent.
-const VALUES_MAX: usize = 50;
+/// Values of one facet that are shown: the most frequent.
+const SHOWN_MAX: usize = 50;
+/// Values of one facet that one part of the listings tells for the sums: some times as many
+/// as a marketplace has amenities, and 128 KiB of names at most.
+const TOLD_MAX: usize = 500;
 
 /// Listings by value, over all pages of a query.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,7 +25,8 @@ pub struct Facets {
 }
 
 impl Facets {
-    pub(crate) fn add(&mut self, other: Self) {
+    /// Adds what was found elsewhere.
+    pub fn add(&mut self, other: Self) {
         let pairs = [
             (&mut self.room_types, other.room_types),
             (&mut self.amenities, other.amenities),
@@ -35,19 +39,34 @@ impl Facets {
         }
     }
 
+    /// What is shown: the most frequent values.
+    #[must_use]
+    pub fn shown(mut self) -> Self {
+        self.cut(SHOWN_MAX);
+        self
+    }
+
+    /// What one part of the listings tells, to be added up. A sum is exact unless a part has
+    /// more values of one facet than this.
+    #[must_use]
+    pub fn told(mut self) -> Self {
+        self.cut(TOLD_MAX);
+        self
+    }
+
     /// Keeps the most frequent values; of equals, the first in alphabetical order.
-    pub(crate) fn cut(&mut self) {
+    fn cut(&mut self, values_max: usize) {
         for values in [
             &mut self.room_types,
             &mut self.amenities,
             &mut self.currencies,
         ] {
-            if values.len() <= VALUES_MAX {
+            if values.len() <= values_max {
                 continue;
             }
             let mut all: Vec<(String, u64)> = std::mem::take(values).into_iter().collect();
             all.sort_by_key(|(_, listings)| u64::MAX - listings);
-            all.truncate(VALUES_MAX);
+            all.truncate(values_max);
             values.extend(all);
         }
     }

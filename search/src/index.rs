@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use meridian_regions::ListingId;
+use meridian_regions::{ListingId, Shards};
+use tantivy::directory::Directory;
+use tantivy::index::SegmentComponent;
 use tantivy::{Index, IndexReader, ReloadPolicy, Searcher};
 
 use crate::collect::{Columns, Gather};
@@ -13,6 +15,15 @@ use crate::facets::Facets;
 use crate::query::SearchQuery;
 use crate::schema::{FORMAT, Fields, schema};
 use crate::text::{ANALYZER, analyzer};
+
+/// What a segment of ours consists of.
+const COMPONENTS: [SegmentComponent; 5] = [
+    SegmentComponent::Postings,
+    SegmentComponent::FastFields,
+    SegmentComponent::Terms,
+    SegmentComponent::Store,
+    SegmentComponent::Delete,
+];
 
 /// What an index was found to be when it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +49,7 @@ pub struct Page {
     pub hits: Vec<Hit>,
     /// How many there are on all pages.
     pub total: u64,
-    /// Of which kinds they are, on all pages.
+    /// Of which kinds they are, on all pages: every value.
     pub facets: Facets,
     /// Whether others come behind the last one.
     pub more: bool,
@@ -94,10 +105,9 @@ impl SearchIndex {
         if index.schema() != schema {
             return Err(IndexError::Malformed("other fields"));
         }
-        if !index.validate_checksum()?.is_empty() {
-            return Err(IndexError::Malformed("files whose checksums are wrong"));
-        }
-        Self::over(index, fields).map(Some)
+        let kept = Self::over(index, fields)?;
+        kept.check()?;
+        Ok(Some(kept))
     }
 
     fn over(index: Index, fields: Fields) -> Result<Self, IndexError> {
@@ -114,24 +124,56 @@ impl SearchIndex {
         })
     }
 
+    /// Reads every file of the last commit. Blocks, for as long as that takes.
+    ///
+    /// # Errors
+    /// [`IndexError`] if one is missing or its checksum is wrong: open the index again, it is
+    /// built anew then.
+    pub fn check(&self) -> Result<(), IndexError> {
+        // Once more before it counts: a merge may just have taken files away.
+        self.look().or_else(|_| self.look())
+    }
+
+    fn look(&self) -> Result<(), IndexError> {
+        let directory = self.index.directory();
+        let written = directory.list_managed_files();
+        for segment in self.index.searchable_segment_metas()? {
+            let files = COMPONENTS.map(|component| segment.relative_path(component));
+            // One that has gone may still be read by who has it open, and by nobody else.
+            let is_there = |file| directory.exists(file).unwrap_or(false);
+            if files
+                .iter()
+                .any(|file| written.contains(file) && !is_there(file))
+            {
+                return Err(IndexError::Malformed("less than was written"));
+            }
+        }
+        if !self.index.validate_checksum()?.is_empty() {
+            return Err(IndexError::Malformed("files whose checksums are wrong"));
+        }
+        Ok(())
+    }
+
     /// Listings in it.
     #[must_use]
     pub fn listings(&self) -> u64 {
         self.reader.searcher().num_docs()
     }
 
-    /// The first `limit` listings behind a cursor. Blocks, for milliseconds.
+    /// The first `limit` listings of some shards behind a cursor. Blocks, for milliseconds.
     ///
     /// # Errors
     /// [`IndexError`] if the index cannot be read.
     pub fn search(
         &self,
         query: &Arc<SearchQuery>,
+        within: Shards,
         after: Option<&Cursor>,
         limit: usize,
     ) -> Result<Page, IndexError> {
         let gather = Gather {
             query: Arc::clone(query),
+            within,
             after: after.map(|cursor| cursor.after),
             // One more tells whether there are more.
             limit: limit.saturating_add(1),

@@ -8,13 +8,14 @@ use crate::text::ANALYZER;
 
 /// Format of the index: another one is built anew. It rises with every change of what is
 /// indexed, and how.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// Names of the fields that are read by column.
 pub(crate) mod column {
     pub(crate) const ULID_HIGH: &str = "ulid_high";
     pub(crate) const ULID_LOW: &str = "ulid_low";
     pub(crate) const HOME: &str = "home";
+    pub(crate) const SHARD: &str = "shard";
     pub(crate) const VERSION: &str = "version";
     pub(crate) const LAT: &str = "lat";
     pub(crate) const LON: &str = "lon";
@@ -36,6 +37,8 @@ pub(crate) struct Fields {
     pub(crate) ulid_high: Field,
     pub(crate) ulid_low: Field,
     pub(crate) home: Field,
+    /// Of the listing: a node may be asked for some shards alone.
+    pub(crate) shard: Field,
     /// The beginning of its document's digest: what was indexed.
     pub(crate) version: Field,
     pub(crate) title: Field,
@@ -70,6 +73,7 @@ pub(crate) fn schema() -> (Schema, Fields) {
         ulid_high: schema.add_u64_field(column::ULID_HIGH, FAST),
         ulid_low: schema.add_u64_field(column::ULID_LOW, FAST),
         home: schema.add_text_field(column::HOME, exact.clone()),
+        shard: schema.add_u64_field(column::SHARD, FAST),
         version: schema.add_u64_field(column::VERSION, FAST),
         title: schema.add_text_field("title", words.clone()),
         places: schema.add_text_field("places", words.clone()),

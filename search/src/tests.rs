@@ -1,5 +1,6 @@
 //! The index beside a list of the same listings, gone through one by one.
 
 mod reference;
+mod scattered;
 mod searching;
 mod storing;

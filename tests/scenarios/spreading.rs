@@ -1,8 +1,10 @@
 //! A region of three nodes, two of which hold each listing: every node answers for all of
 //! them, also while one is dead.
 
+use std::collections::BTreeSet;
+
 use meridian_chaos::{WanPlan, until};
-use meridian_client::{CallError, Client};
+use meridian_client::{CallError, Client, Find};
 use serde_json::{Value, json};
 
 use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, draft, sold, stay, text};
@@ -78,6 +80,38 @@ async fn retitle(
     }
 }
 
+/// Every listing is found once at each of these nodes, whoever holds it: by a session, page
+/// after page.
+async fn finds_all(scenario: &Scenario, nodes: &[u64], listings: &[String], word: &str) {
+    let find = Find {
+        q: Some(word.to_owned()),
+        limit: Some(5),
+        ..Find::default()
+    };
+    for node in nodes {
+        let client = scenario.client(*node);
+        // From now on a session asks, which is answered for all or not at all.
+        surely("a listing", async || client.listing(&listings[0]).await).await;
+        let (mut found, mut cursor) = (BTreeSet::new(), None);
+        loop {
+            let page = surely("a page", async || {
+                client.find(&find, cursor.as_deref()).await
+            })
+            .await;
+            assert_eq!(page.body["shards"], json!({"searched": 64, "of": 64}));
+            assert_eq!(page.body["total"], LISTINGS, "at node {node}");
+            for listing in page.body["data"].as_array().expect("a list") {
+                assert!(found.insert(text(&listing["id"])), "found twice");
+            }
+            cursor = page.body["next_cursor"].as_str().map(str::to_owned);
+            if cursor.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found.len(), LISTINGS, "at node {node}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_node_answers_for_all_listings_while_one_of_two_holders_is_dead() {
     let plan = WanPlan::scaled_down(LINK_DIVISOR)
@@ -107,10 +141,12 @@ async fn every_node_answers_for_all_listings_while_one_of_two_holders_is_dead() 
         scenario.everywhere(listing).await;
     }
     retitle(&scenario, &listings, "Attic", 5, &[1, 2, 3, 4]).await;
+    finds_all(&scenario, &REGION, &listings, "attic").await;
 
     scenario.cluster.kill(4).await.expect("it ran");
     retitle(&scenario, &listings, "Den", 1, &[1, 2, 3, 5]).await;
     retitle(&scenario, &listings, "Barn", 5, &[1, 2, 3, 5]).await;
+    finds_all(&scenario, &[1, 5], &listings, "barn").await;
     for (day, listing) in listings.iter().enumerate() {
         let day = i64::try_from(day).expect("small") + 10;
         let node = [1, 5, 2][listing.len() % 3];
@@ -122,6 +158,7 @@ async fn every_node_answers_for_all_listings_while_one_of_two_holders_is_dead() 
     restarted.expect("it starts again");
     whole(&scenario).await;
     scenario.converged().await;
+    finds_all(&scenario, &REGION, &listings, "barn").await;
     retitle(&scenario, &listings, "Mill", 4, &[1, 2, 3, 4, 5]).await;
     for listing in &listings {
         let sold = sold(&scenario.client(4), listing).await;

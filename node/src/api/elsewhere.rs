@@ -27,7 +27,7 @@ use crate::request_id::RequestId;
 /// them is less likely than a broken disk.
 const DRAWS_MAX: usize = 4_096;
 /// When to come back while no holder can be reached: about how long one takes to be seen.
-const NO_HOLDER_RETRY: Duration = Duration::from_secs(1);
+pub(super) const NO_HOLDER_RETRY: Duration = Duration::from_secs(1);
 
 /// The route of a listing's events.
 const WATCH: &str = "/v1/listings/{id}/watch";

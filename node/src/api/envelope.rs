@@ -103,7 +103,7 @@ fn deadline(door: Door) -> tokio::time::Instant {
 /// What the session had seen before this request: every answer says it again, also
 /// one that refuses, so that a client that keeps the last token never goes back. A
 /// token that cannot be read has been seen by nobody; who depends on it refuses it.
-fn session_before(headers: &HeaderMap) -> SessionToken {
+pub(super) fn session_before(headers: &HeaderMap) -> SessionToken {
     headers
         .get(SESSION)
         .and_then(|value| value.to_str().ok())

@@ -188,6 +188,11 @@ impl Problem {
         self
     }
 
+    /// Whether it is of this kind.
+    pub(crate) fn is(&self, slug: Slug) -> bool {
+        self.slug == slug
+    }
+
     pub(crate) const fn wait(&self) -> Option<Duration> {
         self.retry_after
     }

@@ -9,6 +9,8 @@ mod hours;
 mod keys;
 mod quotes;
 mod reading;
+mod region;
+mod scattering;
 mod searching;
 mod watching;
 

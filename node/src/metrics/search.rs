@@ -9,6 +9,7 @@ const LISTINGS: &str = "meridian_search_listings";
 const MISSING: &str = "meridian_search_missing_listings";
 const COMMITS: &str = "meridian_search_commits";
 const COMPARISONS: &str = "meridian_search_comparisons";
+const REOPENED: &str = "meridian_search_reopened";
 const AGE: &str = "meridian_search_age_milliseconds";
 
 /// What is told of it.
@@ -18,6 +19,7 @@ pub(super) struct SearchMetrics {
     missing: IntGauge,
     commits: IntGauge,
     comparisons: IntGauge,
+    reopened: IntGauge,
     age: IntGauge,
 }
 
@@ -39,6 +41,11 @@ impl SearchMetrics {
                 COMPARISONS,
                 "Times since start that the search index was compared with the database",
             )?,
+            reopened: gauge(
+                REOPENED,
+                "Times since start that the search index failed and was opened again, or built \
+                 anew",
+            )?,
             age: gauge(
                 AGE,
                 "How long ago everything was written that searches find, in milliseconds; -1 \
@@ -53,6 +60,7 @@ impl SearchMetrics {
         set(&self.missing, indexed.missing);
         set(&self.commits, indexed.commits);
         set(&self.comparisons, indexed.comparisons);
+        set(&self.reopened, indexed.reopened);
         match indexed.as_of {
             Some(as_of) => set(&self.age, now_ms.saturating_sub(as_of.as_millis())),
             None => self.age.set(-1),

@@ -47,7 +47,9 @@ impl RelayServer {
     pub(crate) fn of(node: &Arc<Node>) -> Self {
         let routes = api::router(Arc::clone(node));
         Self {
-            routes: routes.merge(founders::routes(Arc::clone(node))),
+            routes: routes
+                .merge(founders::routes(Arc::clone(node)))
+                .merge(api::search_routes(Arc::clone(node))),
         }
     }
 

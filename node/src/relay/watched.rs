@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::wire::{Answered, Asked};
-use super::{Relay, Unanswered};
+use super::{Outcome, Relay, Unanswered};
 use crate::api::{Ending, ended};
 
 /// Events that wait for a client, each at most some times as long as its document.
@@ -28,6 +28,22 @@ impl Relay {
     /// # Errors
     /// [`Unanswered::NoHolder`].
     pub(crate) async fn watch(
+        &self,
+        shard: ShardId,
+        asked: Asked,
+        slot: OwnedSemaphorePermit,
+    ) -> Result<Response, Unanswered> {
+        let answer = self.watch_holders(shard, asked, slot).await;
+        let is_answered = answer.is_ok();
+        self.counts.add(if is_answered {
+            Outcome::Answered
+        } else {
+            Outcome::NoHolder
+        });
+        answer
+    }
+
+    async fn watch_holders(
         &self,
         shard: ShardId,
         mut asked: Asked,

@@ -91,6 +91,14 @@ impl Asked {
         }
     }
 
+    /// The same, for a client who came with these headers.
+    pub(crate) fn get_for(target: String, headers: &HeaderMap) -> Self {
+        Self {
+            headers: written(headers),
+            ..Self::get(target)
+        }
+    }
+
     /// Whether it only reads.
     pub(super) fn is_safe(&self) -> bool {
         self.method == Method::GET.as_str() || self.method == Method::HEAD.as_str()

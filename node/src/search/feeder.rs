@@ -12,28 +12,33 @@ use std::time::Duration;
 
 use meridian_regions::{ListingId, Shards, UnixNanos};
 use meridian_replication::{Change, Changes, Replica};
-use meridian_search::{Indexer, SearchIndex};
+use meridian_search::{Indexer, Opened, SearchIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use super::work::{Done, Work, WorkError};
-use super::{Ask, Indexed, Opened};
+use super::{Ask, Indexed};
 use crate::clock::Clock;
 
 /// Listings that are noted one by one; when there are more, all are compared.
 const NOTED_MAX: usize = 65_536;
-/// How long an index that cannot be written is left alone.
+/// How often an index that fails is opened at most, and one that is doubted is checked: each
+/// time all of it is read.
 const REOPEN_AFTER: Duration = Duration::from_secs(5);
+/// How often all of it is read without a reason: some hundred megabytes for a million
+/// listings, of which a part may not have been looked at for months.
+const CHECK_EVERY: Duration = Duration::from_secs(3_600);
 
 pub(super) struct Feeder {
     folder: PathBuf,
     commit: Duration,
     replica: Replica,
     clock: Clock,
-    index: Opened,
+    index: super::Shared,
     telling: watch::Sender<Indexed>,
     asked: mpsc::Receiver<Ask>,
+    doubted: mpsc::Receiver<()>,
     changes: Changes,
     noted: HashSet<ListingId>,
     /// Whether something may have changed that is not noted.
@@ -46,7 +51,8 @@ impl Feeder {
     pub(super) fn new(
         (folder, commit): (PathBuf, Duration),
         (replica, clock): (Replica, Clock),
-        (index, telling, asked): (Opened, watch::Sender<Indexed>, mpsc::Receiver<Ask>),
+        (index, telling): (super::Shared, watch::Sender<Indexed>),
+        (asked, doubted): (mpsc::Receiver<Ask>, mpsc::Receiver<()>),
     ) -> Self {
         Self {
             changes: replica.subscribe(),
@@ -57,6 +63,7 @@ impl Feeder {
             index,
             telling,
             asked,
+            doubted,
             noted: HashSet::new(),
             missed: true,
             served: Shards::NONE,
@@ -66,14 +73,20 @@ impl Feeder {
     /// Feeds the index for ever; one that fails is opened again, or built anew.
     pub(super) async fn feed(mut self) {
         loop {
+            let opened = Instant::now();
             let Err(cause) = self.feed_one().await else {
                 return;
             };
-            tracing::error!(%cause, "the search index failed: it is opened again in {REOPEN_AFTER:?}");
+            tracing::error!(%cause, "the search index failed: it is opened again, or built anew");
             *self.index.write().unwrap_or_else(PoisonError::into_inner) = None;
-            self.telling.send_modify(|indexed| indexed.as_of = None);
+            self.telling.send_modify(|indexed| {
+                indexed.as_of = None;
+                indexed.served = Shards::NONE;
+                indexed.sound = None;
+                indexed.reopened += 1;
+            });
             self.missed = true;
-            sleep(REOPEN_AFTER).await;
+            sleep_until(opened + REOPEN_AFTER).await;
         }
     }
 
@@ -89,7 +102,14 @@ impl Feeder {
             listings = index.listings(),
             "the search index is open"
         );
-        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(index);
+        if opened == Opened::Kept {
+            // Nearly all of it: what is missing is known once it has been compared.
+            let served = self.replica.serving();
+            self.telling.send_modify(|indexed| indexed.served = served);
+        }
+        *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(index.clone());
+        let mut checked = Instant::now();
+        let mut checks = interval_at(checked + CHECK_EVERY, CHECK_EVERY);
         let mut ticks = interval(self.commit);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -100,6 +120,17 @@ impl Feeder {
                     Some(ask) => asked.push(ask),
                     // Nobody can search any more.
                     None => return Ok(()),
+                },
+                Some(()) = self.doubted.recv() => {
+                    if checked.elapsed() >= REOPEN_AFTER {
+                        checked = Instant::now();
+                        self.check(&index).await?;
+                    }
+                    continue;
+                },
+                _ = checks.tick() => {
+                    self.check(&index).await?;
+                    continue;
                 },
                 change = self.changes.next() => match change {
                     Some(change) => {
@@ -118,6 +149,17 @@ impl Feeder {
                 let _ = ask.send(());
             }
         }
+    }
+
+    /// Reads all of the index.
+    async fn check(&mut self, index: &SearchIndex) -> Result<(), WorkError> {
+        let commits = self.telling.borrow().commits;
+        let index = index.clone();
+        let mut checking = tokio::task::spawn_blocking(move || index.check());
+        self.noting(&mut checking).await??;
+        self.telling
+            .send_modify(|indexed| indexed.sound = Some(commits));
+        Ok(())
     }
 
     /// Brings the index to where the replica is now.
@@ -142,6 +184,7 @@ impl Feeder {
         let Done { indexer, committed } = self.noting(&mut working).await??;
         self.telling.send_modify(|indexed| {
             indexed.as_of = as_of;
+            indexed.served = served;
             indexed.missing = 0;
             indexed.commits += u64::from(committed);
             indexed.comparisons += u64::from(compares);

@@ -105,8 +105,10 @@ impl Work {
         // Of which nothing is here, or served, any more.
         self.listings.extend(indexed.into_keys());
         let missing = u64::try_from(self.listings.len()).unwrap_or(u64::MAX);
-        self.telling
-            .send_modify(|indexed| indexed.missing = missing);
+        self.telling.send_modify(|indexed| {
+            indexed.missing = missing;
+            indexed.served = self.served;
+        });
         Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use meridian_regions::Shards;
 use proptest::collection;
 use proptest::prelude::{ProptestConfig, prop_assert, prop_assert_eq, proptest};
 use serde_json::json;
@@ -26,7 +27,7 @@ proptest! {
             let query = Arc::new(query);
             let (mut all, mut after) = (Vec::new(), None);
             loop {
-                let page = index.search(&query, after.as_ref(), limit).expect("an index");
+                let page = index.search(&query, Shards::ALL, after.as_ref(), limit).expect("an index");
                 prop_assert_eq!(page.total, u64::try_from(expected.len()).expect("few"));
                 prop_assert_eq!(&page.facets.room_types, &room_types(&views, &expected));
                 prop_assert!(page.hits.len() <= limit);
@@ -56,14 +57,18 @@ fn page_begins_where_the_last_one_ended_whatever_came_in_between() {
         sort: Sort::Price,
         ..SearchQuery::default()
     });
-    let first = index.search(&query, None, 3).expect("an index");
+    let first = index
+        .search(&query, Shards::ALL, None, 3)
+        .expect("an index");
     let last = first.hits.last().expect("three").cursor;
 
     indexer.remove(&views[0].id);
     indexer.put(&priced(7, 5), &[1; 32]).expect("room");
     indexer.put(&priced(8, 45), &[1; 32]).expect("room");
     indexer.commit().expect("room");
-    let second = index.search(&query, Some(&last), 10).expect("an index");
+    let second = index
+        .search(&query, Shards::ALL, Some(&last), 10)
+        .expect("an index");
     let found: Vec<_> = second.hits.iter().map(|hit| hit.listing.clone()).collect();
     let expected = [&views[3], &priced(8, 45), &views[4], &views[5]].map(|view| view.id.clone());
     assert_eq!(found, expected);

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use meridian_regions::Shards;
 use serde_json::json;
 
 use super::reference::{index, view};
@@ -45,7 +46,7 @@ fn listing_is_there_once_however_often_it_is_put() {
     indexer.commit().expect("room");
     assert_eq!(index.listings(), 1);
     let page = index
-        .search(&Arc::new(SearchQuery::default()), None, 5)
+        .search(&Arc::new(SearchQuery::default()), Shards::ALL, None, 5)
         .expect("an index");
     assert_eq!((page.hits.len(), page.total), (1, 1));
 }
@@ -56,7 +57,7 @@ fn damaged_or_older_index_is_thrown_away() {
     drop(index(folder.path(), &[loft(1, "Loft")]));
     let older = folder.path().join("0");
     std::fs::create_dir(&older).expect("a folder");
-    let current = folder.path().join("1");
+    let current = folder.path().join("2");
     let files = std::fs::read_dir(&current).expect("a folder");
     let largest = files
         .map(|file| file.expect("a file").path())

@@ -1,9 +1,14 @@
 //! Finding listings, on a node of its own.
 
+use std::fs::OpenOptions;
+use std::io::Write;
+
+use meridian_chaos::until;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::caller::{Caller, booking, night};
+use super::region::PATIENCE;
 
 /// Titles of what a search finds, by what is here now.
 async fn titles(caller: &Caller, query: &str) -> Vec<String> {
@@ -122,6 +127,60 @@ async fn what_is_taken_is_left_out_when_somebody_says_when() {
     let mut both = titles(&caller, &on(21)).await;
     both.sort_unstable();
     assert_eq!(both, ["Free", "Taken"]);
+    caller.stop().await;
+}
+
+/// Turns every byte of the index over, where it lies: the node has it open.
+fn damage(caller: &Caller) {
+    let folder = caller.solo.node.config.node.data_dir.join("search/2");
+    let mut damaged = 0;
+    for file in std::fs::read_dir(folder).expect("a folder") {
+        let file = file.expect("a file").path();
+        let kind = file.extension().and_then(|kind| kind.to_str());
+        if matches!(kind, Some("idx" | "term" | "fast")) {
+            let turned: Vec<u8> = std::fs::read(&file)
+                .expect("readable")
+                .iter()
+                .map(|byte| !byte)
+                .collect();
+            let mut open = OpenOptions::new().write(true).open(&file).expect("there");
+            open.write_all(&turned).expect("writable");
+            damaged += 1;
+        }
+    }
+    assert!(damaged > 0, "there is no index");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn index_that_is_damaged_while_it_is_open_is_built_anew() {
+    let caller = Caller::start().await;
+    for title in ["Loft", "Barn"] {
+        caller.listing(json!({ "title": title })).await;
+    }
+    assert_eq!(titles(&caller, "q=loft").await, ["Loft"]);
+    damage(&caller);
+    until(PATIENCE, "the damage is noticed", async || {
+        let answer = caller.get("/v1/listings?q=loft").await;
+        if answer.status != 200 {
+            assert_eq!(
+                (answer.status, &answer.body["code"]),
+                (503, &json!("overloaded"))
+            );
+            assert!(answer.retry_after.is_some());
+        }
+        (caller.solo.node.search.indexed().reopened > 0).then_some(())
+    })
+    .await
+    .expect("by a search");
+    until(PATIENCE, "the index is built anew", async || {
+        let answer = caller.get("/v1/listings?q=loft").await;
+        assert!([200, 503].contains(&answer.status));
+        (answer.body["total"] == 1).then_some(())
+    })
+    .await
+    .expect("without a restart");
+    assert_eq!(titles(&caller, "q=barn").await, ["Barn"]);
+    assert_eq!(caller.solo.node.search.indexed().reopened, 1);
     caller.stop().await;
 }
 
