@@ -1,13 +1,16 @@
 //! A run from its beginning to its end: a cluster is started, used, broken, mended and
 //! read, and what happened is written down. The verdict is another's (`judge`).
 
+mod attach;
 mod finals;
 mod ground;
+mod logs;
 mod nemesis;
+mod options;
 mod sampler;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,32 +19,18 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::cluster::{ClusterError, ClusterOptions, LocalCluster, SandboxProvider};
-use crate::fault::{self, FaultError, Scene};
+pub use self::options::{Against, CampaignOptions, Unavailable};
+
+use crate::cluster::{
+    AttachedCluster, Cluster, ClusterError, ClusterOptions, LocalCluster, SandboxProvider,
+};
+use crate::fault::{self, FaultError, FaultSpec, Scene};
 use crate::load::{self, Desk, Door, Recorder, Tally};
 use crate::record::{FORMAT, Header, HistoryError, HistoryReader, HistoryWriter, Run};
-use crate::scenario::Scenario;
 use crate::until::NotInTime;
 
 /// How often a run says how calls end.
 const TELL_EVERY: Duration = Duration::from_secs(5);
-
-/// How a run is made.
-#[derive(Debug, Clone)]
-pub struct CampaignOptions {
-    /// The `meridian` binary.
-    pub binary: PathBuf,
-    /// Folder for the nodes; must be empty or not there.
-    pub folder: PathBuf,
-    /// What is run.
-    pub scenario: Scenario,
-    /// What all chance comes from.
-    pub seed: u64,
-    /// Where the history is written.
-    pub history: PathBuf,
-    /// The command that runs it again.
-    pub rerun: String,
-}
 
 /// Why a run could not be carried out: that is no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -66,6 +55,23 @@ pub enum CampaignError {
     /// What was made ready is not everywhere.
     #[error(transparent)]
     Late(#[from] NotInTime),
+    /// Listings that a run has made on another's cluster are still there.
+    #[error("these listings of the run could not be deleted, do so by hand: {0}")]
+    Left(String),
+    /// Somebody has ended it early.
+    #[error("it was interrupted")]
+    Interrupted,
+}
+
+/// A run, as it was found to be possible.
+struct Course<'a> {
+    options: &'a CampaignOptions,
+    faults: Vec<FaultSpec>,
+    /// Names of the faults that cannot be struck on this cluster.
+    left_out: Vec<String>,
+    /// The payment provider, if it is the run's own.
+    provider: Option<SandboxProvider>,
+    tell: &'a dyn Fn(&str),
 }
 
 /// Runs a scenario, and reads its history. `tell` hears what is being done.
@@ -76,79 +82,193 @@ pub async fn run_campaign(
     options: CampaignOptions,
     tell: &dyn Fn(&str),
 ) -> Result<Run, CampaignError> {
+    match &options.against {
+        Against::Own { binary, folder } => {
+            let files = (binary.as_path(), folder.as_path());
+            run_own(&options, files, tell).await
+        }
+        Against::Attached { urls, unavailable } => {
+            let attached = (urls.as_slice(), *unavailable);
+            run_attached(&options, attached, tell).await
+        }
+    }
+}
+
+/// On a cluster of its own.
+async fn run_own(
+    options: &CampaignOptions,
+    (binary, folder): (&Path, &Path),
+    tell: &dyn Fn(&str),
+) -> Result<Run, CampaignError> {
     let scenario = &options.scenario;
     let plan = scenario.plan(options.seed);
     fault::precheck(&scenario.faults, &plan)?;
     tell("starting a payment provider and three regions");
-    let provider = options.folder.join("payments");
-    let provider = SandboxProvider::start(&options.binary, &provider).await?;
+    let provider = SandboxProvider::start(binary, &folder.join("payments")).await?;
     let mut settings = provider.settings();
     settings.extend(scenario.cluster.settings.iter().cloned());
     settings.extend(fault::settings(&scenario.faults));
     let cluster = LocalCluster::prepare(ClusterOptions {
-        binary: options.binary.clone(),
-        folder: options.folder.join("nodes"),
+        binary: binary.to_owned(),
+        folder: folder.join("nodes"),
         plan,
         first_port: None,
         settings,
     })
     .await?;
+    for node in &scenario.cluster.joining {
+        cluster.found_with(*node, "joining")?;
+    }
     let mut scene = Scene {
-        cluster: Arc::new(cluster),
+        cluster: Arc::new(Cluster::from(cluster)),
         listings: Arc::default(),
     };
-    let run = use_and_break(&options, &mut scene, &provider, tell).await;
+    let course = Course {
+        options,
+        faults: scenario.faults.clone(),
+        left_out: Vec::new(),
+        provider: Some(provider),
+        tell,
+    };
+    let run = launch_and_use(&course, &mut scene).await;
     tell("stopping the nodes");
-    let stopped = match Arc::try_unwrap(scene.cluster) {
-        Ok(cluster) => cluster.shutdown().await,
+    let own = Arc::into_inner(scene.cluster).and_then(Cluster::into_own);
+    let stopped = match own {
+        Some(cluster) => cluster.shutdown().await,
         // Its nodes end with this process.
-        Err(_held) => Ok(()),
+        None => Ok(()),
     };
     let run = run?;
     stopped?;
     Ok(run)
 }
 
-async fn use_and_break(
+async fn launch_and_use(course: &Course<'_>, scene: &mut Scene) -> Result<Run, CampaignError> {
+    fault::prepare(&course.faults, scene).await?;
+    if let Some(own) = scene.cluster.own() {
+        own.launch().await?;
+    }
+    course.use_and_break(scene, &mut Vec::new()).await
+}
+
+/// On a cluster that somebody else has started: whatever comes of it, the run's listings go
+/// again.
+async fn run_attached(
     options: &CampaignOptions,
-    scene: &mut Scene,
-    provider: &SandboxProvider,
+    (urls, unavailable): (&[String], Unavailable),
     tell: &dyn Fn(&str),
 ) -> Result<Run, CampaignError> {
-    let scenario = &options.scenario;
-    fault::prepare(&scenario.faults, scene).await?;
-    scene.cluster.launch().await?;
-    tell("making listings");
-    let doors = doors(&scene.cluster);
-    let ground = ground::make(&scenario.run, &scene.cluster, &doors).await?;
-    scene.listings = ground.booked.clone().into();
-    let writer = HistoryWriter::create(&options.history, &header(options, scene))?;
-    let desk = Arc::new(Desk::new(Recorder::new(writer), ground, doors));
-    let (tracker, enough) = (TaskTracker::new(), CancellationToken::new());
-    load::start(&scenario.workloads, &desk, options.seed, &tracker, &enough);
-    sampler::start(scene, &desk, &tracker, &enough);
-    let broken = async {
-        tell("calm");
-        sleep(Duration::from_secs_f64(scenario.run.calm_s)).await;
-        nemesis::strike_all(options, scene, &desk, tell).await;
-        tell("everything is mended; going on for a while");
-        sleep(Duration::from_secs_f64(scenario.run.after_s)).await;
+    let cluster = AttachedCluster::find(urls).await?;
+    let (faults, left_out) = attach::allowed(&options.scenario.faults, &cluster, unavailable)?;
+    fault::precheck(&faults, cluster.plan())?;
+    for name in &left_out {
+        tell(&format!(
+            "{name} is left out: it takes a cluster of one's own"
+        ));
+    }
+    let mut scene = Scene {
+        cluster: Arc::new(Cluster::from(cluster)),
+        listings: Arc::default(),
     };
-    tokio::select! {
-        () = broken => {}
-        () = progress(&desk, tell) => {}
+    let course = Course {
+        options,
+        faults,
+        left_out,
+        provider: None,
+        tell,
+    };
+    let mut made = Vec::new();
+    let run = course.use_and_break(&mut scene, &mut made).await;
+    let cleared = attach::clear_away(&scene.cluster, &made, tell).await;
+    let run = run?;
+    cleared?;
+    Ok(run)
+}
+
+impl Course<'_> {
+    /// Notes in `made` which listings it has made.
+    async fn use_and_break(
+        &self,
+        scene: &mut Scene,
+        made: &mut Vec<String>,
+    ) -> Result<Run, CampaignError> {
+        let (options, stop) = (self.options, &self.options.stop);
+        (self.tell)("making listings");
+        let doors = doors(&scene.cluster)?;
+        let ground = ground::make(&options.scenario.run, &scene.cluster, &doors, made);
+        let ground = stop.run_until_cancelled(ground).await;
+        let ground = ground.ok_or(CampaignError::Interrupted)??;
+        scene.listings = ground.booked.clone().into();
+        let writer = HistoryWriter::create(&options.history, &self.header(scene))?;
+        let desk = Arc::new(Desk::new(Recorder::new(writer), ground, doors));
+        let tails = Arc::default();
+        let (tracker, enough) = (TaskTracker::new(), CancellationToken::new());
+        let workloads = &options.scenario.workloads;
+        load::start(workloads, &desk, options.seed, &tracker, &enough);
+        sampler::start(scene, &desk, &tracker, &enough);
+        logs::start(scene, &desk, &tails, &tracker, &enough);
+        let calm_late = tokio::select! {
+            calm_late = self.break_and_mend(scene, &desk) => calm_late,
+            () = progress(&desk, self.tell) => Duration::ZERO,
+        };
+        enough.cancel();
+        tracker.close();
+        tracker.wait().await;
+        if stop.is_cancelled() {
+            return Err(CampaignError::Interrupted);
+        }
+        (self.tell)("reading what is there");
+        finals::read(&options.scenario, scene, &desk, calm_late).await;
+        logs::read_to_the_end(scene, &desk, &tails).await;
+        if let Some(provider) = &self.provider {
+            finals::read_payments(provider, &desk).await;
+        }
+        // Nobody else has a handle any more; else the history stays torn, and the run is
+        // invalid.
+        if let Some(desk) = Arc::into_inner(desk) {
+            desk.into_recorder().finish()?;
+        }
+        Ok(HistoryReader::read(&options.history)?)
     }
-    enough.cancel();
-    tracker.close();
-    tracker.wait().await;
-    tell("reading what is there");
-    finals::read(scenario, scene, &desk).await;
-    finals::read_payments(provider, &desk).await;
-    // Nobody else has a handle any more; else the history stays torn, and the run is invalid.
-    if let Some(desk) = Arc::into_inner(desk) {
-        desk.into_recorder().finish()?;
+
+    /// Answers how late links were before anything was broken.
+    async fn break_and_mend(&self, scene: &Scene, desk: &Arc<Desk>) -> Duration {
+        let (run, stop) = (&self.options.scenario.run, &self.options.stop);
+        let pause = async |seconds: f64| {
+            let pause = sleep(Duration::from_secs_f64(seconds));
+            // Whoever interrupts has no time for it.
+            let _ = stop.run_until_cancelled(pause).await;
+        };
+        (self.tell)("calm");
+        pause(run.calm_s).await;
+        let own = scene.cluster.own();
+        let calm_late = own.map_or(Duration::ZERO, |own| own.wan().lateness().quantile(0.99));
+        nemesis::strike_all(self, scene, desk).await;
+        (self.tell)("everything is mended; going on for a while");
+        pause(run.after_s).await;
+        calm_late
     }
-    Ok(HistoryReader::read(&options.history)?)
+
+    fn header(&self, scene: &Scene) -> Header {
+        let mut regions: BTreeMap<String, Vec<u64>> = BTreeMap::new();
+        for node in &scene.cluster.plan().nodes {
+            let of_region = regions.entry(node.region.to_owned()).or_default();
+            of_region.push(node.id);
+        }
+        let options = self.options;
+        Header {
+            format: FORMAT,
+            scenario: options.scenario.name.clone(),
+            seed: options.seed,
+            build: env!("CARGO_PKG_VERSION").to_owned(),
+            started: jiff::Timestamp::now().to_string(),
+            regions,
+            rerun: options.rerun.clone(),
+            required: options.scenario.required(),
+            left_out: self.left_out.clone(),
+            bounds: options.scenario.bounds,
+        }
+    }
 }
 
 /// Says now and then how calls end. Does not end itself.
@@ -167,33 +287,14 @@ async fn progress(desk: &Desk, tell: &dyn Fn(&str)) {
     }
 }
 
-fn header(options: &CampaignOptions, scene: &Scene) -> Header {
-    let mut regions: BTreeMap<String, Vec<u64>> = BTreeMap::new();
-    for node in scene.cluster.nodes() {
-        let of_region = regions.entry(node.region.to_owned()).or_default();
-        of_region.push(node.id);
-    }
-    Header {
-        format: FORMAT,
-        scenario: options.scenario.name.clone(),
-        seed: options.seed,
-        build: env!("CARGO_PKG_VERSION").to_owned(),
-        started: jiff::Timestamp::now().to_string(),
-        regions,
-        rerun: options.rerun.clone(),
-        required: options.scenario.required(),
-        bounds: options.scenario.bounds,
-    }
-}
-
-fn doors(cluster: &LocalCluster) -> Vec<Vec<Door>> {
+fn doors(cluster: &Cluster) -> Result<Vec<Vec<Door>>, ClusterError> {
     let mut regions: BTreeMap<&str, Vec<Door>> = BTreeMap::new();
-    for node in cluster.nodes() {
+    for node in &cluster.plan().nodes {
         regions.entry(node.region).or_default().push(Door {
             region: node.region.to_owned(),
             node: node.id,
-            url: format!("http://{}", node.api),
+            url: cluster.api(node.id)?,
         });
     }
-    regions.into_values().collect()
+    Ok(regions.into_values().collect())
 }

@@ -5,10 +5,14 @@
 //! whatever becomes of this process, none is left behind. They have process groups of
 //! their own, so that Ctrl-C reaches only this process, which ends them in order.
 
+mod any;
+mod attached;
+mod certificates;
 mod clocks;
 mod disk;
 mod error;
 mod files;
+mod membership;
 mod node;
 mod provider;
 mod shared;
@@ -21,6 +25,8 @@ use std::time::Duration;
 
 use meridian_client::{AdminClient, Client, ClientOptions};
 
+pub use any::Cluster;
+pub use attached::AttachedCluster;
 pub(crate) use clocks::{Skew, SkewId};
 pub(crate) use disk::Disk;
 pub use error::ClusterError;
@@ -60,8 +66,9 @@ pub struct LocalCluster {
     wan: Wan,
     /// Nodes whose data stands on a disk of their own.
     disks: Mutex<BTreeMap<u64, Arc<Disk>>>,
-    /// What the clocks of nodes are wrong by. Held while one is being set.
-    clocks: tokio::sync::Mutex<clocks::Clocks>,
+    membership: Mutex<membership::Membership>,
+    /// Folder of the authority that signs certificates now.
+    signer: Mutex<PathBuf>,
 }
 
 impl LocalCluster {
@@ -86,12 +93,14 @@ impl LocalCluster {
         let wan =
             Wan::start(&options.plan, &peers).map_err(|cause| io("starting the links", cause))?;
         files::write_all(&options, &nodes, &wan).await?;
+        let signer = Mutex::new(files::authority_in(&options.folder));
         Ok(Self {
             options,
             nodes: nodes.into_iter().map(|node| (node.id, node)).collect(),
             wan,
             disks: Mutex::default(),
-            clocks: tokio::sync::Mutex::default(),
+            membership: Mutex::default(),
+            signer,
         })
     }
 

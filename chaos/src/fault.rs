@@ -13,6 +13,7 @@
 //!
 //! What it is not: a schedule, and a judgement. `every_s` and `for_s` are the run's to keep.
 
+mod background;
 mod bandwidth;
 mod burst_loss;
 mod cgroup;
@@ -27,6 +28,7 @@ mod disks;
 mod drain;
 mod duplicate;
 mod error;
+mod expire_certificate;
 mod flipped_byte;
 mod jitter;
 mod kill;
@@ -36,6 +38,7 @@ mod links;
 mod loss;
 mod mended;
 mod mtu;
+mod needs;
 mod overload;
 mod partition;
 mod pause;
@@ -44,14 +47,17 @@ mod power_cut;
 mod process;
 mod rebalance;
 mod region_loss;
+mod rejoin;
 mod reorder;
 mod rolling_restart;
+mod rotate_certificates;
 mod scene;
 mod share;
 mod slow_cpu;
 mod slow_fsync;
 mod spec;
 mod struck;
+mod topology;
 mod torn_tail;
 mod wish;
 
@@ -76,6 +82,7 @@ pub use disk_full::DiskFull;
 pub use drain::Drain;
 pub use duplicate::Duplicate;
 pub use error::FaultError;
+pub use expire_certificate::ExpireCertificate;
 pub use flipped_byte::{DataFile, FlippedByte};
 pub use jitter::Jitter;
 pub use kill::Kill;
@@ -83,6 +90,7 @@ pub use leader_transfer::LeaderTransfer;
 pub use links::{Links, Ways};
 pub use loss::Lose;
 pub use mtu::BlackHole;
+pub use needs::{Needs, unavailable};
 pub use overload::Overload;
 pub use partition::{Partition, Shape};
 pub use pause::Pause;
@@ -90,14 +98,17 @@ pub use place::Place;
 pub use power_cut::PowerCut;
 pub use rebalance::Rebalance;
 pub use region_loss::RegionLoss;
+pub use rejoin::{Records, Rejoin};
 pub use reorder::HoldBack;
 pub use rolling_restart::{Going, RollingRestart};
+pub use rotate_certificates::{RotateCertificates, Signer};
 pub use scene::Scene;
 pub use share::Share;
 pub use slow_cpu::{Percent, SlowCpu};
 pub use slow_fsync::SlowFsync;
 pub use spec::FaultSpec;
 pub use struck::Struck;
+pub use topology::{State, Topology};
 pub use torn_tail::TornTail;
 
 /// What is broken: a TOML table with a `kind` and what that kind takes.
@@ -160,6 +171,14 @@ pub enum Fault {
     ClockDrift(ClockDrift),
     /// Leaders hand over.
     LeaderTransfer(LeaderTransfer),
+    /// A node comes back without its records.
+    Rejoin(Rejoin),
+    /// A node joins, or leaves for good.
+    Topology(Topology),
+    /// All nodes get new certificates.
+    RotateCertificates(RotateCertificates),
+    /// A node's certificate expires.
+    ExpireCertificate(ExpireCertificate),
 }
 
 impl Fault {
@@ -195,6 +214,10 @@ impl Fault {
             Self::ClockJump(_) => "clock-jump",
             Self::ClockDrift(_) => "clock-drift",
             Self::LeaderTransfer(_) => "leader-transfer",
+            Self::Rejoin(_) => "rejoin",
+            Self::Topology(_) => "topology",
+            Self::RotateCertificates(_) => "rotate-certificates",
+            Self::ExpireCertificate(_) => "expire-certificate",
         }
     }
 }
@@ -233,7 +256,10 @@ pub fn precheck(specs: &[FaultSpec], plan: &WanPlan) -> Result<(), FaultError> {
             Fault::Overload(fault) => fault.target.check(plan)?,
             Fault::ClockJump(fault) => fault.target.check(plan)?,
             Fault::ClockDrift(fault) => fault.target.check(plan)?,
-            Fault::LeaderTransfer(_) => {}
+            Fault::Rejoin(fault) => fault.target.check(plan)?,
+            Fault::Topology(fault) => fault.target.check(plan)?,
+            Fault::ExpireCertificate(fault) => fault.target.check(plan)?,
+            Fault::LeaderTransfer(_) | Fault::RotateCertificates(_) => {}
         }
     }
     Ok(())
@@ -304,6 +330,10 @@ pub async fn begin(
         Fault::ClockJump(fault) => fault.begin(scene, random).await,
         Fault::ClockDrift(fault) => fault.begin(scene, random).await,
         Fault::LeaderTransfer(fault) => fault.begin(scene, random).await,
+        Fault::Rejoin(fault) => fault.begin(scene, random).await,
+        Fault::Topology(fault) => fault.begin(scene, random).await,
+        Fault::RotateCertificates(fault) => fault.begin(scene).await,
+        Fault::ExpireCertificate(fault) => fault.begin(scene, random).await,
     }
 }
 

@@ -8,11 +8,13 @@ mod board;
 mod claims;
 mod clocks;
 mod convergence;
+mod each;
 mod finding;
 mod hashed;
 mod keys;
 mod linearizable;
 mod liveness;
+mod logs;
 mod lost;
 mod payments;
 mod perhaps;
@@ -71,11 +73,12 @@ pub struct Violated {
 
 type Checker = fn(&Seen<'_>) -> Option<Finding>;
 
-const CHECKERS: [Checker; 13] = [
+const CHECKERS: [Checker; 14] = [
     validity::check,
     linearizable::check_claims,
     linearizable::check_search,
     sales::check,
+    logs::check,
     lost::check,
     phantom::check,
     keys::check,

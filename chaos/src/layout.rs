@@ -61,6 +61,19 @@ impl WanPlan {
         Self::three_regions(|_millis| Duration::ZERO)
     }
 
+    /// Regions and nodes of a cluster that somebody else has started: nothing is known of its
+    /// links, and none is emulated.
+    pub(crate) const fn of_others(regions: Vec<RegionPlan>, nodes: Vec<NodePlan>) -> Self {
+        Self {
+            regions,
+            nodes,
+            region_voters: 3,
+            seed: None,
+            linked_everywhere: false,
+            round_trips: Vec::new(),
+        }
+    }
+
     /// The same with one more node, in a region of the plan.
     #[must_use]
     pub fn with_node(mut self, id: u64, region: &'static str) -> Self {

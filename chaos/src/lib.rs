@@ -28,14 +28,15 @@ mod smoke;
 mod until;
 mod wan;
 
-pub use campaign::{CampaignError, CampaignOptions, run_campaign};
+pub use campaign::{Against, CampaignError, CampaignOptions, Unavailable, run_campaign};
 pub use check::{
     EditTally, RaceFindings, StandingBooking, Unread, Verdict, Violation, check_bookings_durable,
     check_convergence, check_edits_accepted, check_edits_durable, check_no_quorum, check_races,
     check_readable, check_single_sale,
 };
 pub use cluster::{
-    ClusterError, ClusterOptions, Deed, LocalCluster, PaymentBalance, RunningNode, SandboxProvider,
+    AttachedCluster, Cluster, ClusterError, ClusterOptions, Deed, LocalCluster, PaymentBalance,
+    RunningNode, SandboxProvider,
 };
 pub use history::{Booked, Edit, History, Links, Outcome, Race, Sale};
 pub use layout::{NodePlan, RegionPlan, WanPlan};

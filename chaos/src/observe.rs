@@ -61,6 +61,27 @@ pub(crate) async fn converged(
     .await
 }
 
+/// Waits until all nodes that hold them hold the same of these listings, whatever else is
+/// written meanwhile.
+pub(crate) async fn converged_on(
+    admins: &BTreeMap<u64, AdminClient>,
+    listings: &[String],
+    patience: Duration,
+) -> Result<(), NotInTime> {
+    until(patience, "all nodes hold the run's listings", async || {
+        let differing = differing_digests(admins).await.ok()?;
+        let equal = |digests: &Digests| {
+            listings.iter().all(|listing| {
+                let mut of_nodes = digests.values().map(|known| known.get(listing));
+                let first = of_nodes.next();
+                of_nodes.all(|digest| Some(digest) == first)
+            })
+        };
+        differing.values().all(equal).then_some(())
+    })
+    .await
+}
+
 /// Every confirmed booking of a listing, as its ledger says now.
 pub(crate) async fn standing_bookings(
     client: &Client,

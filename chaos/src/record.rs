@@ -8,6 +8,7 @@
 mod call;
 mod file;
 mod finals;
+mod logs;
 
 use std::collections::BTreeMap;
 
@@ -16,9 +17,11 @@ use serde::{Deserialize, Serialize};
 pub use call::{Answered, Call, Completion, Invocation, Outcome};
 pub use file::{HistoryError, HistoryReader, HistoryWriter, Operation, Run};
 pub use finals::{Final, FinalBooking, FinalDocument, FinalDue, FinalPayment};
+pub use logs::{FinalCopy, LogEntry, LogPage};
 
-/// Version of the format. A reader refuses later ones.
-pub const FORMAT: u32 = 1;
+/// Version of the format. A reader refuses later ones. The second one has logs, copies of
+/// ledgers and faults that were left out.
+pub const FORMAT: u32 = 2;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +37,8 @@ pub enum Line {
     Fault(FaultEvent),
     /// How a node does.
     Sample(Sample),
+    /// Entries of a listing's log, as a node has them.
+    Log(LogPage),
     /// What is there once all is mended and at rest.
     Final(Final),
 }
@@ -57,6 +62,9 @@ pub struct Header {
     pub rerun: String,
     /// Faults without which the run says nothing: their names.
     pub required: Vec<String>,
+    /// Faults that could not be struck on this cluster, and were left out: their names.
+    #[serde(default)]
+    pub left_out: Vec<String>,
     /// How soon promises with a time in them have to come true.
     pub bounds: Bounds,
 }
@@ -85,6 +93,12 @@ pub struct Bounds {
     pub calls: u64,
     /// 99 of 100 datagrams are let out of emulated links at most so late, in milliseconds.
     pub late_ms: u64,
+    /// Or so many times as late as before the first fault, if that is later: for runs that ask
+    /// more of a machine than it has.
+    pub late_of_calm: f64,
+    /// Share of calls that must succeed in the whole run, as a part of the share that did
+    /// before the first fault, 0 to 1.
+    pub success_of_calm: f64,
 }
 
 impl Default for Bounds {
@@ -99,6 +113,8 @@ impl Default for Bounds {
             clock_ahead_ms: 750,
             calls: 20,
             late_ms: 25,
+            late_of_calm: 1.0,
+            success_of_calm: 0.0,
         }
     }
 }

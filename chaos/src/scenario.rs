@@ -39,16 +39,21 @@ shipped!(
     "crash-loop",
     "disk-full",
     "drain-during-partition",
+    "emptied-node",
+    "expired-certificate",
     "flapping-link",
     "frozen-leader",
+    "growing",
     "lossy-ocean",
     "majority-ring",
     "minority-alone",
     "mtu-black-hole",
+    "new-certificates",
     "power-cut-everywhere",
     "region-loss",
     "restless-leaders",
     "rolling-restart-under-load",
+    "shrinking",
     "slow-link",
     "slow-node",
     "split-three-ways",
@@ -116,6 +121,8 @@ pub struct ClusterSpec {
     pub nearer_by: u32,
     /// `section.key=value`, laid over the configuration of every node.
     pub settings: Vec<String>,
+    /// Numbers of nodes that begin as joining ones: they replicate, and are given no voters.
+    pub joining: Vec<u64>,
 }
 
 impl Default for ClusterSpec {
@@ -124,6 +131,7 @@ impl Default for ClusterSpec {
             nodes_per_region: 1,
             nearer_by: 4,
             settings: Vec::new(),
+            joining: Vec::new(),
         }
     }
 }
@@ -206,6 +214,14 @@ impl Scenario {
         if !(1..=NODES_PER_REGION_MAX).contains(&nodes) {
             return Err(format!(
                 "cluster.nodes_per_region: from 1 to {NODES_PER_REGION_MAX}, not {nodes}"
+            ));
+        }
+        let known = self.plan(0).nodes;
+        let mut joining = self.cluster.joining.iter();
+        if let Some(unknown) = joining.find(|one| known.iter().all(|node| node.id != **one)) {
+            return Err(format!(
+                "cluster.joining: there is no node {unknown}, its nodes are 1 to {}",
+                known.len()
             ));
         }
         let RunSpec {

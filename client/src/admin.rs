@@ -178,6 +178,33 @@ impl AdminClient {
         self.post(&path, &json!({"to": to})).await
     }
 
+    /// `GET /admin/v1/groups/{id}/log`: entries of a listing's group that this node has
+    /// applied and still has, from an index on.
+    ///
+    /// # Errors
+    /// [`CallError`]; `not-found` where nothing is applied.
+    pub async fn group_log(&self, listing: &str, from: u64) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/groups/{listing}/log?from={from}"))
+            .await
+    }
+
+    /// `GET /admin/v1/groups/{id}/ledger`: a listing's ledger as this node has it.
+    ///
+    /// # Errors
+    /// [`CallError`]; `not-found` where nothing is applied.
+    pub async fn group_ledger(&self, listing: &str) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/groups/{listing}/ledger"))
+            .await
+    }
+
+    /// `GET /admin/v1/nodes`: the nodes of the cluster, as this one's topology names them.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn nodes(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/nodes").await
+    }
+
     /// `GET /admin/v1/drains`
     ///
     /// # Errors

@@ -41,6 +41,7 @@ mod illness;
 mod key_uses;
 mod keys;
 mod leadership;
+mod log_pages;
 mod log_store;
 mod moves;
 mod network;
@@ -73,6 +74,7 @@ pub use events::{FEED_PAGE_MAX, FeedError, FeedPage, FeedPosition, FeedRecord, T
 pub use group::GroupDescription;
 pub use groups::{Groups, Source};
 pub use key_uses::KeyUse;
+pub use log_pages::{LOG_PAGE_MAX, LogEntry, LogPage, Logged};
 pub use moves::{Move, MoveError, Moving, TransferError};
 pub use options::{GroupOptions, Past, WallClock};
 pub use propose::LedgerView;

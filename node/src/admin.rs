@@ -9,6 +9,8 @@ mod failpoints;
 mod health;
 mod import;
 mod layout;
+mod logs;
+mod members;
 mod rebalances;
 mod repairs;
 mod sagas;
@@ -39,6 +41,9 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/admin/v1/status", get(status::status))
         .route("/admin/v1/groups/{id}", get(status::group))
         .route("/admin/v1/groups/{id}/transfer", post(transfers::transfer))
+        .route("/admin/v1/groups/{id}/log", get(logs::entries))
+        .route("/admin/v1/groups/{id}/ledger", get(logs::ledger))
+        .route("/admin/v1/nodes", get(members::list))
         .route("/admin/v1/replication", get(status::replication))
         .route("/admin/v1/replication/digests", get(status::digests))
         .route(

@@ -415,5 +415,8 @@ pub(crate) enum CertCommand {
         /// Folder for `node-N.pem` and `node-N.key`.
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
+        /// How long it is valid, as in 2160h (default: two years).
+        #[arg(long, value_name = "TIME")]
+        valid_for: Option<jiff::SignedDuration>,
     },
 }

@@ -73,6 +73,7 @@ fn judged(run: &Run, folder: &Path) -> (Option<i32>, Value) {
             .map(|it| (it.at_us, Line::Sample(it.clone()))),
     );
     lines.sort_by_key(|(at_us, _)| *at_us);
+    lines.extend(run.logs.iter().map(|it| (u64::MAX, Line::Log(it.clone()))));
     lines.extend(
         run.finals
             .iter()

@@ -1,6 +1,7 @@
 //! Scenarios with real processes: arrange, break one thing, heal it, expect one
 //! property. The links are real in kind and an eighth as long as in the demo.
 
+mod attached;
 mod bookings;
 mod chaos;
 mod command_line;

@@ -11,7 +11,7 @@ use super::ground::admins;
 use crate::cluster::SandboxProvider;
 use crate::fault::Scene;
 use crate::load::{Desk, Door};
-use crate::observe::{converged, text};
+use crate::observe::{converged, converged_on, text};
 use crate::record::{Final, FinalBooking, FinalDocument, FinalDue, FinalPayment, Line};
 use crate::scenario::Scenario;
 use crate::until::until;
@@ -26,7 +26,12 @@ const SETTLE_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Writes down what every node and every region holds. What cannot be read is written down
 /// as that.
-pub(super) async fn read(scenario: &Scenario, scene: &Scene, desk: &Arc<Desk>) {
+pub(super) async fn read(
+    scenario: &Scenario,
+    scene: &Scene,
+    desk: &Arc<Desk>,
+    calm_late: Duration,
+) {
     let reading = Reading { desk };
     let admins = match admins(&scene.cluster) {
         Ok(admins) => admins,
@@ -34,12 +39,22 @@ pub(super) async fn read(scenario: &Scenario, scene: &Scene, desk: &Arc<Desk>) {
     };
     let began = Instant::now();
     let patience = Duration::from_millis(scenario.bounds.converge_ms) + BEYOND;
-    let in_time = converged(&admins, patience).await.is_ok();
+    let ground = &desk.ground;
+    let in_time = match scene.cluster.own() {
+        Some(_) => converged(&admins, patience).await.is_ok(),
+        // Others write there, too.
+        None => {
+            let listings = [ground.booked.as_slice(), &ground.edited].concat();
+            converged_on(&admins, &listings, patience).await.is_ok()
+        }
+    };
     let after_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     reading.note(Final::Converged {
         after_ms: in_time.then_some(after_ms),
     });
-    reading.links(scene.cluster.wan());
+    if let Some(own) = scene.cluster.own() {
+        reading.links(own.wan(), calm_late);
+    }
     let mut held = Vec::new();
     for door in desk.regions().iter().flatten() {
         if let Some(admin) = admins.get(&door.node) {
@@ -56,10 +71,18 @@ pub(super) async fn read(scenario: &Scenario, scene: &Scene, desk: &Arc<Desk>) {
     for (door, held) in &held {
         reading.documents(door, held, &shards).await;
     }
-    let regions = desk.regions().iter().filter_map(|doors| doors.first());
+    let removed = scene.cluster.ids().into_iter();
+    for node in removed.filter(|node| !admins.contains_key(node)) {
+        reading.note(Final::Removed { node });
+    }
+    let there = |doors: &'_ Vec<Door>| {
+        let mut there = doors.iter().filter(|door| admins.contains_key(&door.node));
+        there.next().cloned()
+    };
+    let regions = desk.regions().iter().filter_map(there);
     for (place, door) in regions.enumerate() {
         for listing in &desk.ground.booked {
-            reading.ledger(door, listing, place == 0).await;
+            reading.ledger(&door, listing, place == 0).await;
         }
     }
 }
@@ -78,13 +101,14 @@ impl Reading<'_> {
     }
 
     /// How well the links kept their delays.
-    fn links(&self, wan: &Wan) {
+    fn links(&self, wan: &Wan, calm_late: Duration) {
         let micros = |late: Duration| u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
         let late = wan.lateness();
         self.note(Final::Links {
             late_p99_us: micros(late.quantile(0.99)),
             late_max_us: micros(late.worst()),
             dropped: wan.dropped_by_system().unwrap_or_default(),
+            calm_p99_us: micros(calm_late),
         });
     }
 

@@ -9,8 +9,9 @@ use futures::future::join_all;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
-use super::CampaignOptions;
+use super::Course;
 use crate::fault::{self, FaultSpec, Scene, Struck};
 use crate::load::Desk;
 use crate::record::{FaultEvent, Line, Phase};
@@ -25,31 +26,31 @@ struct Deed<'a> {
     scene: &'a Scene,
     desk: &'a Arc<Desk>,
     tell: &'a dyn Fn(&str),
+    stop: &'a CancellationToken,
 }
 
 /// Strikes every fault of the scenario; returns when the time of chaos is over and all of
-/// them are mended.
-pub(super) async fn strike_all(
-    options: &CampaignOptions,
-    scene: &Scene,
-    desk: &Arc<Desk>,
-    tell: &dyn Fn(&str),
-) {
+/// them are mended, or sooner if somebody ends the run.
+pub(super) async fn strike_all(course: &Course<'_>, scene: &Scene, desk: &Arc<Desk>) {
+    let (options, stop, tell) = (course.options, &course.options.stop, course.tell);
     let begins = Instant::now();
     let until = begins + Duration::from_secs_f64(options.scenario.run.chaos_s);
     let numbers = AtomicU64::new(0);
-    let deeds = (0..).zip(&options.scenario.faults).map(|(place, spec)| {
+    let deeds = (0..).zip(&course.faults).map(|(place, spec)| {
         let (numbers, mut random) = (&numbers, StdRng::seed_from_u64(options.seed ^ place));
         async move {
             let mut due = begins + Duration::from_secs_f64(spec.at_s);
             while due <= until {
-                sleep_until(due).await;
+                if stop.run_until_cancelled(sleep_until(due)).await.is_none() {
+                    return;
+                }
                 let deed = Deed {
                     number: numbers.fetch_add(1, Ordering::Relaxed) + 1,
                     spec,
                     scene,
                     desk,
                     tell,
+                    stop,
                 };
                 deed.carry_out(&mut random, until).await;
                 let Some(every) = spec.every_s else { return };
@@ -59,7 +60,8 @@ pub(super) async fn strike_all(
         }
     });
     join_all(deeds).await;
-    sleep_until(until).await;
+    // Whoever ends the run does not wait for its end.
+    let _ = stop.run_until_cancelled(sleep_until(until)).await;
 }
 
 impl Deed<'_> {
@@ -95,7 +97,7 @@ impl Deed<'_> {
     /// writes that down when it is.
     async fn watch(&self, struck: &Struck, ends: Instant) -> Option<String> {
         let mut seen = None;
-        while Instant::now() < ends {
+        while Instant::now() < ends && !self.stop.is_cancelled() {
             if seen.is_none() {
                 seen = fault::confirm(struck, self.scene).await;
                 if seen.is_some() {

@@ -24,7 +24,7 @@ pub(super) fn start(
     tracker: &TaskTracker,
     enough: &CancellationToken,
 ) {
-    for node in scene.cluster.nodes() {
+    for node in &scene.cluster.plan().nodes {
         let Ok(admin) = scene.cluster.admin(node.id) else {
             continue;
         };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use meridian_client::CallError;
 use tokio::time::{Instant, timeout};
 
-use super::{ClusterError, LocalCluster};
+use super::{Cluster, ClusterError};
 
 /// How long a node may take to set its clock. One that is broken may take for ever.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -77,7 +77,7 @@ impl Clocks {
     }
 }
 
-impl LocalCluster {
+impl Cluster {
     /// Makes a node's clock wrong by so much more.
     pub(crate) async fn skew_clock(&self, node: u64, skew: Skew) -> Result<SkewId, ClusterError> {
         let mut clocks = self.clocks.lock().await;

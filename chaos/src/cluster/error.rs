@@ -36,6 +36,19 @@ pub enum ClusterError {
     /// A node that is not part of the cluster, or not running.
     #[error("node {0} is not running")]
     NotRunning(u64),
+    /// Something that only who has started a cluster may do.
+    #[error(
+        "this run is attached to a cluster that it has not started: it lets processes, disks and links alone"
+    )]
+    NotOurs,
+    /// Nobody answers where a cluster is said to be.
+    #[error("no node answers at {asked}: name the operator API of one that runs ({cause})")]
+    NobodyAnswers {
+        /// The addresses.
+        asked: String,
+        /// What came of the last one.
+        cause: CallError,
+    },
     /// A client could not be made.
     #[error(transparent)]
     Client(#[from] CallError),

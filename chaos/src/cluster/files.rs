@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
@@ -17,7 +17,13 @@ pub(super) const CONFIG: &str = "meridian.toml";
 pub(super) const LOG: &str = "node.log";
 /// A node's databases, in its folder.
 pub(super) const DATA: &str = "data";
-const TOPOLOGY: &str = "topology.toml";
+/// A node's topology, in its folder.
+pub(super) const TOPOLOGY: &str = "topology.toml";
+/// The certificates of the authorities that a node trusts, in its folder; in that of an
+/// authority, its own.
+pub(super) const AUTHORITY: &str = "ca.pem";
+/// Epoch of the topologies that a cluster starts with.
+pub(super) const FIRST_EPOCH: u64 = 1;
 /// Name of the clusters that we start.
 const CLUSTER: &str = "local";
 
@@ -61,10 +67,9 @@ pub(super) async fn write_all(
     nodes: &[RunningNode],
     wan: &Wan,
 ) -> Result<(), ClusterError> {
-    let authority = options.folder.join("authority");
+    let authority = authority_in(&options.folder);
+    make_authority(&options.binary, &authority).await?;
     let authority = authority.to_string_lossy();
-    let made = ["cert", "ca", "--cluster", CLUSTER, "--out", &authority];
-    run(&options.binary, &made).await?;
     for node in nodes {
         let id = node.id.to_string();
         let folder = node.folder.to_string_lossy();
@@ -81,8 +86,8 @@ pub(super) async fn write_all(
             &folder,
         ];
         run(&options.binary, &made).await?;
-        let ca = Path::new(&*authority).join("ca.pem");
-        std::fs::copy(&ca, node.folder.join("ca.pem"))
+        let ca = Path::new(&*authority).join(AUTHORITY);
+        std::fs::copy(&ca, node.folder.join(AUTHORITY))
             .map_err(|cause| io(&format!("copying {}", ca.display()), cause))?;
         write(
             &node.folder.join(TOPOLOGY),
@@ -93,6 +98,44 @@ pub(super) async fn write_all(
     Ok(())
 }
 
+/// Folder of the authority that a cluster starts with.
+pub(super) fn authority_in(folder: &Path) -> PathBuf {
+    folder.join("authority")
+}
+
+/// Makes an authority.
+pub(super) async fn make_authority(binary: &Path, folder: &Path) -> Result<(), ClusterError> {
+    let folder = folder.to_string_lossy();
+    run(
+        binary,
+        &["cert", "ca", "--cluster", CLUSTER, "--out", &folder],
+    )
+    .await
+}
+
+/// A topology that says how a node stands, in an epoch.
+pub(super) fn with_state(
+    topology: &str,
+    node: u64,
+    state: &str,
+    epoch: u64,
+) -> std::io::Result<String> {
+    let failed = std::io::Error::other::<String>;
+    let parsed: Result<toml::Table, _> = topology.parse();
+    let mut table = parsed.map_err(|cause| failed(cause.to_string()))?;
+    let number = |number: u64| toml::Value::from(i64::try_from(number).unwrap_or(i64::MAX));
+    table.insert("epoch".to_owned(), number(epoch));
+    let known = table.get_mut("nodes").and_then(toml::Value::as_array_mut);
+    let mut known = known
+        .into_iter()
+        .flatten()
+        .filter_map(toml::Value::as_table_mut);
+    let found = known.find(|known| known.get("id") == Some(&number(node)));
+    let found = found.ok_or_else(|| failed(format!("it has no node {node}")))?;
+    found.insert("state".to_owned(), state.into());
+    Ok(table.to_string())
+}
+
 /// The cluster as one node sees it: the others stand behind relays.
 fn topology(
     options: &ClusterOptions,
@@ -101,7 +144,9 @@ fn topology(
     wan: &Wan,
 ) -> String {
     let region_voters = options.plan.region_voters;
-    let mut text = format!("cluster = \"{CLUSTER}\"\nepoch = 1\nregion_voters = {region_voters}\n");
+    let mut text = format!(
+        "cluster = \"{CLUSTER}\"\nepoch = {FIRST_EPOCH}\nregion_voters = {region_voters}\n"
+    );
     for region in &options.plan.regions {
         // Writing to a string does not fail.
         let _ = write!(
@@ -134,7 +179,7 @@ fn configuration(node: &RunningNode) -> String {
     format!(
         "[node]\nid = {id}\nregion = \"{region}\"\nzone = \"{zone}\"\ndata_dir = \"{DATA}\"\n\n\
          [listen]\napi = \"{api}\"\npeer = \"{peer}\"\nadmin = \"{admin}\"\n\n\
-         [tls]\nca = \"ca.pem\"\ncert = \"node-{id}.pem\"\nkey = \"node-{id}.key\"\n\n\
+         [tls]\nca = \"{AUTHORITY}\"\ncert = \"node-{id}.pem\"\nkey = \"node-{id}.key\"\n\n\
          [cluster]\ntopology = \"{TOPOLOGY}\"\n"
     )
 }

@@ -51,19 +51,20 @@ pub(super) async fn begin(
 ) -> Result<Struck, FaultError> {
     let (_, nodes) = running_at(target, scene, random).await?;
     let node = nodes[0];
-    let folder = scene.cluster.node(node)?.data().join(database.folder());
-    scene.cluster.kill_node(node).await?;
+    let cluster = scene.own()?;
+    let folder = cluster.node(node)?.data().join(database.folder());
+    cluster.kill_node(node).await?;
     let damaged = newest(&folder, extension)
         .and_then(|file| Ok((damage(&file, random)?, file)))
         .map_err(system(format!("damaging {}", folder.display())));
     let (what, file) = match damaged {
         Ok(damaged) => damaged,
         Err(cause) => {
-            scene.cluster.start_node(node).await?;
+            cluster.start_node(node).await?;
             return Err(cause);
         }
     };
-    let refused = scene.cluster.try_start_node(node).await?;
+    let refused = cluster.try_start_node(node).await?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let then = match &refused {
         Some(why) => format!("the node refuses: {why}"),
@@ -94,10 +95,11 @@ impl Effect for Damaged {
     /// What an operator does: whoever refuses comes back without its records.
     fn end<'a>(self: Box<Self>, scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>> {
         async move {
-            if scene.cluster.has_ended(self.node) {
+            let cluster = scene.own()?;
+            if cluster.has_ended(self.node) {
                 let without = self.database.without();
-                scene.cluster.rejoin(self.node, without).await?;
-                scene.cluster.start_node(self.node).await?;
+                cluster.rejoin(self.node, without).await?;
+                cluster.start_node(self.node).await?;
             }
             Ok(())
         }

@@ -54,7 +54,7 @@ impl Effect for Failing {
                 if refused.kind() != io::ErrorKind::ReadOnlyFilesystem {
                     return None;
                 }
-                let ended = scene.cluster.has_ended(*node);
+                let ended = scene.own().is_ok_and(|cluster| cluster.has_ended(*node));
                 let then = if ended { "has ended" } else { "goes on" };
                 shown.push(format!("node {node}, which {then}"));
             }

@@ -17,9 +17,10 @@ pub(super) fn check(fault: &'static str, target: &Place, plan: &WanPlan) -> Resu
 
 /// Gives a disk to each node that a place may mean, unless it has one.
 pub(super) async fn give(target: &Place, scene: &Scene) -> Result<(), FaultError> {
-    for node in target.nodes(scene.cluster.plan()) {
-        if scene.cluster.disk(node).is_none() {
-            scene.cluster.give_disk(node).await?;
+    let cluster = scene.own()?;
+    for node in target.nodes(cluster.plan()) {
+        if cluster.disk(node).is_none() {
+            cluster.give_disk(node).await?;
         }
     }
     Ok(())
@@ -31,8 +32,9 @@ pub(super) fn of(
     nodes: &[u64],
     scene: &Scene,
 ) -> Result<Vec<(u64, Arc<Disk>)>, FaultError> {
+    let cluster = scene.own()?;
     let disk_of = |node: &u64| {
-        let disk = scene.cluster.disk(*node).map(|disk| (*node, disk));
+        let disk = cluster.disk(*node).map(|disk| (*node, disk));
         disk.ok_or_else(|| FaultError::NotHere {
             fault,
             why: format!("node {node} has no disk of its own: prepare it before the launch"),
@@ -45,7 +47,7 @@ pub(super) fn of(
 pub(super) async fn restore(scene: &Scene, disks: &[(u64, Arc<Disk>)]) -> Result<(), FaultError> {
     let mut nodes = Vec::new();
     for (node, disk) in disks {
-        match scene.cluster.kill_node(*node).await {
+        match scene.own()?.kill_node(*node).await {
             Ok(()) | Err(ClusterError::NotRunning(_)) => {}
             Err(cause) => return Err(cause.into()),
         }

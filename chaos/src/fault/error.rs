@@ -3,6 +3,7 @@
 use meridian_client::CallError;
 
 use crate::cluster::ClusterError;
+use crate::until::NotInTime;
 
 /// Why a fault could not be struck or mended.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,19 @@ pub enum FaultError {
         fault: &'static str,
         /// What is missing, and what to do about it.
         why: String,
+    },
+    /// What a run may not do to a cluster that somebody else has started.
+    #[error(
+        "on a cluster that this run has not started, these cannot be struck: {0}. Leave them out with --skip-unavailable, or run the scenario without --attach"
+    )]
+    NotOnOthers(String),
+    /// It took too long until something was as it should be.
+    #[error("{late}: {advice}")]
+    NotMended {
+        /// What was awaited.
+        late: NotInTime,
+        /// Where to look.
+        advice: &'static str,
     },
     /// The system refused.
     #[error("{what}: {cause}")]

@@ -43,7 +43,8 @@ impl Killed {
     /// Kills them all, or, if one cannot be, starts the others again.
     pub(super) async fn strike(scene: &Scene, nodes: Vec<u64>) -> Result<Self, FaultError> {
         let processes = process::of(scene, &nodes)?;
-        let killing = nodes.iter().map(|node| scene.cluster.kill_node(*node));
+        let cluster = scene.own()?;
+        let killing = nodes.iter().map(|node| cluster.kill_node(*node));
         let results = join_all(killing).await;
         let dead = nodes.iter().zip(&results).filter(|(_, dead)| dead.is_ok());
         let dead: Vec<u64> = dead.map(|(node, _)| *node).collect();
@@ -57,7 +58,8 @@ impl Killed {
 
 /// Starts nodes on their files, all at once, and waits until they are ready.
 pub(super) async fn start(scene: &Scene, nodes: Vec<u64>) -> Result<(), FaultError> {
-    let starting = nodes.into_iter().map(|node| scene.cluster.start_node(node));
+    let cluster = scene.own()?;
+    let starting = nodes.into_iter().map(|node| cluster.start_node(node));
     let results = join_all(starting).await;
     results.into_iter().collect::<Result<(), _>>()?;
     Ok(())

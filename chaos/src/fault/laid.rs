@@ -25,12 +25,7 @@ pub(super) async fn begin(
     random: &mut StdRng,
 ) -> Result<Struck, FaultError> {
     let (settled, pairs) = fault.links().settle(scene, random).await?;
-    Ok(over_pairs(
-        settled.title(),
-        pairs,
-        fault.impairment(),
-        scene,
-    ))
+    over_pairs(settled.title(), pairs, fault.impairment(), scene)
 }
 
 /// Lays an impairment over directions.
@@ -39,14 +34,14 @@ pub(super) fn over_pairs(
     pairs: Vec<NodePair>,
     impairment: Impairment,
     scene: &Scene,
-) -> Struck {
-    let wan = scene.cluster.wan();
+) -> Result<Struck, FaultError> {
+    let wan = scene.own()?.wan();
     let before = pairs.iter().map(|pair| counted(wan, *pair)).collect();
     let laid = wan.lay(&pairs, impairment);
     let mut nodes: Vec<u64> = pairs.iter().flat_map(|(from, to)| [*from, *to]).collect();
     nodes.sort_unstable();
     nodes.dedup();
-    Struck {
+    Ok(Struck {
         target,
         nodes,
         effect: Box::new(OverLinks {
@@ -55,7 +50,7 @@ pub(super) fn over_pairs(
             impairment,
             laid,
         }),
-    }
+    })
 }
 
 struct OverLinks {
@@ -67,13 +62,19 @@ struct OverLinks {
 
 impl Effect for OverLinks {
     fn confirm<'a>(&'a self, scene: &'a Scene) -> BoxFuture<'a, Option<String>> {
-        let seen = self.seen(scene.cluster.wan());
+        let seen = scene
+            .own()
+            .ok()
+            .and_then(|cluster| self.seen(cluster.wan()));
         async move { seen }.boxed()
     }
 
     fn end<'a>(self: Box<Self>, scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>> {
-        scene.cluster.wan().lift(self.laid);
-        async { Ok(()) }.boxed()
+        async move {
+            scene.own()?.wan().lift(self.laid);
+            Ok(())
+        }
+        .boxed()
     }
 }
 

@@ -6,7 +6,7 @@ use super::scene::Scene;
 /// Starts a node again if it has ended by itself, or if it runs and is not ready. Whom
 /// another fault has stopped, that one starts again.
 pub(super) async fn mend(scene: &Scene, node: u64) -> Result<(), FaultError> {
-    let cluster = &scene.cluster;
+    let cluster = scene.own()?;
     if cluster.has_ended(node) {
         return Ok(cluster.start_node(node).await?);
     }

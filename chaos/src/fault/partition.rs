@@ -119,7 +119,7 @@ impl Partition {
             }
             Shape::Ring | Shape::MajorityRing => format!("{} {}", self.shape, listed.join(" ")),
         };
-        Ok(laid::over_pairs(target, cut, Impairment::Cut, scene))
+        laid::over_pairs(target, cut, Impairment::Cut, scene)
     }
 
     fn centre(&self) -> Place {

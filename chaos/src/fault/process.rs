@@ -11,7 +11,7 @@ use crate::cluster::{ClusterError, RunningNode};
 /// The process id of each of these nodes.
 pub(super) fn of(scene: &Scene, nodes: &[u64]) -> Result<Vec<(u64, u32)>, FaultError> {
     let pid_of = |node: &u64| {
-        let pid = scene.cluster.node(*node)?.process_id();
+        let pid = scene.own()?.node(*node)?.process_id();
         Ok((*node, pid.ok_or(ClusterError::NotRunning(*node))?))
     };
     let found: Result<Vec<_>, ClusterError> = nodes.iter().map(pid_of).collect();
@@ -41,7 +41,7 @@ pub(super) fn listed(processes: &[(u64, u32)]) -> String {
 
 /// Whether this is still the node's process: a number is not asked to mean somebody else.
 pub(super) fn is_still(scene: &Scene, node: u64, pid: u32) -> bool {
-    let known = scene.cluster.node(node).ok();
+    let known = scene.own().and_then(|cluster| cluster.node(node)).ok();
     known.and_then(RunningNode::process_id) == Some(pid)
 }
 

@@ -95,7 +95,7 @@ impl Walk {
     }
 
     async fn restart(&self, node: u64) -> Result<(), ClusterError> {
-        let cluster = &self.scene.cluster;
+        let cluster = self.scene.own()?;
         let gone = match self.by {
             Going::Stop => cluster.stop_node(node).await,
             Going::Kill => cluster.kill_node(node).await,
@@ -121,7 +121,7 @@ impl Effect for Rolling {
     fn confirm<'a>(&'a self, scene: &'a Scene) -> BoxFuture<'a, Option<String>> {
         async {
             let other = |(node, pid): &(u64, u32)| {
-                let running = scene.cluster.node(*node).ok()?.process_id()?;
+                let running = scene.own().ok()?.node(*node).ok()?.process_id()?;
                 (running != *pid).then_some((*node, running))
             };
             let now: Option<Vec<(u64, u32)>> = self.before.iter().map(other).collect();

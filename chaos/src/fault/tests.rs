@@ -78,6 +78,10 @@ fn every_kind_is_read_by_its_name_and_written_so() {
         json!({"kind": "clock-jump", "target": "any", "by_ms": -5_000}),
         json!({"kind": "clock-drift", "target": "any", "by_ppm": 100_000}),
         json!({"kind": "leader-transfer"}),
+        json!({"kind": "rejoin", "target": "any", "without": "bookings"}),
+        json!({"kind": "topology", "target": "node:4", "state": "active"}),
+        json!({"kind": "rotate-certificates", "authority": "new"}),
+        json!({"kind": "expire-certificate", "target": "any"}),
     ];
     for table in tables {
         let fault: Fault = serde_json::from_value(table.clone()).expect("a fault");

@@ -6,6 +6,7 @@
 //! that nothing connects, is judged by itself: linearizability is local (Herlihy and Wing).
 
 use super::claims;
+use super::each::of_each;
 use super::finding::counted;
 use super::search::{Budget, Found, search};
 use super::seen::{Ledger, Seen};
@@ -27,15 +28,15 @@ const SHRUNK_MAX: usize = 3;
 
 /// Judges what ledgers claim of the order of things.
 pub(super) fn check_claims(seen: &Seen<'_>) -> Option<Finding> {
-    let mut judged = Judged::default();
-    for ledger in &seen.ledgers {
+    let judged = of_each(&seen.ledgers, |ledger| {
+        let mut judged = Judged::default();
         if let Some(story) = judged.story(seen.run, ledger) {
-            judged
-                .violations
-                .extend(claims::check(ledger.listing, story));
+            judged.violations = claims::check(ledger.listing, story);
         }
-    }
-    judged.finding(CLAIMS)
+        judged
+    });
+    let all = judged.into_iter().reduce(Judged::and);
+    all.unwrap_or_default().finding(CLAIMS)
 }
 
 /// Looks for an order of each ledger's steps.
@@ -58,6 +59,15 @@ struct Judged {
 }
 
 impl Judged {
+    /// Both together.
+    fn and(mut self, other: Self) -> Self {
+        self.listings += other.listings;
+        self.steps += other.steps;
+        self.violations.extend(other.violations);
+        self.undecided.extend(other.undecided);
+        self
+    }
+
     fn story<'l>(&mut self, run: &Run, ledger: &'l Ledger<'_>) -> Option<&'l Story> {
         let listing = ledger.listing;
         let Some(units) = ledger.units else {

@@ -1,8 +1,8 @@
 //! A run sorted for its checkers: what was asked of each listing's ledger under each key,
 //! and what every region shows of it in the end.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use super::steps::{Story, Unknown};
 use crate::record::{Answered, Call, Final, FinalBooking, Operation, Outcome, Run};
@@ -37,7 +37,7 @@ pub(super) struct Ledger<'a> {
     /// What each region that was read shows in the end.
     pub(super) finals: BTreeMap<&'a str, Vec<&'a FinalBooking>>,
     /// All of it as steps, once somebody has asked.
-    pub(super) story: OnceCell<Result<Story, Unknown>>,
+    pub(super) story: OnceLock<Result<Story, Unknown>>,
 }
 
 /// All attempts under one key: they are one request.
@@ -248,7 +248,7 @@ impl<'a> Sorting<'a> {
                 requests: Vec::new(),
                 others: Vec::new(),
                 finals: BTreeMap::new(),
-                story: OnceCell::new(),
+                story: OnceLock::new(),
             });
             self.ledgers.len() - 1
         })

@@ -3,8 +3,10 @@
 mod brute;
 mod by_hand;
 mod clocks;
+mod logs;
 mod planted;
 mod speed;
+mod validity;
 mod world;
 
 use super::{Finding, Verdict, judge, overall};
@@ -29,6 +31,7 @@ pub(super) fn empty_run() -> Run {
         ]),
         rerun: "meridian chaos run".to_owned(),
         required: Vec::new(),
+        left_out: Vec::new(),
         bounds: Bounds {
             calls: 1,
             ..Bounds::default()

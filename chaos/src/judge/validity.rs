@@ -7,7 +7,7 @@ use super::finding::counted;
 use super::liveness::{is_answered, share};
 use super::seen::Seen;
 use super::{Finding, Verdict, Violated};
-use crate::record::{FaultEvent, Final, Phase, Run};
+use crate::record::{Bounds, FaultEvent, Final, Operation, Phase, Run};
 
 const PROMISE: &str = "the run is valid";
 
@@ -32,11 +32,15 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         Verdict::Invalid
     };
     let faults: BTreeSet<u64> = run.faults.iter().map(|one| one.id).collect();
-    let looked_at = format!(
+    let mut looked_at = format!(
         "{}, {}",
         counted(faults.len(), "fault"),
         counted(run.operations.len(), "call")
     );
+    let left_out = run.header.left_out.join(", ");
+    if !left_out.is_empty() {
+        looked_at += &format!("; left out: {left_out}");
+    }
     let flaws = flaws.into_iter().map(|what| Violated::new(what, []));
     Some(Finding::with(PROMISE, verdict, looked_at, flaws.collect()))
 }
@@ -76,29 +80,57 @@ fn too_little(run: &Run) -> Vec<String> {
     }
     let answered = run.operations.iter().filter(|one| is_answered(one)).count();
     let share = share(answered, calls);
-    if calls > 0 && share < bounds.success {
+    let least = bounds.success.max(bounds.success_of_calm * calm_share(run));
+    if calls > 0 && share < least {
         flaws.push(format!(
             "{:.1} % of calls were answered, {:.1} % say something",
             share * 100.0,
-            bounds.success * 100.0
+            least * 100.0
         ));
     }
     flaws
 }
 
+/// Share of calls that were answered of those that ended before the first fault.
+fn calm_share(run: &Run) -> f64 {
+    let first_us = run.faults.iter().map(|one| one.at_us).min();
+    let is_calm = |one: &&Operation| {
+        let ended = one.completed.as_ref().map(|completed| completed.at_us);
+        ended.is_some_and(|at_us| first_us.is_none_or(|first_us| at_us < first_us))
+    };
+    let calm: Vec<&Operation> = run.operations.iter().filter(is_calm).collect();
+    let answered = calm.iter().filter(|one| is_answered(one)).count();
+    share(answered, calm.len())
+}
+
 /// Whether the emulator of the links kept its delays: else a slow link was the machine's.
 fn late(run: &Run) -> Option<String> {
-    let bound_ms = run.header.bounds.late_ms;
+    let bounds = run.header.bounds;
     run.finals.iter().find_map(|one| match one {
-        Final::Links { late_p99_us, .. } if *late_p99_us > bound_ms * 1_000 => Some(format!(
-            "of 100 datagrams one was let out {:.1} ms late or more, {bound_ms} ms are borne",
-            *late_p99_us as f64 / 1_000.0
+        Final::Links {
+            late_p99_us,
+            calm_p99_us,
+            ..
+        } if late_ms(*late_p99_us) > borne_ms(&bounds, *calm_p99_us) => Some(format!(
+            "of 100 datagrams one was let out {:.1} ms late or more, {:.1} ms are borne",
+            late_ms(*late_p99_us),
+            borne_ms(&bounds, *calm_p99_us)
         )),
         Final::Links { dropped, .. } if *dropped > 0 => Some(format!(
             "the system threw {dropped} datagrams away before the links could take them"
         )),
         _ => None,
     })
+}
+
+fn late_ms(late_us: u64) -> f64 {
+    late_us as f64 / 1_000.0
+}
+
+/// How late datagrams may be, where they were so late before the first fault.
+fn borne_ms(bounds: &Bounds, calm_us: u64) -> f64 {
+    let of_calm_ms = late_ms(calm_us) * bounds.late_of_calm;
+    of_calm_ms.max(bounds.late_ms as f64)
 }
 
 /// What should have been read in the end, and was not.
@@ -144,7 +176,8 @@ fn unread(run: &Run) -> Vec<String> {
     flaws
 }
 
-/// Nodes that a fault struck which has not ended: nothing can be read there.
+/// Nodes that a fault struck which has not ended, or that have left for good: nothing can be
+/// read there.
 fn lost_for_good(run: &Run) -> HashSet<u64> {
     let ended: HashSet<u64> = run
         .faults
@@ -154,5 +187,11 @@ fn lost_for_good(run: &Run) -> HashSet<u64> {
         .collect();
     let open = run.faults.iter().filter(|one| !ended.contains(&one.id));
     let open = open.filter(|one| one.phase == Phase::Begun);
-    open.flat_map(|one| one.nodes.iter().copied()).collect()
+    let removed = run.finals.iter().filter_map(|one| match one {
+        Final::Removed { node } => Some(*node),
+        _ => None,
+    });
+    open.flat_map(|one| one.nodes.iter().copied())
+        .chain(removed)
+        .collect()
 }

@@ -9,7 +9,7 @@ use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{Completion, FORMAT, FaultEvent, Final, Header, Invocation, Line, Sample};
+use super::{Completion, FORMAT, FaultEvent, Final, Header, Invocation, Line, LogPage, Sample};
 
 /// Longest line that is read.
 const LINE_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -57,6 +57,8 @@ pub struct Run {
     pub faults: Vec<FaultEvent>,
     /// How nodes did.
     pub samples: Vec<Sample>,
+    /// What replicas have written down.
+    pub logs: Vec<LogPage>,
     /// What was there in the end.
     pub finals: Vec<Final>,
     /// Whether the file ends in the middle: who wrote it was killed.
@@ -72,6 +74,7 @@ impl Run {
             operations: Vec::new(),
             faults: Vec::new(),
             samples: Vec::new(),
+            logs: Vec::new(),
             finals: Vec::new(),
             is_torn: false,
         }
@@ -218,6 +221,7 @@ impl Reading<'_> {
             }
             (Some(run), Line::Fault(fault)) => run.faults.push(fault),
             (Some(run), Line::Sample(sample)) => run.samples.push(sample),
+            (Some(run), Line::Log(page)) => run.logs.push(page),
             (Some(run), Line::Final(last)) => run.finals.push(last),
         }
         Ok(())
@@ -260,6 +264,7 @@ mod tests {
             regions: BTreeMap::from([("eu-west".to_owned(), vec![2])]),
             rerun: "meridian chaos run calm --seed 7".to_owned(),
             required: vec![],
+            left_out: Vec::new(),
             bounds: Bounds::default(),
         }
     }

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::FinalCopy;
+
 /// What is there once all is mended and at rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "final", rename_all = "kebab-case")]
@@ -20,6 +22,8 @@ pub enum Final {
     },
     /// A listing's document, as one node holds it.
     Document(FinalDocument),
+    /// A listing's ledger, byte for byte, as one node has it.
+    Copy(FinalCopy),
     /// A payment in the provider's own book.
     Payment(FinalPayment),
     /// What a ledger says is due for a booking.
@@ -32,6 +36,14 @@ pub enum Final {
         late_max_us: u64,
         /// Datagrams that the system threw away before the emulator could take them.
         dropped: u64,
+        /// What 99 of 100 datagrams were not later than before the first fault.
+        #[serde(default)]
+        calm_p99_us: u64,
+    },
+    /// A node that has left the cluster for good: nothing is to be read there.
+    Removed {
+        /// The node.
+        node: u64,
     },
     /// What could not be read.
     Unread {

@@ -39,8 +39,9 @@ impl<'a> Rest<'a> {
                 Final::Ledger { .. } => rest.ledgers += 1,
                 Final::Document(_) => rest.documents += 1,
                 Final::Payment(_) => rest.payments += 1,
-                // The promises about money, and about the run itself, say what comes of them.
-                Final::Due(_) | Final::Links { .. } => {}
+                // The promises about money, about replicas, and about the run itself say what
+                // comes of them.
+                Final::Due(_) | Final::Copy(_) | Final::Links { .. } | Final::Removed { .. } => {}
                 Final::Unread { what, cause } => rest.unread.push(Unread { what, cause }),
                 Final::Converged { after_ms } => {
                     rest.was_awaited = true;

@@ -29,8 +29,17 @@ pub(crate) struct ChaosRunArgs {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Keep the nodes' files here (default: a temporary folder that is removed).
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "attach")]
     pub(crate) dir: Option<PathBuf>,
+    /// Use and break a cluster that runs already, by the operator APIs of some of its nodes:
+    /// the first that answers says who else is there. Only faults are struck that its APIs
+    /// offer, and no process is ended; the run's own listings are deleted afterwards.
+    #[arg(long, value_name = "URL", num_args = 1..)]
+    pub(crate) attach: Vec<String>,
+    /// With --attach: leave faults out that cannot be struck there, rather than refusing to
+    /// begin. Where one is required, the run is invalid.
+    #[arg(long, requires = "attach")]
+    pub(crate) skip_unavailable: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,11 +2,12 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context;
 use meridian_regions::ClusterName;
 use meridian_transport::NodeIdentity;
-use meridian_transport::pki::Authority;
+use meridian_transport::pki::{Authority, NODE_LIFE};
 
 use crate::cli::CertCommand;
 
@@ -21,7 +22,10 @@ pub(crate) fn run(command: CertCommand, out: &mut impl Write) -> anyhow::Result<
             region,
             node,
             out: folder,
+            valid_for,
         } => {
+            let life = valid_for.map(Duration::try_from).transpose();
+            let life = life.context("--valid-for: a time that lies ahead, as in 2160h")?;
             let authority = Authority::load(&ca)
                 .with_context(|| format!("cannot use the authority in {}", ca.display()))?;
             let identity = NodeIdentity {
@@ -31,7 +35,7 @@ pub(crate) fn run(command: CertCommand, out: &mut impl Write) -> anyhow::Result<
             };
             make_folder(&folder)?;
             authority
-                .issue(&identity)?
+                .issue_for(&identity, life.unwrap_or(NODE_LIFE))?
                 .save(&folder, &format!("node-{node}"))?;
             writeln!(
                 out,

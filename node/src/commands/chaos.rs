@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use meridian_chaos::judge::{Finding, Verdict, judge, overall};
 use meridian_chaos::record::{HistoryReader, Run};
-use meridian_chaos::{CampaignOptions, Scenario, report, run_campaign};
+use meridian_chaos::{
+    Against, CampaignError, CampaignOptions, Scenario, Unavailable, report, run_campaign,
+};
+use tokio_util::sync::CancellationToken;
 
 use super::Done;
 use crate::cli::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
@@ -32,6 +35,7 @@ async fn run_scenario(arguments: ChaosRunArgs, out: &mut impl Write) -> anyhow::
         .seed
         .unwrap_or_else(|| u64::from(rand::random::<u32>()));
     let folder = Folder::new(arguments.dir)?;
+    let against = against(&arguments.attach, arguments.skip_unavailable, &folder)?;
     let results = arguments.out.unwrap_or_else(|| {
         let stem = Path::new(&scenario.name).file_stem().unwrap_or_default();
         PathBuf::from(format!("chaos-{}-{seed}", stem.to_string_lossy()))
@@ -40,30 +44,82 @@ async fn run_scenario(arguments: ChaosRunArgs, out: &mut impl Write) -> anyhow::
     let screen = Screen::new();
     screen.step(&format!("{}: {}", scenario.name, scenario.about));
     screen.step(&format!("seed {seed}; results in {}", results.display()));
+    let stop = CancellationToken::new();
     let options = CampaignOptions {
-        binary: std::env::current_exe().context("cannot find this program's own file")?,
-        folder: folder.path(),
-        rerun: format!(
-            "{} chaos run {} --seed {seed}",
-            program::as_typed(),
-            scenario.name
-        ),
+        rerun: rerun(&scenario.name, seed, &against),
+        against,
         scenario,
         seed,
         history: results.join(HISTORY),
+        stop: stop.clone(),
     };
+    let ran = until_interrupted(options, &stop, &screen).await;
+    folder.remove()?;
+    match ran? {
+        Some(run) => told(&run, &results, out),
+        None => Ok(Done::Interrupted),
+    }
+}
+
+/// Runs it; `None` if somebody has interrupted it. On a cluster of others it then ends in good
+/// order; its own one ends with it.
+async fn until_interrupted(
+    options: CampaignOptions,
+    stop: &CancellationToken,
+    screen: &Screen,
+) -> anyhow::Result<Option<Run>> {
     let mut interrupt = Interrupt::listen()?;
     let tell = |what: &str| screen.step(what);
+    let is_attached = matches!(options.against, Against::Attached { .. });
+    let mut running = std::pin::pin!(run_campaign(options, &tell));
     let ran = tokio::select! {
         biased;
         () = interrupt.told() => None,
-        ran = run_campaign(options, &tell) => Some(ran),
+        ran = &mut running => Some(ran),
     };
-    folder.remove()?;
-    let Some(ran) = ran else {
-        return Ok(Done::Interrupted);
-    };
-    told(&ran?, &results, out)
+    match ran {
+        Some(ran) => Ok(Some(ran?)),
+        None if is_attached => {
+            screen.step("mending what is broken, and leaving");
+            stop.cancel();
+            match running.await {
+                Ok(_) | Err(CampaignError::Interrupted) => Ok(None),
+                Err(cause) => Err(cause.into()),
+            }
+        }
+        None => Ok(None),
+    }
+}
+
+/// The cluster that is meant.
+fn against(attach: &[String], skips: bool, folder: &Folder) -> anyhow::Result<Against> {
+    if attach.is_empty() {
+        return Ok(Against::Own {
+            binary: std::env::current_exe().context("cannot find this program's own file")?,
+            folder: folder.path(),
+        });
+    }
+    Ok(Against::Attached {
+        urls: attach.to_vec(),
+        unavailable: if skips {
+            Unavailable::LeftOut
+        } else {
+            Unavailable::Refused
+        },
+    })
+}
+
+/// The command that runs it again.
+fn rerun(scenario: &str, seed: u64, against: &Against) -> String {
+    let program = program::as_typed();
+    let mut command = format!("{program} chaos run {scenario} --seed {seed}");
+    if let Against::Attached { urls, unavailable } = against {
+        command += &format!(" --attach {}", urls.join(" "));
+        if *unavailable == Unavailable::LeftOut {
+            command += " --skip-unavailable";
+        }
+    }
+    command
 }
 
 fn check(arguments: &ChaosCheckArgs, out: &mut impl Write) -> anyhow::Result<Done> {

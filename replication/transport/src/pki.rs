@@ -38,7 +38,7 @@ const BACKDATED: Duration = Duration::from_secs(60 * 60);
 /// Life of an authority: about ten years.
 const CA_LIFE: Duration = Duration::from_secs(3_650 * 24 * 60 * 60);
 /// Life of a node's certificate: about two years.
-const NODE_LIFE: Duration = Duration::from_secs(730 * 24 * 60 * 60);
+pub const NODE_LIFE: Duration = Duration::from_secs(730 * 24 * 60 * 60);
 
 /// Why a certificate could not be made, written or read.
 #[derive(Debug, thiserror::Error)]
@@ -158,12 +158,24 @@ impl Authority {
         write_new(&certificate, &self.certificate_pem, FileMode::Public)
     }
 
-    /// Makes a certificate that proves a node to others, as client and as server,
-    /// valid for two years from an hour ago.
+    /// Makes a certificate that proves a node to others, as client and as server, valid for
+    /// two years ([`NODE_LIFE`]).
     ///
     /// # Errors
     /// [`PkiError::OtherCluster`], [`PkiError::Name`], [`PkiError::Generate`].
     pub fn issue(&self, identity: &NodeIdentity) -> Result<NodeCredentials, PkiError> {
+        self.issue_for(identity, NODE_LIFE)
+    }
+
+    /// The same, valid from an hour ago for as long as is said.
+    ///
+    /// # Errors
+    /// [`PkiError::OtherCluster`], [`PkiError::Name`], [`PkiError::Generate`].
+    pub fn issue_for(
+        &self,
+        identity: &NodeIdentity,
+        life: Duration,
+    ) -> Result<NodeCredentials, PkiError> {
         if identity.cluster != self.cluster {
             return Err(PkiError::OtherCluster {
                 authority: self.cluster.clone(),
@@ -185,7 +197,7 @@ impl Authority {
             ExtendedKeyUsagePurpose::ClientAuth,
         ];
         params.use_authority_key_identifier_extension = true;
-        set_life(&mut params, NODE_LIFE);
+        set_life(&mut params, life);
         Ok(NodeCredentials {
             certificate_pem: params.signed_by(&key, &self.issuer)?.pem(),
             key_pem: key.serialize_pem(),

@@ -104,3 +104,18 @@ fn history_without_clocks_says_nothing_of_them() {
     let findings = judge(&empty_run());
     assert!(findings.iter().all(|one| one.promise != PROMISE));
 }
+
+#[test]
+fn node_that_has_lost_its_records_gives_no_time_before_it_has_heard_any() {
+    let mut run = empty_run();
+    look(&mut run, 1, 1, 0, -20);
+    look(&mut run, 1, 2, 0, 0);
+    if let Some(clocks) = run.samples[1].clocks.as_mut() {
+        clocks.hybrid_us = 0;
+    }
+    look(&mut run, 1, 3, 0, -20);
+    assert_eq!(broken(&run), Vec::<String>::new());
+    // What it gives then is not before what it had given.
+    look(&mut run, 1, 4, 0, -3_100);
+    assert_eq!(broken(&run), [PROMISE]);
+}

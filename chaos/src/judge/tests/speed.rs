@@ -31,13 +31,19 @@ fn judge_of_many_calls_passes_what_is_good() {
     let begun = Instant::now();
     let seen = Seen::of(&run);
     println!("{:>8.3} s to sort them", begun.elapsed().as_secs_f64());
+    let mut missing = 0;
     for check in CHECKERS {
         let begun = Instant::now();
-        let finding = check(&seen).expect("there is something of each kind");
+        // Of everything there is something in this world, but for logs of replicas.
+        let Some(finding) = check(&seen) else {
+            missing += 1;
+            continue;
+        };
         let took = begun.elapsed().as_secs_f64();
         println!("{took:>8.3} s {}: {}", finding.promise, finding.looked_at);
         assert_eq!(finding.verdict, Verdict::Pass, "{finding:#?}");
     }
+    assert_eq!(missing, 1);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn header() -> Header {
         regions: regions.collect::<BTreeMap<_, _>>(),
         rerun: "meridian chaos run region-loss-under-load --seed 4711".to_owned(),
         required: vec!["kill".to_owned(), "slow-fsync".to_owned()],
+        left_out: Vec::new(),
         bounds: Bounds::default(),
     }
 }
