@@ -13,6 +13,8 @@ mod in_flight;
 mod key_uses;
 mod moment;
 mod operator;
+#[cfg(test)]
+mod planted;
 mod rounds;
 mod saga;
 pub(crate) mod steward;

@@ -50,6 +50,8 @@ pub(super) struct Driver {
     calls: Arc<Semaphore>,
     call_deadline: Duration,
     tasks: Tasks,
+    #[cfg(test)]
+    pub(super) planted: super::planted::Planted,
 }
 
 impl Driver {
@@ -64,6 +66,8 @@ impl Driver {
             calls: Arc::new(Semaphore::new(options.calls_max)),
             call_deadline: options.call_deadline,
             tasks,
+            #[cfg(test)]
+            planted: super::planted::Planted::default(),
         }
     }
 
@@ -86,7 +90,13 @@ impl Driver {
         let asked = async {
             match step {
                 PaymentStep::Authorize => payments.authorize(charge).await.map(Done::Authorized),
-                PaymentStep::Capture => payments.capture(charge).await.map(|()| Done::Captured),
+                PaymentStep::Capture => {
+                    #[cfg(test)]
+                    if let Some(taken) = self.planted.capture(payments, charge).await {
+                        return taken.map(|()| Done::Captured);
+                    }
+                    payments.capture(charge).await.map(|()| Done::Captured)
+                }
                 PaymentStep::Void => payments.void(charge).await.map(Done::Voided),
                 PaymentStep::Refund => payments.refund(charge).await.map(|()| Done::Refunded),
             }

@@ -1,5 +1,7 @@
 //! Payments of a real group of one node, at a sandbox with a book.
 
+mod planted;
+
 use std::future::ready;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,6 +37,7 @@ struct Counter {
     desk: BookingDesk,
     genesis: Genesis,
     folder: TempDir,
+    stopping: CancellationToken,
 }
 
 impl Counter {
@@ -48,7 +51,7 @@ impl Counter {
     }
 
     fn at(payments: Arc<dyn PaymentProvider>, folder: TempDir) -> Self {
-        let solo = Solo::start();
+        let (solo, stopping) = (Solo::start(), CancellationToken::new());
         let desk = BookingDesk::new(
             solo.node.identity.node,
             solo.node.groups.clone(),
@@ -64,7 +67,7 @@ impl Counter {
             },
             Tasks {
                 tracker: solo.tracker.clone(),
-                stopping: CancellationToken::new(),
+                stopping: stopping.clone(),
             },
         );
         Self {
@@ -72,6 +75,7 @@ impl Counter {
             solo,
             desk,
             folder,
+            stopping,
         }
     }
 
@@ -129,7 +133,9 @@ impl Counter {
             .collect()
     }
 
+    /// Ends everything, also what would be tried for ever.
     async fn close(self) {
+        self.stopping.cancel();
         drop(self.desk);
         self.solo.stop().await;
     }
