@@ -90,6 +90,15 @@ impl Groups {
             .read(self.store(), after, limit.min(FEED_PAGE_MAX))
     }
 
+    /// The latest records of the feed, the newest first: at most `limit` of them, each by
+    /// a look of its own, for whoever shows a few.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails or lies.
+    pub fn latest_events(&self, limit: usize) -> Result<Vec<FeedRecord>, StorageError> {
+        feed::newest_first(self.store(), limit.min(FEED_PAGE_MAX))
+    }
+
     /// Bytes of the feed on disk, as they count against its bound.
     ///
     /// # Errors

@@ -188,6 +188,19 @@ pub(super) fn cut(store: &Store) -> Result<FeedPosition, StorageError> {
     }
 }
 
+/// The last records, the newest first.
+pub(super) fn newest_first(store: &Store, limit: usize) -> Result<Vec<FeedRecord>, StorageError> {
+    let (from, mut until) = (FeedPosition::default().key(), END.to_vec());
+    let mut records = Vec::new();
+    while records.len() < limit
+        && let Some((key, value)) = store.last_before(FEED, &from, &until)?
+    {
+        records.push(decode(&key, &value)?);
+        until = key;
+    }
+    Ok(records)
+}
+
 fn stored_run(store: &Store) -> Result<u64, StorageError> {
     match store.get(FEED, &RUN)? {
         None => Ok(0),

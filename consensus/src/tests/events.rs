@@ -70,6 +70,9 @@ async fn every_voter_tells_every_event_once_and_in_the_order_of_its_listing() {
     for id in 1..=3 {
         let feed = feed(&cluster.node(id));
         assert!(feed.is_sorted_by(|one, next| one.position < next.position));
+        let latest = cluster.node(id).latest_events(4).expect("readable");
+        let last = feed.iter().rev().take(4).cloned();
+        assert_eq!(latest, last.collect::<Vec<_>>(), "node {id}");
         let told = numbers(&feed);
         for genesis in &listings {
             assert_eq!(told[&genesis.listing], [1, 2, 3], "node {id}");
