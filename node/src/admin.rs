@@ -24,10 +24,11 @@ use axum::Router;
 use axum::routing::{delete, get, post, put};
 
 use crate::admission::Door;
-use crate::api;
 use crate::node::Node;
+use crate::{api, console};
 
 pub(crate) use sagas::counts as saga_counts;
+pub(crate) use status::status;
 
 /// Longest body on this port: a request of imported rows.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -38,7 +39,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/livez", get(health::livez))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
-        .route("/admin/v1/status", get(status::status))
+        .route("/admin/v1/status", get(status))
         .route("/admin/v1/groups/{id}", get(status::group))
         .route("/admin/v1/groups/{id}/transfer", post(transfers::transfer))
         .route("/admin/v1/groups/{id}/log", get(logs::entries))
@@ -77,5 +78,6 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         )
         .route("/admin/v1/layout/plan", get(layout::plan))
         .route("/admin/v1/layout/apply", post(layout::apply));
+    let routes = routes.merge(console::routes());
     api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
 }

@@ -41,9 +41,14 @@ use axum::middleware;
 use axum::routing::{delete, get, post};
 
 pub(crate) use body::{JsonBody, Params};
+pub(crate) use conflicts::described as described_conflict;
+pub(crate) use envelope::SERVED_BY;
+pub(crate) use events::told;
+pub(crate) use history::describe as described_change;
 pub(crate) use id::Id;
 pub(crate) use listings::founded_anywhere;
-pub(crate) use outcome::{rejected, unanswered};
+pub(crate) use outcome::{REPLAYED, booking, rejected, unanswered};
+pub(crate) use regions::described as described_regions;
 pub(crate) use search::mesh_routes as search_routes;
 pub(crate) use watch::{Ending, ended};
 

@@ -15,6 +15,7 @@ mod cluster_map;
 mod commands;
 mod config;
 mod connections;
+mod console;
 mod data_folder;
 mod demo;
 mod events;

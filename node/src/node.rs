@@ -15,6 +15,7 @@ use crate::booking::BookingDesk;
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
 use crate::config::Config;
+use crate::console::Console;
 use crate::events::EventsDesk;
 use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
@@ -57,6 +58,8 @@ pub(crate) struct Node {
     pub(crate) admission: Admission,
     /// Streams of listings open at once.
     pub(crate) watchers: Arc<Semaphore>,
+    /// What operators look at.
+    pub(crate) console: Console,
     /// Set when the node begins to stop: streams end, readiness goes.
     pub(crate) stopping: CancellationToken,
 }

@@ -21,9 +21,10 @@ mod wire;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::{Bytes, to_bytes};
 use axum::response::Response;
 use meridian_regions::{Holdings, NodeId, RegionId, ShardId, Shards};
-use meridian_transport::{CallError, Channel, Mesh, NodeIdentity, PeerStatus};
+use meridian_transport::{CallError, Channel, FRAME_BYTES_MAX, Mesh, NodeIdentity, PeerStatus};
 use prost::Message;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -174,6 +175,26 @@ impl Relay {
     /// What has become of requests since the start.
     pub(crate) fn counts(&self) -> &RelayCounts {
         &self.counts
+    }
+
+    /// Asks one node, and nobody else, what only nodes ask of each other; the body of its
+    /// answer. `None` if there is no answer in time, or not that of success.
+    pub(crate) async fn ask_node(
+        &self,
+        node: NodeId,
+        target: String,
+        patience: Duration,
+    ) -> Option<Bytes> {
+        let mut asked = Asked::get(target);
+        asked.give(patience);
+        let request = asked.encode_to_vec().into();
+        let answer = self
+            .mesh
+            .call(node, Channel::Requests, request, patience)
+            .await
+            .ok()?;
+        let answered = Answered::read(answer).filter(|answered| answered.status().is_success())?;
+        to_bytes(answered.into_body(), FRAME_BYTES_MAX).await.ok()
     }
 
     /// Who may serve a shard: healthy ones first, of this region first, by their distance.

@@ -27,6 +27,7 @@ use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
+use crate::console::Console;
 use crate::data_folder::DataFolder;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
@@ -303,6 +304,7 @@ pub(crate) fn assemble(
     let node = Arc::new(Node {
         geoip: geoip::start(&config.geoip, tracker, background)?,
         admission: Admission::new(config.limits.requests_in_flight),
+        console: Console::new(tracker),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
         metrics: Metrics::new().context("cannot register the metrics")?,
         stopping: stopping.clone(),

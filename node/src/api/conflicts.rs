@@ -144,7 +144,7 @@ async fn keep(
 /// What is in conflict now, with the tag that stands for it.
 async fn standing(node: &Node, id: &ListingId) -> Result<Response, Problem> {
     let conflicts = node.replica.conflicts(id).await.map_err(unreadable)?;
-    let data: Vec<Value> = conflicts.iter().map(|one| describe(node, one)).collect();
+    let data: Vec<Value> = conflicts.iter().map(|one| described(node, one)).collect();
     let mut response = Json(json!({ "data": data })).into_response();
     if let Ok(tag) = HeaderValue::from_str(&Conflict::etag(&conflicts)) {
         response.headers_mut().insert(ETAG, tag);
@@ -152,7 +152,8 @@ async fn standing(node: &Node, id: &ListingId) -> Result<Response, Problem> {
     Ok(response)
 }
 
-fn describe(node: &Node, conflict: &Conflict) -> Value {
+/// A conflict as it is shown.
+pub(crate) fn described(node: &Node, conflict: &Conflict) -> Value {
     let value = |one: &ConflictingValue| {
         json!({
             "value": one.value,

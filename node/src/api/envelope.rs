@@ -73,6 +73,8 @@ pub(crate) async fn wrap(
             .into_response(),
     };
 
+    node.console
+        .count(&route, &method, &response, node.clock.now());
     let mut response = seal(&node, response, &path, &id);
     let token = node.replica.session_after(&earlier);
     if let Ok(token) = HeaderValue::from_str(&token.encode())

@@ -186,12 +186,19 @@ impl Wanted {
 
     /// What is missing is told to everybody: it may have been wanted.
     fn show(&self, record: &FeedRecord) -> Option<Value> {
-        match record.told {
-            Told::Event(event) => self
-                .has(event.kind())
-                .then(|| shown(&record.listing, &event)),
-            Told::Missed { first, last } => Some(missed(&record.listing, first, last)),
-        }
+        let is_wanted = match record.told {
+            Told::Event(event) => self.has(event.kind()),
+            Told::Missed { .. } => true,
+        };
+        is_wanted.then(|| told(record))
+    }
+}
+
+/// A record of a feed as it is told to consumers.
+pub(crate) fn told(record: &FeedRecord) -> Value {
+    match record.told {
+        Told::Event(event) => shown(&record.listing, &event),
+        Told::Missed { first, last } => missed(&record.listing, first, last),
     }
 }
 

@@ -69,7 +69,8 @@ fn after(records: &[ChangeRecord], cursor: &str) -> Result<usize, Problem> {
         })
 }
 
-fn describe(node: &Node, record: &ChangeRecord) -> Value {
+/// A change as it is shown.
+pub(crate) fn describe(node: &Node, record: &ChangeRecord) -> Value {
     json!({
         "hash": record.hash,
         "parents": record.parents,

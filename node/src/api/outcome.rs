@@ -18,7 +18,7 @@ use crate::booking::DeskError;
 use crate::clock::rfc3339;
 
 /// Set on an answer that was given before.
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+pub(crate) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 /// When to ask again for what has no quorum: about an election.
 const NO_QUORUM_RETRY: Duration = Duration::from_secs(2);
 /// When to repeat a request whose outcome is not known.

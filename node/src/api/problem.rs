@@ -193,6 +193,14 @@ impl Problem {
         self.slug == slug
     }
 
+    pub(crate) const fn slug(&self) -> Slug {
+        self.slug
+    }
+
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     pub(crate) const fn wait(&self) -> Option<Duration> {
         self.retry_after
     }

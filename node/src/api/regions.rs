@@ -19,13 +19,13 @@ use crate::node::Node;
 
 /// `GET /v1/regions`
 pub(crate) async fn list(State(node): State<Arc<Node>>) -> Json<Value> {
-    let regions: Vec<Value> = node
-        .topology
-        .regions()
-        .iter()
-        .map(|region| describe(&node, region))
-        .collect();
-    Json(json!({"served_by": node.identity.region, "data": regions}))
+    Json(json!({"served_by": node.identity.region, "data": described(&node)}))
+}
+
+/// Every region as it is shown.
+pub(crate) fn described(node: &Node) -> Vec<Value> {
+    let regions = node.topology.regions().iter();
+    regions.map(|region| describe(node, region)).collect()
 }
 
 /// Where somebody is, in degrees: both, or neither.

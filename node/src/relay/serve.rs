@@ -15,8 +15,8 @@ use tower_service::Service;
 
 use super::founders;
 use super::wire::{Answered, Asked};
-use crate::api;
 use crate::node::Node;
+use crate::{api, console};
 
 /// Longest body of an answer: with its headers it fits a frame.
 const ANSWER_BYTES_MAX: usize = FRAME_BYTES_MAX / 4 * 3;
@@ -49,7 +49,8 @@ impl RelayServer {
         Self {
             routes: routes
                 .merge(founders::routes(Arc::clone(node)))
-                .merge(api::search_routes(Arc::clone(node))),
+                .merge(api::search_routes(Arc::clone(node)))
+                .merge(console::mesh_routes(Arc::clone(node))),
         }
     }
 

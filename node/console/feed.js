@@ -1,0 +1,53 @@
+// The stream of snapshots, and whether it flows.
+
+const LATE_MS = 5_000;
+const AGAIN_MS = 3_000;
+
+/** Calls `seen` with each snapshot and `told` with the state of the stream and its word. Where
+ * the browser gives up, because the node refused or is gone, it is tried again. */
+export function follow(seen, told) {
+  let source = null;
+  let late = null;
+  let again = null;
+
+  const expect = () => {
+    clearTimeout(late);
+    late = setTimeout(() => told("late", "no news for a while"), LATE_MS);
+  };
+  const open = () => {
+    clearTimeout(again);
+    source?.close();
+    source = new EventSource("/console/live");
+    expect();
+    source.addEventListener("snapshot", (event) => {
+      expect();
+      told("live", "live");
+      seen(JSON.parse(event.data));
+    });
+    source.addEventListener("ended", () => told("late", "this node stops"));
+    source.addEventListener("error", () => {
+      told("late", "connection lost, trying again");
+      if (source.readyState !== EventSource.CLOSED) return;
+      clearTimeout(again);
+      again = setTimeout(open, AGAIN_MS);
+    });
+  };
+  const close = () => {
+    clearTimeout(late);
+    clearTimeout(again);
+    source?.close();
+    source = null;
+  };
+  // Who does not look at the page keeps no seat and asks no node.
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden) {
+      open();
+      return;
+    }
+    close();
+    told("waiting", "paused while hidden");
+  });
+  addEventListener("pagehide", close);
+  addEventListener("pageshow", (event) => event.persisted && open());
+  open();
+}
