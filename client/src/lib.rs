@@ -29,6 +29,8 @@ mod send;
 mod session;
 mod tend;
 mod watch;
+pub mod webhook;
+mod webhook_endpoints;
 mod wire;
 
 pub use admin::{AdminClient, ImportSummary, RejectedRow};
@@ -42,3 +44,4 @@ pub use options::ClientOptions;
 pub use pages::EventPage;
 pub use session::Session;
 pub use watch::Watch;
+pub use webhook_endpoints::ReplayFrom;

@@ -32,6 +32,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod watch;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -85,6 +86,7 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/me/bookings", get(me::bookings))
         .route("/v1/outcomes/{key}", get(outcomes::read))
         .route("/v1/events", get(events::read))
+        .merge(webhook_routes())
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));
     let here = middleware::from_fn_with_state(Arc::clone(&node), elsewhere::or_elsewhere);
@@ -94,6 +96,26 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         body_bytes_max,
         Door::Clients,
     )
+}
+
+fn webhook_routes() -> Router<Arc<Node>> {
+    Router::new()
+        .route(
+            "/v1/webhook-endpoints",
+            get(webhooks::list).post(webhooks::create),
+        )
+        .route(
+            "/v1/webhook-endpoints/{id}",
+            get(webhooks::read)
+                .patch(webhooks::patch)
+                .delete(webhooks::remove),
+        )
+        .route("/v1/webhook-endpoints/{id}/test", post(webhooks::test))
+        .route("/v1/webhook-endpoints/{id}/replay", post(webhooks::replay))
+        .route(
+            "/v1/webhook-endpoints/{id}/deliveries",
+            get(webhooks::deliveries),
+        )
 }
 
 /// Puts routes into the envelope that every answer of this node shares.

@@ -3,6 +3,7 @@
 mod chaos;
 mod find;
 mod layout;
+mod webhook;
 
 use std::path::PathBuf;
 
@@ -11,6 +12,7 @@ use meridian_client::{BuildError, Client, ClientBuilder};
 use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
 
 pub(crate) use find::FindArgs;
+pub(crate) use webhook::{EndpointArgs, WebhookCommand};
 
 pub(crate) use layout::{InitArgs, LayoutChange, LayoutCommand};
 
@@ -47,6 +49,9 @@ pub(crate) enum Command {
     /// Hold, confirm or cancel a stay.
     #[command(subcommand)]
     Booking(BookingCommand),
+    /// Manage webhook endpoints, and look at what is delivered to them.
+    #[command(subcommand)]
+    Webhook(WebhookCommand),
     /// Show the cluster's regions, nearest first.
     Regions(RegionsArgs),
     /// Ask a node how it and its links are.

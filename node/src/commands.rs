@@ -13,6 +13,7 @@ mod sandbox_payments;
 mod start;
 mod status;
 mod transfer;
+mod webhook;
 
 use std::future::Future;
 use std::io::{self, Write};
@@ -67,6 +68,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         }
         Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
+        Command::Webhook(command) => block_on(webhook::run(command, out))?.map(|()| Done::Well),
         Command::Regions(arguments) => block_on(regions::run(arguments, out))?.map(|()| Done::Well),
         Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
         Command::Init(arguments) => block_on(layout::init(arguments, out))?.map(|()| Done::Well),

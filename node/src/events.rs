@@ -9,6 +9,7 @@
 //! Where two nodes of a region vote on one listing its events come twice, with the same
 //! ids. The first time each of them comes, those before it have come.
 
+pub(crate) mod cloud_event;
 mod cursor;
 #[cfg(test)]
 mod fuzz;
@@ -16,11 +17,11 @@ mod region;
 mod wire;
 
 use meridian_consensus::{FeedPage, Groups};
-use meridian_regions::NodeId;
+use meridian_regions::{NodeId, NodeState, RegionId, Topology};
 use meridian_transport::Mesh;
 
 pub(crate) use cursor::{Cursor, RegionCursor};
-pub(crate) use region::Unread;
+pub(crate) use region::{Passage, Unread};
 
 /// Most records in one answer.
 pub(crate) const PAGE_MAX: usize = 1_000;
@@ -37,6 +38,18 @@ impl EventsDesk {
     pub(crate) const fn new(node: NodeId, groups: Groups, mesh: Mesh) -> Self {
         Self { node, groups, mesh }
     }
+}
+
+/// The nodes whose feeds a region's events are read from. What a removed node had and nobody
+/// has read is told by those that took its place.
+pub(crate) fn tellers(topology: &Topology, region: &RegionId) -> Vec<NodeId> {
+    let mut nodes: Vec<NodeId> = topology
+        .nodes_in(region)
+        .filter(|member| member.state != NodeState::Removed)
+        .map(|member| member.id)
+        .collect();
+    nodes.sort_unstable();
+    nodes
 }
 
 /// Records of one node's feed, and where they stand.

@@ -19,6 +19,7 @@ use crate::booking::BookingDesk;
 use crate::cluster_map::ClusterMap;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
+use crate::registers::Registers;
 use crate::relay::RelayServer;
 
 type Reply = Pin<Box<dyn Future<Output = Result<Bytes, Refusal>> + Send>>;
@@ -31,6 +32,7 @@ pub(crate) struct Components {
     pub(crate) imports: ImportDesk,
     pub(crate) events: EventsDesk,
     pub(crate) map: ClusterMap,
+    pub(crate) registers: Registers,
 }
 
 /// Dispatches requests of other nodes by channel.
@@ -87,6 +89,10 @@ impl MeshService for Dispatcher {
             Channel::Events => {
                 let events = components.events.clone();
                 Box::pin(async move { Ok(events.serve(&request)) })
+            }
+            Channel::Registers => {
+                let registers = components.registers.clone();
+                Box::pin(async move { registers.serve(request).await })
             }
             Channel::Pull => {
                 let replica = components.replica.clone();

@@ -5,6 +5,7 @@
 
 mod links;
 mod logs;
+mod outbound;
 mod reads;
 mod relayed;
 mod repairs;
@@ -22,6 +23,7 @@ use crate::admin::saga_counts;
 use crate::node::Node;
 use links::Links;
 use logs::LogMetrics;
+use outbound::OutboundMetrics;
 use reads::ReadMetrics;
 use relayed::RelayMetrics;
 use repairs::RepairMetrics;
@@ -74,6 +76,7 @@ pub(crate) struct Metrics {
     repairs: RepairMetrics,
     search: SearchMetrics,
     logs: LogMetrics,
+    outbound: OutboundMetrics,
 }
 
 fn sagas() -> Result<IntGaugeVec, prometheus::Error> {
@@ -159,6 +162,7 @@ impl Metrics {
             repairs: RepairMetrics::register(&registry)?,
             search: SearchMetrics::register(&registry)?,
             logs: LogMetrics::register(&registry)?,
+            outbound: OutboundMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -233,6 +237,7 @@ impl Metrics {
         self.search
             .sample(&node.search, node.clock.now().as_millis());
         self.logs.sample(&node.replica);
+        self.outbound.sample(&node.outbound);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);

@@ -21,6 +21,8 @@ use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
 use crate::metrics::Metrics;
 use crate::moves::Mover;
+use crate::outbound::OutboundDesk;
+use crate::registers::Registers;
 use crate::relay::Relay;
 use crate::search::SearchDesk;
 
@@ -46,6 +48,10 @@ pub(crate) struct Node {
     pub(crate) search: SearchDesk,
     /// What has happened to bookings, in this region.
     pub(crate) events: EventsDesk,
+    /// Small records that every node keeps.
+    pub(crate) registers: Registers,
+    /// Where events are delivered.
+    pub(crate) outbound: OutboundDesk,
     /// What this node moves.
     pub(crate) mover: Mover,
     pub(crate) mesh: Mesh,

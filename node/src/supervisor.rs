@@ -38,7 +38,7 @@ use crate::node::Node;
 use crate::ports::{Port, released, serve};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
-use crate::{admin, api, geoip, grpc, payments, settling};
+use crate::{admin, api, geoip, grpc, outbound, payments, settling};
 
 /// Databases, in the data folder.
 pub(crate) const LISTINGS_FOLDER: &str = "listings";
@@ -239,7 +239,11 @@ impl Running {
         if timeout(TASKS_DEADLINE, self.tracker.wait()).await.is_err() {
             tracing::error!(tasks = self.tracker.len(), "tasks did not end in time");
         }
-        let databases = [node.replica.failure(), node.groups.failure()];
+        let databases = [
+            node.replica.failure(),
+            node.groups.failure(),
+            node.registers.failure(),
+        ];
         drop(node);
         let closed = futures::future::join_all(databases.map(Writer::ended));
         if timeout(TASKS_DEADLINE, closed).await.is_err() {
@@ -282,6 +286,14 @@ pub(crate) fn assemble(
     let map = ClusterMap::open(&config.node.data_dir, running, &mesh, &bookings)?;
     map.start(tracker, background);
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
+    let parts = outbound::Parts {
+        identity: &identity,
+        topology: &topology,
+        events: &events,
+        clock: &clock,
+        mesh: &mesh,
+    };
+    let (registers, outbound) = outbound::open(&config, parts, tracker, background)?;
     dispatcher.connect(Components {
         groups: groups.clone(),
         replica: replica.clone(),
@@ -289,6 +301,7 @@ pub(crate) fn assemble(
         imports: imports.clone(),
         events: events.clone(),
         map: map.clone(),
+        registers: registers.clone(),
     });
     let searched = (replica.clone(), clock.clone());
     let search = SearchDesk::start(&config, searched, tracker, background);
@@ -320,6 +333,8 @@ pub(crate) fn assemble(
         imports,
         search,
         events,
+        registers,
+        outbound,
         mover,
         mesh,
         relay,

@@ -32,3 +32,4 @@ mod repeats;
 mod sessions;
 mod spreading;
 mod trails;
+mod webhooks;

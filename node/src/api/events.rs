@@ -6,8 +6,6 @@
 //! a number there, and good wherever the listing has a voter. An answer always has a
 //! cursor to go on from, also where it has no events.
 
-mod cloud_event;
-
 use std::sync::Arc;
 
 use axum::Json;
@@ -15,17 +13,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use meridian_consensus::{FeedRecord, Told};
 use meridian_consensus_core::EventKind;
-use meridian_regions::{ListingId, NodeId, NodeState, RegionId};
+use meridian_regions::{ListingId, NodeState, RegionId};
 use serde::Deserialize;
 use serde_json::{Value, json};
-
-use cloud_event::{missed, shown};
 
 use super::body::Params;
 use super::consistency::Achieved;
 use super::listings::founded;
 use super::problem::{Problem, Slug};
-use crate::events::{Cursor, PAGE_MAX, RegionCursor, Unread};
+use crate::events::cloud_event::{self, missed, shown};
+use crate::events::{Cursor, PAGE_MAX, RegionCursor, Unread, tellers};
 use crate::node::Node;
 
 /// Records in an answer if the client does not say.
@@ -85,14 +82,7 @@ async fn of_region(
     if cursor.region != node.identity.region {
         return Err(elsewhere(node, [cursor.region].as_slice()));
     }
-    let mut nodes: Vec<NodeId> = node
-        .topology
-        .nodes_in(&cursor.region)
-        .filter(|member| member.state != NodeState::Removed)
-        .map(|member| member.id)
-        .collect();
-    nodes.sort_unstable();
-    // What a removed node had and nobody has read is told by those that took its place.
+    let nodes = tellers(&node.topology, &cursor.region);
     cursor.places.retain(|place, _| nodes.contains(place));
     let passage = match node.events.read(&cursor, &nodes, limit).await {
         Ok(passage) => passage,

@@ -13,6 +13,7 @@ mod region;
 mod scattering;
 mod searching;
 mod watching;
+mod webhooks;
 
 use std::sync::Arc;
 

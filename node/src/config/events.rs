@@ -1,11 +1,11 @@
-//! How long events are kept.
+//! How long events are kept, and how they are delivered.
 
-use std::num::NonZeroU64;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// The feed of events. A consumer that stays away for longer is told so.
+/// The feed of events, and webhooks. A consumer that stays away for longer is told so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct EventsSection {
@@ -13,13 +13,31 @@ pub struct EventsSection {
     pub kept_hours: NonZeroU64,
     /// How much of them this node keeps, in bytes: about a hundred for each.
     pub bytes_max: NonZeroU64,
+    /// After how many attempts an event is parked that a webhook does not take.
+    pub max_attempts: NonZeroU32,
+    /// Time for one attempt, in milliseconds, with everything that belongs to it.
+    pub attempt_deadline_ms: NonZeroU64,
+    /// Wait after the first failed attempt, in milliseconds; it doubles with every other, and a
+    /// half of it is chance.
+    pub retry_first_ms: NonZeroU64,
+    /// Longest wait between two attempts, in milliseconds.
+    pub retry_max_ms: NonZeroU64,
+    /// Whether webhooks may stand in private networks, on this machine, and speak plain HTTP.
+    /// Whoever registers them can then reach what this node can reach.
+    pub allow_private_targets: bool,
 }
 
 impl Default for EventsSection {
+    /// Twelve attempts: given up after about an hour.
     fn default() -> Self {
         Self {
             kept_hours: NonZeroU64::new(7 * 24).expect("not zero"),
             bytes_max: NonZeroU64::new(1 << 30).expect("not zero"),
+            max_attempts: NonZeroU32::new(12).expect("not zero"),
+            attempt_deadline_ms: NonZeroU64::new(10_000).expect("not zero"),
+            retry_first_ms: NonZeroU64::new(1_000).expect("not zero"),
+            retry_max_ms: NonZeroU64::new(3_600_000).expect("not zero"),
+            allow_private_targets: false,
         }
     }
 }

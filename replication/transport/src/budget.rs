@@ -41,6 +41,8 @@ pub(crate) const fn outgoing(channel: Channel) -> Limits {
         Channel::Control => (64, 6 * MIB),
         // Long streams, which are read at once whatever their clients do.
         Channel::Watches => (1_024, MIB),
+        // A comparison, and what has just been written, half a mebibyte at most.
+        Channel::Registers => (16, MIB),
         // Questions of a few bytes; the answers are pages.
         Channel::Events => (64, MIB),
         // One long stream, and those that are being replaced.
@@ -63,6 +65,7 @@ pub(crate) const fn served(channel: Channel) -> Limits {
         Channel::Layout => (512, 4 * MIB),
         Channel::Control => (128, 32 * MIB),
         Channel::Watches => (4_096, 4 * MIB),
+        Channel::Registers => (64, 8 * MIB),
         Channel::Events => (128, MIB),
         // A long stream to each peer of a large cluster, and some being replaced.
         Channel::Pull => (256, 16 * MIB),

@@ -18,6 +18,8 @@ pub enum Channel {
     Control,
     /// Events of one listing, as they happen, on their way to a client of another node.
     Watches,
+    /// Small records that every node keeps, compared and handed on.
+    Registers,
     /// Events on their way to a consumer at another node.
     Events,
     /// The change log, in bulk.
@@ -25,13 +27,14 @@ pub enum Channel {
 }
 
 impl Channel {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Raft,
         Self::Forward,
         Self::Requests,
         Self::Layout,
         Self::Control,
         Self::Watches,
+        Self::Registers,
         Self::Events,
         Self::Pull,
     ];
@@ -46,6 +49,7 @@ impl Channel {
             Self::Layout => 12,
             Self::Control => 10,
             Self::Watches => 7,
+            Self::Registers => 6,
             Self::Events => 5,
             Self::Pull => 0,
         }
@@ -63,6 +67,7 @@ impl Channel {
             Self::Requests => 6,
             Self::Watches => 7,
             Self::Layout => 8,
+            Self::Registers => 9,
         }
     }
 
@@ -79,6 +84,7 @@ impl Channel {
             Self::Layout => "layout",
             Self::Control => "control",
             Self::Watches => "watches",
+            Self::Registers => "registers",
             Self::Events => "events",
             Self::Pull => "pull",
         }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::clock::rfc3339;
 
 /// Every type that a ledger tells.
-pub(super) const KINDS: [EventKind; 15] = [
+pub(crate) const KINDS: [EventKind; 15] = [
     EventKind::BookingHeld,
     EventKind::BookingConfirmed,
     EventKind::BookingCancelled,
@@ -26,7 +26,7 @@ pub(super) const KINDS: [EventKind; 15] = [
 ];
 
 /// The same in every delivery, on every node: nothing in it depends on who tells it.
-pub(super) fn shown(listing: &ListingId, event: &Event) -> Value {
+pub(crate) fn shown(listing: &ListingId, event: &Event) -> Value {
     let number = event.reservation;
     let (name, subject) = match event.kind() {
         EventKind::AvailabilityChanged => (
@@ -52,7 +52,7 @@ pub(super) fn shown(listing: &ListingId, event: &Event) -> Value {
 }
 
 /// Events that cannot be told here any more: the numbers of the first and the last.
-pub(super) fn missed(listing: &ListingId, first: u64, last: u64) -> Value {
+pub(crate) fn missed(listing: &ListingId, first: u64, last: u64) -> Value {
     json!({
         "specversion": "1.0",
         "id": format!("{}-missed", EventId::new(listing.clone(), last)),

@@ -1,0 +1,191 @@
+//! Starts a pump for each destination that is this node's to deliver to, and ends it when it is
+//! another's, or has changed.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use meridian_regions::NodeId;
+use meridian_storage::StorageError;
+use meridian_transport::Mesh;
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::endpoint::{ENDPOINT_KEYS, Endpoint, EndpointId};
+use super::pump::Policy;
+use super::responsible::deliverer;
+use super::runner::{self, Around, Job};
+use super::webhook::{Webhook, WebhookSender};
+use crate::registers::{Register, Space, Stamp};
+
+/// How often it is looked whose each destination is: how late a new one begins, and how long a
+/// dead node's stay alone.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What pumps have done since the start of the node.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    parked: AtomicU64,
+    pumps: AtomicU64,
+}
+
+/// [`Counters`] at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) parked: u64,
+    /// Destinations that this node delivers to now.
+    pub(crate) pumps: u64,
+}
+
+impl Counters {
+    pub(super) fn delivered(&self) {
+        self.delivered.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn failed(&self) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn parked(&self) {
+        self.parked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn counted(&self) -> Counted {
+        Counted {
+            delivered: self.delivered.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            parked: self.parked.load(Ordering::Relaxed),
+            pumps: self.pumps.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// See the module.
+pub(super) struct Keeper {
+    pub(super) node: NodeId,
+    pub(super) mesh: Mesh,
+    pub(super) around: Around,
+    pub(super) sender: WebhookSender,
+    pub(super) policy: Policy,
+    pub(super) running: BTreeMap<String, Running>,
+}
+
+/// A pump, and the version of its destination that it was started with.
+pub(super) struct Running {
+    stamp: Stamp,
+    cancel: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Keeper {
+    /// Starts the task; it ends with `cancel`, after all pumps.
+    pub(super) fn start(mut self, tracker: &TaskTracker, cancel: &CancellationToken) {
+        let (tracker, cancel) = (tracker.clone(), cancel.clone());
+        tracker.clone().spawn(async move {
+            // Others may know better how far this region has come.
+            let mut caught_up = self.around.registers.caught_up();
+            let heard = caught_up.wait_for(|heard| *heard);
+            if cancel.run_until_cancelled(heard).await.is_none() {
+                return;
+            }
+            drop(caught_up);
+            let mut looks = interval(LOOK_EVERY);
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            while cancel.run_until_cancelled(looks.tick()).await.is_some() {
+                if let Err(cause) = self.look(&tracker).await {
+                    tracing::error!(%cause, "cannot read where events go");
+                }
+            }
+            let names: Vec<String> = self.running.keys().cloned().collect();
+            self.end(names).await;
+        });
+    }
+
+    async fn look(&mut self, tracker: &TaskTracker) -> Result<(), StorageError> {
+        let wanted = self.wanted()?;
+        let stale = self.running.iter().filter(|(key, running)| {
+            let known = wanted.get(*key);
+            known.is_none_or(|(register, _)| register.stamp != running.stamp)
+        });
+        let stale: Vec<String> = stale.map(|(key, _)| key.clone()).collect();
+        self.end(stale).await;
+        for (key, (register, endpoint)) in wanted {
+            if !self.running.contains_key(&key)
+                && let Some(running) = self.begin(&register, endpoint, tracker)
+            {
+                self.running.insert(key, running);
+            }
+        }
+        let pumps = self.running.len() as u64;
+        self.around.counters.pumps.store(pumps, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Every endpoint that this node delivers to.
+    fn wanted(&self) -> Result<BTreeMap<String, (Register, Endpoint)>, StorageError> {
+        let known = self.around.registers.list(Space::Outbound, ENDPOINT_KEYS)?;
+        let endpoints = known.into_iter().filter_map(|register| {
+            let endpoint = Endpoint::decode(register.value.as_deref()?)?;
+            let ours = endpoint.enabled && self.is_ours(&register.key);
+            ours.then(|| (register.key.clone(), (register, endpoint)))
+        });
+        Ok(endpoints.collect())
+    }
+
+    fn is_ours(&self, key: &str) -> bool {
+        let this = (self.node, &self.around.region);
+        let alive_for = |node| self.mesh.alive_for(node);
+        deliverer(&self.around.topology, this, key, alive_for) == self.node
+    }
+
+    fn begin(
+        &self,
+        register: &Register,
+        endpoint: Endpoint,
+        tracker: &TaskTracker,
+    ) -> Option<Running> {
+        let id: EndpointId = register.key.strip_prefix(ENDPOINT_KEYS)?.parse().ok()?;
+        let endpoint = Arc::new(endpoint);
+        let wanted = Arc::clone(&endpoint);
+        let job = Job {
+            name: id.to_string(),
+            progress_key: id.progress_key(&self.around.region),
+            since_ms: endpoint.since_ms,
+            wants: Box::new(move |delivery| wanted.wants(delivery.kind())),
+            replay: endpoint.replay.clone(),
+            policy: self.policy,
+            target: Arc::new(Webhook {
+                sender: self.sender.clone(),
+                endpoint,
+            }),
+        };
+        let cancel = CancellationToken::new();
+        let running = runner::run(self.around.clone(), job, cancel.clone());
+        Some(Running {
+            stamp: register.stamp,
+            cancel,
+            task: tracker.spawn(running),
+        })
+    }
+
+    /// Ends pumps, and waits until what they have come to is on disk.
+    async fn end(&mut self, names: Vec<String>) {
+        let ending = names.iter().filter_map(|name| self.running.remove(name));
+        let tasks = ending.map(|running| {
+            running.cancel.cancel();
+            running.task
+        });
+        for ended in futures::future::join_all(tasks.collect::<Vec<_>>()).await {
+            if let Err(cause) = ended {
+                tracing::error!(%cause, "a bug: a pump of events did not end well");
+            }
+        }
+    }
+}

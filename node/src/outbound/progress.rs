@@ -1,0 +1,246 @@
+//! How far a region has come with a destination: everything up to its cursor has been delivered
+//! or is parked. One register, so that the two never contradict each other.
+
+use meridian_consensus::Told;
+use meridian_consensus_core::Event;
+use meridian_regions::{EventId, ListingId, RegionId};
+use prost::Message;
+use serde_json::Value;
+
+use crate::events::cloud_event;
+use crate::events::{Cursor, RegionCursor};
+
+/// Events that are named with how often they have been tried: as many as are tried at once.
+pub(super) const FAILING_MAX: usize = 64;
+/// Deliveries that are remembered, for whoever looks.
+pub(super) const RECENT_MAX: usize = 32;
+
+/// An event on its way, and all that is needed to tell it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delivery {
+    pub(crate) listing: ListingId,
+    pub(crate) told: Told,
+}
+
+impl Delivery {
+    /// The number in its listing: the last one, of those that were missed.
+    pub(crate) const fn number(&self) -> u64 {
+        match self.told {
+            Told::Event(event) => event.number,
+            Told::Missed { last, .. } => last,
+        }
+    }
+
+    /// As consumers see it.
+    pub(crate) fn cloud_event(&self) -> Value {
+        match self.told {
+            Told::Event(event) => cloud_event::shown(&self.listing, &event),
+            Told::Missed { first, last } => cloud_event::missed(&self.listing, first, last),
+        }
+    }
+
+    /// Its id, the same in every delivery.
+    pub(crate) fn id(&self) -> String {
+        let id = EventId::new(self.listing.clone(), self.number()).to_string();
+        match self.told {
+            Told::Event(_) => id,
+            Told::Missed { .. } => format!("{id}-missed"),
+        }
+    }
+
+    /// Its type.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self.told {
+            Told::Event(event) => event.kind().name(),
+            Told::Missed { .. } => "events.missed",
+        }
+    }
+}
+
+/// An event that has been given up, until somebody replays it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Parked {
+    pub(crate) delivery: Delivery,
+    /// How often it was tried.
+    pub(crate) attempts: u32,
+    /// When it was given up, in milliseconds since 1970.
+    pub(crate) at_ms: u64,
+    /// What went wrong the last time.
+    pub(crate) error: String,
+}
+
+/// An event that is being tried again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failing {
+    pub(crate) delivery: Delivery,
+    pub(crate) attempts: u32,
+    /// When it is tried next.
+    pub(crate) due_ms: u64,
+    pub(crate) error: String,
+}
+
+/// An event that has been delivered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Delivered {
+    pub(crate) delivery: Delivery,
+    pub(crate) attempts: u32,
+    pub(crate) at_ms: u64,
+}
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Progress {
+    pub(crate) cursor: RegionCursor,
+    pub(crate) parked: Vec<Parked>,
+    pub(crate) failing: Vec<Failing>,
+    pub(crate) recent: Vec<Delivered>,
+    /// Deliveries so far.
+    pub(crate) delivered: u64,
+    /// How often events were not kept long enough for this consumer.
+    pub(crate) gaps: u64,
+    /// The last replay that was carried out.
+    pub(crate) replayed: u64,
+}
+
+impl Progress {
+    /// Of a destination that has been told nothing.
+    pub(crate) const fn start(region: RegionId) -> Self {
+        Self {
+            cursor: RegionCursor::start(region),
+            parked: Vec::new(),
+            failing: Vec::new(),
+            recent: Vec::new(),
+            delivered: 0,
+            gaps: 0,
+            replayed: 0,
+        }
+    }
+
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let stored = |delivery: &Delivery, attempts, at_ms, error: &str| {
+            let (event, missed) = match delivery.told {
+                Told::Event(event) => (Some(event), Vec::new()),
+                Told::Missed { first, last } => (None, vec![first, last]),
+            };
+            Stored {
+                listing: delivery.listing.to_key(),
+                event,
+                missed,
+                attempts,
+                at_ms,
+                error: error.to_owned(),
+            }
+        };
+        let parked = self.parked.iter();
+        let failing = self.failing.iter();
+        let recent = self.recent.iter();
+        StoredProgress {
+            cursor: Cursor::Region(self.cursor.clone()).to_string(),
+            parked: parked
+                .map(|one| stored(&one.delivery, one.attempts, one.at_ms, &one.error))
+                .collect(),
+            failing: failing
+                .map(|one| stored(&one.delivery, one.attempts, one.due_ms, &one.error))
+                .collect(),
+            recent: recent
+                .map(|one| stored(&one.delivery, one.attempts, one.at_ms, ""))
+                .collect(),
+            delivered: self.delivered,
+            gaps: self.gaps,
+            replayed: self.replayed,
+        }
+        .encode_to_vec()
+    }
+
+    /// Reads what was written; `None` for anything else.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        let stored = StoredProgress::decode(bytes).ok()?;
+        let Cursor::Region(cursor) = Cursor::parse(&stored.cursor)? else {
+            return None;
+        };
+        let parked = stored.parked.into_iter().map(|one| {
+            Some(Parked {
+                delivery: one.delivery()?,
+                attempts: one.attempts,
+                at_ms: one.at_ms,
+                error: one.error,
+            })
+        });
+        let failing = stored.failing.into_iter().map(|one| {
+            Some(Failing {
+                delivery: one.delivery()?,
+                attempts: one.attempts,
+                due_ms: one.at_ms,
+                error: one.error,
+            })
+        });
+        let recent = stored.recent.into_iter().map(|one| {
+            Some(Delivered {
+                delivery: one.delivery()?,
+                attempts: one.attempts,
+                at_ms: one.at_ms,
+            })
+        });
+        Some(Self {
+            cursor,
+            parked: parked.collect::<Option<_>>()?,
+            failing: failing.collect::<Option<_>>()?,
+            recent: recent.collect::<Option<_>>()?,
+            delivered: stored.delivered,
+            gaps: stored.gaps,
+            replayed: stored.replayed,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct StoredProgress {
+    #[prost(string, tag = "1")]
+    cursor: String,
+    #[prost(message, repeated, tag = "2")]
+    parked: Vec<Stored>,
+    #[prost(message, repeated, tag = "3")]
+    failing: Vec<Stored>,
+    #[prost(message, repeated, tag = "4")]
+    recent: Vec<Stored>,
+    #[prost(uint64, tag = "5")]
+    delivered: u64,
+    #[prost(uint64, tag = "6")]
+    gaps: u64,
+    #[prost(uint64, tag = "7")]
+    replayed: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Stored {
+    #[prost(bytes = "vec", tag = "1")]
+    listing: Vec<u8>,
+    #[prost(message, optional, tag = "2")]
+    event: Option<Event>,
+    /// First and last number of events that were missed.
+    #[prost(uint64, repeated, tag = "3")]
+    missed: Vec<u64>,
+    #[prost(uint32, tag = "4")]
+    attempts: u32,
+    #[prost(uint64, tag = "5")]
+    at_ms: u64,
+    #[prost(string, tag = "6")]
+    error: String,
+}
+
+impl Stored {
+    fn delivery(&self) -> Option<Delivery> {
+        let told = match (self.event, self.missed.as_slice()) {
+            (Some(event), []) => Told::Event(event),
+            (None, [first, last]) => Told::Missed {
+                first: *first,
+                last: *last,
+            },
+            _ => return None,
+        };
+        Some(Delivery {
+            listing: ListingId::from_key(&self.listing).ok()?,
+            told,
+        })
+    }
+}

@@ -1,0 +1,278 @@
+//! The pump against a consumer that fails by chance, and step by step.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use meridian_consensus::{FeedPage, FeedPosition, FeedRecord, Told};
+use meridian_regions::{ListingId, NodeId, UnixNanos};
+use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+use super::{Attempt, Failed, OPEN_MAX, PARKED_MAX, Policy, Pump};
+use crate::events::RegionCursor;
+use crate::outbound::backoff::Backoff;
+use crate::outbound::progress::{Delivery, Progress};
+
+const POLICY: Policy = Policy {
+    attempts_max: NonZeroU32::new(3),
+    backoff: Backoff {
+        first: Duration::from_millis(10),
+        max: Duration::from_millis(80),
+    },
+    in_flight_max: 4,
+};
+
+fn start() -> RegionCursor {
+    RegionCursor::start("eu-west".parse().expect("a region"))
+}
+
+fn node() -> NodeId {
+    NodeId::new(1).expect("not zero")
+}
+
+fn listing(number: u128) -> ListingId {
+    let home = "eu-west".parse().expect("a region");
+    ListingId::generate(UnixNanos::from_millis(1), number, home)
+}
+
+fn position(offset: u64) -> FeedPosition {
+    FeedPosition { run: 1, offset }
+}
+
+/// `Missed` is the one kind of record that a test can make: `last` is its number.
+fn record(offset: u64, of: u128, number: u64) -> FeedRecord {
+    FeedRecord {
+        position: position(offset),
+        listing: listing(of),
+        told: Told::Missed {
+            first: number,
+            last: number,
+        },
+    }
+}
+
+fn page(records: Vec<FeedRecord>) -> FeedPage {
+    let next = records.last().map_or(position(0), |last| last.position);
+    FeedPage { records, next }
+}
+
+fn fresh(policy: Policy) -> Pump {
+    Pump::resume(policy, Progress::start(start().region))
+}
+
+fn all(_: &Delivery) -> bool {
+    true
+}
+
+fn cursor(pump: &Pump) -> Option<u64> {
+    let places = pump.progress(start()).cursor.places;
+    places.get(&node()).map(|place| place.offset)
+}
+
+fn next(pump: &mut Pump, now_ms: u64) -> Option<(u128, u64, u32)> {
+    let Attempt { delivery, number } = pump.due(now_ms)?;
+    let of = (1..9).find(|of| listing(*of) == delivery.listing)?;
+    Some((of, delivery.number(), number))
+}
+
+#[test]
+fn event_that_fails_holds_back_its_own_listing_and_no_other() {
+    let mut pump = fresh(POLICY);
+    let records = vec![
+        record(10, 1, 1),
+        record(20, 2, 1),
+        record(30, 1, 2),
+        record(40, 2, 2),
+    ];
+    pump.accept(node(), page(records), 0, all);
+    assert_eq!(next(&mut pump, 0), Some((1, 1, 1)));
+    assert_eq!(next(&mut pump, 0), Some((2, 1, 1)));
+    assert_eq!(next(&mut pump, 0), None, "each listing's first alone");
+    let again = pump.failed(&listing(1), 0, "500", u32::MAX);
+    assert_eq!(again, Some(Failed::Again(10)));
+    pump.delivered(&listing(2), 0);
+    assert_eq!(next(&mut pump, 0), Some((2, 2, 1)));
+    pump.delivered(&listing(2), 0);
+    assert_eq!(cursor(&pump), None, "the first record is not dealt with");
+    assert_eq!((next(&mut pump, 9), pump.next_due_ms()), (None, Some(10)));
+    assert_eq!(next(&mut pump, 10), Some((1, 1, 2)));
+    pump.delivered(&listing(1), 10);
+    assert_eq!(cursor(&pump), Some(20), "two others were behind it");
+    assert_eq!(next(&mut pump, 10), Some((1, 2, 1)));
+    pump.delivered(&listing(1), 10);
+    assert_eq!(cursor(&pump), Some(40));
+}
+
+#[test]
+fn event_is_parked_after_its_attempts_and_delivered_when_it_is_replayed() {
+    let mut pump = fresh(POLICY);
+    pump.accept(
+        node(),
+        page(vec![record(10, 1, 1), record(20, 1, 2)]),
+        0,
+        all,
+    );
+    for attempt in 1..=3 {
+        assert_eq!(next(&mut pump, 1_000), Some((1, 1, attempt)));
+        let failed = pump.failed(&listing(1), 0, "refused", 0);
+        assert_eq!(failed == Some(Failed::Parked), attempt == 3);
+    }
+    assert_eq!(cursor(&pump), Some(10), "what is parked is dealt with");
+    assert_eq!(next(&mut pump, 1_000), Some((1, 2, 1)), "the next goes on");
+    pump.delivered(&listing(1), 1_000);
+    let progress = pump.progress(start());
+    assert_eq!((progress.parked.len(), progress.parked[0].attempts), (1, 3));
+    let stored = Progress::decode(&progress.encode()).expect("it was written");
+    assert_eq!(stored, progress);
+
+    let mut pump = Pump::resume(POLICY, stored);
+    pump.replay_parked(7, 2_000);
+    assert_eq!(next(&mut pump, 2_000), Some((1, 1, 1)));
+    assert_eq!(
+        pump.progress(start()).parked.len(),
+        1,
+        "until it is delivered"
+    );
+    assert_eq!(pump.progress(start()).replayed, 0);
+    pump.delivered(&listing(1), 2_000);
+    let progress = pump.progress(start());
+    assert_eq!((progress.parked.len(), progress.replayed), (0, 7));
+}
+
+#[test]
+fn attempts_are_counted_on_after_a_death() {
+    let mut pump = fresh(POLICY);
+    pump.accept(node(), page(vec![record(10, 1, 1)]), 0, all);
+    for _ in 0..2 {
+        assert!(next(&mut pump, 1_000).is_some());
+        pump.failed(&listing(1), 0, "late", 0);
+    }
+    let mut pump = Pump::resume(POLICY, pump.progress(start()));
+    pump.accept(node(), page(vec![record(10, 1, 1)]), 0, all);
+    assert_eq!(next(&mut pump, 0), Some((1, 1, 3)));
+    assert_eq!(pump.failed(&listing(1), 0, "late", 0), Some(Failed::Parked));
+}
+
+#[test]
+fn nothing_is_dropped_where_there_is_no_room_to_park() {
+    let once = Policy {
+        attempts_max: NonZeroU32::new(1),
+        ..POLICY
+    };
+    let mut pump = fresh(once);
+    for number in 1..=(PARKED_MAX as u64 + 1) {
+        pump.accept(node(), page(vec![record(number, 1, number)]), 0, all);
+        assert!(next(&mut pump, 0).is_some());
+        let failed = pump.failed(&listing(1), 0, "500", 0);
+        let full = number == PARKED_MAX as u64 + 1;
+        assert_eq!(failed == Some(Failed::Parked), !full);
+    }
+    assert_eq!(cursor(&pump), Some(PARKED_MAX as u64));
+    assert_eq!(pump.progress(start()).parked.len(), PARKED_MAX);
+}
+
+#[test]
+fn what_another_voter_has_told_is_told_once_and_what_nobody_wants_is_passed_over() {
+    let mut pump = fresh(POLICY);
+    let other = NodeId::new(2).expect("not zero");
+    pump.accept(node(), page(vec![record(10, 1, 1)]), 0, all);
+    pump.accept(
+        other,
+        page(vec![record(70, 1, 1), record(80, 2, 1)]),
+        0,
+        |event| event.listing == listing(1),
+    );
+    assert_eq!(next(&mut pump, 0), Some((1, 1, 1)));
+    pump.delivered(&listing(1), 0);
+    assert_eq!(next(&mut pump, 0), None);
+    let places = pump.progress(start()).cursor.places;
+    assert_eq!((places[&node()].offset, places[&other].offset), (10, 80));
+}
+
+#[test]
+fn reading_ends_where_a_consumer_does_not_follow() {
+    let mut pump = fresh(POLICY);
+    let records = (1..=OPEN_MAX as u64).map(|number| record(number, 1, number));
+    pump.accept(node(), page(records.collect()), 0, all);
+    assert_eq!(pump.room(), 0);
+    assert!(next(&mut pump, 0).is_some());
+    pump.delivered(&listing(1), 0);
+    assert_eq!(pump.room(), 1);
+}
+
+#[test]
+fn feed_that_was_cut_off_is_counted_and_read_on() {
+    let mut pump = fresh(POLICY);
+    pump.skip_to(node(), position(500));
+    assert_eq!(cursor(&pump), Some(500));
+    assert_eq!(pump.progress(start()).gaps, 1);
+}
+
+/// What a consumer has seen of each listing, without what it had seen before.
+fn first_deliveries(seen: &[(u128, u64)]) -> BTreeMap<u128, Vec<u64>> {
+    let mut first: BTreeMap<u128, Vec<u64>> = BTreeMap::new();
+    for (of, number) in seen {
+        let numbers = first.entry(*of).or_default();
+        if !numbers.contains(number) {
+            numbers.push(*number);
+        }
+    }
+    first
+}
+
+proptest! {
+    /// Whatever fails and whenever the pump dies: everything is delivered, in order, and a death
+    /// repeats no more than was open or not written down.
+    #[test]
+    fn everything_is_delivered_in_order_whoever_fails_or_dies(
+        chances in proptest::collection::vec(any::<u8>(), 1..400),
+        of in proptest::collection::vec(1..5_u128, 1..60),
+    ) {
+        let forever = Policy { attempts_max: None, ..POLICY };
+        let mut counts: BTreeMap<u128, u64> = BTreeMap::new();
+        let feed: Vec<FeedRecord> = (1_u64..).zip(&of).map(|(offset, of)| {
+            let count = counts.entry(*of).or_default();
+            *count += 1;
+            record(offset, *of, *count)
+        }).collect();
+        let (mut pump, mut now_ms, mut seen, mut deaths) = (fresh(forever), 0, Vec::new(), 0);
+        let mut saved = pump.progress(start());
+        let mut flying: Vec<ListingId> = Vec::new();
+        let mut chances = chances.into_iter().chain(std::iter::repeat(200));
+        while cursor(&pump) != Some(feed.len() as u64) {
+            now_ms += 5;
+            let after = pump.reading(start()).places.get(&node()).map_or(0, |place| place.offset);
+            let from = usize::try_from(after).expect("small");
+            let records: Vec<_> = feed[from..].iter().take(3).cloned().collect();
+            if !records.is_empty() {
+                pump.accept(node(), page(records), now_ms, all);
+            }
+            while let Some((of, number, _)) = next(&mut pump, now_ms) {
+                flying.push(listing(of));
+                seen.push((of, number));
+            }
+            prop_assert!(flying.len() <= POLICY.in_flight_max);
+            for listing in std::mem::take(&mut flying) {
+                match chances.next().expect("endless") {
+                    0..=60 => { pump.failed(&listing, now_ms, "by chance", 7); }
+                    61..=200 => pump.delivered(&listing, now_ms),
+                    _ => flying.push(listing),
+                }
+            }
+            match chances.next().expect("endless") {
+                0..=30 if deaths < 5 => {
+                    deaths += 1;
+                    flying.clear();
+                    let stored = Progress::decode(&saved.encode()).expect("it was written");
+                    pump = Pump::resume(forever, stored);
+                }
+                31..=120 => saved = pump.progress(start()),
+                _ => {}
+            }
+        }
+        for (of, numbers) in first_deliveries(&seen) {
+            let all: Vec<u64> = (1..=counts[&of]).collect();
+            prop_assert_eq!(numbers, all);
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! Runs one pump: reads the feeds, makes its attempts, and writes down how far it has come.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{BoxFuture, OptionFuture};
+use futures::stream::{FuturesUnordered, StreamExt};
+use meridian_consensus::Told;
+use meridian_regions::{ListingId, RegionId, Topology};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::endpoint::Replay;
+use super::keeper::Counters;
+use super::progress::{Delivery, Progress};
+use super::pump::{Failed, OPEN_MAX, Policy, Pump};
+use super::responsible::tells;
+use super::target::{Failure, Target};
+use crate::clock::Clock;
+use crate::events::{Cursor, EventsDesk, Passage, RegionCursor, Unread, tellers};
+use crate::registers::{Registers, Space};
+
+/// How often a feed is looked at that had nothing more: a scan of a few bytes.
+const POLL_EVERY: Duration = Duration::from_millis(250);
+/// How long a delivery may stay unwritten; and after how many there is no waiting. What a death
+/// repeats beside what was open is twice as many at most.
+const SAVE_AFTER: Duration = Duration::from_millis(500);
+const SAVE_DELIVERIES: usize = 128;
+/// Deliveries that are not written down, after which nothing more is read.
+const UNSAVED_MAX: usize = 2 * SAVE_DELIVERIES;
+/// How long it may stay unwritten that events were passed over.
+const SAVE_PASSED_AFTER: Duration = Duration::from_secs(5);
+
+/// What every pump of a node needs.
+#[derive(Clone)]
+pub(super) struct Around {
+    pub(super) region: RegionId,
+    pub(super) topology: Arc<Topology>,
+    pub(super) events: EventsDesk,
+    pub(super) registers: Registers,
+    pub(super) clock: Clock,
+    pub(super) counters: Arc<Counters>,
+}
+
+/// One destination.
+pub(super) struct Job {
+    /// For the log.
+    pub(super) name: String,
+    /// The register of its progress in this region.
+    pub(super) progress_key: String,
+    /// Events from before are passed over, in milliseconds since 1970.
+    pub(super) since_ms: u64,
+    pub(super) wants: Box<dyn Fn(&Delivery) -> bool + Send>,
+    pub(super) replay: Option<Replay>,
+    pub(super) policy: Policy,
+    pub(super) target: Arc<dyn Target>,
+}
+
+type Ended = (ListingId, Result<(), Failure>);
+
+struct Runner {
+    around: Around,
+    job: Job,
+    pump: Pump,
+    in_flight: FuturesUnordered<BoxFuture<'static, Ended>>,
+    reading: OptionFuture<BoxFuture<'static, Result<Passage, Unread>>>,
+    read_at: Instant,
+    saving: OptionFuture<BoxFuture<'static, ()>>,
+    is_reading: bool,
+    is_saving: bool,
+    save_at: Option<Instant>,
+    unsaved: usize,
+}
+
+/// Runs a job until it is told to end; then what it has come to is on disk.
+pub(super) async fn run(around: Around, job: Job, cancel: CancellationToken) {
+    let pump = resumed(&around, &job);
+    let mut runner = Runner {
+        around,
+        job,
+        pump,
+        in_flight: FuturesUnordered::new(),
+        reading: None.into(),
+        read_at: Instant::now(),
+        saving: None.into(),
+        is_reading: false,
+        is_saving: false,
+        save_at: None,
+        unsaved: 0,
+    };
+    runner.save_within(Duration::ZERO);
+    runner.drive(&cancel).await;
+    runner.save().await;
+}
+
+/// The pump as it was left, with what is to be replayed.
+fn resumed(around: &Around, job: &Job) -> Pump {
+    let start = || Progress::start(around.region.clone());
+    let kept = around.registers.read(Space::Outbound, &job.progress_key);
+    let mut progress = match kept {
+        Ok(None) => start(),
+        Ok(Some(register)) => {
+            let read = register.value.as_deref().and_then(Progress::decode);
+            read.unwrap_or_else(|| {
+                tracing::error!(
+                    destination = job.name,
+                    "its progress cannot be read: all that is kept is delivered again"
+                );
+                start()
+            })
+        }
+        Err(cause) => {
+            tracing::error!(destination = job.name, %cause, "its progress cannot be read");
+            start()
+        }
+    };
+    let due = job.replay.as_ref();
+    let Some(replay) = due.filter(|replay| replay.number > progress.replayed) else {
+        return Pump::resume(job.policy, progress);
+    };
+    if let Some(cursor) = &replay.cursor {
+        match Cursor::parse(cursor) {
+            _ if cursor.is_empty() => progress.cursor = start().cursor,
+            Some(Cursor::Region(cursor)) if cursor.region == around.region => {
+                progress.cursor = cursor;
+            }
+            // Another region's.
+            _ => {}
+        }
+        progress.replayed = replay.number;
+        return Pump::resume(job.policy, progress);
+    }
+    let mut pump = Pump::resume(job.policy, progress);
+    pump.replay_parked(replay.number, around.clock.now().as_millis());
+    pump
+}
+
+impl Runner {
+    async fn drive(&mut self, cancel: &CancellationToken) {
+        loop {
+            self.begin_attempts();
+            self.begin_reading();
+            self.begin_saving();
+            let wake = self.wake_at();
+            tokio::select! {
+                biased;
+                () = cancel.cancelled() => return,
+                Some((listing, result)) = self.in_flight.next() => self.ended(&listing, result),
+                Some(read) = &mut self.reading, if self.is_reading => {
+                    self.is_reading = false;
+                    self.accept(read);
+                }
+                Some(()) = &mut self.saving, if self.is_saving => self.is_saving = false,
+                () = sleep_until(wake) => {}
+            }
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.around.clock.now().as_millis()
+    }
+
+    fn start(&self) -> RegionCursor {
+        RegionCursor::start(self.around.region.clone())
+    }
+
+    fn begin_attempts(&mut self) {
+        let now_ms = self.now_ms();
+        while let Some(attempt) = self.pump.due(now_ms) {
+            let sent = self.job.target.send(&attempt.delivery, attempt.number);
+            let listing = attempt.delivery.listing;
+            self.in_flight
+                .push(Box::pin(async move { (listing, sent.await) }));
+        }
+    }
+
+    fn ended(&mut self, listing: &ListingId, result: Result<(), Failure>) {
+        let now_ms = self.now_ms();
+        match result {
+            Ok(()) => {
+                self.pump.delivered(listing, now_ms);
+                self.around.counters.delivered();
+            }
+            Err(Failure(why)) => {
+                self.around.counters.failed();
+                let failed = self.pump.failed(listing, now_ms, &why, rand::random());
+                tracing::debug!(destination = self.job.name, %listing, why, ?failed, "not delivered");
+                if failed == Some(Failed::Parked) {
+                    self.around.counters.parked();
+                    tracing::warn!(destination = self.job.name, %listing, why, "an event is parked: replay it once the destination is mended");
+                }
+            }
+        }
+        self.unsaved += 1;
+        let patience = if self.unsaved >= SAVE_DELIVERIES {
+            Duration::ZERO
+        } else {
+            SAVE_AFTER
+        };
+        self.save_within(patience);
+    }
+
+    fn begin_reading(&mut self) {
+        let limit = self.pump.room().min(OPEN_MAX);
+        let waits = limit == 0 || self.unsaved >= UNSAVED_MAX;
+        if self.is_reading || waits || Instant::now() < self.read_at {
+            return;
+        }
+        let nodes = tellers(&self.around.topology, &self.around.region);
+        self.pump.keep_lanes(&nodes);
+        let cursor = self.pump.reading(self.start());
+        let events = self.around.events.clone();
+        let read = async move { events.read(&cursor, &nodes, limit).await };
+        let read: BoxFuture<'static, _> = Box::pin(read);
+        self.reading = Some(read).into();
+        self.is_reading = true;
+    }
+
+    fn accept(&mut self, read: Result<Passage, Unread>) {
+        let now_ms = self.now_ms();
+        let before = self.pump.reading(self.start());
+        let mut more = false;
+        match read {
+            Ok(passage) => {
+                more = passage.has_more;
+                let (around, job) = (&self.around, &self.job);
+                let wants = |delivery: &Delivery| {
+                    let is_new = match delivery.told {
+                        Told::Event(event) => event.at_ms >= job.since_ms,
+                        Told::Missed { .. } => true,
+                    };
+                    is_new
+                        && tells(&around.topology, &around.region, &delivery.listing)
+                        && (job.wants)(delivery)
+                };
+                for told in passage.told {
+                    self.pump.accept(told.node, told.page, now_ms, wants);
+                }
+            }
+            Err(Unread::Gone { node, oldest }) => {
+                tracing::error!(destination = self.job.name, %node, "events are gone that were not delivered: it was away for longer than they are kept");
+                self.pump.skip_to(node, oldest);
+            }
+            Err(Unread::Failed(cause)) => {
+                tracing::error!(
+                    destination = self.job.name,
+                    cause,
+                    "cannot read the feed of events"
+                );
+            }
+        }
+        if self.pump.reading(self.start()) != before {
+            self.save_within(SAVE_PASSED_AFTER);
+        }
+        self.read_at = Instant::now() + if more { Duration::ZERO } else { POLL_EVERY };
+    }
+
+    fn save_within(&mut self, patience: Duration) {
+        let at = Instant::now() + patience;
+        self.save_at = Some(self.save_at.map_or(at, |known| known.min(at)));
+    }
+
+    fn begin_saving(&mut self) {
+        if !self.is_saving && self.save_at.is_some_and(|at| at <= Instant::now()) {
+            let save: BoxFuture<'static, ()> = Box::pin(self.save());
+            self.saving = Some(save).into();
+            self.is_saving = true;
+        }
+    }
+
+    /// Writes down how far it has come, here and at every node that can be reached.
+    fn save(&mut self) -> impl Future<Output = ()> + Send + use<> {
+        (self.save_at, self.unsaved) = (None, 0);
+        let progress = self.pump.progress(self.start()).encode();
+        let registers = self.around.registers.clone();
+        let (key, name) = (self.job.progress_key.clone(), self.job.name.clone());
+        async move {
+            let kept = registers.write(Space::Outbound, &key, Some(progress)).await;
+            if let Err(cause) = kept {
+                tracing::error!(destination = name, %cause, "cannot write down what was delivered: it will be delivered again");
+            }
+        }
+    }
+
+    /// When there is something to do, if nothing comes before.
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let due = self
+            .pump
+            .next_due_ms()
+            .map(|due_ms| now + Duration::from_millis(due_ms.saturating_sub(self.now_ms())));
+        let reads = !self.is_reading && self.pump.room() > 0 && self.unsaved < UNSAVED_MAX;
+        let read = reads.then_some(self.read_at);
+        let save = self.save_at.filter(|_| !self.is_saving);
+        let wakes = [due, read, save].into_iter().flatten();
+        wakes.min().unwrap_or(now + SAVE_PASSED_AFTER)
+    }
+}
