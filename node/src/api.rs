@@ -15,6 +15,7 @@ mod elsewhere;
 mod entity_tags;
 mod envelope;
 mod events;
+mod guests;
 mod history;
 mod holds;
 mod id;
@@ -87,6 +88,11 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/v1/outcomes/{key}", get(outcomes::read))
         .route("/v1/events", get(events::read))
         .merge(webhook_routes())
+        .route(
+            "/v1/guests/{id}/preferences",
+            get(guests::preferences).put(guests::prefer),
+        )
+        .route("/v1/guests/{id}/matches", get(guests::matches))
         .route("/v1/regions", get(regions::list))
         .route("/v1/regions/nearest", get(regions::nearest));
     let here = middleware::from_fn_with_state(Arc::clone(&node), elsewhere::or_elsewhere);

@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use meridian_regions::{Shards, UnixNanos};
 use meridian_replication::Replica;
-use meridian_search::{Cursor, Page, SearchIndex, SearchQuery};
+use meridian_search::{
+    Cursor, IndexError, MatchCursor, MatchPage, MatchQuery, Page, SearchIndex, SearchQuery,
+};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -137,16 +139,36 @@ impl SearchDesk {
         within: Shards,
         (after, limit): (Option<Cursor>, usize),
     ) -> Result<Page, SearchError> {
+        let query = Arc::clone(query);
+        self.ask(move |index| index.search(&query, within, after.as_ref(), limit))
+            .await
+    }
+
+    /// The first `limit` listings that fit a guest, behind a cursor.
+    pub(crate) async fn matches(
+        &self,
+        query: &Arc<MatchQuery>,
+        after: Option<MatchCursor>,
+        limit: usize,
+    ) -> Result<MatchPage, SearchError> {
+        let query = Arc::clone(query);
+        self.ask(move |index| index.matches(&query, after.as_ref(), limit))
+            .await
+    }
+
+    async fn ask<T: Send + 'static>(
+        &self,
+        asking: impl FnOnce(&SearchIndex) -> Result<T, IndexError> + Send + 'static,
+    ) -> Result<T, SearchError> {
         let slot = timeout(QUEUE_DEADLINE, Arc::clone(&self.slots).acquire_owned()).await;
         let Ok(Ok(slot)) = slot else {
             return Err(SearchError::Crowded);
         };
         let index = self.opened().ok_or(SearchError::Opening)?;
-        let query = Arc::clone(query);
         // Given back by the work itself, which goes on if the client has gone.
         let search = move || {
             let _slot = slot;
-            index.search(&query, within, after.as_ref(), limit)
+            asking(&index)
         };
         match tokio::task::spawn_blocking(search).await {
             Ok(Ok(page)) => Ok(page),

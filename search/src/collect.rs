@@ -199,17 +199,26 @@ impl Columns {
             .is_some_and(|shard| shards.contains(shard))
     }
 
-    fn ulid(&self, doc: DocId) -> u128 {
+    /// When its id says that a listing was made, in milliseconds since 1970.
+    pub(crate) fn made_ms(&self, doc: DocId) -> u64 {
+        Ulid::from(self.ulid(doc)).timestamp_ms()
+    }
+
+    pub(crate) fn price(&self, doc: DocId) -> Option<u64> {
+        self.price.first(doc)
+    }
+
+    pub(crate) fn ulid(&self, doc: DocId) -> u128 {
         u128::from(self.high.get_val(doc)) << 64 | u128::from(self.low.get_val(doc))
     }
 
-    fn place(&self, doc: DocId) -> Option<Place> {
+    pub(crate) fn place(&self, doc: DocId) -> Option<Place> {
         Place::new(self.lat.first(doc)?, self.lon.first(doc)?)
     }
 
     /// Whether an entry is what the query asks for, as far as terms do not tell; and how far
     /// it is from where the query is, if that counts.
-    fn fits(&self, query: &SearchQuery, doc: DocId) -> Option<f64> {
+    pub(crate) fn fits(&self, query: &SearchQuery, doc: DocId) -> Option<f64> {
         let prices = &query.prices;
         if prices.min.is_some() || prices.max.is_some() {
             let price = self.price.first(doc)?;

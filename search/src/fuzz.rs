@@ -3,8 +3,10 @@
 use meridian_fuzz::{fuzz, text};
 
 use crate::cursor::Cursor;
+use crate::matching::{MatchCursor, MatchQuery};
 use crate::query::SearchQuery;
 use crate::rank::Rank;
+use crate::taste::Taste;
 
 #[test]
 fn cursor() {
@@ -22,4 +24,19 @@ fn cursor() {
         }
     });
     fuzz("search-cursor", &[given.into_bytes()], target);
+}
+
+#[test]
+fn match_cursor() {
+    let given = MatchCursor::example().encode();
+    let target = text(|input| match MatchCursor::read(input) {
+        None => "none".to_owned(),
+        Some(cursor) => {
+            assert_eq!(MatchCursor::read(&cursor.encode()), Some(cursor));
+            // Of another taste, or of this one.
+            let _ = MatchQuery::resume(Taste::default(), input);
+            "a cursor".to_owned()
+        }
+    });
+    fuzz("match-cursor", &[given.into_bytes()], target);
 }

@@ -154,6 +154,10 @@ impl SearchIndex {
         Ok(())
     }
 
+    pub(crate) fn searcher(&self) -> Searcher {
+        self.reader.searcher()
+    }
+
     /// Listings in it.
     #[must_use]
     pub fn listings(&self) -> u64 {

@@ -1,4 +1,4 @@
-//! Finding listings: by words, place, price, guests and amenities.
+//! Finding listings: by words, place, price, guests and amenities; and by what a guest prefers.
 //!
 //! An index of what the store holds, and never a source: it is built from the store where
 //! it is missing, damaged or of another format, and brought up to date by comparing
@@ -22,11 +22,13 @@ mod facets;
 mod fuzz;
 mod index;
 mod indexer;
+mod matching;
 mod merge;
 mod place;
 mod query;
 mod rank;
 mod schema;
+mod taste;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -36,7 +38,9 @@ pub use error::IndexError;
 pub use facets::Facets;
 pub use index::{Hit, Opened, Page, SearchIndex};
 pub use indexer::Indexer;
+pub use matching::{Match, MatchCursor, MatchPage, MatchQuery};
 pub use merge::{Merged, Part, merge};
 pub use place::{Area, Place};
 pub use query::{Prices, SearchQuery, Sort};
+pub use taste::{Budget, Near, PastStay, Score, Taste};
 pub use text::{Words, WordsError};

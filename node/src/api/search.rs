@@ -41,8 +41,10 @@ use crate::node::Node;
 use crate::search::SearchError;
 use asked::{Asked, Search};
 use found::Shown;
+pub(super) use freshness::catch_up;
 use part::Part;
 use scatter::{Covered, Scatter};
+pub(super) use taken::is_taken;
 
 /// What nodes ask each other: searches of some shards.
 pub(crate) fn mesh_routes(node: Arc<Node>) -> Router {
@@ -161,7 +163,7 @@ fn link(uri: &Uri, next: &Cursor) -> String {
     format!("<{}?{}>; rel=\"next\"", uri.path(), query.join("&"))
 }
 
-fn unanswered(error: &SearchError) -> Problem {
+pub(super) fn unanswered(error: &SearchError) -> Problem {
     match error {
         SearchError::Opening | SearchError::Crowded | SearchError::Damaged => {
             Problem::new(Slug::Overloaded, error.to_string()).retry_after(Duration::from_secs(1))

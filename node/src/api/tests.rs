@@ -5,6 +5,7 @@ mod clock;
 mod conflicts;
 mod deletion;
 mod elsewhere;
+mod guests;
 mod hours;
 mod keys;
 mod quotes;

@@ -14,7 +14,7 @@ const BEHIND_POLL: Duration = Duration::from_millis(20);
 
 /// Waits until this node's index is as fresh as the request asks; answers whether it is. A
 /// session is never answered with less, a bound is, and the answer says so.
-pub(super) async fn catch_up(node: &Node, session: &Session) -> Result<bool, Problem> {
+pub(in crate::api) async fn catch_up(node: &Node, session: &Session) -> Result<bool, Problem> {
     let patience = Duration::from_millis(node.config.listings.read_wait_ms_max);
     let until = session.deadline().min(Instant::now() + patience);
     let left = || until.saturating_duration_since(Instant::now());

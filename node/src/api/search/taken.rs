@@ -8,7 +8,11 @@ use crate::node::Node;
 
 /// Whether some night of the stay is known to have no unit left. A node that does not vote
 /// on the listing knows nothing, and an answer may be behind: whoever books asks the group.
-pub(super) fn is_taken(node: &Node, listing: &ReadListing, stay: &Stay) -> Result<bool, Problem> {
+pub(in crate::api) fn is_taken(
+    node: &Node,
+    listing: &ReadListing,
+    stay: &Stay,
+) -> Result<bool, Problem> {
     let view = listing.view();
     let ledger = node
         .groups
