@@ -8,6 +8,7 @@ mod logs;
 mod outbound;
 mod reads;
 mod relayed;
+mod renewals;
 mod repairs;
 mod search;
 

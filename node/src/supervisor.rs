@@ -6,6 +6,7 @@
 //! be acknowledged. So does a log that is shorter than what peers have of it.
 
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -413,6 +414,7 @@ pub(crate) fn replica_options(
         repairs_per_second_max: config.listings.repairs_per_second_max,
         log_bytes_max: config.listings.log_bytes_max.get(),
         log_reserve_entries: config.listings.log_reserve_entries,
+        changes_before_renewal: NonZeroU64::new(config.listings.changes_before_renewal),
         documents_hot_max: config.listings.documents_hot_max,
         rendered_bytes_max: config.listings.rendered_bytes_max,
         block_cache_bytes: config.storage.block_cache_bytes.get(),

@@ -122,8 +122,13 @@ impl Inner {
         let batch = &mut intake.batch;
         batch.put(HEADS, keys::heads(listing), digest.to_vec());
         let place = keys::change(listing, intake.origin, intake.seq);
-        hot.store()
-            .put(batch, listing, place, content.change.clone());
+        hot.store(batch, self.sequencer.last().to_unix_nanos()).put(
+            batch,
+            listing,
+            place,
+            content.change.clone(),
+        );
+        self.note_length(&hot.document);
         Ok(Some(Shown {
             listing: listing.clone(),
             first: hot.is_first(),

@@ -10,12 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
-use meridian_regions::{Genesis, ListingId, SHARD_COUNT, ShardId};
+use meridian_regions::{Genesis, ListingId, SHARD_COUNT, ShardId, UnixNanos};
 use meridian_replication_core::ListingDocument;
 use meridian_storage::{Batch, Store};
 
 use crate::error::ReadError;
-use crate::keys::{self, CHANGES, DOCUMENTS, GENESIS, HEADS};
+use crate::keys::{self, CHANGES, DOCUMENTS, GENESIS, HEADS, PROGRESS};
 
 /// Stored changes of a document after which it gets a new snapshot. Loading replays
 /// at most this many; a snapshot rewrites about 2 KB.
@@ -34,6 +34,8 @@ pub(crate) struct Hot {
     /// Whether it holds a change of this node that has not been submitted.
     half_way: bool,
     stored_changes: usize,
+    /// Which of the listing's documents is stored.
+    stored_generation: u32,
     submitted: u64,
     durable: Arc<AtomicU64>,
 }
@@ -52,6 +54,7 @@ pub(crate) enum Founding {
 impl Hot {
     fn new(document: ListingDocument, stored_changes: usize, genesis: Option<Vec<u8>>) -> Self {
         Self {
+            stored_generation: document.generation(),
             document,
             is_new: false,
             genesis,
@@ -124,18 +127,39 @@ impl Hot {
 
     /// Decides how a change that the document holds already is stored, and makes the
     /// snapshot if it is time for one: before the change has a number, because a whole
-    /// document takes milliseconds.
-    pub(crate) fn store(&mut self) -> Stored {
+    /// document takes milliseconds. One that has begun anew is stored whole.
+    pub(crate) fn store(&mut self, batch: &mut Batch, at: UnixNanos) -> Stored {
         self.stored_changes += 1;
-        if self.stored_changes < CHANGES_BETWEEN_SNAPSHOTS {
+        let is_another = self.note_beginning(batch, at);
+        if self.stored_changes < CHANGES_BETWEEN_SNAPSHOTS && !is_another {
             return Stored::Change;
         }
         Stored::Snapshot(self.whole())
     }
 
+    /// Notes that the document has begun anew since it was stored, and answers whether it
+    /// has.
+    fn note_beginning(&mut self, batch: &mut Batch, at: UnixNanos) -> bool {
+        let generation = self.document.generation();
+        let stored = std::mem::replace(&mut self.stored_generation, generation);
+        if stored == generation {
+            return false;
+        }
+        #[cfg(test)]
+        if crate::planted::is_planted(crate::planted::Bug::FormerForgotten) {
+            self.document.forget_former();
+        }
+        if self.document.awaits_former() {
+            let at = at.as_millis().to_be_bytes();
+            batch.put(PROGRESS, keys::former(self.document.id()), at.to_vec());
+        }
+        true
+    }
+
     /// Stores the document whole, and its digest with it: for changes that no log entry
     /// brought.
-    pub(crate) fn rewrite(&mut self, batch: &mut Batch) {
+    pub(crate) fn rewrite(&mut self, batch: &mut Batch, at: UnixNanos) {
+        self.note_beginning(batch, at);
         let id = self.document.id().clone();
         let digest = self.document.heads().digest();
         batch.put(HEADS, keys::heads(&id), digest.to_vec());

@@ -1,7 +1,7 @@
 //! Who changed a listing, when, and upon what.
 
 use meridian_regions::ListingId;
-use meridian_replication_core::ChangeRecord;
+use meridian_replication_core::{ChangeRecord, Renewal};
 use meridian_storage::Durability;
 
 use crate::documents::open;
@@ -23,5 +23,15 @@ impl Replica {
         // The document may be ahead of the disk: nothing is shown before it is durable.
         self.barrier(Durability::Synced).await?;
         Ok(records)
+    }
+
+    /// Where the listing's history begins, if that is not where it was created.
+    ///
+    /// # Errors
+    /// [`ReadError`] if the disk fails or lies.
+    pub fn renewal(&self, id: &ListingId) -> Result<Option<Renewal>, ReadError> {
+        let mut stripe = self.inner().documents.stripe(id.shard());
+        let hot = open(&mut stripe, &self.inner().store, id)?;
+        Ok(hot.and_then(|hot| hot.document.renewal()))
     }
 }

@@ -43,6 +43,10 @@ const FLOOR: u8 = b'f';
 /// Kind of the progress records that hold trimmed entries that had been set aside.
 const KEPT: u8 = b'k';
 
+/// Kind of the progress records that say when a document began anew here whose former one is
+/// still kept.
+const FORMER: u8 = b'p';
+
 /// Key of a log entry.
 pub(crate) fn entry(origin: NodeId, shard: ShardId, seq: u64) -> Vec<u8> {
     let mut key = Vec::with_capacity(18);
@@ -129,6 +133,27 @@ pub(crate) fn floors() -> (Vec<u8>, [u8; 1]) {
 /// Key of an entry that had been set aside, and is not in its log any more.
 pub(crate) fn kept(entry: &[u8]) -> Vec<u8> {
     [&[KEPT], entry].concat()
+}
+
+/// Key of when a document began anew, as long as the former one is kept.
+pub(crate) fn former(listing: &ListingId) -> Vec<u8> {
+    let mut key = vec![FORMER];
+    key.extend_from_slice(&item_key(listing));
+    key
+}
+
+/// The listing of such a key.
+pub(crate) fn parse_former(key: &[u8]) -> Option<ListingId> {
+    ListingId::from_key(key.get(3..)?).ok()
+}
+
+/// The bounds of such keys of a shard.
+pub(crate) fn formers_of(shard: ShardId) -> (Vec<u8>, Vec<u8>) {
+    let (from, until) = heads_of(shard);
+    (
+        [&[FORMER], &from[..]].concat(),
+        [&[FORMER], &until[..]].concat(),
+    )
 }
 
 /// The bounds of all watermarks.

@@ -23,6 +23,10 @@
 //! - The beginning of a log is trimmed once every node has it, or when the logs are past
 //!   their bound (`trimming.rs`); numbers are kept, and who lacks what is gone compares its
 //!   documents (`left_behind.rs`).
+//!
+//! - A document whose history is long begins anew (`renewing.rs`, ADR 38): what was written
+//!   meanwhile is carried over by every replica alike, and what was before is kept until
+//!   nothing of it can come any more.
 
 mod adopting;
 mod apply;
@@ -50,6 +54,7 @@ mod puller;
 mod read;
 mod recover;
 mod rendered;
+mod renewing;
 mod repair;
 mod replica;
 mod resolve;
@@ -81,6 +86,7 @@ pub use options::{Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::{ReadListing, Survey};
 pub use rendered::ReadStats;
+pub use renewing::RenewalStats;
 pub use repair::{
     AskedBy, RepairRound, RepairScope, RepairTotals, RepairsFull, RoundProgress, RoundState,
 };

@@ -1,6 +1,6 @@
 //! What the listing plane is told.
 
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,6 +57,11 @@ pub struct ReplicaOptions {
     /// Bytes of all change logs on this node, about, before compression. Past them the oldest
     /// entries go although some node lacks them.
     pub log_bytes_max: u64,
+    /// Changes of a document past which it begins anew, once every node has had them; `None`
+    /// for never. Not where some node does not hold everything.
+    pub changes_before_renewal: Option<NonZeroU64>,
+    /// How often it is looked for documents that may begin anew, about.
+    pub renew_every: Duration,
     /// How often documents are compared with those of every other node, about; `None` for
     /// when somebody asks only.
     pub repair_every: Option<Duration>,
@@ -93,6 +98,8 @@ impl ReplicaOptions {
             trim_every: Duration::from_secs(20),
             log_reserve_entries: 1_024,
             log_bytes_max: 4 << 30,
+            changes_before_renewal: NonZeroU64::new(4_096),
+            renew_every: Duration::from_secs(5),
             repair_every: Some(Duration::from_secs(600)),
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),

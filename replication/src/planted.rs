@@ -28,6 +28,11 @@ pub(crate) enum Bug {
     /// Entries that another stream has submitted count as durable. No seed that was tried
     /// finds it.
     PassedOverAtOnce,
+    /// A document begins anew before every node has had its changes, and the former one goes
+    /// before they have had the marker.
+    RenewalUnheard,
+    /// The former document goes as soon as the new one begins.
+    FormerForgotten,
     /// A node that has come back writes before it has its own log. No seed that was tried
     /// finds it.
     ReturnUnheard,

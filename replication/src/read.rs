@@ -12,6 +12,7 @@ use crate::error::ReadError;
 use crate::keys::GENESIS;
 use crate::rendered::{Found, Look};
 use crate::replica::Replica;
+use crate::write::Precondition;
 
 /// A listing as it is served.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +20,8 @@ pub struct ReadListing {
     view: ListingView,
     json: Bytes,
     etag: String,
+    /// What it was called before it began anew, if it is still as it was then.
+    etag_before: Option<String>,
 }
 
 impl ReadListing {
@@ -27,6 +30,7 @@ impl ReadListing {
         Self {
             json: serde_json::to_vec(&view).unwrap_or_default().into(),
             etag: document.heads().etag(),
+            etag_before: document.entity_tags().into_iter().nth(1),
             view,
         }
     }
@@ -49,6 +53,13 @@ impl ReadListing {
         &self.etag
     }
 
+    /// Whether this is the document that a precondition means.
+    #[must_use]
+    pub fn fits(&self, precondition: &Precondition) -> bool {
+        let mut tags = std::iter::once(&self.etag).chain(&self.etag_before);
+        tags.any(|tag| precondition.holds(tag))
+    }
+
     /// Whether it has been deleted.
     #[must_use]
     pub const fn deleted(&self) -> bool {
@@ -57,7 +68,7 @@ impl ReadListing {
 
     /// Memory that it takes, in bytes, about: its fields are as long as their JSON.
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + 2 * self.json.len() + self.etag.len()
+        size_of::<Self>() + 2 * self.json.len() + 2 * self.etag.len()
     }
 }
 

@@ -28,6 +28,7 @@ use crate::planted::{Bug, is_planted};
 use crate::progress::Progress;
 use crate::recover::{count_listings, count_quarantined, recover};
 use crate::rendered::{ReadStats, Rendered};
+use crate::renewing::{self, Renewals};
 use crate::repair::{self, Outlines, Rounds};
 use crate::returning::{Returning, Stage, Waiting};
 use crate::sent::{Sent, SentTo};
@@ -78,6 +79,7 @@ pub(crate) struct Inner {
     pub(crate) trimming: Trimming,
     pub(crate) left_behind: LeftBehind,
     pub(crate) adopting: Adopting,
+    pub(crate) renewals: Renewals,
     pub(crate) neighbours: Neighbours,
     pub(crate) sent: Sent,
     pub(crate) counters: Counters,
@@ -228,6 +230,7 @@ impl Replica {
                 trimming: Trimming::new(options.trim_every, reserve, options.log_bytes_max),
                 left_behind: LeftBehind::default(),
                 adopting: Adopting::since(since),
+                renewals: Renewals::new(options.changes_before_renewal, options.renew_every),
                 neighbours: Neighbours::new(options.holdings),
                 sent: Sent::default(),
                 pull_silence_max: options.pull_silence_max,
@@ -260,6 +263,7 @@ impl Replica {
                 cancel.run_until_cancelled(replica.come_back(mesh)).await;
             });
         }
+        renewing::start(self, tracker, cancel);
         let (trimming, cancelled) = (trimming::drive(replica.clone()), cancel.clone());
         tracker.spawn(async move {
             cancelled.run_until_cancelled(trimming).await;

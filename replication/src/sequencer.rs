@@ -99,6 +99,12 @@ impl Sequencer {
         state.clock.last()
     }
 
+    /// The last number given in a shard.
+    pub(crate) fn given(&self, shard: ShardId) -> u64 {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last[usize::from(shard.get() % SHARD_COUNT)]
+    }
+
     /// Goes on behind numbers that were given in an earlier life and have been fetched.
     pub(crate) fn skip_to(&self, last: impl Fn(ShardId) -> u64) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

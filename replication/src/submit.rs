@@ -125,8 +125,9 @@ impl Inner {
     ) -> Result<Submitted, WriteError> {
         let hot = open(stripe, &self.store, id)?.ok_or(WriteError::NotFound)?;
         if *precondition != Precondition::None {
-            let current = hot.document.heads().etag();
-            if !precondition.holds(&current) {
+            let tags = hot.document.entity_tags();
+            if !tags.iter().any(|tag| precondition.holds(tag)) {
+                let current = hot.document.heads().etag();
                 return Err(WriteError::PreconditionFailed { current });
             }
         }
@@ -167,7 +168,8 @@ impl Inner {
         if let Some(genesis) = &genesis {
             hot.found(&mut batch, genesis);
         }
-        let stored = hot.store();
+        let stored = hot.store(&mut batch, self.sequencer.last().to_unix_nanos());
+        self.note_length(&hot.document);
         let (answer, committed) = tokio::sync::oneshot::channel();
         let (inner, shown) = (Arc::clone(self), listing.clone());
         self.sequencer.issue(shard, |ticket| {

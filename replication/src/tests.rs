@@ -12,6 +12,7 @@ mod mending;
 mod quarantine;
 mod reading;
 mod rendering;
+mod renewing;
 mod repair;
 mod returning;
 mod sessions;

@@ -15,7 +15,7 @@ const FOCUS: &str = "MERIDIAN_SIM_FOCUS";
 const FOCUS_OF_SEEDS: &str = "everything";
 const BOOKINGS: &str = "package(meridian-consensus)";
 const LISTINGS: &str = "package(meridian-replication)";
-const PROMISES: &str = "test(=tests::sim::seeds_keep_every_promise)";
+const PROMISES: &str = "test(/^tests::sim::seeds_keep_every_promise/)";
 const PLANTED: &str = "test(/^tests::sim::planted::/)";
 
 /// Runs the seeds; answers whether every promise was kept.

@@ -4,6 +4,10 @@
 //! the hash of the last change seen: reading on with the last one shows what has come
 //! since. A change that was made at the same time elsewhere and arrives late may take
 //! its place before the cursor.
+//!
+//! A long history begins anew (ADR 38): `begins_at` says how often it has, and how many
+//! changes there were before; what stood then comes first, by whom and when it was written.
+//! Cursors from before are refused: reading starts again without one.
 
 use std::sync::Arc;
 
@@ -41,6 +45,10 @@ pub(crate) async fn read(
     let achieved = Achieved::prepare(&node, &session).await;
     find(&node, &id).await?;
     let records = node.replica.history(&id).await.map_err(unreadable)?;
+    let begins_at = node.replica.renewal(&id).map_err(unreadable)?;
+    let begins_at = begins_at.map(|renewal| {
+        json!({"generation": renewal.generation, "changes_before": renewal.changes_before})
+    });
     let from = match &page.cursor {
         None => 0,
         Some(cursor) => after(&records, cursor)?,
@@ -51,7 +59,8 @@ pub(crate) async fn read(
         .filter(|_| from + shown.len() < records.len())
         .map(|last| last.hash);
     let data: Vec<Value> = shown.iter().map(|record| describe(&node, record)).collect();
-    let mut response = Json(json!({"data": data, "next_cursor": next})).into_response();
+    let page = json!({"data": data, "next_cursor": next, "begins_at": begins_at});
+    let mut response = Json(page).into_response();
     achieved.state(response.headers_mut());
     Ok(response)
 }

@@ -116,7 +116,7 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode, Problem> {
     let precondition = precondition(&headers)?;
     let listing = find(&node, &id).await?;
-    if !precondition.holds(listing.etag()) {
+    if !listing.fits(&precondition) {
         return Err(changed(listing.etag()));
     }
     let known = node.replica.keeps(&id).map_err(unreadable)?;

@@ -1,8 +1,10 @@
-//! What the change logs take, how often they are synced, and who is left behind.
+//! What is kept for nodes that are away: what the change logs take, how often they are synced,
+//! who is left behind, and which histories have begun anew.
 
 use meridian_replication::Replica;
 use prometheus::{IntGauge, IntGaugeVec, Opts, Registry};
 
+use super::renewals::RenewalMetrics;
 use super::set;
 
 const LOG_BYTES: &str = "meridian_replication_log_bytes";
@@ -18,6 +20,7 @@ pub(super) struct LogMetrics {
     trimmed: IntGauge,
     syncs: IntGauge,
     left_behind: IntGaugeVec,
+    renewals: RenewalMetrics,
 }
 
 impl LogMetrics {
@@ -45,6 +48,7 @@ impl LogMetrics {
                 "Times since start that the listings' database was synced",
             )?,
             left_behind: IntGaugeVec::new(left_behind, &["who"])?,
+            renewals: RenewalMetrics::register(registry)?,
         };
         registry.register(Box::new(metrics.left_behind.clone()))?;
         Ok(metrics)
@@ -56,6 +60,7 @@ impl LogMetrics {
         set(&self.entries, log.entries);
         set(&self.trimmed, log.trimmed);
         set(&self.syncs, replica.stats().syncs);
+        self.renewals.sample(replica);
         let others = replica.followers().into_iter();
         let others = others.filter(|other| other.is_left_behind).count();
         let this = u64::from(!replica.catching_up().is_empty());

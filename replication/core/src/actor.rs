@@ -4,6 +4,9 @@
 //! document, and a document names the node that wrote each value. Where concurrent
 //! writes tie, Automerge shows the one of the greater actor: here, of the greater
 //! node id.
+//!
+//! Where a document has begun anew, four bytes of its generation follow (ADR 38): so every
+//! change says to which of a listing's documents it belongs.
 
 use automerge::ActorId;
 use meridian_regions::NodeId;
@@ -18,18 +21,37 @@ pub(crate) fn genesis() -> ActorId {
     ActorId::from([GENESIS])
 }
 
-pub(crate) fn of_node(node: NodeId) -> ActorId {
-    let mut bytes = [NODE; 9];
-    bytes[1..].copy_from_slice(&node.get().to_be_bytes());
+/// A node in the document of a generation; the first is 0.
+pub(crate) fn of_node(node: NodeId, generation: u32) -> ActorId {
+    let mut bytes = vec![NODE];
+    bytes.extend_from_slice(&node.get().to_be_bytes());
+    if generation > 0 {
+        bytes.extend_from_slice(&generation.to_be_bytes());
+    }
     ActorId::from(bytes)
 }
 
 /// The node that an actor is; `None` for the genesis actor and for strangers.
 pub(crate) fn node(actor: &ActorId) -> Option<NodeId> {
-    match actor.to_bytes() {
-        [NODE, id @ ..] => NodeId::new(u64::from_be_bytes(id.try_into().ok()?)),
-        _ => None,
-    }
+    parse(actor).map(|(node, _generation)| node)
+}
+
+/// In the document of which generation a node is this actor; `None` if it is no node.
+pub(crate) fn generation(actor: &ActorId) -> Option<u32> {
+    parse(actor).map(|(_node, generation)| generation)
+}
+
+fn parse(actor: &ActorId) -> Option<(NodeId, u32)> {
+    let [NODE, rest @ ..] = actor.to_bytes() else {
+        return None;
+    };
+    let (id, generation) = rest.split_first_chunk::<8>()?;
+    let generation = match generation {
+        [] => 0,
+        // The first generation is written one way.
+        bytes => u32::from_be_bytes(bytes.try_into().ok()?).checked_sub(1)? + 1,
+    };
+    Some((NodeId::new(u64::from_be_bytes(*id))?, generation))
 }
 
 #[cfg(test)]
@@ -38,14 +60,15 @@ mod tests {
     use meridian_regions::NodeId;
     use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 
-    use super::{genesis, node, of_node};
+    use super::{generation, genesis, node, of_node};
 
     proptest! {
         #[test]
-        fn actors_and_nodes_are_one_to_one(id in 1..=u64::MAX) {
+        fn actors_and_nodes_are_one_to_one(id in 1..=u64::MAX, of: u32) {
             let id = NodeId::new(id).expect("not zero");
-            prop_assert_eq!(node(&of_node(id)), Some(id));
-            prop_assert!(genesis() < of_node(id));
+            let actor = of_node(id, of);
+            prop_assert_eq!((node(&actor), generation(&actor)), (Some(id), Some(of)));
+            prop_assert!(genesis() < actor);
         }
     }
 
@@ -57,6 +80,7 @@ mod tests {
             &[1; 8],
             &[1; 10],
             &[1, 0, 0, 0, 0, 0, 0, 0, 0],
+            &[1, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0],
         ] {
             assert_eq!(node(&ActorId::from(bytes)), None, "{bytes:?}");
         }

@@ -22,6 +22,7 @@ mod read;
 mod reconcile;
 mod records;
 mod register;
+mod renewal;
 mod resolve;
 mod revise;
 mod snapshot;
@@ -41,6 +42,7 @@ pub use exchange::{Beyond, ends_of};
 pub use genesis::COUNTERS;
 pub use intake::{Applied, ApplyError, RefusedChange};
 pub use records::ChangeRecord;
+pub use renewal::{BeginningError, Begun, Renewal};
 pub use resolve::{Again, Choice};
 pub use snapshot::LoadError;
 pub use write::EditError;
@@ -54,6 +56,7 @@ use crate::patch::ListingPatch;
 use crate::view::ListingView;
 use body::Body;
 use history::History;
+use renewal::{Base, Former};
 use waiting::Waiting;
 
 /// Where a listing stands in its life.
@@ -79,6 +82,10 @@ pub struct ListingDocument {
     waiting: Waiting,
     history: History,
     health: Health,
+    /// Where it begins, if that is not the genesis.
+    base: Option<Box<Base>>,
+    /// What it was before, as long as something of that may still come.
+    former: Option<Box<Former>>,
 }
 
 /// Whether the document may still be used.
@@ -105,6 +112,8 @@ impl ListingDocument {
             waiting: Waiting::default(),
             history,
             health: Health::Sound,
+            base: None,
+            former: None,
         }
     }
 

@@ -88,8 +88,9 @@ pub use anti_entropy::{
 };
 pub use change::{ChangeError, EncodedChange, made_at};
 pub use document::{
-    Again, Applied, ApplyError, Beyond, COUNTERS, ChangeRecord, Choice, Conflict, ConflictingValue,
-    Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError, RefusedChange, ends_of,
+    Again, Applied, ApplyError, BeginningError, Begun, Beyond, COUNTERS, ChangeRecord, Choice,
+    Conflict, ConflictingValue, Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError,
+    RefusedChange, Renewal, ends_of,
 };
 pub use draft::{ListingDraft, ValidDraft};
 pub use edit::EditOp;

@@ -85,6 +85,15 @@ pub const DOCUMENT_BYTES_HARD_MAX: u64 = 4 * DOCUMENT_BYTES_MAX;
 /// Largest snapshot that is read, in bytes: twice [`DOCUMENT_BYTES_HARD_MAX`], and
 /// a snapshot is smaller than the changes it was made from.
 pub const SNAPSHOT_BYTES_MAX: usize = 128 << 20;
+/// Most heads at which a document begins anew: as many as write to one listing at the same
+/// time, which are few; one with more is left for the next time.
+pub const RENEWAL_HEADS_MAX: usize = 8;
+/// Most changes that a document begins anew with: one for each register by its time, and
+/// three more.
+pub const RENEWAL_CHANGES_MAX: usize = 32;
+/// Largest beginning of a document that is handed over, in bytes: the longest description,
+/// twice, and the fullest lists.
+pub const RENEWAL_BYTES_MAX: usize = 384 << 10;
 /// Most changes of one document that wait for others: a node that comes back
 /// reads the log of one origin to its end before the next one's.
 pub const WAITING_CHANGES_MAX: usize = 65_536;
@@ -135,5 +144,6 @@ pub const FETCHED_CHANGES_MAX: usize = 4_096;
 /// distances that double, for a history of any length.
 pub const HAVE_CHANGES_MAX: usize = 64;
 
-// A full answer, with one change more than fits, and everything around them.
-const _: () = assert!(FETCHED_BYTES + CHANGE_BYTES_MAX + (256 << 10) <= REPAIR_ANSWER_BYTES_MAX);
+// A full answer, with one change and one beginning more than fit.
+const _: () =
+    assert!(FETCHED_BYTES + CHANGE_BYTES_MAX + RENEWAL_BYTES_MAX <= REPAIR_ANSWER_BYTES_MAX);

@@ -76,11 +76,16 @@ impl Inner {
             held(&hot.document)
         };
         // Whatever ends this early leaves a document that is loaded again.
-        let (taken, mut refused) = take_changes(hot.begin(), &fetched.changes)
+        let document = hot.begin();
+        let beginning = fetched.beginning.as_deref();
+        let begun = beginning.map(|beginning| document.take_beginning(beginning));
+        let begun = begun.and_then(Result::err).map(|cause| cause.to_string());
+        let (taken, mut refused) = take_changes(document, &fetched.changes)
             .map_err(|_poisoned| RepairError::Poisoned(fetched.listing.clone()))?;
+        refused = begun.or(refused);
         let mut batch = Batch::new();
         if held(&hot.document) != before {
-            hot.rewrite(&mut batch);
+            hot.rewrite(&mut batch, self.sequencer.last().to_unix_nanos());
         }
         if let Some(genesis) = &fetched.genesis {
             let reason = take_genesis(hot, &mut batch, genesis.as_ref());
@@ -137,10 +142,14 @@ impl Inner {
     }
 }
 
-/// How much a document holds: changes that are part of it, and changes that wait. Both are
-/// stored, or a change that is released later would be in no record.
-fn held(document: &ListingDocument) -> (u64, usize) {
-    (document.changes(), document.waiting())
+/// How much a document holds: which of the listing's it is, changes that are part of it, and
+/// changes that wait. All are stored, or a change that is released later would be in no record.
+fn held(document: &ListingDocument) -> (u32, u64, usize) {
+    (
+        document.generation(),
+        document.changes(),
+        document.waiting(),
+    )
 }
 
 /// Takes a genesis record if there is none: from whoever has created the listing. One that

@@ -69,6 +69,7 @@ impl Replica {
             }
             let document = self.beyond(want, FETCHED_BYTES - bytes)?;
             bytes += document.changes.iter().map(Vec::len).sum::<usize>();
+            bytes += document.beginning.as_ref().map_or(0, Vec::len);
             documents.push(document);
             tokio::task::consume_budget().await;
         }
@@ -85,24 +86,23 @@ impl Replica {
     fn beyond(&self, want: Want, bytes_max: usize) -> Result<FetchedDocument, RepairError> {
         let Want { listing, have } = want;
         let mut stripe = self.inner().documents.stripe(listing.shard());
-        let (changes, left) = match open(&mut stripe, &self.inner().store, &listing) {
-            Ok(Some(hot)) => {
-                let beyond = hot.document.beyond(&have, bytes_max);
-                (beyond.changes, beyond.left)
-            }
-            Ok(None) => (Vec::new(), 0),
+        let beyond = match open(&mut stripe, &self.inner().store, &listing) {
+            Ok(Some(hot)) => Some(hot.document.beyond(&have, bytes_max)),
+            Ok(None) => None,
             Err(cause @ ReadError::Document { .. }) => {
                 // This node has no more to give of it; others may.
                 tracing::error!(%listing, %cause, "a peer asks for a document that cannot be read");
-                (Vec::new(), 0)
+                None
             }
             Err(cause) => return Err(cause.into()),
         };
+        let beyond = beyond.unwrap_or_default();
         Ok(FetchedDocument {
             listing,
-            changes,
+            changes: beyond.changes,
             genesis: None,
-            left,
+            left: beyond.left,
+            beginning: beyond.beginning,
         })
     }
 

@@ -1,6 +1,7 @@
 //! Replicas linked by the real mesh over loopback: three of them, if a test does not say.
 
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -22,6 +23,8 @@ use crate::{Member, Replica, ReplicaOptions};
 
 /// Often enough for who waits for it.
 const TELL_EVERY: Duration = Duration::from_millis(200);
+/// Changes past which documents begin anew, once somebody asks for it.
+pub(super) const RENEWS_PAST: u64 = 20;
 /// Some heartbeats.
 pub(super) const SILENCE_MAX: Duration = Duration::from_secs(1);
 
@@ -129,6 +132,9 @@ impl<'a> Plan<'a> {
         options.trim_every = Duration::from_secs(3_600);
         options.log_reserve_entries = 0;
         options.log_bytes_max = self.log_bytes_max.unwrap_or(options.log_bytes_max);
+        // Nor does a document begin anew.
+        options.changes_before_renewal = NonZeroU64::new(RENEWS_PAST);
+        options.renew_every = Duration::from_secs(3_600);
         options
     }
 }

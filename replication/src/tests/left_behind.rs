@@ -56,7 +56,7 @@ fn same_vectors(cluster: &Cluster) -> bool {
 
 /// Everybody has everything, and what is written now comes by the log, with all that a
 /// session asks for.
-async fn goes_on_by_the_log(cluster: &Cluster, ids: &[ListingId]) {
+pub(super) async fn goes_on_by_the_log(cluster: &Cluster, ids: &[ListingId]) {
     until("every vector is the same", async || same_vectors(cluster)).await;
     for replica in &cluster.replicas {
         assert!(

@@ -40,6 +40,7 @@ fn changes(past: &Past, entries: &[usize]) -> FetchedDocument {
             .collect(),
         genesis: None,
         left: 0,
+        beginning: None,
     }
 }
 

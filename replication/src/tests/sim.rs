@@ -35,12 +35,14 @@ use tokio::time::timeout;
 use crate::chance;
 use crate::planted::{Bug, plant};
 
-use world::World;
+use world::{Kind, World};
 
 /// Seeds of the gate: some seconds.
 const GATE: Range<u64> = 1..9;
 /// Seeds that have found a bug: they stay. None has so far.
 const FAILED: [u64; 0] = [];
+/// The same, where documents begin anew.
+const FAILED_RENEWING: [u64; 0] = [];
 /// Of virtual time, after the chaos: every client gives up within this.
 const CLIENTS_END: Duration = Duration::from_secs(60);
 
@@ -55,6 +57,10 @@ struct Run {
 }
 
 fn run(seed: u64, bug: Option<Bug>) -> Run {
+    run_as(seed, bug, Kind::Usual)
+}
+
+fn run_as(seed: u64, bug: Option<Bug>, kind: Kind) -> Run {
     count_panics();
     plant(bug);
     chance::seed(Some(!seed));
@@ -63,7 +69,7 @@ fn run(seed: u64, bug: Option<Bug>) -> Run {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let (run, world) = runtime.block_on(live(seed));
+    let (run, world) = runtime.block_on(live(seed, kind));
     drop(runtime);
     plant(None);
     chance::seed(None);
@@ -72,8 +78,8 @@ fn run(seed: u64, bug: Option<Bug>) -> Run {
     run
 }
 
-async fn live(seed: u64) -> (Run, Weak<World>) {
-    let world = World::new(seed);
+async fn live(seed: u64, kind: Kind) -> (Run, Weak<World>) {
+    let world = World::new(seed, kind);
     let tracker = &world.tracker;
     tracker.spawn(Arc::clone(&world).beat());
     tracker.spawn(Arc::clone(&world).watch());
@@ -122,11 +128,11 @@ async fn live(seed: u64) -> (Run, Weak<World>) {
 }
 
 /// Runs seeds; answers those that broke a promise.
-fn run_all(seeds: &[u64]) -> Vec<u64> {
+fn run_all(seeds: &[u64], kind: Kind) -> Vec<u64> {
     let began = Instant::now();
     let (mut broken, mut lasted) = (Vec::new(), Duration::ZERO);
     for &seed in seeds {
-        let run = run(seed, None);
+        let run = run_as(seed, None, kind);
         let (acks, reads, digest) = (run.acks, run.reads, run.digest);
         println!("listings, seed {seed}: {acks} acknowledged, {reads} read, trace {digest:016x}");
         lasted += run.lasted;
@@ -155,11 +161,20 @@ fn run_all(seeds: &[u64]) -> Vec<u64> {
 
 #[test]
 fn seeds_keep_every_promise() {
+    keep_every_promise(GATE.chain(FAILED), Kind::Usual);
+}
+
+#[test]
+fn seeds_keep_every_promise_while_documents_begin_anew() {
+    keep_every_promise(GATE.chain(FAILED_RENEWING), Kind::Renewing);
+}
+
+fn keep_every_promise(gate: impl Iterator<Item = u64>, kind: Kind) {
     let seeds: Vec<u64> = match asked_for() {
         Some(seeds) => seeds.collect(),
-        None => GATE.chain(FAILED).collect(),
+        None => gate.collect(),
     };
-    let broken = run_all(&seeds).into_iter();
+    let broken = run_all(&seeds, kind).into_iter();
     let broken: Vec<_> = broken
         .map(|seed| format!("cargo xtask sim --listings --seed {seed}"))
         .collect();
@@ -172,8 +187,8 @@ fn seeds_keep_every_promise() {
 
 #[test]
 fn same_seed_gives_the_same_world() {
-    for seed in [7, 8] {
-        let (one, other) = (run(seed, None), run(seed, None));
+    for (seed, kind) in [(7, Kind::Usual), (8, Kind::Usual), (7, Kind::Renewing)] {
+        let (one, other) = (run_as(seed, None, kind), run_as(seed, None, kind));
         assert!(one.acks > 0);
         assert_eq!(one.story, other.story);
         assert_eq!((one.digest, one.acks), (other.digest, other.acks));

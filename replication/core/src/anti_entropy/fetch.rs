@@ -11,6 +11,7 @@ use crate::change::made_at;
 use crate::heads::ChangeId;
 use crate::limits::{
     CHANGE_BYTES_MAX, FETCHED_CHANGES_MAX, FETCHED_DOCUMENTS_MAX, HAVE_CHANGES_MAX, ORIGINS_MAX,
+    RENEWAL_BYTES_MAX,
 };
 use crate::wire::{self, WireError};
 
@@ -49,6 +50,9 @@ pub struct FetchedDocument {
     pub genesis: Option<Result<Genesis, WireError>>,
     /// How many more changes there are, to be asked for again.
     pub left: u64,
+    /// Where the document begins there, if who asks cannot know: bounded, and judged by
+    /// [`crate::ListingDocument::take_beginning`].
+    pub beginning: Option<Vec<u8>>,
 }
 
 impl FetchedDocument {
@@ -93,6 +97,8 @@ struct DocumentMessage {
     genesis: Option<Vec<u8>>,
     #[prost(uint64, tag = "4")]
     left: u64,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    beginning: Option<Vec<u8>>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -142,6 +148,7 @@ impl Fetched {
                 Some(Err(_)) | None => None,
             },
             left: document.left,
+            beginning: document.beginning.clone(),
         });
         let seen = self.seen.iter().map(|(node, hlc)| SeenMessage {
             node: node.get(),
@@ -177,6 +184,9 @@ fn document(message: DocumentMessage) -> Result<FetchedDocument, WireError> {
     for change in &message.changes {
         wire::within("change", change.len(), CHANGE_BYTES_MAX)?;
     }
+    if let Some(beginning) = &message.beginning {
+        wire::within("beginning", beginning.len(), RENEWAL_BYTES_MAX)?;
+    }
     let listing = listing(ANSWER, &message.listing)?;
     let genesis = message
         .genesis
@@ -186,6 +196,7 @@ fn document(message: DocumentMessage) -> Result<FetchedDocument, WireError> {
         changes: message.changes,
         genesis,
         left: message.left,
+        beginning: message.beginning,
     })
 }
 

@@ -99,6 +99,7 @@ fn fetched() -> RepairAnswer {
             changes: vec![b"a change".to_vec(), b"another".to_vec()],
             genesis: Some(Ok(genesis)),
             left: 3,
+            beginning: Some(b"a beginning".to_vec()),
         }],
         seen: vec![(node(2), Hlc::from_u64(1 << 40))],
     })

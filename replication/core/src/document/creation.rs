@@ -32,7 +32,7 @@ pub(super) fn change(
     draft: &ListingDraft,
 ) -> Change {
     let mut creation = Creation {
-        actor: actor::of_node(node),
+        actor: actor::of_node(node, 0),
         start: genesis.history.next_operation_max(),
         operations: Vec::new(),
     };
@@ -65,7 +65,7 @@ pub(super) fn is_plain(genesis: &ListingDocument, change: &Change) -> bool {
         && change.start_op().get() == genesis.history.next_operation_max()
         && change.extra_bytes().is_empty()
         && change.author().is_none()
-        && actor::node(change.actor_id()).is_some();
+        && actor::generation(change.actor_id()) == Some(0);
     // The library panics on operations that it does not know.
     follows && contain(|| sets_only_what_is_new(change)).unwrap_or(false)
 }

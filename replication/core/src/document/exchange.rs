@@ -8,19 +8,22 @@ use meridian_regions::NodeId;
 use super::batch::Batch;
 use super::{ApplyError, ListingDocument};
 use crate::heads::ChangeId;
-use crate::limits::{FETCHED_CHANGES_MAX, HAVE_CHANGES_MAX};
+use crate::limits::{FETCHED_CHANGES_MAX, HAVE_CHANGES_MAX, RENEWAL_HEADS_MAX};
 use crate::{actor, change};
 
 /// Place of the first change behind the genesis.
 const FIRST: usize = 2;
 
 /// What another replica lacks of a document, or the first part of it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Beyond {
     /// Encoded changes, each behind those that it depends on.
     pub changes: Vec<Vec<u8>>,
     /// How many more there are.
     pub left: u64,
+    /// Where the document begins, for a replica that cannot know: see
+    /// [`ListingDocument::take_beginning`].
+    pub beginning: Option<Vec<u8>>,
 }
 
 impl ListingDocument {
@@ -36,6 +39,15 @@ impl ListingDocument {
         // What is left out costs bytes: changes are sent that are here.
         have.truncate(HAVE_CHANGES_MAX / 4);
         have.extend(common.iter().map(ChangeId::hash).take(HAVE_CHANGES_MAX / 4));
+        // By these it is seen which of the listing's documents this is.
+        have.extend(self.root());
+        let former = self.former.as_ref();
+        have.extend(
+            former
+                .into_iter()
+                .flat_map(|former| former.heads())
+                .take(RENEWAL_HEADS_MAX),
+        );
         let back = std::iter::successors(Some(1_usize), |step| step.checked_mul(2));
         let back = back.take_while(|step| *step < changes.len());
         let back = back.filter_map(|step| changes.get(changes.len() - 1 - step));
@@ -49,18 +61,49 @@ impl ListingDocument {
 
     /// The changes that a replica lacks that has `have`, and what they depend on. At most
     /// `bytes_max` of them, but at least one; the genesis is never among them.
+    ///
+    /// One that has not begun anew with this one is given what lets it, if that is still
+    /// here, and else where this one begins.
     #[must_use]
     pub fn beyond(&self, have: &[ChangeId], bytes_max: usize) -> Beyond {
+        let has_begun = |root: ChangeHash| have.contains(&ChangeId::of(root));
+        if self.root().is_none_or(has_begun) {
+            return self.beyond_here(have, bytes_max);
+        }
+        let Some(former) = &self.former else {
+            let beginning = self.beginning();
+            let taken = beginning.as_ref().map_or(0, Vec::len);
+            return Beyond {
+                beginning,
+                ..self.beyond_here(&[], bytes_max.saturating_sub(taken))
+            };
+        };
+        let mut beyond = former.beyond(have, bytes_max);
+        if beyond.left > 0 {
+            beyond.left += self.history.changes();
+            return beyond;
+        }
+        let taken = beyond.changes.iter().map(Vec::len).sum();
+        let room = bytes_max.saturating_sub(taken);
+        if beyond.changes.is_empty() || room > 0 {
+            let rest = self.beyond_here(&[], room);
+            beyond.changes.extend(rest.changes);
+            beyond.left += rest.left;
+        } else {
+            beyond.left += self.history.changes();
+        }
+        beyond
+    }
+
+    /// The same, of this one of the listing's documents alone.
+    pub(super) fn beyond_here(&self, have: &[ChangeId], bytes_max: usize) -> Beyond {
         let automerge = self.body.get();
         let known: Vec<ChangeHash> = have
             .iter()
             .map(ChangeId::hash)
             .filter(|hash| automerge.get_missing_deps(&[*hash]).is_empty())
             .collect();
-        let mut beyond = Beyond {
-            changes: Vec::new(),
-            left: 0,
-        };
+        let mut beyond = Beyond::default();
         let mut bytes = 0;
         for change in automerge.get_changes(&known) {
             if *change.actor_id() == actor::genesis() {
@@ -88,6 +131,17 @@ impl ListingDocument {
         let change = change::decode(bytes)?;
         let hash = change.hash();
         let nothing = Batch::new(&self.history);
+        let of = actor::generation(change.actor_id());
+        let of = of.ok_or(ApplyError::Stranger)?;
+        if of < self.generation() {
+            let former = self.former.as_ref();
+            return former.map_or(Ok(None), |former| former.not_counted(bytes));
+        }
+        if of > self.generation() {
+            // It may be one of before, carried over by others: that shows once this
+            // document has begun anew, too.
+            return Ok(None);
+        }
         if self.waiting.contains(&hash) || self.lacks([hash], &nothing).is_empty() {
             return Ok(None);
         }
@@ -99,10 +153,27 @@ impl ListingDocument {
     /// Whether `node` has written the change that created this listing.
     #[must_use]
     pub fn is_created_by(&self, node: NodeId) -> bool {
+        if self.base.is_some() {
+            return self.creator() == Some(node);
+        }
+        self.creations().any(|creator| creator == node)
+    }
+
+    /// Who has created it; of several, the first that is known here.
+    #[must_use]
+    pub fn creator(&self) -> Option<NodeId> {
+        match &self.base {
+            Some(base) => base.created_by(),
+            None => self.creations().min(),
+        }
+    }
+
+    fn creations(&self) -> impl Iterator<Item = NodeId> {
         let genesis = super::genesis::named(&self.id).hash();
-        let changes = self.body.get().get_changes_meta(&[]);
-        changes.iter().any(|change| {
-            actor::node(&change.actor) == Some(node) && change.seq == 1 && change.deps == [genesis]
+        let changes = self.body.get().get_changes_meta(&[]).into_iter();
+        changes.filter_map(move |change| {
+            let creates = change.seq == 1 && change.deps == [genesis];
+            actor::node(&change.actor).filter(|_| creates)
         })
     }
 }

@@ -6,7 +6,11 @@
 
 use std::collections::BTreeMap;
 
-use automerge::{ActorId, Automerge, Change, ChangeMetadata};
+use automerge::{ActorId, Automerge, Change, ChangeHash, ChangeMetadata};
+use meridian_regions::NodeId;
+
+use super::renewal::is_marker;
+use crate::actor;
 
 /// What a document's applied changes add up to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -16,6 +20,8 @@ pub(super) struct History {
     bytes: u64,
     updated_at_ms: i64,
     sequences: BTreeMap<ActorId, u64>,
+    /// The change by which the document begins anew.
+    marker: Option<ChangeHash>,
 }
 
 impl History {
@@ -39,6 +45,9 @@ impl History {
         self.updated_at_ms = self.updated_at_ms.max(change.timestamp());
         self.sequences
             .insert(change.actor_id().clone(), change.seq());
+        if change.is_empty() && change.message().is_some_and(|message| is_marker(message)) {
+            self.marker.get_or_insert(change.hash());
+        }
     }
 
     fn note(&mut self, change: &ChangeMetadata<'_>) {
@@ -53,6 +62,10 @@ impl History {
             .entry(change.actor.as_ref().clone())
             .or_default();
         *last = change.seq.max(*last);
+        let message = change.message.as_deref();
+        if change.max_op < change.start_op && message.is_some_and(is_marker) {
+            self.marker.get_or_insert(change.hash);
+        }
     }
 
     pub(super) const fn changes(&self) -> u64 {
@@ -72,6 +85,19 @@ impl History {
     /// only rise by operations.
     pub(super) const fn next_operation_max(&self) -> u64 {
         self.operations + 1
+    }
+
+    /// The change by which the document begins anew, if there is one.
+    pub(super) const fn marker(&self) -> Option<ChangeHash> {
+        self.marker
+    }
+
+    /// Each node's last sequence number.
+    pub(super) fn last_of_nodes(&self) -> BTreeMap<NodeId, u64> {
+        let nodes = self.sequences.iter();
+        nodes
+            .filter_map(|(actor, seq)| Some((actor::node(actor)?, *seq)))
+            .collect()
     }
 
     /// The sequence number that the actor's next change has.

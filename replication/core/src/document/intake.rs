@@ -78,6 +78,18 @@ pub enum ApplyError {
         "more than {WAITING_CHANGES_MAX} changes, or {WAITING_BYTES_MAX} bytes, of one listing wait for others"
     )]
     WaitingFull,
+    /// It was written before the document began anew, by a node that was thought to have
+    /// written nothing more then.
+    #[error("change {seq} of node {node} is from before the document began anew, and not in it")]
+    TooLate {
+        /// The node.
+        node: NodeId,
+        /// Its number.
+        seq: u64,
+    },
+    /// It was written before the document began anew, and stands on what is no longer there.
+    #[error("a change that cannot be carried over to where the document begins anew")]
+    NotCarried,
     /// The document is as large as a document may be.
     #[error(
         "the history of the listing is {bytes} bytes: at most {DOCUMENT_BYTES_HARD_MAX} are kept"
@@ -111,6 +123,8 @@ impl ApplyError {
             Self::OutOfSequence(_) => "out-of-sequence",
             Self::WaitingFull => "waiting-full",
             Self::DocumentFull { .. } => "document-full",
+            Self::TooLate { .. } => "change-too-late",
+            Self::NotCarried => "change-not-carried",
             Self::Unfaithful => "change-unfaithful",
             Self::Poisoned => "document-poisoned",
         }
@@ -119,7 +133,7 @@ impl ApplyError {
 
 impl Applied {
     /// The same, but for changes that turned out to be refused after all.
-    fn without(self, late: Vec<RefusedChange>) -> Self {
+    pub(super) fn without(self, late: Vec<RefusedChange>) -> Self {
         match self {
             Self::Now {
                 released,
@@ -153,7 +167,8 @@ impl ListingDocument {
         let mut batch = Batch::new(&self.history);
         let applied = self.admit(change, &mut batch)?;
         let before = batch.holds_many().then(|| self.body.get().clone());
-        let refused = self.commit(batch, before)?;
+        let mut refused = self.commit(batch, before)?;
+        refused.extend(self.renew()?);
         Ok(applied.without(refused))
     }
 
@@ -170,6 +185,9 @@ impl ListingDocument {
         change: Change,
         batch: &mut Batch,
     ) -> Result<Applied, ApplyError> {
+        if self.is_of_former(&change) {
+            return self.take_former(change);
+        }
         let hash = change.hash();
         let held = self.waiting.contains(&hash) || batch.contains(&hash);
         if held || self.lacks([hash], batch).is_empty() {
@@ -231,6 +249,12 @@ impl ListingDocument {
     }
 
     fn judge_sequence(&self, change: &Change) -> Result<(), ApplyError> {
+        let (of, here) = (actor::generation(change.actor_id()), self.generation());
+        if of != Some(here) {
+            return Err(ApplyError::OutOfSequence(format!(
+                "its author writes to another document than {here}"
+            )));
+        }
         let (seq, next) = (change.seq(), self.history.next_sequence(change.actor_id()));
         if seq < next {
             let node = actor::node(change.actor_id()).ok_or(ApplyError::Stranger)?;

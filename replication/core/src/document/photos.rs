@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use automerge::iter::MapRange;
 use automerge::transaction::Transactable;
 use automerge::{ReadDoc, ScalarValue, Value};
 
@@ -20,7 +21,11 @@ const RANK_MAX: i64 = 1 << 48;
 
 /// The photos in their order, with their ranks.
 pub(super) fn ranked(document: &impl ReadDoc) -> Vec<(i64, String)> {
-    let photos = document.map_range(Container::Photos.id(), ..);
+    in_order(document.map_range(Container::Photos.id(), ..))
+}
+
+/// Photos in their order, with their ranks.
+pub(super) fn in_order(photos: MapRange<'_>) -> Vec<(i64, String)> {
     let mut ranked: Vec<(i64, String)> = photos
         .map(|photo| (rank(&photo.value.into_value()), photo.key.into_owned()))
         .collect();

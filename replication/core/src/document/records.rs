@@ -10,7 +10,7 @@ use automerge::ChangeMetadata;
 use meridian_regions::NodeId;
 
 use super::ListingDocument;
-use crate::actor;
+use super::standing::Written;
 use crate::heads::ChangeId;
 
 /// One change, without its content.
@@ -25,7 +25,8 @@ pub struct ChangeRecord {
     /// Its writer's clock, in milliseconds since 1970; 0 for the genesis.
     pub at_ms: u64,
     /// What it was: `create`, `patch`, `edit`, `count`, `import`, `delete`, `genesis`, or
-    /// `resolve FIELD HASH` with the value that was chosen.
+    /// `resolve FIELD HASH` with the value that was chosen. Where the listing began anew, what
+    /// stood then is under the names of who had written it, and the rest is `renewed`.
     pub message: String,
 }
 
@@ -40,11 +41,14 @@ impl ListingDocument {
 }
 
 fn record(change: ChangeMetadata<'_>) -> ChangeRecord {
+    let parents = change.deps.iter().copied().map(ChangeId::of).collect();
+    let (hash, at_ms) = (change.hash, change.timestamp);
+    let written = Written::from(change);
     ChangeRecord {
-        hash: ChangeId::of(change.hash),
-        parents: change.deps.into_iter().map(ChangeId::of).collect(),
-        actor: actor::node(&change.actor),
-        at_ms: u64::try_from(change.timestamp).unwrap_or(0),
-        message: change.message.unwrap_or_default().into_owned(),
+        hash: ChangeId::of(hash),
+        parents,
+        actor: written.node,
+        at_ms: u64::try_from(at_ms).unwrap_or(0),
+        message: written.message,
     }
 }

@@ -14,6 +14,7 @@ use super::batch::Batch;
 use super::contain::contain;
 use super::genesis::TEXT_ENCODING;
 use super::history::History;
+use super::renewal::{Base, BaseMessage, Former, FormerMessage};
 use super::waiting::Waiting;
 use super::{Health, ListingDocument};
 use crate::change::{self, ChangeError};
@@ -64,6 +65,10 @@ struct SnapshotMessage {
     change_bytes: u64,
     #[prost(bytes = "vec", repeated, tag = "4")]
     waiting: Vec<Vec<u8>>,
+    #[prost(message, optional, tag = "5")]
+    base: Option<BaseMessage>,
+    #[prost(message, optional, tag = "6")]
+    former: Option<FormerMessage>,
 }
 
 impl ListingDocument {
@@ -88,6 +93,9 @@ impl ListingDocument {
             document.readmit(index, bytes, &mut batch)?;
         }
         document.settle(batch)?;
+        // A version that knew no markers may have stored one.
+        let refused = document.renew();
+        refused.map_err(|error| LoadError::Library(error.to_string()))?;
         Ok(document)
     }
 
@@ -109,6 +117,8 @@ impl ListingDocument {
                 .iter()
                 .map(|change| change.raw_bytes().to_vec())
                 .collect(),
+            base: self.base.as_ref().map(|base| base.to_message()),
+            former: self.former.as_ref().map(|former| former.to_message()),
         }
         .encode_to_vec();
         let mut snapshot = Vec::with_capacity(1 + HASH_BYTES + message.len());
@@ -120,6 +130,12 @@ impl ListingDocument {
 
     fn readmit(&mut self, index: usize, bytes: &[u8], batch: &mut Batch) -> Result<(), LoadError> {
         let change = change::decode(bytes).map_err(|error| LoadError::Change { index, error })?;
+        if self.is_of_former(&change) {
+            // What comes of it is part of the document at once: so is what it may stand on.
+            let ready = std::mem::replace(batch, Batch::new(&self.history));
+            self.settle(ready)?;
+            *batch = Batch::new(&self.history);
+        }
         // Refused then, refused now: whoever took it in has quarantined it.
         let _ = self.admit(change, batch);
         Ok(())
@@ -157,13 +173,23 @@ fn read(id: &ListingId, bytes: &[u8]) -> Result<ListingDocument, LoadError> {
     let automerge = contain(|| Automerge::load_with_options(&message.document, options))
         .map_err(|_panicked| LoadError::Library("the library panicked".to_owned()))?
         .map_err(|cause| LoadError::Library(cause.to_string()))?;
+    let base = message.base.as_ref().map(Base::from_message).transpose()?;
     let history = History::of(&automerge, message.change_bytes);
+    let former = message.former.as_ref().zip(base.as_ref());
+    let former = former.map(|(former, base)| {
+        let document = read(id, former.document())?;
+        let former = Former::restored(document, former.at(), base, &automerge)?;
+        Ok::<_, LoadError>(Box::new(former))
+    });
+    let former = former.transpose()?;
     let mut document = ListingDocument {
         id: found,
         body: automerge.into(),
         waiting: Waiting::default(),
         history,
         health: Health::Sound,
+        base: base.map(Box::new),
+        former,
     };
     let mut batch = Batch::new(&document.history);
     for (index, bytes) in message.waiting.iter().enumerate() {

@@ -10,6 +10,7 @@ use automerge::{Automerge, ChangeHash, ChangeMetadata, ObjId, ReadDoc, ScalarVal
 use meridian_regions::NodeId;
 
 use super::register::Register;
+use super::renewal;
 use crate::actor;
 
 /// One of the values of a register.
@@ -33,18 +34,32 @@ pub(super) struct Written {
 
 impl From<ChangeMetadata<'_>> for Written {
     fn from(change: ChangeMetadata<'_>) -> Self {
+        let message = change.message.unwrap_or_default().into_owned();
+        let carried = renewal::writer_of(&message);
+        let carried = carried.map(|(node, message)| (node, message.to_owned()));
+        let (node, message) = carried.unwrap_or_else(|| (actor::node(&change.actor), message));
         Self {
-            node: actor::node(&change.actor),
+            node,
             change: Some(change.hash),
             at_ms: change.timestamp,
-            message: change.message.unwrap_or_default().into_owned(),
+            message,
         }
     }
 }
 
 /// Every value of a register; the last is the one shown.
 pub(super) fn of(document: &Automerge, register: Register) -> Vec<Standing> {
-    let mut standing: Vec<Standing> = values(document, register)
+    in_order(document, values(document, register))
+}
+
+/// The same, as it was at some heads.
+pub(super) fn of_at(document: &Automerge, register: Register, at: &[ChangeHash]) -> Vec<Standing> {
+    let values = document.get_all_at(register.container().id(), register.key(), at);
+    in_order(document, values.unwrap_or_default())
+}
+
+fn in_order(document: &Automerge, values: Vec<(Value<'_>, ObjId)>) -> Vec<Standing> {
+    let mut standing: Vec<Standing> = values
         .into_iter()
         .map(|(value, id)| Standing {
             value: scalar(value),

@@ -11,6 +11,7 @@ mod hostile;
 mod last_writer;
 mod merging;
 mod records;
+mod renewing;
 mod resolving;
 mod speed;
 mod storing;

@@ -48,6 +48,11 @@ impl Waiting {
         Ok(())
     }
 
+    /// Takes out everything.
+    pub(super) fn take(&mut self) -> Vec<Change> {
+        std::mem::take(self).changes.into_values().collect()
+    }
+
     /// Takes out the changes that were filed under `applied`. They may still lack
     /// others: the caller files those again.
     pub(super) fn released_by(&mut self, applied: &ChangeHash) -> Vec<Change> {

@@ -207,8 +207,9 @@ impl ListingDocument {
         }
         // Whatever unwinds through here leaves a document that must be reloaded.
         self.health = Health::Poisoned;
+        let generation = self.generation();
         let automerge = self.body.get_mut();
-        automerge.set_actor(actor::of_node(actor));
+        automerge.set_actor(actor::of_node(actor, generation));
         let disputes = Disputes::of(automerge);
         let mut writer = Writer {
             transaction: automerge.transaction(),
@@ -244,7 +245,7 @@ fn within_bounds(transaction: &Transaction<'_>) -> Result<(), EditError> {
 
 /// The change that was just made. One too large cannot be undone any more, so that
 /// its document stays poisoned; the bounds of fields leave no way to come here.
-fn last_change(automerge: &Automerge) -> Result<automerge::Change, EditError> {
+pub(super) fn last_change(automerge: &Automerge) -> Result<automerge::Change, EditError> {
     let change = automerge
         .get_last_local_change()
         .expect("a change has just been made");

@@ -86,7 +86,7 @@ pub(super) mod tests {
         for node in [1, 2] {
             let shown = Final {
                 sight: sight(["a", "b"], 3),
-                made: BTreeMap::from(made.clone()),
+                made: Some(BTreeMap::from(made.clone())),
                 ..Final::default()
             };
             history.finals.insert((0, node), Some(shown));

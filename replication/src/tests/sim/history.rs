@@ -89,8 +89,9 @@ pub(super) struct Final {
     pub(super) conflicts: String,
     /// Of all its changes, byte for byte, in an order that is the same everywhere (ADR 9).
     pub(super) changes: u64,
-    /// How many changes of which node are called so.
-    pub(super) made: BTreeMap<(u64, String), usize>,
+    /// How many changes of which node are called so; not known of a listing that has begun
+    /// anew.
+    pub(super) made: Option<BTreeMap<(u64, String), usize>>,
     pub(super) sight: Sight,
 }
 

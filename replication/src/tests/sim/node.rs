@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use meridian_regions::{Shards, UnixNanos};
 use meridian_replication_core::VersionVector;
@@ -24,6 +25,9 @@ use crate::{Member, Replica, ReplicaOptions, WallClock};
 
 /// What the clocks show when the world begins: 2027-01-15.
 const EPOCH_MS: i64 = 1_800_000_000_000;
+/// Where documents begin anew, they are to do it more than once.
+const RENEW_EVERY: Duration = Duration::from_millis(500);
+const TELL_EVERY: Duration = Duration::from_secs(1);
 /// How long a disk hangs when it does, in milliseconds.
 const STALL_MS: (u64, u64) = (200, 3_000);
 
@@ -97,6 +101,11 @@ impl World {
         options.pull_silence_max = self.plan.silence_max;
         options.documents_hot_max = self.plan.hot_max;
         options.repair_every = self.plan.repair_every;
+        options.changes_before_renewal = self.plan.renews_past;
+        if self.plan.renews_past.is_some() {
+            options.renew_every = RENEW_EVERY;
+            options.tell_every = TELL_EVERY;
+        }
         options
     }
 

@@ -2,13 +2,16 @@
 //!
 //! Not every seed has every fault: what one fault brings about, another would hide.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::time::Duration;
 
 use meridian_simulation::Rng;
 
 /// Three regions; two of them may have a second node.
 const REGIONS: [&str; 5] = ["us-east", "eu-west", "ap-southeast", "us-east", "eu-west"];
+
+/// Fewer than a listing has after some seconds, and more than it begins anew with.
+const RENEWS_PAST: u64 = 16;
 
 /// Chances are per mille.
 #[derive(Debug, Clone)]
@@ -61,6 +64,8 @@ pub(super) struct Plan {
     pub(super) ill_clock: Option<u64>,
     /// The node that is put back to what it was before, if any.
     pub(super) restored: Option<u64>,
+    /// Changes past which documents begin anew; `None` for never.
+    pub(super) renews_past: Option<NonZeroU64>,
 }
 
 impl Plan {
@@ -108,6 +113,15 @@ impl Plan {
             restored: rng
                 .chance(400)
                 .then(|| rng.within(anyone.start, anyone.end)),
+            renews_past: None,
+        }
+    }
+
+    /// The same, where documents begin anew as often as they can.
+    pub(super) fn renewing(self) -> Self {
+        Self {
+            renews_past: NonZeroU64::new(RENEWS_PAST),
+            ..self
         }
     }
 

@@ -5,7 +5,8 @@
 
 use meridian_simulation::asked_for;
 
-use super::run;
+use super::run_as;
+use super::world::Kind;
 use crate::planted::Bug;
 
 /// Seeds that are tried for one bug, from the one on that has found it.
@@ -14,10 +15,14 @@ const TRIED: u64 = 12;
 /// Whether one of a few seeds finds a bug, by one of these promises; of those that were
 /// asked for, if any were.
 fn finds(bug: Bug, promises: &[&str], recorded: u64) {
+    finds_in(Kind::Usual, bug, promises, recorded);
+}
+
+fn finds_in(kind: Kind, bug: Bug, promises: &[&str], recorded: u64) {
     let seeds = asked_for().unwrap_or(recorded..recorded + TRIED);
     let first = seeds.start;
     for seed in seeds {
-        let found = run(seed, Some(bug)).violations;
+        let found = run_as(seed, Some(bug), kind).violations;
         for violation in &found {
             let mut what = violation.to_string();
             what.truncate(300);
@@ -63,4 +68,24 @@ fn gap_in_a_log_that_is_accepted_is_found() {
 #[test]
 fn watermark_that_is_sent_before_its_entries_is_found() {
     finds(Bug::WatermarkFirst, &["watermarks tell the truth"], 1);
+}
+
+#[test]
+fn document_that_begins_anew_unheard_is_found() {
+    let promises = [
+        "replicas converge",
+        "acknowledged is kept",
+        "everything ends well",
+    ];
+    finds_in(Kind::Renewing, Bug::RenewalUnheard, &promises, 1);
+}
+
+#[test]
+fn former_document_that_is_forgotten_at_once_is_found() {
+    let promises = [
+        "replicas converge",
+        "acknowledged is kept",
+        "everything ends well",
+    ];
+    finds_in(Kind::Renewing, Bug::FormerForgotten, &promises, 1);
 }

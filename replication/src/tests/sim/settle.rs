@@ -111,7 +111,13 @@ fn finally(replica: &Replica, shown: &ReadListing, conflicts: String) -> Final {
     let mut stripe = inner.documents.stripe(id.shard());
     let hot = open(&mut stripe, &inner.store, id).expect("readable");
     let document = &hot.expect("it is shown").document;
-    let mut changes = document.beyond(&[], usize::MAX).changes;
+    let begins_anew = document.generation() > 0;
+    // Then the heads stand for them, and what was before is kept here longer than there.
+    let mut changes = if begins_anew {
+        Vec::new()
+    } else {
+        document.beyond(&[], usize::MAX).changes
+    };
     changes.sort();
     let mut made = BTreeMap::new();
     for record in document.records() {
@@ -123,7 +129,7 @@ fn finally(replica: &Replica, shown: &ReadListing, conflicts: String) -> Final {
         json: String::from_utf8_lossy(shown.json()).into_owned(),
         conflicts,
         changes: digest(&changes),
-        made,
+        made: (!begins_anew).then_some(made),
         sight: sight(shown),
     }
 }

@@ -45,10 +45,22 @@ pub(super) struct State {
     pub(super) calm: bool,
 }
 
+/// What is special about a world, besides what its seed decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Usual,
+    /// Documents begin anew.
+    Renewing,
+}
+
 impl World {
-    pub(super) fn new(seed: u64) -> Arc<Self> {
+    pub(super) fn new(seed: u64, kind: Kind) -> Arc<Self> {
         let mut rng = Rng::new(seed);
         let plan = Plan::of(&mut rng);
+        let plan = match kind {
+            Kind::Usual => plan,
+            Kind::Renewing => plan.renewing(),
+        };
         let world = Arc::new(Self {
             tracker: TaskTracker::new(),
             enough: CancellationToken::new(),

@@ -143,6 +143,7 @@ fn requests_and_answers_read_back_as_themselves() {
                 created_by: node(),
             })),
             left: 3,
+            beginning: None,
         }],
         seen: vec![(node(), Hlc::from_u64(9))],
     };

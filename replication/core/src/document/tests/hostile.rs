@@ -55,7 +55,7 @@ fn chunk(document: &ListingDocument, columns: &[(u64, Vec<u8>)]) -> Vec<u8> {
     let mut body = vec![1];
     body.extend(document.body.get().get_heads()[0].0);
     body.push(9);
-    body.extend(actor::of_node(node(2)).to_bytes());
+    body.extend(actor::of_node(node(2), 0).to_bytes());
     body.push(1); // sequence number
     body.push(40); // first operation
     body.push(0); // time
@@ -112,7 +112,7 @@ fn change_that_repeats_a_long_key_is_refused() {
 #[test]
 fn compressed_change_is_refused() {
     let (mut document, _creation) = created();
-    let mut change = raw_change(&document, actor::of_node(node(2)), |document| {
+    let mut change = raw_change(&document, actor::of_node(node(2), 0), |document| {
         let text = "a".repeat(1_000);
         document.put(ROOT, "title", text).expect("a map takes it");
     });
@@ -157,7 +157,7 @@ fn change_of_a_stranger_or_of_no_listing_is_refused() {
             ApplyError::Stranger
         );
     }
-    let mut rootless = Automerge::new().with_actor(actor::of_node(node(2)));
+    let mut rootless = Automerge::new().with_actor(actor::of_node(node(2), 0));
     let mut transaction = rootless.transaction();
     transaction.put(ROOT, "title", "x").expect("a map takes it");
     transaction.commit();
@@ -217,7 +217,7 @@ fn number_of_an_operation_beyond_what_the_document_can_have_is_refused() {
         );
     }
     // Made upon more than it says that it depends on.
-    let change = raw_change(&other, actor::of_node(node(2)), |document| {
+    let change = raw_change(&other, actor::of_node(node(2), 0), |document| {
         document.put(ROOT, "title", "x").expect("a map takes it");
     });
     let mut bytes = change.raw_bytes().to_vec();
@@ -286,7 +286,7 @@ fn change_that_no_snapshot_could_hold_leaves_those_around_it_alone() {
 #[test]
 fn values_of_unexpected_types_show_defaults_and_can_be_written_over() {
     let (mut document, _creation) = created();
-    let change = raw_change(&document, actor::of_node(node(2)), |document| {
+    let change = raw_change(&document, actor::of_node(node(2), 0), |document| {
         document.put(ROOT, "title", 7).expect("a map takes it");
         document
             .put(ROOT, "nightly_price", "free")

@@ -11,12 +11,12 @@ use super::exchange::give;
 use super::{at, content, created, listing, node, ops, patch, resolution};
 use crate::{Applied, ListingDocument};
 
-const REPLICAS: usize = 3;
+pub(super) const REPLICAS: usize = 3;
 const WORDS: [&str; 4] = ["wifi", "sauna", "pool", "tv"];
 
 /// What happens next, and at which replica.
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Patch(usize, Value),
     Edit(usize, Value),
     Delete(usize),
@@ -84,19 +84,19 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn history() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn history() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(), 0..30)
 }
 
 /// A replica, and every change that is part of it, in the order they came.
 #[derive(Clone)]
-struct Replica {
-    document: ListingDocument,
-    changes: Vec<Vec<u8>>,
+pub(super) struct Replica {
+    pub(super) document: ListingDocument,
+    pub(super) changes: Vec<Vec<u8>>,
 }
 
 impl Replica {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let (document, creation) = created();
         Self {
             document,
@@ -104,7 +104,7 @@ impl Replica {
         }
     }
 
-    fn take_over(&mut self, other: &Self) {
+    pub(super) fn take_over(&mut self, other: &Self) {
         for change in &other.changes {
             match self.document.apply(change).expect("a change of a replica") {
                 Applied::Now { released: 0, .. } => self.changes.push(change.clone()),
@@ -114,13 +114,13 @@ impl Replica {
         }
     }
 
-    fn merged(&self, other: &Self) -> Self {
+    pub(super) fn merged(&self, other: &Self) -> Self {
         let mut merged = self.clone();
         merged.take_over(other);
         merged
     }
 
-    fn do_step(&mut self, number: usize, second: u64, step: &Step) {
+    pub(super) fn do_step(&mut self, number: usize, second: u64, step: &Step) {
         let (actor, at) = (node(number as u64 + 1), at(second));
         let outcome = match step {
             Step::Patch(_, value) => self.document.patch(actor, at, &patch(value.clone())),
@@ -142,23 +142,25 @@ impl Replica {
 fn play(steps: &[Step]) -> [Replica; REPLICAS] {
     let mut replicas: [Replica; REPLICAS] = std::array::from_fn(|_| Replica::new());
     for (second, step) in steps.iter().enumerate() {
-        match *step {
-            Step::Meet(at, from) => {
-                let other = replicas[from].clone();
-                replicas[at].take_over(&other);
-            }
-            Step::Patch(number, _)
-            | Step::Edit(number, _)
-            | Step::Delete(number)
-            | Step::Resolve(number, _) => {
-                replicas[number].do_step(number, second as u64, step);
-            }
-        }
+        play_one(&mut replicas, second as u64, step);
     }
     replicas
 }
 
-fn same(left: &ListingDocument, right: &ListingDocument) -> Result<(), TestCaseError> {
+pub(super) fn play_one(replicas: &mut [Replica; REPLICAS], second: u64, step: &Step) {
+    match *step {
+        Step::Meet(at, from) => {
+            let other = replicas[from].clone();
+            replicas[at].take_over(&other);
+        }
+        Step::Patch(number, _)
+        | Step::Edit(number, _)
+        | Step::Delete(number)
+        | Step::Resolve(number, _) => replicas[number].do_step(number, second, step),
+    }
+}
+
+pub(super) fn same(left: &ListingDocument, right: &ListingDocument) -> Result<(), TestCaseError> {
     prop_assert_eq!(left.heads(), right.heads());
     prop_assert_eq!(left.view(), right.view());
     prop_assert_eq!(left.conflicts(), right.conflicts());
@@ -168,7 +170,7 @@ fn same(left: &ListingDocument, right: &ListingDocument) -> Result<(), TestCaseE
 }
 
 /// Every change twice, in an order that the seed decides.
-fn shuffled(changes: &[Vec<u8>], seed: u64) -> Vec<&[u8]> {
+pub(super) fn shuffled(changes: &[Vec<u8>], seed: u64) -> Vec<&[u8]> {
     let mut order: Vec<(blake3::Hash, &[u8])> = Vec::new();
     for (index, change) in changes.iter().chain(changes).enumerate() {
         let place = [seed.to_be_bytes(), (index as u64).to_be_bytes()].concat();

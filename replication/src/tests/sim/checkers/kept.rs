@@ -18,7 +18,10 @@ pub(super) fn check(history: &History) -> Result<(), String> {
         let of_listing: Vec<_> = writes
             .filter(|(_, write)| write.listing == *listing)
             .collect();
-        let nothing = Final::default();
+        let nothing = Final {
+            made: Some(BTreeMap::new()),
+            ..Final::default()
+        };
         let shown = shown.as_ref().unwrap_or(&nothing);
         marks(history, &of_listing, shown)
             .and_then(|()| made(history, *listing, &of_listing, shown))
@@ -44,6 +47,10 @@ fn marks(history: &History, writes: &Of<'_>, shown: &Final) -> Result<(), String
 
 /// There are at least as many changes of a kind as were acknowledged.
 fn made(history: &History, listing: u64, writes: &Of<'_>, shown: &Final) -> Result<(), String> {
+    let Some(all) = &shown.made else {
+        // It has begun anew; marks and counters speak for what was written.
+        return Ok(());
+    };
     let mut acked: BTreeMap<(u64, &str), usize> = BTreeMap::new();
     for (_, write) in writes.iter().filter(|(_, write)| write.acked) {
         if let Some(message) = write.kind.message() {
@@ -54,7 +61,7 @@ fn made(history: &History, listing: u64, writes: &Of<'_>, shown: &Final) -> Resu
         if history.lost_of.contains(&(listing, node)) {
             continue;
         }
-        let made = shown.made.get(&(node, message.to_owned()));
+        let made = all.get(&(node, message.to_owned()));
         let made = made.copied().unwrap_or(0);
         if made < acked {
             return Err(format!(
@@ -89,7 +96,8 @@ fn deleted(history: &History, listing: u64, writes: &Of<'_>, shown: &Final) -> R
     let Some((mark, _)) = acked.find(|(_, write)| write.kind == Kind::Delete) else {
         return Ok(());
     };
-    let is_there = shown.made.keys().any(|(_, message)| message == DELETE);
+    let mut made = shown.made.iter().flat_map(BTreeMap::keys);
+    let is_there = shown.made.is_none() || made.any(|(_, message)| message == DELETE);
     if is_there || history.has_lost_of(listing) {
         return Ok(());
     }
@@ -122,7 +130,7 @@ mod tests {
     #[test]
     fn receipt_of_a_change_that_leaves_no_mark_is_condemned() {
         let mut history = good();
-        let made = &mut final_of(&mut history).made;
+        let made = final_of(&mut history).made.as_mut().expect("known");
         made.remove(&(1, "count".to_owned()));
         assert!(check(&history).is_err());
         history.lost_of.insert((0, 1));
@@ -139,7 +147,9 @@ mod tests {
         for node in [1, 2] {
             let shown = history.finals.get_mut(&(0, node)).expect("there");
             let made = &mut shown.as_mut().expect("there").made;
-            made.insert((2, DELETE.to_owned()), 1);
+            made.as_mut()
+                .expect("known")
+                .insert((2, DELETE.to_owned()), 1);
         }
         assert_eq!(check(&history), Ok(()));
     }

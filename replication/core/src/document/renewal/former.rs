@@ -1,0 +1,144 @@
+//! The document as it was before it began anew, as long as a change of it may come: where
+//! such a change is looked for, and what becomes of it.
+
+use automerge::{Automerge, Change, ChangeHash};
+use meridian_regions::NodeId;
+
+use super::super::batch::Batch;
+use super::super::exchange::Beyond;
+use super::super::intake::{Applied, ApplyError, RefusedChange};
+use super::super::{Health, ListingDocument};
+use super::Base;
+use super::carried::{Carried, Scene};
+use crate::actor;
+use crate::heads::ChangeId;
+
+/// The document as it was, and what has come of its later changes.
+#[derive(Clone)]
+pub(in super::super) struct Former {
+    pub(super) document: ListingDocument,
+    /// The heads up to which the new one begins with what was there.
+    pub(super) at: Vec<ChangeHash>,
+    carried: Carried,
+}
+
+impl Former {
+    pub(in super::super) fn heads(&self) -> Vec<ChangeHash> {
+        self.document.body.heads()
+    }
+
+    pub(in super::super) fn beyond(&self, have: &[ChangeId], bytes_max: usize) -> Beyond {
+        self.document.beyond_here(have, bytes_max)
+    }
+
+    pub(in super::super) fn not_counted(
+        &self,
+        change: &[u8],
+    ) -> Result<Option<(ChangeId, NodeId)>, ApplyError> {
+        self.document.not_counted(change)
+    }
+
+    /// `new` is the document that has begun anew, and may have gone on.
+    pub(super) fn new(
+        document: ListingDocument,
+        at: Vec<ChangeHash>,
+        base: &Base,
+        new: &Automerge,
+    ) -> Self {
+        Self {
+            document,
+            at,
+            carried: Carried::new(base.generation, base.root, new),
+        }
+    }
+
+    /// Rewrites what has come to the former document beyond `known`.
+    pub(super) fn carry(
+        &mut self,
+        new: &Automerge,
+        known: &[ChangeHash],
+    ) -> Vec<Result<Change, RefusedChange>> {
+        let old = self.document.body.get();
+        let scene = Scene {
+            old,
+            new,
+            at: &self.at,
+        };
+        let changes = old.get_changes(known).into_iter();
+        changes
+            .filter_map(|change| self.carried.carry(&scene, &change))
+            .collect()
+    }
+}
+
+impl ListingDocument {
+    pub(super) fn rejoin(&mut self, change: Change) -> Result<Applied, ApplyError> {
+        let mut batch = Batch::new(&self.history);
+        let applied = self.admit(change, &mut batch)?;
+        let before = batch.holds_many().then(|| self.body.get().clone());
+        let late = self.commit(batch, before)?;
+        Ok(applied.without(late))
+    }
+
+    pub(super) fn take_carried(
+        &mut self,
+        carried: Vec<Result<Change, RefusedChange>>,
+    ) -> Result<Vec<RefusedChange>, ApplyError> {
+        let mut refused = Vec::new();
+        for change in carried {
+            match change {
+                Ok(change) => {
+                    if let Applied::Now { refused: late, .. } = self.rejoin(change)? {
+                        refused.extend(late);
+                    }
+                }
+                Err(late) => refused.push(late),
+            }
+        }
+        Ok(refused)
+    }
+
+    /// Whether a change was written before the document began anew.
+    pub(in super::super) fn is_of_former(&self, change: &Change) -> bool {
+        let of = actor::generation(change.actor_id());
+        of.is_some_and(|of| of < self.generation())
+    }
+
+    /// Takes in a change from before the document began anew.
+    pub(in super::super) fn take_former(&mut self, change: Change) -> Result<Applied, ApplyError> {
+        let generation = actor::generation(change.actor_id()).ok_or(ApplyError::Stranger)?;
+        let of_former = generation + 1 == self.generation();
+        let Some(former) = self.former.as_mut().filter(|_| of_former) else {
+            return self.judge_contained(&change, of_former);
+        };
+        let known = former.document.body.heads();
+        let applied = former.document.rejoin(change);
+        if former.document.health == Health::Poisoned {
+            self.health = Health::Poisoned;
+        }
+        match applied? {
+            Applied::Now {
+                released,
+                mut refused,
+            } => {
+                let carried = former.carry(self.body.get(), &known);
+                refused.extend(self.take_carried(carried)?);
+                Ok(Applied::Now { released, refused })
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// What becomes of a change of a document that is no longer kept: it is contained, if
+    /// its number says so.
+    fn judge_contained(&self, change: &Change, of_former: bool) -> Result<Applied, ApplyError> {
+        let node = actor::node(change.actor_id()).ok_or(ApplyError::Stranger)?;
+        let contained = self.base.as_ref().map(|base| &base.contained);
+        let last = contained.and_then(|last| last.get(&node)).copied();
+        let seq = change.seq();
+        if of_former && seq > last.unwrap_or(0) {
+            return Err(ApplyError::TooLate { node, seq });
+        }
+        Ok(Applied::Duplicate)
+    }
+}

@@ -1,0 +1,70 @@
+//! Hearing that every node has had what is here, and having what they had by then.
+
+use std::collections::BTreeMap;
+
+use meridian_regions::{NodeId, ShardId};
+
+#[cfg(test)]
+use crate::planted::{Bug, is_planted};
+use crate::replica::Inner;
+
+/// What is waited for, of a shard's logs.
+#[derive(Debug, Clone)]
+pub(super) struct Hearing {
+    /// How far they had come here when it began.
+    had: BTreeMap<NodeId, u64>,
+    /// How far anywhere, once every other node had had as much.
+    written: Option<BTreeMap<NodeId, u64>>,
+}
+
+impl Inner {
+    /// Begins with what has been submitted by now.
+    pub(super) fn hear(&self, shard: ShardId) -> Hearing {
+        Hearing {
+            had: self.logs_of(shard),
+            written: None,
+        }
+    }
+
+    /// Whether every other node has had what was here when it began, and everything is here
+    /// that any of them had when that was so.
+    pub(super) fn is_heard(&self, shard: ShardId, hearing: &mut Hearing) -> bool {
+        #[cfg(test)]
+        if is_planted(Bug::RenewalUnheard) {
+            return true;
+        }
+        let mut had = hearing.had.iter();
+        let others_have = |origin: NodeId| self.told.others_have(origin, shard);
+        if hearing.written.is_none() && had.all(|(origin, seq)| others_have(*origin) >= *seq) {
+            hearing.written = self.told_of(shard);
+        }
+        hearing.written.as_ref().is_some_and(|written| {
+            let mut written = written.iter();
+            written.all(|(origin, seq)| self.progress.durable_of(*origin, shard) >= *seq)
+        })
+    }
+
+    fn logs_of(&self, shard: ShardId) -> BTreeMap<NodeId, u64> {
+        let (this, given) = (self.this(), self.sequencer.given(shard));
+        let accepted = self.accepted_mut();
+        let logs = accepted.iter();
+        let others = logs.filter(|(origin, of, _)| *of == shard && *origin != this);
+        let others = others.map(|(origin, _, seq)| (origin, seq));
+        // What it writes itself is counted where it is numbered.
+        others.chain([(this, given)]).collect()
+    }
+
+    /// What any other node has of a shard's logs, by its latest word; `None` if one has not
+    /// spoken of all of them.
+    fn told_of(&self, shard: ShardId) -> Option<BTreeMap<NodeId, u64>> {
+        let mut all: BTreeMap<NodeId, u64> = BTreeMap::new();
+        for other in self.progress.others() {
+            let word = self.told.word(other.node)?;
+            for (origin, _, seq) in word.iter().filter(|(_, of, _)| *of == shard) {
+                let last = all.entry(origin).or_default();
+                *last = seq.max(*last);
+            }
+        }
+        Some(all)
+    }
+}
