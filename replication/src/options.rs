@@ -98,7 +98,7 @@ impl ReplicaOptions {
             trim_every: Duration::from_secs(20),
             log_reserve_entries: 1_024,
             log_bytes_max: 4 << 30,
-            changes_before_renewal: NonZeroU64::new(4_096),
+            changes_before_renewal: None,
             renew_every: Duration::from_secs(5),
             repair_every: Some(Duration::from_secs(600)),
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),

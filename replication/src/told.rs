@@ -43,6 +43,8 @@ struct Word {
     /// Whether it has spoken of every log.
     is_whole: bool,
     has: VersionVector,
+    /// What it had when it last spoke of every log, all at one time.
+    had_at_once: VersionVector,
 }
 
 /// The latest word of every other node, and this node's life.
@@ -81,6 +83,7 @@ impl Told {
     pub(crate) fn hear_all(&self, peer: NodeId, life: u64, has: &VersionVector) {
         self.change(peer, life, |word| {
             word.has.merge(has);
+            word.had_at_once.merge(has);
             word.is_whole = true;
         });
     }
@@ -105,6 +108,14 @@ impl Told {
         let words = self.words();
         let word = words.get(&peer).filter(|word| word.is_whole)?;
         Some(word.has.clone())
+    }
+
+    /// What one other node had durably at one time: with what it had of other logs, also all
+    /// that it had written itself by then. `None` if it has not spoken of every log.
+    pub(crate) fn had_at_once(&self, peer: NodeId) -> Option<VersionVector> {
+        let words = self.words();
+        let word = words.get(&peer).filter(|word| word.is_whole)?;
+        Some(word.had_at_once.clone())
     }
 
     /// How much of a log every other node has durably, of those that hold its shard.

@@ -33,10 +33,8 @@ impl Inner {
         if is_planted(Bug::RenewalUnheard) {
             return true;
         }
-        let mut had = hearing.had.iter();
-        let others_have = |origin: NodeId| self.told.others_have(origin, shard);
-        if hearing.written.is_none() && had.all(|(origin, seq)| others_have(*origin) >= *seq) {
-            hearing.written = self.told_of(shard);
+        if hearing.written.is_none() {
+            hearing.written = self.written_by(shard, &hearing.had);
         }
         hearing.written.as_ref().is_some_and(|written| {
             let mut written = written.iter();
@@ -54,12 +52,20 @@ impl Inner {
         others.chain([(this, given)]).collect()
     }
 
-    /// What any other node has of a shard's logs, by its latest word; `None` if one has not
-    /// spoken of all of them.
-    fn told_of(&self, shard: ShardId) -> Option<BTreeMap<NodeId, u64>> {
+    /// What any other node had of a shard's logs when it had had as much as `had`; `None` if
+    /// one has not. What a node has of single logs is no word of what it has written.
+    fn written_by(
+        &self,
+        shard: ShardId,
+        had: &BTreeMap<NodeId, u64>,
+    ) -> Option<BTreeMap<NodeId, u64>> {
         let mut all: BTreeMap<NodeId, u64> = BTreeMap::new();
         for other in self.progress.others() {
-            let word = self.told.word(other.node)?;
+            let word = self.told.had_at_once(other.node)?;
+            let mut logs = had.iter();
+            if !logs.all(|(origin, seq)| word.get(*origin, shard) >= *seq) {
+                return None;
+            }
             for (origin, _, seq) in word.iter().filter(|(_, of, _)| *of == shard) {
                 let last = all.entry(origin).or_default();
                 *last = seq.max(*last);

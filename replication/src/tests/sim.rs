@@ -56,11 +56,7 @@ struct Run {
     violations: Vec<Violation>,
 }
 
-fn run(seed: u64, bug: Option<Bug>) -> Run {
-    run_as(seed, bug, Kind::Usual)
-}
-
-fn run_as(seed: u64, bug: Option<Bug>, kind: Kind) -> Run {
+fn run(seed: u64, bug: Option<Bug>, kind: Kind) -> Run {
     count_panics();
     plant(bug);
     chance::seed(Some(!seed));
@@ -132,7 +128,7 @@ fn run_all(seeds: &[u64], kind: Kind) -> Vec<u64> {
     let began = Instant::now();
     let (mut broken, mut lasted) = (Vec::new(), Duration::ZERO);
     for &seed in seeds {
-        let run = run_as(seed, None, kind);
+        let run = run(seed, None, kind);
         let (acks, reads, digest) = (run.acks, run.reads, run.digest);
         println!("listings, seed {seed}: {acks} acknowledged, {reads} read, trace {digest:016x}");
         lasted += run.lasted;
@@ -188,7 +184,7 @@ fn keep_every_promise(gate: impl Iterator<Item = u64>, kind: Kind) {
 #[test]
 fn same_seed_gives_the_same_world() {
     for (seed, kind) in [(7, Kind::Usual), (8, Kind::Usual), (7, Kind::Renewing)] {
-        let (one, other) = (run_as(seed, None, kind), run_as(seed, None, kind));
+        let (one, other) = (run(seed, None, kind), run(seed, None, kind));
         assert!(one.acks > 0);
         assert_eq!(one.story, other.story);
         assert_eq!((one.digest, one.acks), (other.digest, other.acks));

@@ -5,7 +5,7 @@
 
 use meridian_simulation::asked_for;
 
-use super::run_as;
+use super::run;
 use super::world::Kind;
 use crate::planted::Bug;
 
@@ -22,7 +22,7 @@ fn finds_in(kind: Kind, bug: Bug, promises: &[&str], recorded: u64) {
     let seeds = asked_for().unwrap_or(recorded..recorded + TRIED);
     let first = seeds.start;
     for seed in seeds {
-        let found = run_as(seed, Some(bug), kind).violations;
+        let found = run(seed, Some(bug), kind).violations;
         for violation in &found {
             let mut what = violation.to_string();
             what.truncate(300);
