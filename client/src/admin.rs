@@ -327,6 +327,81 @@ impl AdminClient {
             .await
     }
 
+    /// `GET /admin/v1/regions`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn regions(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/regions").await
+    }
+
+    /// `GET /admin/v1/groups`: a page of groups, those that should stand elsewhere first.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn groups(&self, limit: usize, cursor: Option<&str>) -> Result<Value, CallError> {
+        let cursor = cursor.map_or_else(String::new, |cursor| format!("&cursor={cursor}"));
+        self.get(&format!("/admin/v1/groups?limit={limit}{cursor}"))
+            .await
+    }
+
+    /// `GET /admin/v1/listings/{id}/explain`: everything that is known of a listing, and why.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn explain(&self, listing: &str) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/listings/{listing}/explain"))
+            .await
+    }
+
+    /// `GET /admin/v1/log-filter`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn log_filter(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/log-filter").await
+    }
+
+    /// `PUT /admin/v1/log-filter`: another filter, for so many seconds.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn change_log_filter(&self, filter: &str, seconds: u64) -> Result<Value, CallError> {
+        let url = format!("{}/admin/v1/log-filter", self.url);
+        let wish = json!({"filter": filter, "seconds": seconds});
+        let response = self.http.put(url).json(&wish).send().await;
+        Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
+    }
+
+    /// `DELETE /admin/v1/log-filter`: the configured filter is back.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn put_log_filter_back(&self) -> Result<(), CallError> {
+        self.delete("/admin/v1/log-filter").await
+    }
+
+    /// What a path answers, whatever it is, up to so many bytes; and whether that is all.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn raw(&self, path: &str, bytes_max: usize) -> Result<(Vec<u8>, bool), CallError> {
+        let asked = self.http.get(format!("{}{path}", self.url)).send().await;
+        let mut response = asked.map_err(|cause| failed(&cause))?;
+        if !response.status().is_success() {
+            return read(response).await.map(|_answer| (Vec::new(), true));
+        }
+        let mut bytes = Vec::new();
+        while let Some(chunk) = response.chunk().await.map_err(|cause| failed(&cause))? {
+            let room = bytes_max - bytes.len();
+            bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
+                return Ok((bytes, false));
+            }
+        }
+        Ok((bytes, true))
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
         let request = self.http.post(format!("{}{path}", self.url)).json(body);
         let response = request.send().await.map_err(|cause| failed(&cause))?;

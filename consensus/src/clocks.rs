@@ -107,6 +107,19 @@ impl Clocks {
             .is_some_and(|sample| sample.behind_ms > self.ahead_ms_max)
     }
 
+    /// The nodes from whose clocks this one's is surely further away than is good for a
+    /// leader, each with the milliseconds that this one's is ahead; less than 0 is behind.
+    pub(crate) fn apart(&self, now: Reading) -> Vec<(NodeId, i64)> {
+        let samples = self.samples();
+        let known = samples.iter().filter(|(_, sample)| sample.holds(now));
+        let apart = known.filter_map(|(node, sample)| {
+            let ahead = Some(sample.ahead_ms).filter(|ahead| *ahead > self.ahead_ms_max);
+            let behind = Some(-sample.behind_ms).filter(|ahead| *ahead < -self.ahead_ms_max);
+            Some((*node, ahead.or(behind)?))
+        });
+        apart.collect()
+    }
+
     /// How the clock of node `own` stands to those of `voters` at `now`.
     pub(crate) fn compare(
         &self,
@@ -216,6 +229,19 @@ mod tests {
         fixture.note(2, 1_000_100);
         fixture.note(3, 0);
         assert_eq!(fixture.compare(fixture.start), Agreement::Agreed);
+    }
+
+    #[test]
+    fn clocks_far_apart_are_named_with_how_far() {
+        let fixture = Fixture::new();
+        fixture.note(2, 1_000_100);
+        fixture.note(3, 990_000);
+        fixture.note(4, 1_002_000);
+        let mut apart = fixture.clocks.apart(fixture.start);
+        apart.sort_unstable();
+        assert_eq!(apart, [(node(3), 10_000), (node(4), -2_000)]);
+        let old = fixture.after(SAMPLE_AGE_MAX * 2, 0);
+        assert_eq!(fixture.clocks.apart(old), []);
     }
 
     #[test]

@@ -266,6 +266,15 @@ impl Groups {
         GroupStats::read(self.awake(), &self.inner.shared)
     }
 
+    /// The nodes from whose clocks this node's is far away, each with the milliseconds that
+    /// this node's is ahead; less than 0 is behind. Known of those whose groups this node has
+    /// lately asked something, and of nobody else.
+    #[must_use]
+    pub fn clocks_apart(&self) -> Vec<(NodeId, i64)> {
+        let clocks = &self.inner.shared.clocks;
+        clocks.apart(clocks.read())
+    }
+
     /// Ledgers that change on this node from now on.
     #[must_use]
     pub fn changes(&self) -> Changes {

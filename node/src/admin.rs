@@ -5,10 +5,14 @@
 mod chaos;
 mod clock;
 mod drains;
+mod explain;
 mod failpoints;
+mod groups;
 mod health;
 mod import;
+mod inspect;
 mod layout;
+mod log_filter;
 mod logs;
 mod members;
 mod rebalances;
@@ -40,11 +44,30 @@ pub(crate) fn router(node: Arc<Node>) -> Router {
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(health::metrics))
         .route("/admin/v1/status", get(status))
-        .route("/admin/v1/groups/{id}", get(status::group))
-        .route("/admin/v1/groups/{id}/transfer", post(transfers::transfer))
+        .route("/admin/v1/config", get(inspect::config))
+        .route("/admin/v1/log-tail", get(inspect::log_tail))
+        .route("/admin/v1/nodes", get(members::nodes))
+        .route(
+            "/admin/v1/nodes/{id}/drain",
+            post(members::drain).delete(drains::give_up),
+        )
+        .route("/admin/v1/regions", get(members::regions))
+        .route("/admin/v1/groups", get(groups::list))
+        .route("/admin/v1/groups/{id}", get(groups::show))
         .route("/admin/v1/groups/{id}/log", get(logs::entries))
         .route("/admin/v1/groups/{id}/ledger", get(logs::ledger))
-        .route("/admin/v1/nodes", get(members::list))
+        .route("/admin/v1/groups/{id}/transfer", post(transfers::transfer))
+        .route(
+            "/admin/v1/groups/{id}/transfer-leader",
+            post(transfers::transfer),
+        )
+        .route("/admin/v1/listings/{id}/explain", get(explain::explain))
+        .route(
+            "/admin/v1/log-filter",
+            get(log_filter::show)
+                .put(log_filter::change)
+                .delete(log_filter::put_back),
+        )
         .route("/admin/v1/replication", get(status::replication))
         .route("/admin/v1/replication/digests", get(status::digests))
         .route(

@@ -3,6 +3,7 @@
 mod chaos;
 mod find;
 mod layout;
+mod operate;
 mod webhook;
 
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub(crate) use find::FindArgs;
 pub(crate) use webhook::{EndpointArgs, WebhookCommand};
 
 pub(crate) use layout::{InitArgs, LayoutChange, LayoutCommand};
+
+pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
 
@@ -54,7 +57,8 @@ pub(crate) enum Command {
     Webhook(WebhookCommand),
     /// Show the cluster's regions, nearest first.
     Regions(RegionsArgs),
-    /// Ask a node how it and its links are.
+    /// Say how much more can be lost, what is wrong, since when, and what to do; then how a
+    /// node and its links are.
     Status(StatusArgs),
     /// Let the cluster keep its map itself, once for all: nodes and regions then come and go
     /// by `meridian layout`.
@@ -62,6 +66,13 @@ pub(crate) enum Command {
     /// Show and change the cluster's map: regions, nodes, who comes and who goes.
     #[command(subcommand)]
     Layout(LayoutCommand),
+    /// Print every node and how it is, as one node sees it.
+    Nodes(TableArgs),
+    /// Look at the Raft groups of listings: where they stand, and who leads.
+    #[command(subcommand)]
+    Groups(GroupsCommand),
+    /// Show or change, for a while, which lines a node writes to its log.
+    LogFilter(LogFilterArgs),
     /// Move every listing's bookings away from a node, and wait until it votes on none.
     Drain(DrainArgs),
     /// Move listings' bookings to the nodes that new listings would be given, and wait until
@@ -244,6 +255,9 @@ pub(crate) enum ListingCommand {
         #[command(flatten)]
         to: ApiArgs,
     },
+    /// Say everything that is known of a listing, and why: replicas, conflicts, leader,
+    /// bookings. Asks a node's operator API.
+    Explain(ExplainArgs),
     /// Print every change of a listing as it arrives.
     Watch {
         /// `lst_…`
@@ -386,6 +400,9 @@ pub(crate) struct TransferArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(
+    after_help = "It is the view of the node that is asked; what that does not know is never called fine. Exit status: 0 when nothing is wrong, or only what somebody wants so (a drain); 4 when every promise is kept with less behind it; 5 when one is not kept now; 1 when the node could not be asked."
+)]
 pub(crate) struct StatusArgs {
     /// Operator API of the node.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]

@@ -6,6 +6,8 @@ mod chaos;
 mod layout;
 mod listing;
 mod moves;
+mod operate;
+mod paint;
 mod regions;
 mod rejoin;
 mod repair;
@@ -13,6 +15,8 @@ mod sandbox_payments;
 mod start;
 mod status;
 mod transfer;
+mod value;
+mod verdict;
 mod webhook;
 
 use std::future::Future;
@@ -28,6 +32,11 @@ use crate::{demo, import};
 const UNCLEAR: u8 = 2;
 /// Exit status of a demo, or a chaos run, whose promises were broken.
 const PROMISE_BROKEN: u8 = 3;
+/// Exit status of a look that found every promise kept, and less behind it than there should
+/// be.
+const DEGRADED: u8 = 4;
+/// Exit status of a look that found a promise that is not kept now.
+const STOPPED: u8 = 5;
 /// Exit status of what was interrupted, as shells have it: 128 and SIGINT's number.
 const INTERRUPTED: u8 = 130;
 
@@ -40,6 +49,10 @@ pub(crate) enum Done {
     PromiseBroken,
     /// The run shows nothing: neither that promises are kept nor that they are broken.
     Unclear,
+    /// Something is wrong, and every promise is kept.
+    Degraded,
+    /// A promise is not kept now.
+    Stopped,
     /// Somebody ended it before it came to a verdict.
     Interrupted,
 }
@@ -49,6 +62,8 @@ pub(crate) fn run(command: Command) -> ExitCode {
         Ok(Done::Well) => ExitCode::SUCCESS,
         Ok(Done::Unclear) => ExitCode::from(UNCLEAR),
         Ok(Done::PromiseBroken) => ExitCode::from(PROMISE_BROKEN),
+        Ok(Done::Degraded) => ExitCode::from(DEGRADED),
+        Ok(Done::Stopped) => ExitCode::from(STOPPED),
         Ok(Done::Interrupted) => ExitCode::from(INTERRUPTED),
         Err(error) => {
             // Nowhere left to say it if standard error is closed.
@@ -70,7 +85,12 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Webhook(command) => block_on(webhook::run(command, out))?.map(|()| Done::Well),
         Command::Regions(arguments) => block_on(regions::run(arguments, out))?.map(|()| Done::Well),
-        Command::Status(arguments) => block_on(status::run(arguments, out))?.map(|()| Done::Well),
+        Command::Status(arguments) => block_on(status::run(arguments, out))?,
+        Command::Nodes(arguments) => block_on(operate::nodes(arguments, out))?.map(|()| Done::Well),
+        Command::Groups(command) => block_on(operate::groups(command, out))?.map(|()| Done::Well),
+        Command::LogFilter(arguments) => {
+            block_on(operate::log_filter(arguments, out))?.map(|()| Done::Well)
+        }
         Command::Init(arguments) => block_on(layout::init(arguments, out))?.map(|()| Done::Well),
         Command::Layout(command) => block_on(layout::run(command, out))?.map(|()| Done::Well),
         Command::Drain(arguments) => block_on(moves::drain(arguments, out))?.map(|()| Done::Well),

@@ -16,6 +16,7 @@ mod geoip;
 mod layers;
 mod payments;
 mod search;
+mod shown;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};

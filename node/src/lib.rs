@@ -24,6 +24,8 @@ mod geoip;
 mod grpc;
 mod import;
 mod lifesigns;
+mod log_filter;
+mod log_tail;
 mod mesh_service;
 mod metrics;
 mod moves;
@@ -40,6 +42,7 @@ mod settling;
 mod solo;
 mod supervisor;
 mod telemetry;
+mod verdict;
 
 use std::process::ExitCode;
 
@@ -54,7 +57,7 @@ pub use config::{
 ///
 /// 0: done; 1: it could not be done, the reason is on standard error; 2: the
 /// command line is wrong; 3: a promise was broken, 130: somebody interrupted it
-/// before it was known (`demo --smoke`).
+/// before it was known (`demo --smoke`); 4 and 5: `status` found something wrong.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     commands::run(cli.command)

@@ -19,12 +19,14 @@ use crate::console::Console;
 use crate::events::EventsDesk;
 use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
+use crate::log_filter::LogFilter;
 use crate::metrics::Metrics;
 use crate::moves::Mover;
 use crate::outbound::OutboundDesk;
 use crate::registers::Registers;
 use crate::relay::Relay;
 use crate::search::SearchDesk;
+use crate::verdict::VerdictDesk;
 
 /// What every request handler sees. Handles only: no request keeps a node alive.
 pub(crate) struct Node {
@@ -55,11 +57,15 @@ pub(crate) struct Node {
     /// What this node moves.
     pub(crate) mover: Mover,
     pub(crate) mesh: Mesh,
+    /// What the verdict of this node remembers.
+    pub(crate) verdict: VerdictDesk,
     /// What takes requests to other nodes whose listings are not served here.
     pub(crate) relay: Relay,
     /// Where clients are, if a database is configured.
     pub(crate) geoip: Option<Arc<GeoIp>>,
     pub(crate) metrics: Metrics,
+    /// Which lines go to the log.
+    pub(crate) log_filter: LogFilter,
     /// Requests worked on at once.
     pub(crate) admission: Admission,
     /// Streams of listings open at once.

@@ -32,6 +32,7 @@ use crate::console::Console;
 use crate::data_folder::DataFolder;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
+use crate::log_filter::{self, LogFilter};
 use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::moves::Mover;
@@ -39,6 +40,7 @@ use crate::node::Node;
 use crate::ports::{Port, released, serve};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
+use crate::verdict::{self, VerdictDesk};
 use crate::{admin, api, geoip, grpc, outbound, payments, settling};
 
 /// Databases, in the data folder.
@@ -55,6 +57,7 @@ pub(crate) struct Prepared {
     pub(crate) config: Config,
     pub(crate) identity: NodeIdentity,
     pub(crate) topology: Arc<Topology>,
+    pub(crate) log_filter: LogFilter,
     tls: TlsMaterial,
 }
 
@@ -72,6 +75,7 @@ pub(crate) fn prepare(config: Config) -> anyhow::Result<Prepared> {
     tls.check(&identity)?;
     Ok(Prepared {
         topology: Arc::new(topology),
+        log_filter: LogFilter::default(),
         config,
         identity,
         tls,
@@ -92,11 +96,13 @@ pub(crate) async fn run(
     let mut prepared = prepared;
     loop {
         let config = prepared.config.clone();
+        let log_filter = prepared.log_filter.clone();
         match live(prepared, &ports, told_to_stop.as_mut()).await? {
             Ended::Told => return Ok(()),
             Ended::Superseded => {
                 released(config.listen.peer).await;
                 prepared = prepare(config)?;
+                prepared.log_filter = log_filter;
             }
         }
     }
@@ -264,6 +270,7 @@ pub(crate) fn assemble(
         config,
         identity,
         topology,
+        log_filter,
         tls,
     } = prepared;
     let holdings = Arc::new(config.holdings(&topology));
@@ -339,10 +346,19 @@ pub(crate) fn assemble(
         mover,
         mesh,
         relay,
+        verdict: VerdictDesk::default(),
+        log_filter,
     });
+    look_after(&node, tracker, background);
     // The mesh lets go of it when it closes.
     dispatcher.relay(RelayServer::of(&node));
     Ok(node)
+}
+
+/// Starts what a node does about itself.
+fn look_after(node: &Arc<Node>, tracker: &TaskTracker, background: &CancellationToken) {
+    log_filter::start(&node.log_filter, tracker, background);
+    verdict::start(node, tracker, background);
 }
 
 /// Every other node that is still there, where this one dials it.

@@ -26,6 +26,7 @@ mod phi;
 mod placement;
 mod round_trip;
 mod shard;
+mod survival;
 mod time;
 mod topology;
 
@@ -45,5 +46,8 @@ pub use placement::{
 };
 pub use round_trip::RoundTrip;
 pub use shard::{SHARD_COUNT, ShardId, Shards};
+pub use survival::{
+    Loss, Margin, Member, Outlook, Placements, SETS_MAX, Standing, outlook, worst_losses,
+};
 pub use time::{Hlc, UnixNanos};
 pub use topology::{Node, NodeState, Region, RegionVoters, Topology, TopologyError};

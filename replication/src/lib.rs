@@ -62,6 +62,7 @@ mod returning;
 mod sent;
 mod sequencer;
 mod server;
+mod settled;
 mod sources;
 mod submit;
 mod telling;
@@ -93,6 +94,7 @@ pub use repair::{
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
 pub use sent::SentTo;
+pub use settled::LogMark;
 pub use trimming::{Follower, LogStats};
 pub use wall_clock::WallClock;
 pub use write::{BatchSummary, Precondition, Written};

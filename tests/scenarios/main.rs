@@ -32,4 +32,5 @@ mod repeats;
 mod sessions;
 mod spreading;
 mod trails;
+mod verdict;
 mod webhooks;

@@ -54,7 +54,7 @@ impl AttachedCluster {
     fn of(answer: &Value) -> Self {
         let (mut names, mut nodes) = (BTreeMap::new(), BTreeMap::new());
         let mut plans = Vec::new();
-        let known = answer["nodes"].as_array().into_iter().flatten();
+        let known = answer["data"].as_array().into_iter().flatten();
         let members = known.filter(|node| node["state"] != "removed");
         for node in members.take(NODES_MAX) {
             let Some(id) = node["node"].as_u64() else {

@@ -97,7 +97,7 @@ impl Effect for Changed {
                 let known = super::asked(scene.cluster.admin(other).ok()?.nodes())
                     .await
                     .ok()?;
-                let mut nodes = known["nodes"].as_array()?.iter();
+                let mut nodes = known["data"].as_array()?.iter();
                 let node = nodes.find(|node| node["node"] == self.node)?;
                 let agrees = node["state"] == self.state.name() && known["epoch"] == self.epoch;
                 if !agrees {

@@ -4,15 +4,34 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use meridian_regions::{ListingId, ShardId, Shards};
+use meridian_regions::{ShardId, Shards};
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::api::Id;
 use crate::api::problem::{Problem, Slug};
 use crate::node::Node;
+use crate::verdict::verdict;
+
+/// The verdict (its keys: `verdict/shown.rs`), and below it how this node is.
+#[derive(Serialize)]
+pub(crate) struct Status {
+    verdict: Value,
+    #[serde(flatten)]
+    own: Value,
+}
 
 /// `GET /admin/v1/status`
-pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Status>, Problem> {
+    let judging = Arc::clone(&node);
+    // It walks over every set of voters.
+    let verdict = tokio::task::spawn_blocking(move || verdict(&judging)).await;
+    let verdict = verdict.map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+    let own = own(&node)?;
+    Ok(Json(Status { verdict, own }))
+}
+
+fn own(node: &Node) -> Result<Value, Problem> {
     let stats = node.replica.stats();
     let peers: Vec<Value> = node
         .mesh
@@ -32,7 +51,7 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
         })
         .collect();
     let (payments_open, payments_stuck) = super::saga_counts(&node.bookings.sagas());
-    Ok(Json(json!({
+    Ok(json!({
         "node": node.identity.node,
         "region": node.identity.region,
         "cluster": node.identity.cluster,
@@ -45,7 +64,7 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
         "documents_hot": stats.documents_hot,
         "writes_queued": stats.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
-        "clock": clock(&node),
+        "clock": clock(node),
         "peers": peers,
         "returning": node.mover.returning().map(|progress| json!({
             // Of the latest walk; nobody knows before the first has ended.
@@ -54,9 +73,9 @@ pub(crate) async fn status(State(node): State<Arc<Node>>) -> Result<Json<Value>,
             "own_log": node.replica.waiting().map(|waiting| waiting.to_string()),
         })),
         "moves_under_way": node.mover.under_way(),
-        "drains": super::wishes::drains(&node)?,
-        "rebalances": super::wishes::rebalances(&node)?,
-    })))
+        "drains": super::wishes::drains(node)?,
+        "rebalances": super::wishes::rebalances(node)?,
+    }))
 }
 
 /// What this node's clocks show, in microseconds since 1970. The hybrid one first: it is
@@ -65,33 +84,6 @@ fn clock(node: &Node) -> Value {
     let hybrid = node.replica.hybrid_time().to_unix_nanos();
     let wall = node.clock.now();
     json!({"hybrid_us": hybrid.get() / 1_000, "wall_us": wall.get() / 1_000})
-}
-
-/// `GET /admin/v1/groups/{id}`: how the group of a listing stands on this node.
-pub(crate) async fn group(
-    State(node): State<Arc<Node>>,
-    Id(id): Id<ListingId>,
-) -> Result<Json<Value>, Problem> {
-    let group = node
-        .groups
-        .describe(&id)
-        .await
-        .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?
-        .ok_or_else(|| {
-            Problem::new(
-                Slug::NotFound,
-                "the group of this listing has never been used on this node",
-            )
-        })?;
-    Ok(Json(json!({
-        "listing_id": id,
-        "role": group.role,
-        "term": group.term,
-        "leader": group.leader,
-        "last_log_index": group.last_log_index,
-        "applied_index": group.applied_index,
-        "voters": group.voters,
-    })))
 }
 
 /// `GET /admin/v1/replication`

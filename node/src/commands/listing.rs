@@ -40,6 +40,7 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             let left = client.resolve_conflict(&id, &field, &choose, &seen).await?;
             print_conflicts(&left, out)?;
         }
+        ListingCommand::Explain(arguments) => super::operate::explain(arguments, out).await?,
         ListingCommand::Watch { id, to } => {
             let mut events = to.client()?.watch(&id).await?;
             while let Some(chunk) = events.chunk().await.context("the stream broke")? {

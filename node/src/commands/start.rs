@@ -21,12 +21,13 @@ pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result
         return tell_checked(&arguments.config, &config, out)
             .context("cannot say what has been checked");
     }
-    telemetry::start(&config.log)?;
+    let log_filter = telemetry::start(&config.log)?;
     let join = arguments.join.as_ref().unwrap_or(&config.cluster.join);
     if !join.is_empty() {
         super::block_on(cluster_map::join(&config, join))??;
     }
-    let prepared = supervisor::prepare(config)?;
+    let mut prepared = supervisor::prepare(config)?;
+    prepared.log_filter = log_filter;
     let exit_with_stdin = arguments.exit_with_stdin;
     let node = async {
         let told = told_to_stop(exit_with_stdin)?;

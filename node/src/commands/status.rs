@@ -1,29 +1,77 @@
-//! `meridian status`: one node and its links, for people.
+//! `meridian status`: the verdict of one node, then how it and its links are, for people.
 
-use std::io::Write;
+use std::io::{self, Write};
 
+use anyhow::Context;
 use meridian_client::AdminClient;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
+use super::paint::{Look, Paint};
+use super::value::{list, millis, text};
+use super::{Done, verdict};
 use crate::cli::StatusArgs;
 
-pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.admin)?;
-    let status = admin.status().await?;
-    let replication = admin.replication().await?;
+/// What `--json` prints: what leads stands first.
+#[derive(Serialize)]
+struct Said<'a> {
+    verdict: &'a Value,
+    status: &'a Value,
+    replication: &'a Value,
+}
+
+pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::Result<Done> {
+    let admin = AdminClient::new(&arguments.admin)?;
+    let unasked = || {
+        format!(
+            "{} was not asked: name another node by --admin",
+            arguments.admin
+        )
+    };
+    let status = admin.status().await.with_context(unasked)?;
+    let replication = admin.replication().await.with_context(unasked)?;
+    let said = Said {
+        verdict: &status["verdict"],
+        status: &status,
+        replication: &replication,
+    };
+    let done = verdict::done(said.verdict);
     if arguments.json {
-        let both = json!({"status": status, "replication": replication});
-        writeln!(out, "{both:#}")?;
-        return Ok(());
+        writeln!(out, "{}", serde_json::to_string_pretty(&said)?)?;
+        return Ok(done);
     }
-    writeln!(
-        out,
-        "node {} in {} (cluster {}, version {})",
+    let paint = Paint::of(&io::stdout());
+    verdict::tell(said.verdict, paint, out)?;
+    writeln!(out)?;
+    tell_node(&status, &replication, paint, out)?;
+    tell_return(&status["returning"], out)?;
+    tell_left_behind(&replication, out)?;
+    for drain in list(&status["drains"]) {
+        let node = &drain["node"];
+        writeln!(out, "\ndraining node {node}: {}", progress(drain))?;
+    }
+    for rebalance in list(&status["rebalances"]) {
+        let region = rebalance["region"].as_str().unwrap_or("every region");
+        writeln!(out, "\nbalancing {region}: {}", progress(rebalance))?;
+    }
+    Ok(done)
+}
+
+/// How the node that was asked, and its links, are.
+fn tell_node(
+    status: &Value,
+    replication: &Value,
+    paint: Paint,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let line = format!(
+        "As seen by node {} in {} (cluster {}, version {})",
         status["node"],
         text(&status["region"]),
         text(&status["cluster"]),
         text(&status["version"])
-    )?;
+    );
+    writeln!(out, "{}", paint.text(Look::Strong, line))?;
     writeln!(
         out,
         "{} listings, {} documents open, {} Raft groups awake, {} changes set aside\n",
@@ -58,16 +106,6 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
             phi(&peer["phi"]),
             millis(lag)
         )?;
-    }
-    tell_return(&status["returning"], out)?;
-    tell_left_behind(&replication, out)?;
-    for drain in list(&status["drains"]) {
-        let node = &drain["node"];
-        writeln!(out, "\ndraining node {node}: {}", progress(drain))?;
-    }
-    for rebalance in list(&status["rebalances"]) {
-        let region = rebalance["region"].as_str().unwrap_or("every region");
-        writeln!(out, "\nbalancing {region}: {}", progress(rebalance))?;
     }
     Ok(())
 }
@@ -117,22 +155,8 @@ fn progress(wish: &Value) -> String {
     format!("{} groups moved, {state}", wish["moved"])
 }
 
-fn list(value: &Value) -> impl Iterator<Item = &Value> {
-    value.as_array().into_iter().flatten()
-}
-
-fn text(value: &Value) -> &str {
-    value.as_str().unwrap_or("?")
-}
-
 fn phi(value: &Value) -> String {
     value
         .as_f64()
         .map_or_else(|| "-".to_owned(), |phi| format!("{phi:.1}"))
-}
-
-fn millis(value: &Value) -> String {
-    value
-        .as_f64()
-        .map_or_else(|| "-".to_owned(), |millis| format!("{millis:.1} ms"))
 }

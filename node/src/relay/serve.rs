@@ -13,8 +13,8 @@ use prost::Message;
 use tokio::time::Instant;
 use tower_service::Service;
 
-use super::founders;
 use super::wire::{Answered, Asked};
+use super::{founders, standings};
 use crate::node::Node;
 use crate::{api, console};
 
@@ -46,9 +46,11 @@ pub(crate) struct RelayServer {
 impl RelayServer {
     pub(crate) fn of(node: &Arc<Node>) -> Self {
         let routes = api::router(Arc::clone(node));
+        let asked_by_nodes = founders::routes(Arc::clone(node));
+        let asked_by_nodes = asked_by_nodes.merge(standings::routes(Arc::clone(node)));
         Self {
             routes: routes
-                .merge(founders::routes(Arc::clone(node)))
+                .merge(asked_by_nodes)
                 .merge(api::search_routes(Arc::clone(node)))
                 .merge(console::mesh_routes(Arc::clone(node))),
         }

@@ -1,0 +1,99 @@
+//! What is wrong with this node itself. Pure.
+
+use meridian_regions::NodeId;
+
+use super::{counted, of_node};
+use crate::verdict::facts::{Facts, Own, Seen};
+use crate::verdict::problem::{Kind, Problem};
+
+pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
+    let this = facts.nodes.iter().find(|seen| seen.node == facts.this);
+    // It stands in the topology, or it would not have started.
+    this.map_or_else(Vec::new, |this| {
+        let mut problems = counts(&facts.own, this);
+        problems.extend(ways_back(&facts.own, this));
+        problems.extend(others(facts));
+        problems
+    })
+}
+
+/// Whatever should be none.
+fn counts(own: &Own, this: &Seen) -> Vec<Problem> {
+    let counts = [
+        (
+            Kind::GroupsIll,
+            own.groups_ill,
+            "group",
+            "not run on this node for damaged records",
+        ),
+        (
+            Kind::Quarantined,
+            own.quarantined,
+            "change",
+            "not applied on this node and set aside",
+        ),
+        (
+            Kind::PaymentsStuck,
+            own.payments_stuck,
+            "payment",
+            "not come on at this node",
+        ),
+    ];
+    let wrong = counts.into_iter().filter(|(_, count, ..)| *count > 0);
+    let wrong = wrong.map(|(kind, count, noun, what)| {
+        let some = counted(usize::try_from(count).unwrap_or(usize::MAX), noun);
+        let verb = match (kind, count) {
+            (Kind::Quarantined, 1) => "is",
+            (Kind::Quarantined, _) => "are",
+            (_, 1) => "does",
+            _ => "do",
+        };
+        of_node(kind, this, format!("{some} {verb} {what}"))
+    });
+    wrong.collect()
+}
+
+fn ways_back(own: &Own, this: &Seen) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let node = this.node;
+    if let Some(left) = own.returning {
+        let left = left.map_or_else(String::new, |left| format!(": {left} groups are left"));
+        let what = format!("node {node} comes back without its records{left}");
+        problems.push(of_node(Kind::Returning, this, what));
+    }
+    for (peer, lacks) in &own.catching_up {
+        let what = format!("node {node} lacks {lacks} changes that node {peer} has trimmed");
+        problems.push(of_node(Kind::CatchingUp, this, what));
+    }
+    let missing = (this.holds - this.serves).len();
+    if missing > 0 {
+        let what = format!("node {node} is fetching {missing} of 64 shards before it serves them");
+        problems.push(of_node(Kind::Fetching, this, what));
+    }
+    problems
+}
+
+/// What this node has noticed of others that its links do not show.
+fn others(facts: &Facts) -> Vec<Problem> {
+    let own = &facts.own;
+    let seen = |node: NodeId| facts.nodes.iter().find(|seen| seen.node == node);
+    let apart = own.clocks_apart.iter().filter_map(|(node, ahead)| {
+        let (by, how) = (
+            ahead.unsigned_abs(),
+            if *ahead > 0 { "ahead of" } else { "behind" },
+        );
+        let what = format!("this node's clock is {by} ms {how} that of node {node}");
+        Some(of_node(Kind::ClockApart, seen(*node)?, what))
+    });
+    let otherwise = own.placed_otherwise.iter().filter_map(|node| {
+        let what = format!("node {node} believes listings to be held elsewhere");
+        Some(of_node(Kind::PlacedOtherwise, seen(*node)?, what))
+    });
+    let drains = own.drains.iter().filter_map(|(node, left)| {
+        let what = format!("node {node} is being freed of groups: {left} left or more");
+        // Who is marked so is told of once.
+        let seen = seen(*node).filter(|seen| seen.state != meridian_regions::NodeState::Draining);
+        Some(of_node(Kind::Draining, seen?, what))
+    });
+    apart.chain(otherwise).chain(drains).collect()
+}

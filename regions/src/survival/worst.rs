@@ -1,0 +1,86 @@
+//! What would follow if a region, or a node, were lost next.
+
+use std::collections::BTreeMap;
+
+use super::placements::Placements;
+use super::{Member, View, quorum_of};
+use crate::ShardId;
+
+/// What the loss of something would do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loss<T> {
+    /// The region or the node.
+    pub of: T,
+    /// Groups that have a quorum now and would have none.
+    pub stops: u64,
+    /// Shards, of 64, that can be read now and could not.
+    pub unreadable: u32,
+    /// Groups that would go on and could not bear the loss of another voter.
+    pub bares: u64,
+}
+
+/// What each loss would do, by what is lost: in one walk over all sets of voters.
+pub(super) fn losses<'a, T: Ord + Clone>(
+    view: &View<'a>,
+    placements: Option<&Placements>,
+    of: impl Fn(&'a Member) -> T,
+) -> Vec<Loss<T>> {
+    let mut losses: BTreeMap<T, Loss<T>> = BTreeMap::new();
+    for member in view.up() {
+        let none = || Loss {
+            of: of(member),
+            stops: 0,
+            unreadable: 0,
+            bares: 0,
+        };
+        losses.entry(of(member)).or_insert_with(none);
+    }
+    for (set, groups) in placements.into_iter().flat_map(Placements::sets) {
+        let (count, need) = (held(view.voters(&set.voters), &of), quorum_of(&set.voters));
+        let total: usize = count.values().sum();
+        for (lost, voters) in count {
+            let Some(loss) = losses.get_mut(&lost).filter(|_| total >= need) else {
+                continue;
+            };
+            match (total - voters).checked_sub(need) {
+                None => loss.stops += groups,
+                Some(0) => loss.bares += groups,
+                Some(_) => {}
+            }
+        }
+    }
+    for shard in ShardId::all() {
+        let holders = view.up().filter(|member| member.serves.contains(shard));
+        let holders = held(holders, &of);
+        if let (Some((lost, _)), 1) = (holders.first_key_value(), holders.len())
+            && let Some(loss) = losses.get_mut(lost)
+        {
+            loss.unreadable += 1;
+        }
+    }
+    losses.into_values().collect()
+}
+
+/// How many of some members go with each thing that can be lost.
+fn held<'a, T: Ord>(
+    members: impl Iterator<Item = &'a Member>,
+    of: impl Fn(&'a Member) -> T,
+) -> BTreeMap<T, usize> {
+    let mut count: BTreeMap<T, usize> = BTreeMap::new();
+    for member in members {
+        *count.entry(of(member)).or_default() += 1;
+    }
+    count
+}
+
+/// The one that does most: the first of them, if several do the same.
+pub(super) fn heaviest<T>(losses: Vec<Loss<T>>) -> Option<Loss<T>> {
+    let weight = |one: &Loss<T>| (one.stops, one.unreadable, one.bares);
+    losses.into_iter().reduce(|heaviest, loss| {
+        if weight(&loss) > weight(&heaviest) {
+            loss
+        } else {
+            heaviest
+        }
+    })
+}
