@@ -2,6 +2,7 @@
 
 mod chaos;
 mod find;
+mod inspect;
 mod layout;
 mod operate;
 mod webhook;
@@ -17,6 +18,7 @@ pub(crate) use webhook::{EndpointArgs, WebhookCommand};
 
 pub(crate) use layout::{InitArgs, LayoutChange, LayoutCommand};
 
+pub(crate) use inspect::{BundleArgs, DebugCommand, TopArgs};
 pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
@@ -71,6 +73,11 @@ pub(crate) enum Command {
     /// Look at the Raft groups of listings: where they stand, and who leads.
     #[command(subcommand)]
     Groups(GroupsCommand),
+    /// Watch the verdict, the nodes and what they do, on a terminal.
+    Top(TopArgs),
+    /// Collect what helps to find out what is wrong.
+    #[command(subcommand)]
+    Debug(DebugCommand),
     /// Show or change, for a while, which lines a node writes to its log.
     LogFilter(LogFilterArgs),
     /// Move every listing's bookings away from a node, and wait until it votes on none.

@@ -1,6 +1,7 @@
 //! What the command line asks for, done.
 
 mod booking;
+mod bundle;
 mod cert;
 mod chaos;
 mod layout;
@@ -14,6 +15,7 @@ mod repair;
 mod sandbox_payments;
 mod start;
 mod status;
+mod top;
 mod transfer;
 mod value;
 mod verdict;
@@ -25,7 +27,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 
-use crate::cli::Command;
+use crate::cli::{Command, DebugCommand};
 use crate::{demo, import};
 
 /// Exit status of a chaos run that shows nothing.
@@ -88,6 +90,10 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Status(arguments) => block_on(status::run(arguments, out))?,
         Command::Nodes(arguments) => block_on(operate::nodes(arguments, out))?.map(|()| Done::Well),
         Command::Groups(command) => block_on(operate::groups(command, out))?.map(|()| Done::Well),
+        Command::Top(arguments) => block_on(top::run(arguments))?.map(|()| Done::Well),
+        Command::Debug(DebugCommand::Bundle(arguments)) => {
+            block_on(bundle::run(arguments, out))?.map(|()| Done::Well)
+        }
         Command::LogFilter(arguments) => {
             block_on(operate::log_filter(arguments, out))?.map(|()| Done::Well)
         }

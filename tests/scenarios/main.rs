@@ -3,6 +3,7 @@
 
 mod attached;
 mod bookings;
+mod bundle;
 mod chaos;
 mod command_line;
 mod conflicts;
