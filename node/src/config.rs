@@ -279,6 +279,11 @@ pub struct LimitsSection {
     pub requests_in_flight: NonZeroUsize,
     /// Clients that watch a listing at once; beyond it 503 `overloaded`.
     pub watchers: NonZeroUsize,
+    /// Connections of clients at once on each port; others wait.
+    pub connections: NonZeroUsize,
+    /// How long a request's headers may take, and how long a connection may be silent before
+    /// them, in milliseconds.
+    pub header_wait_ms: NonZeroU64,
     /// How long a client may take nothing of what has been sent to it before its connection
     /// is closed, in milliseconds.
     pub stall_ms: NonZeroU64,
@@ -299,6 +304,8 @@ impl Default for LimitsSection {
             body_bytes: NonZeroUsize::new(256 * 1024).expect("not zero"),
             requests_in_flight: NonZeroUsize::new(1024).expect("not zero"),
             watchers: NonZeroUsize::new(4096).expect("not zero"),
+            connections: NonZeroUsize::new(10_000).expect("not zero"),
+            header_wait_ms: NonZeroU64::new(30_000).expect("not zero"),
             stall_ms: NonZeroU64::new(30_000).expect("not zero"),
             drain_ms: 5_000,
         }

@@ -7,12 +7,8 @@ use std::net::{SocketAddr, TcpListener as Bound, UdpSocket};
 use std::time::Duration;
 
 use anyhow::Context;
-use axum::Router;
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
-
-use crate::connections::patient;
 
 /// Longest that links of an earlier life may take to let go of their port.
 const RELEASE_MAX: Duration = Duration::from_secs(10);
@@ -58,21 +54,5 @@ impl Port {
     pub(crate) fn listener(&self) -> anyhow::Result<TcpListener> {
         let listener = self.bound.try_clone().and_then(TcpListener::from_std);
         listener.with_context(|| format!("cannot listen on ({})", self.key))
-    }
-}
-
-/// Serves a port until it is told to end, then lets requests under way finish.
-pub(crate) async fn serve(
-    port: TcpListener,
-    routes: Router,
-    stall: Duration,
-    until: CancellationToken,
-) {
-    let routes = routes.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(patient(port, stall), routes)
-        .with_graceful_shutdown(until.cancelled_owned())
-        .await;
-    if let Err(cause) = served {
-        tracing::error!(%cause, "a port failed");
     }
 }

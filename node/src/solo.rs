@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
-use crate::connections::patient;
+use crate::connections::{Manners, serve};
 use crate::node::Node;
 use crate::supervisor;
 
@@ -120,12 +120,8 @@ impl Solo {
             .expect("a free port");
         let address = port.local_addr().expect("it is bound");
         let ending = self.ending.clone();
-        let port = patient(port, self.node.config.limits.stall());
-        self.tracker.spawn(async move {
-            axum::serve(port, routes)
-                .with_graceful_shutdown(ending.cancelled_owned())
-                .await
-        });
+        let manners = Manners::of(&self.node.config.limits);
+        self.tracker.spawn(serve(port, routes, manners, ending));
         format!("http://{address}")
     }
 

@@ -28,6 +28,7 @@ use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
+use crate::connections::{Manners, serve};
 use crate::console::Console;
 use crate::data_folder::DataFolder;
 use crate::events::EventsDesk;
@@ -37,7 +38,7 @@ use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::moves::Mover;
 use crate::node::Node;
-use crate::ports::{Port, released, serve};
+use crate::ports::{Port, released};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::verdict::{self, VerdictDesk};
@@ -145,9 +146,9 @@ async fn live(
             drained.clone(),
         ),
     ];
-    let stall = node.config.limits.stall();
+    let manners = Manners::of(&node.config.limits);
     let [api_served, admin_served] =
-        ports.map(|(port, routes, until)| tracker.spawn(serve(port, routes, stall, until)));
+        ports.map(|(port, routes, until)| tracker.spawn(serve(port, routes, manners, until)));
     tracing::info!(
         node = %node.identity.node,
         region = %node.identity.region,

@@ -13,6 +13,10 @@ use super::{Lost, Reply, Request, Wire};
 /// short enough to try the next one within a call's deadline.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
+/// How long a connection is kept for the next call: less than nodes keep theirs, so that no
+/// call is sent into one that is being closed.
+const IDLE_MAX: Duration = Duration::from_secs(20);
+
 /// A pool of connections to all endpoints.
 #[derive(Debug)]
 pub(crate) struct Http(reqwest::Client);
@@ -22,6 +26,7 @@ impl Http {
     /// What the system's HTTP stack says.
     pub(crate) fn new() -> reqwest::Result<Self> {
         let builder = reqwest::Client::builder().no_proxy();
+        let builder = builder.pool_idle_timeout(IDLE_MAX);
         builder.connect_timeout(CONNECT_MAX).build().map(Self)
     }
 }
