@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Method, RequestBuilder};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::answer::read;
-use crate::{CallError, FieldProblem};
+use crate::{CallError, Credential, FieldProblem};
 
 /// Time for one call: an import makes thousands of listings durable.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -16,6 +18,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub struct AdminClient {
     http: reqwest::Client,
     url: String,
+    credential: Option<Credential>,
 }
 
 /// What came of the rows of one request.
@@ -54,12 +57,20 @@ impl AdminClient {
         Ok(Self {
             http,
             url: url.into(),
+            credential: None,
         })
+    }
+
+    /// The same, which proves to the node who calls.
+    #[must_use]
+    pub fn with_credential(mut self, credential: Option<Credential>) -> Self {
+        self.credential = credential;
+        self
     }
 
     /// Whether the node is ready for clients.
     pub async fn is_ready(&self) -> bool {
-        let asked = self.http.get(format!("{}/readyz", self.url)).send().await;
+        let asked = self.asking(Method::GET, "/readyz").send().await;
         asked.is_ok_and(|response| response.status().is_success())
     }
 
@@ -103,8 +114,7 @@ impl AdminClient {
     /// [`CallError`].
     pub async fn import(&self, rows: &[Value]) -> Result<ImportSummary, CallError> {
         let response = self
-            .http
-            .post(format!("{}/admin/v1/import", self.url))
+            .asking(Method::POST, "/admin/v1/import")
             .json(&json!({"rows": rows}))
             .send()
             .await
@@ -121,8 +131,7 @@ impl AdminClient {
     /// point.
     pub async fn arm_failpoint(&self, name: &str, hits: u32) -> Result<(), CallError> {
         let response = self
-            .http
-            .put(format!("{}/admin/v1/failpoints/{name}", self.url))
+            .asking(Method::PUT, &format!("/admin/v1/failpoints/{name}"))
             .json(&json!({"hits": hits}))
             .send()
             .await
@@ -145,8 +154,8 @@ impl AdminClient {
     /// [`CallError`]: the node was not started with `chaos.enabled`, or that is too much.
     pub async fn set_clock(&self, offset_ms: i64, rate_ppm: i64) -> Result<Value, CallError> {
         let wrong = json!({"offset_ms": offset_ms, "rate_ppm": rate_ppm});
-        let url = format!("{}/admin/v1/chaos/clock", self.url);
-        let response = self.http.put(url).json(&wrong).send().await;
+        let request = self.asking(Method::PUT, "/admin/v1/chaos/clock");
+        let response = request.json(&wrong).send().await;
         Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
     }
 
@@ -155,8 +164,8 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`]: the node was not started with `chaos.enabled`.
     pub async fn set_clock_right(&self) -> Result<Value, CallError> {
-        let url = format!("{}/admin/v1/chaos/clock", self.url);
-        let response = self.http.delete(url).send().await;
+        let request = self.asking(Method::DELETE, "/admin/v1/chaos/clock");
+        let response = request.send().await;
         Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
     }
 
@@ -402,22 +411,29 @@ impl AdminClient {
         Ok((bytes, true))
     }
 
+    fn asking(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url));
+        match &self.credential {
+            Some(credential) => request.header(AUTHORIZATION, credential.header()),
+            None => request,
+        }
+    }
+
     async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        let request = self.http.post(format!("{}{path}", self.url)).json(body);
+        let request = self.asking(Method::POST, path).json(body);
         let response = request.send().await.map_err(|cause| failed(&cause))?;
         Ok(read(response).await?.body)
     }
 
     async fn delete(&self, path: &str) -> Result<(), CallError> {
-        let request = self.http.delete(format!("{}{path}", self.url));
+        let request = self.asking(Method::DELETE, path);
         let response = request.send().await.map_err(|cause| failed(&cause))?;
         read(response).await.map(drop)
     }
 
     async fn get(&self, path: &str) -> Result<Value, CallError> {
         let response = self
-            .http
-            .get(format!("{}{path}", self.url))
+            .asking(Method::GET, path)
             .send()
             .await
             .map_err(|cause| failed(&cause))?;

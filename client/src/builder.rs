@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use crate::client::Client;
+use crate::credential::Credential;
 use crate::options::ClientOptions;
 use crate::roster::Ranking;
 use crate::session::Session;
@@ -80,6 +81,12 @@ impl ClientBuilder {
     /// Goes on with a session, as another client has left it.
     pub fn session(mut self, session: Session) -> Self {
         self.session = session;
+        self
+    }
+
+    /// Proves to nodes who calls, with every call.
+    pub fn credential(mut self, credential: Credential) -> Self {
+        self.options.credential = Some(credential);
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::Credential;
+
 /// How a client of given endpoints behaves.
 #[derive(Debug, Clone)]
 pub struct ClientOptions {
@@ -15,6 +17,8 @@ pub struct ClientOptions {
     pub attempt: Duration,
     /// Whether what may be repeated is repeated.
     pub retry: bool,
+    /// What every call proves itself with.
+    pub credential: Option<Credential>,
 }
 
 impl ClientOptions {
@@ -30,6 +34,7 @@ impl ClientOptions {
             deadline: Duration::from_secs(10),
             attempt: Duration::from_secs(8),
             retry: true,
+            credential: None,
         }
     }
 }

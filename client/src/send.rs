@@ -5,7 +5,7 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures::future::{Either, select};
 use reqwest::Method;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
@@ -13,6 +13,7 @@ use crate::CallError;
 use crate::answer::{Answer, header};
 use crate::client::Client;
 use crate::course::{Course, Repeat, Step};
+use crate::credential::Credential;
 use crate::roster::Failure;
 use crate::wire::Request;
 
@@ -80,7 +81,7 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// The request to one endpoint, within a session.
+    /// The request to one endpoint, within a session, by whoever the credential says.
     ///
     /// # Errors
     /// [`CallError::Unreachable`]: a value that no header can carry is sent to nobody.
@@ -88,8 +89,12 @@ impl<'a> Call<'a> {
         &self,
         endpoint: &str,
         token: Option<&str>,
+        credential: Option<&Credential>,
     ) -> Result<Request, CallError> {
         let mut headers = HeaderMap::new();
+        if let Some(credential) = credential {
+            headers.insert(AUTHORIZATION, credential.header());
+        }
         for (name, value) in [
             (IDEMPOTENCY_KEY, self.key),
             (IF_MATCH, self.if_match),
@@ -182,6 +187,12 @@ impl Client {
         answered
     }
 
+    /// A call as it is sent to an endpoint now.
+    pub(crate) fn request(&self, endpoint: &str, call: &Call<'_>) -> Result<Request, CallError> {
+        let credential = self.shared.options.credential.as_ref();
+        call.request(endpoint, self.session.token().as_deref(), credential)
+    }
+
     /// One attempt at one endpoint; the roster learns how it went.
     async fn attempt(
         &self,
@@ -189,7 +200,7 @@ impl Client {
         call: &Call<'_>,
         until: Instant,
     ) -> Result<Answer, CallError> {
-        let request = call.request(endpoint, self.session.token().as_deref())?;
+        let request = self.request(endpoint, call)?;
         let given_up = Instant::now() + self.shared.options.attempt;
         let asked = async {
             let reply = self.shared.wire.exchange(request).await?;

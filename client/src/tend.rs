@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use reqwest::Method;
-use reqwest::header::HeaderMap;
+use reqwest::header::AUTHORIZATION;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
@@ -83,10 +83,12 @@ impl Client {
 }
 
 async fn probe(shared: &Shared, url: String) {
+    let credential = shared.options.credential.iter();
+    let headers = credential.map(|credential| (AUTHORIZATION, credential.header()));
     let request = Request {
         method: Method::GET,
         url: format!("{url}/v1/regions"),
-        headers: HeaderMap::new(),
+        headers: headers.collect(),
         body: None,
     };
     let started = Instant::now();

@@ -51,7 +51,7 @@ impl Client {
     }
 
     async fn open_at(&self, endpoint: &str, call: &Call<'_>) -> Result<Watch, CallError> {
-        let request = call.request(endpoint, self.session.token().as_deref())?;
+        let request = self.request(endpoint, call)?;
         let opened = self.shared.wire.exchange(request);
         let reply = timeout(self.shared.options.attempt, opened)
             .await

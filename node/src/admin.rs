@@ -25,9 +25,10 @@ mod wishes;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::{delete, get, post, put};
+use axum::http::Method;
 
 use crate::admission::Door;
+use crate::auth::{Access, Routes};
 use crate::node::Node;
 use crate::{api, console};
 
@@ -37,70 +38,105 @@ pub(crate) use status::status;
 /// Longest body on this port: a request of imported rows.
 const BODY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
-/// Every route of the operator API.
+/// Every route of the operator API: health for anybody, the rest for operators.
+pub(crate) fn routes() -> Routes {
+    more_routes(first_routes())
+}
+
+fn first_routes() -> Routes {
+    use Access::{Open, Operator};
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const PUT: Method = Method::PUT;
+    const DELETE: Method = Method::DELETE;
+    const DIGESTS: &str = "/admin/v1/replication/digests/{shard}";
+    const TRANSFER: &str = "/admin/v1/groups/{id}/transfer";
+    const TRANSFER_LEADER: &str = "/admin/v1/groups/{id}/transfer-leader";
+    const NODE_DRAIN: &str = "/admin/v1/nodes/{id}/drain";
+    const LOG_FILTER: &str = "/admin/v1/log-filter";
+    const GIVE_UP: &str = "/admin/v1/sagas/{booking}/give-up";
+    const REBALANCES: &str = "/admin/v1/rebalances";
+    const CLOCK: &str = "/admin/v1/chaos/clock";
+    Routes::new()
+        .on(GET, "/livez", Open, health::livez)
+        .on(GET, "/readyz", Open, health::readyz)
+        .on(GET, "/metrics", Open, health::metrics)
+        .on(GET, "/admin/v1/status", Operator, status)
+        .on(GET, "/admin/v1/config", Operator, inspect::config)
+        .on(GET, "/admin/v1/log-tail", Operator, inspect::log_tail)
+        .on(GET, "/admin/v1/nodes", Operator, members::nodes)
+        .on(POST, NODE_DRAIN, Operator, members::drain)
+        .on(DELETE, NODE_DRAIN, Operator, drains::give_up)
+        .on(GET, "/admin/v1/regions", Operator, members::regions)
+        .on(GET, "/admin/v1/groups", Operator, groups::list)
+        .on(GET, "/admin/v1/groups/{id}", Operator, groups::show)
+        .on(GET, "/admin/v1/groups/{id}/log", Operator, logs::entries)
+        .on(GET, "/admin/v1/groups/{id}/ledger", Operator, logs::ledger)
+        .on(POST, TRANSFER_LEADER, Operator, transfers::transfer)
+        .on(
+            GET,
+            "/admin/v1/listings/{id}/explain",
+            Operator,
+            explain::explain,
+        )
+        .on(GET, LOG_FILTER, Operator, log_filter::show)
+        .on(PUT, LOG_FILTER, Operator, log_filter::change)
+        .on(DELETE, LOG_FILTER, Operator, log_filter::put_back)
+        .on(POST, TRANSFER, Operator, transfers::transfer)
+        .on(GET, "/admin/v1/replication", Operator, status::replication)
+        .on(
+            GET,
+            "/admin/v1/replication/digests",
+            Operator,
+            status::digests,
+        )
+        .on(GET, DIGESTS, Operator, status::shard_digests)
+        .on(GET, "/admin/v1/sagas", Operator, sagas::list)
+        .on(
+            POST,
+            "/admin/v1/sagas/{booking}/retry",
+            Operator,
+            sagas::retry,
+        )
+        .on(POST, GIVE_UP, Operator, sagas::give_up)
+        .on(GET, "/admin/v1/drains", Operator, drains::list)
+        .on(POST, "/admin/v1/drains", Operator, drains::begin)
+        .on(DELETE, "/admin/v1/drains/{node}", Operator, drains::give_up)
+        .on(GET, REBALANCES, Operator, rebalances::list)
+        .on(POST, REBALANCES, Operator, rebalances::begin)
+        .on(DELETE, REBALANCES, Operator, rebalances::give_up)
+        .on(GET, "/admin/v1/repairs", Operator, repairs::list)
+        .on(POST, "/admin/v1/repairs", Operator, repairs::begin)
+        .on(GET, "/admin/v1/failpoints", Operator, failpoints::list)
+        .on(
+            PUT,
+            "/admin/v1/failpoints/{name}",
+            Operator,
+            failpoints::arm,
+        )
+        .on(GET, CLOCK, Operator, clock::show)
+        .on(PUT, CLOCK, Operator, clock::set)
+        .on(DELETE, CLOCK, Operator, clock::set_right)
+        .on(POST, "/admin/v1/import", Operator, import::import)
+}
+
+/// The cluster's map, and the console: for operators.
+fn more_routes(routes: Routes) -> Routes {
+    use Access::Operator;
+    const GET: Method = Method::GET;
+    const POST: Method = Method::POST;
+    const STAGED: &str = "/admin/v1/layout/staged";
+    let routes = routes
+        .on(GET, "/admin/v1/layout", Operator, layout::show)
+        .on(POST, "/admin/v1/layout/found", Operator, layout::found)
+        .on(POST, STAGED, Operator, layout::stage)
+        .on(Method::DELETE, STAGED, Operator, layout::revert)
+        .on(GET, "/admin/v1/layout/plan", Operator, layout::plan)
+        .on(POST, "/admin/v1/layout/apply", Operator, layout::apply);
+    console::routes(routes)
+}
+
+/// The operator API.
 pub(crate) fn router(node: Arc<Node>) -> Router {
-    let routes = Router::new()
-        .route("/livez", get(health::livez))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(health::metrics))
-        .route("/admin/v1/status", get(status))
-        .route("/admin/v1/config", get(inspect::config))
-        .route("/admin/v1/log-tail", get(inspect::log_tail))
-        .route("/admin/v1/nodes", get(members::nodes))
-        .route(
-            "/admin/v1/nodes/{id}/drain",
-            post(members::drain).delete(drains::give_up),
-        )
-        .route("/admin/v1/regions", get(members::regions))
-        .route("/admin/v1/groups", get(groups::list))
-        .route("/admin/v1/groups/{id}", get(groups::show))
-        .route("/admin/v1/groups/{id}/log", get(logs::entries))
-        .route("/admin/v1/groups/{id}/ledger", get(logs::ledger))
-        .route("/admin/v1/groups/{id}/transfer", post(transfers::transfer))
-        .route(
-            "/admin/v1/groups/{id}/transfer-leader",
-            post(transfers::transfer),
-        )
-        .route("/admin/v1/listings/{id}/explain", get(explain::explain))
-        .route(
-            "/admin/v1/log-filter",
-            get(log_filter::show)
-                .put(log_filter::change)
-                .delete(log_filter::put_back),
-        )
-        .route("/admin/v1/replication", get(status::replication))
-        .route("/admin/v1/replication/digests", get(status::digests))
-        .route(
-            "/admin/v1/replication/digests/{shard}",
-            get(status::shard_digests),
-        )
-        .route("/admin/v1/sagas", get(sagas::list))
-        .route("/admin/v1/sagas/{booking}/retry", post(sagas::retry))
-        .route("/admin/v1/sagas/{booking}/give-up", post(sagas::give_up))
-        .route("/admin/v1/drains", get(drains::list).post(drains::begin))
-        .route("/admin/v1/drains/{node}", delete(drains::give_up))
-        .route(
-            "/admin/v1/rebalances",
-            get(rebalances::list)
-                .post(rebalances::begin)
-                .delete(rebalances::give_up),
-        )
-        .route("/admin/v1/repairs", get(repairs::list).post(repairs::begin))
-        .route("/admin/v1/failpoints", get(failpoints::list))
-        .route("/admin/v1/failpoints/{name}", put(failpoints::arm))
-        .route(
-            "/admin/v1/chaos/clock",
-            get(clock::show).put(clock::set).delete(clock::set_right),
-        )
-        .route("/admin/v1/import", post(import::import))
-        .route("/admin/v1/layout", get(layout::show))
-        .route("/admin/v1/layout/found", post(layout::found))
-        .route(
-            "/admin/v1/layout/staged",
-            post(layout::stage).delete(layout::revert),
-        )
-        .route("/admin/v1/layout/plan", get(layout::plan))
-        .route("/admin/v1/layout/apply", post(layout::apply));
-    let routes = routes.merge(console::routes());
-    api::enveloped(routes, node, BODY_BYTES_MAX, Door::Operators)
+    api::enveloped(routes(), node, BODY_BYTES_MAX, Door::Operators)
 }

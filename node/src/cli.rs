@@ -1,6 +1,8 @@
 //! The command line: what can be asked, not how it is done.
 
+mod auth;
 mod chaos;
+mod credentials;
 mod find;
 mod inspect;
 mod layout;
@@ -10,9 +12,11 @@ mod webhook;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
-use meridian_client::{BuildError, Client, ClientBuilder};
+use meridian_client::{Client, ClientBuilder};
 use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
 
+pub(crate) use auth::{AuthCommand, NewKeyArgs, RoleArg};
+pub(crate) use credentials::CredentialArgs;
 pub(crate) use find::FindArgs;
 pub(crate) use webhook::{EndpointArgs, WebhookCommand};
 
@@ -100,6 +104,9 @@ pub(crate) enum Command {
     /// Make the cluster's authority and the nodes' certificates.
     #[command(subcommand)]
     Cert(CertCommand),
+    /// Make API keys.
+    #[command(subcommand)]
+    Auth(AuthCommand),
 }
 
 #[derive(Debug, Args)]
@@ -182,6 +189,8 @@ pub(crate) struct ImportArgs {
     /// Operator API of any node.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }
 
 #[derive(Debug, Args)]
@@ -190,13 +199,17 @@ pub(crate) struct ApiArgs {
     /// flag: the next one is asked where one does not answer, then those that they tell of.
     #[arg(long = "seed", visible_aliases = ["api", "url"], env = API_VARIABLE, default_value = "http://127.0.0.1:7400", value_name = "URL", value_delimiter = ',')]
     pub(crate) seeds: Vec<String>,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }
 
 impl ApiArgs {
     /// A client that begins at the seeds, in their order.
-    pub(crate) fn client(&self) -> Result<Client, BuildError> {
+    pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let seeds = self.seeds.iter().map(|seed| seed.trim());
-        seeds.fold(Client::builder(), ClientBuilder::seed).build()
+        let client = seeds.fold(Client::builder(), ClientBuilder::seed);
+        let credential = self.credentials.credential()?.into_iter();
+        Ok(credential.fold(client, ClientBuilder::credential).build()?)
     }
 }
 
@@ -372,6 +385,8 @@ pub(crate) struct WishArgs {
     /// Operator API of the node that does it.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }
 
 #[derive(Debug, Args)]
@@ -388,6 +403,8 @@ pub(crate) struct RepairArgs {
     /// Operator API of the node that does it.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }
 
 #[derive(Debug, Args)]
@@ -404,6 +421,8 @@ pub(crate) struct TransferArgs {
     /// Operator API of the node that leads now.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
 }
 
 #[derive(Debug, Args)]
@@ -414,6 +433,8 @@ pub(crate) struct StatusArgs {
     /// Operator API of the node.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
     /// Print JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,

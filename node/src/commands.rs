@@ -1,5 +1,6 @@
 //! What the command line asks for, done.
 
+mod auth;
 mod booking;
 mod bundle;
 mod cert;
@@ -112,6 +113,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::SandboxPayments(arguments) => {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)
         }
+        Command::Auth(command) => auth::run(command, out).map(|()| Done::Well),
         Command::Cert(command) => cert::run(command, out).map(|()| Done::Well),
     }
 }

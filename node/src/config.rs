@@ -7,6 +7,7 @@
 //! Not here: the cluster's topology, which is a file of its own because all nodes
 //! share it.
 
+mod auth;
 mod chaos;
 mod dial;
 mod events;
@@ -27,6 +28,9 @@ use ipnetwork::IpNetwork;
 use meridian_regions::{Holdings, NodeId, RegionId, Topology, ZoneId};
 use serde::{Deserialize, Serialize};
 
+use crate::caller_limits::CallerLimits;
+
+pub use auth::AuthSection;
 pub use chaos::ChaosSection;
 pub use dial::Dial;
 pub use events::EventsSection;
@@ -78,6 +82,9 @@ pub struct Config {
     /// Whether it may be made to kill itself.
     #[serde(default)]
     pub chaos: ChaosSection,
+    /// Who may do what; without it, whoever reaches a port may do everything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<AuthSection>,
 }
 
 /// Who this node is. The certificate and the topology must say the same.
@@ -279,6 +286,11 @@ pub struct LimitsSection {
     pub requests_in_flight: NonZeroUsize,
     /// Clients that watch a listing at once; beyond it 503 `overloaded`.
     pub watchers: NonZeroUsize,
+    /// Requests that each caller may send in a second, in the long run; beyond it 429. A
+    /// caller is a subject, or else an address. 0 for no bound.
+    pub caller_requests_per_second: u32,
+    /// Requests that each caller may send at once.
+    pub caller_burst: NonZeroU32,
     /// Connections of clients at once on each port; others wait.
     pub connections: NonZeroUsize,
     /// How long a request's headers may take, and how long a connection may be silent before
@@ -292,6 +304,10 @@ pub struct LimitsSection {
 }
 
 impl LimitsSection {
+    pub(crate) fn of_callers(&self) -> Option<CallerLimits> {
+        CallerLimits::new(self.caller_requests_per_second, self.caller_burst)
+    }
+
     /// How long a client may take nothing.
     pub(crate) const fn stall(&self) -> Duration {
         Duration::from_millis(self.stall_ms.get())
@@ -304,6 +320,8 @@ impl Default for LimitsSection {
             body_bytes: NonZeroUsize::new(256 * 1024).expect("not zero"),
             requests_in_flight: NonZeroUsize::new(1024).expect("not zero"),
             watchers: NonZeroUsize::new(4096).expect("not zero"),
+            caller_requests_per_second: 0,
+            caller_burst: NonZeroU32::new(200).expect("not zero"),
             connections: NonZeroUsize::new(10_000).expect("not zero"),
             header_wait_ms: NonZeroU64::new(30_000).expect("not zero"),
             stall_ms: NonZeroU64::new(30_000).expect("not zero"),
@@ -378,6 +396,7 @@ impl Config {
             limits: LimitsSection::default(),
             log: LogSection::default(),
             chaos: ChaosSection::default(),
+            auth: None,
         }
     }
 
@@ -402,6 +421,7 @@ impl Config {
         ] {
             *path = base.join(&*path);
         }
+        let auth = self.auth.as_mut().map(AuthSection::paths);
         // Empty means none.
         for path in [
             &mut self.cluster.topology,
@@ -409,7 +429,10 @@ impl Config {
             &mut self.payments.ca_file,
             &mut self.payments.secret_file,
             &mut self.geoip.database,
-        ] {
+        ]
+        .into_iter()
+        .chain(auth.into_iter().flatten())
+        {
             if !path.as_os_str().is_empty() {
                 *path = base.join(&*path);
             }

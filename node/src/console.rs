@@ -32,6 +32,7 @@ use tokio_util::task::TaskTracker;
 
 use self::live::Live;
 use self::tally::{Kind, Tally};
+use crate::auth::{Access, Routes};
 use crate::node::Node;
 
 /// What the console keeps between requests.
@@ -57,14 +58,21 @@ impl Console {
     }
 }
 
-/// What operators' browsers ask for.
-pub(crate) fn routes() -> Router<Arc<Node>> {
-    Router::new()
-        .route("/console", get(page::page))
-        .route("/console/assets/{build}/{name}", get(assets::asset))
-        .route("/console/live", get(live::stream))
-        .route("/console/data/{part}", get(data::part))
-        .route("/console/data/listings/{id}", get(listing::page))
+/// What operators' browsers ask for, put beside other routes.
+pub(crate) fn routes(routes: Routes) -> Routes {
+    use Access::Operator;
+    const GET: Method = Method::GET;
+    routes
+        .on(GET, "/console", Operator, page::page)
+        .on(
+            GET,
+            "/console/assets/{build}/{name}",
+            Operator,
+            assets::asset,
+        )
+        .on(GET, "/console/live", Operator, live::stream)
+        .on(GET, "/console/data/{part}", Operator, data::part)
+        .on(GET, "/console/data/listings/{id}", Operator, listing::page)
 }
 
 /// What the consoles of other nodes ask for.

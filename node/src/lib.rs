@@ -8,7 +8,10 @@
 mod admin;
 mod admission;
 mod api;
+mod audit;
+mod auth;
 mod booking;
+mod caller_limits;
 mod cli;
 mod clock;
 mod cluster_map;
@@ -48,9 +51,10 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, Dial, EventsSection,
-    GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat, LogSection,
-    NodeSection, PaymentsProvider, PaymentsSection, SearchSection, StorageSection, TlsSection,
+    AuthSection, BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, Dial,
+    EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat,
+    LogSection, NodeSection, PaymentsProvider, PaymentsSection, SearchSection, StorageSection,
+    TlsSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

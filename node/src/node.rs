@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
+use crate::auth::Entrance;
 use crate::booking::BookingDesk;
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
@@ -66,6 +67,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     /// Which lines go to the log.
     pub(crate) log_filter: LogFilter,
+    /// Who may come in, how often, and what operators have done.
+    pub(crate) entrance: Entrance,
     /// Requests worked on at once.
     pub(crate) admission: Admission,
     /// Streams of listings open at once.

@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
+use crate::auth::Entrance;
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
@@ -325,6 +326,7 @@ pub(crate) fn assemble(
     mover.start(returns.as_deref(), tracker, background);
     let node = Arc::new(Node {
         geoip: geoip::start(&config.geoip, tracker, background)?,
+        entrance: Entrance::open(&config, tracker, background)?,
         admission: Admission::new(config.limits.requests_in_flight),
         console: Console::new(tracker),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),

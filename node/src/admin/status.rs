@@ -65,6 +65,7 @@ fn own(node: &Node) -> Result<Value, Problem> {
         "writes_queued": stats.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
         "clock": clock(node),
+        "auth": node.entrance.auth.status(),
         "peers": peers,
         "returning": node.mover.returning().map(|progress| json!({
             // Of the latest walk; nobody knows before the first has ended.

@@ -14,8 +14,10 @@ use super::id::Id;
 use super::keyed::{Keyed, repeatable};
 use super::listings::{find, founded};
 use super::outcome::answer;
+use super::owner;
 use super::problem::{Problem, Slug};
 use super::session::Session;
+use crate::auth::Who;
 use crate::node::Node;
 
 #[derive(Debug, Deserialize)]
@@ -30,10 +32,12 @@ pub(crate) async fn block(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     session: Session,
+    who: Who,
     key: IdempotencyKey,
     body: JsonBody<BlockBody>,
 ) -> Result<Response, Problem> {
-    let request = Keyed::new("block", &id, &body.bytes, key)?;
+    owner::of_listing(&node, &who, &id).await?;
+    let request = Keyed::new("block", &id, &body.bytes, key, &who)?;
     let genesis = founded(&node, &id)?;
     let BlockBody { from, until } = body.value;
     let op = find(&node, &id).await.and_then(|listing| {
@@ -52,7 +56,9 @@ pub(crate) async fn unblock(
     State(node): State<Arc<Node>>,
     Id((listing, block)): Id<(ListingId, BlockId)>,
     session: Session,
+    who: Who,
 ) -> Result<Response, Problem> {
+    owner::of_listing(&node, &who, &listing).await?;
     if *block.listing() != listing {
         return Err(Problem::new(
             Slug::NotFound,

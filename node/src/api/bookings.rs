@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use meridian_consensus_core::{Cancel, Op, Pay, Reservation, ReservationState};
-use meridian_regions::{BookingId, HoldId, ListingId};
+use meridian_consensus_core::{Cancel, Op, Pay, Rejection, Reservation, ReservationState};
+use meridian_regions::{BookingId, Genesis, HoldId, ListingId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,9 +17,11 @@ use super::id::Id;
 use super::keyed::Keyed;
 use super::listings::founded;
 use super::offer::{Offer, Wish};
-use super::outcome::{answer, booking, unanswered};
+use super::outcome::{answer, booking, rejected, unanswered};
+use super::owner::{self, Standing};
 use super::problem::{Problem, Slug};
 use super::session::Session;
+use crate::auth::Who;
 use crate::node::Node;
 
 /// Either of the two ways to book.
@@ -39,6 +41,7 @@ pub(crate) struct BookingBody {
 pub(crate) async fn book(
     State(node): State<Arc<Node>>,
     session: Session,
+    who: Who,
     key: IdempotencyKey,
     body: JsonBody<BookingBody>,
 ) -> Result<Response, Problem> {
@@ -83,8 +86,14 @@ pub(crate) async fn book(
             ));
         }
     };
-    let request = Keyed::new("book", &id, &body.bytes, key)?;
+    let request = Keyed::new("book", &id, &body.bytes, key, &who)?;
     let genesis = founded(&node, &id)?;
+    let op = match op {
+        Ok(Op::Pay(pay)) => {
+            own(&node, &who, (&session, &genesis), pay.number, Op::Pay(pay)).await?
+        }
+        other => other,
+    };
     let applied = match op {
         Ok(op) => node
             .bookings
@@ -100,11 +109,27 @@ pub(crate) async fn book(
     Ok(answer(&id, &applied))
 }
 
+/// The operation, if the reservation that it names is the caller's; as if there were none if
+/// it is not there, because an earlier request with the same key still has its answer.
+async fn own(
+    node: &Node,
+    who: &Who,
+    its: (&Session, &Genesis),
+    number: u64,
+    op: Op,
+) -> Result<Result<Op, Problem>, Problem> {
+    Ok(match owner::of_reservation(node, who, its, number).await? {
+        Standing::Open => Ok(op),
+        Standing::Missing => Err(rejected(Rejection::NotFound)),
+    })
+}
+
 /// `GET /v1/bookings/{id}`: linearizable.
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
     Id(id): Id<BookingId>,
     session: Session,
+    who: Who,
 ) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
     let ledger = node
@@ -112,11 +137,12 @@ pub(crate) async fn read(
         .read(session.errand(&genesis))
         .await
         .map_err(unanswered)?;
-    ledger
+    let found = ledger
         .reservation(id.number())
         .filter(|reservation| is_booking(reservation))
-        .map(|reservation| linearizable(booking(id.listing(), reservation, ledger.time_ms())))
-        .ok_or_else(|| Problem::new(Slug::NotFound, "no such booking"))
+        .ok_or_else(|| Problem::new(Slug::NotFound, "no such booking"))?;
+    owner::of_booking(&node, &who, id.listing(), found).await?;
+    Ok(linearizable(booking(id.listing(), found, ledger.time_ms())))
 }
 
 /// `POST /v1/bookings/{id}/cancel`
@@ -124,12 +150,15 @@ pub(crate) async fn cancel(
     State(node): State<Arc<Node>>,
     Id(id): Id<BookingId>,
     session: Session,
+    who: Who,
     key: IdempotencyKey,
 ) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
     let number = id.number();
-    let request = Keyed::new("cancel", id.listing(), number.to_string().as_bytes(), key)?;
-    let op = Ok(Op::Cancel(Cancel { number }));
+    let body = number.to_string();
+    let request = Keyed::new("cancel", id.listing(), body.as_bytes(), key, &who)?;
+    let cancel = Op::Cancel(Cancel { number });
+    let op = own(&node, &who, (&session, &genesis), number, cancel).await?;
     let applied = request.propose(&node, session.errand(&genesis), op).await?;
     Ok(answer(id.listing(), &applied))
 }
@@ -146,9 +175,11 @@ pub(crate) async fn of_listing(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     session: Session,
+    who: Who,
     Params(page): Params<Page>,
 ) -> Result<Response, Problem> {
     let limit = page_limit(page.limit)?;
+    owner::of_listing(&node, &who, &id).await?;
     let genesis = founded(&node, &id)?;
     let ledger = node
         .bookings

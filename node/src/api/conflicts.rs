@@ -28,8 +28,10 @@ use super::id::Id;
 use super::keyed::repeatable;
 use super::listings::{close, find, founded, refused, unreadable};
 use super::outcome::{rejected, unanswered};
+use super::owner;
 use super::problem::{Problem, Slug};
 use super::session::Session;
+use crate::auth::Who;
 use crate::clock::rfc3339;
 use crate::node::Node;
 
@@ -59,9 +61,11 @@ pub(crate) async fn resolve(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     session: Session,
+    who: Who,
     headers: HeaderMap,
     body: JsonBody<Chosen>,
 ) -> Result<Response, Problem> {
+    owner::of_listing(&node, &who, &id).await?;
     let choice = choice(body.value, &headers)?;
     if choice.decides_deletion() {
         match node.replica.decision(&id, &choice).map_err(refused)? {

@@ -20,7 +20,9 @@ use serde_json::{Value, json};
 use super::body::Params;
 use super::consistency::Achieved;
 use super::listings::founded;
+use super::owner;
 use super::problem::{Problem, Slug};
+use crate::auth::{Reach, Who};
 use crate::events::cloud_event::{self, missed, shown};
 use crate::events::{Cursor, PAGE_MAX, RegionCursor, Unread, tellers};
 use crate::node::Node;
@@ -40,8 +42,18 @@ pub(crate) struct Page {
 /// `GET /v1/events?cursor=&types=&listing_id=&limit=`
 pub(crate) async fn read(
     State(node): State<Arc<Node>>,
+    who: Who,
     Params(page): Params<Page>,
 ) -> Result<Response, Problem> {
+    match &page.listing_id {
+        Some(id) => owner::of_listing(&node, &who, id).await?,
+        None if who.reach() == Reach::Everything => {}
+        None => {
+            return Err(owner::forbidden(
+                "the events of all listings are for operators: name one of yours by listing_id",
+            ));
+        }
+    }
     let wanted = Wanted::parse(page.types.as_deref())?;
     let limit = page.limit.unwrap_or(PAGE_DEFAULT);
     if !(1..=PAGE_MAX).contains(&limit) {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use meridian_consensus_core::{Op, Release};
+use meridian_consensus_core::{Op, Rejection, Release};
 use meridian_regions::{HoldId, ListingId};
 use serde::Deserialize;
 
@@ -14,9 +14,11 @@ use super::id::Id;
 use super::keyed::{Keyed, repeatable};
 use super::listings::founded;
 use super::offer::{Offer, Wish};
-use super::outcome::answer;
+use super::outcome::{answer, rejected};
+use super::owner::{self, Standing};
 use super::problem::Problem;
 use super::session::Session;
+use crate::auth::Who;
 use crate::node::Node;
 
 /// How long a hold lasts if the guest does not say, in seconds.
@@ -37,6 +39,7 @@ pub(crate) async fn hold(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     session: Session,
+    who: Who,
     key: IdempotencyKey,
     body: JsonBody<HoldBody>,
 ) -> Result<Response, Problem> {
@@ -45,7 +48,7 @@ pub(crate) async fn hold(
         .ttl_seconds
         .unwrap_or(TTL_SECONDS_DEFAULT)
         .saturating_mul(1_000);
-    let request = Keyed::new("hold", &id, &body.bytes, key)?;
+    let request = Keyed::new("hold", &id, &body.bytes, key, &who)?;
     let genesis = founded(&node, &id)?;
     let offer = Offer::of(&node, &id).await;
     let wish = Wish {
@@ -64,8 +67,13 @@ pub(crate) async fn release(
     State(node): State<Arc<Node>>,
     Id(id): Id<HoldId>,
     session: Session,
+    who: Who,
 ) -> Result<Response, Problem> {
     let genesis = founded(&node, id.listing())?;
+    let its = (&session, &genesis);
+    if owner::of_reservation(&node, &who, its, id.number()).await? == Standing::Missing {
+        return Err(rejected(Rejection::NotFound));
+    }
     let op = Op::Release(Release {
         number: id.number(),
     });

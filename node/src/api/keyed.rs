@@ -8,13 +8,12 @@ use serde_json::{Value, json};
 use super::body::IdempotencyKey;
 use super::outcome::unanswered;
 use super::problem::Problem;
+use crate::auth::Who;
 use crate::booking::Errand;
 use crate::node::Node;
 
-/// Whose a request is while nobody has to prove who they are.
-pub(crate) const CALLER_ANONYMOUS: &str = "anonymous";
-
-/// A request with its key, which is bound to the operation, the listing and the body.
+/// A request with its key, which is the caller's own, and bound to the operation, the listing
+/// and the body.
 pub(crate) struct Keyed {
     idempotency: Idempotency,
 }
@@ -25,13 +24,14 @@ impl Keyed {
         id: &ListingId,
         body: &[u8],
         key: IdempotencyKey,
+        who: &Who,
     ) -> Result<Self, Problem> {
         // Parsed and written again: spaces and the order of keys do not matter.
         let body: Value = super::body::parse(body)?;
         let text = json!([operation, id, body]).to_string();
         Ok(Self {
             idempotency: Idempotency {
-                caller: CALLER_ANONYMOUS.to_owned(),
+                caller: who.subject().to_owned(),
                 key: key.0,
                 payload_hash: blake3::hash(text.as_bytes()).as_bytes().to_vec(),
             },

@@ -20,8 +20,10 @@ use super::entity_tags::{has_seen, precondition};
 use super::id::Id;
 use super::keyed::repeatable;
 use super::outcome::rejected;
+use super::owner;
 use super::problem::{Problem, Slug};
 use super::session::{Session, SessionHeaders};
+use crate::auth::{Role, Who};
 use crate::node::Node;
 use crate::relay::{Unfounded, of_listing};
 
@@ -29,11 +31,12 @@ use crate::relay::{Unfounded, of_listing};
 pub(crate) async fn create(
     State(node): State<Arc<Node>>,
     _session: SessionHeaders,
+    who: Who,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
-    let draft = ListingDraft::from_json(body.value)
-        .and_then(|draft| draft.validate())
-        .map_err(Problem::fields)?;
+    let mut draft = ListingDraft::from_json(body.value).map_err(Problem::fields)?;
+    settle_host(&mut draft, &who)?;
+    let draft = draft.validate().map_err(Problem::fields)?;
     known_zone(&draft)?;
     let home = home_region(&node.topology, &draft)?;
     let id = new_id(&node, &home)?;
@@ -73,9 +76,11 @@ pub(crate) async fn patch(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     _session: Session,
+    who: Who,
     headers: HeaderMap,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
+    owner::of_listing(&node, &who, &id).await?;
     let patch = ListingPatch::from_json(body.value).map_err(Problem::fields)?;
     let written = node
         .replica
@@ -90,9 +95,11 @@ pub(crate) async fn edit(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     _session: Session,
+    who: Who,
     headers: HeaderMap,
     body: JsonBody<Value>,
 ) -> Result<Response, Problem> {
+    owner::of_listing(&node, &who, &id).await?;
     let ops = EditOp::list_from_json(body.value).map_err(Problem::fields)?;
     let written = node
         .replica
@@ -112,8 +119,10 @@ pub(crate) async fn remove(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     session: Session,
+    who: Who,
     headers: HeaderMap,
 ) -> Result<StatusCode, Problem> {
+    owner::of_listing(&node, &who, &id).await?;
     let precondition = precondition(&headers)?;
     let listing = find(&node, &id).await?;
     if !listing.fits(&precondition) {
@@ -175,11 +184,32 @@ pub(crate) async fn founded_anywhere(node: &Node, id: &ListingId) -> Result<Gene
     }
 }
 
-fn unknown() -> Problem {
+pub(super) fn unknown() -> Problem {
     Problem::new(
         Slug::NotFound,
         "no such listing in this region: if it was made elsewhere just now, send the session token of that answer",
     )
+}
+
+/// A listing is its maker's: only operators make one for somebody else.
+fn settle_host(draft: &mut ListingDraft, who: &Who) -> Result<(), Problem> {
+    let Some(caller) = who.known() else {
+        return Ok(());
+    };
+    match &draft.host_id {
+        None => draft.host_id = Some(caller.subject().to_owned()),
+        Some(host) if host == caller.subject() || caller.is(Role::Operator) => {}
+        Some(_) => {
+            return Err(owner::forbidden(
+                "`host_id` is another's name: leave it out",
+            ));
+        }
+    }
+    // It would make the listing an imported one, which is nobody's.
+    if draft.external.is_some() && !caller.is(Role::Operator) {
+        return Err(owner::forbidden("`external` is for what operators import"));
+    }
+    Ok(())
 }
 
 /// Decides who votes on a new listing.

@@ -1,5 +1,5 @@
-//! `GET /v1/outcomes/{key}`: what became of a request whose answer was lost, by a
-//! linearizable read of its listing's ledger.
+//! `GET /v1/outcomes/{key}`: what became of a request of the caller whose answer was lost, by
+//! a linearizable read of its listing's ledger.
 //!
 //! Which listing that is need not be said: every voter has an index of the keys that its
 //! groups have seen. This node's own is asked first, then everybody's. Who knows the
@@ -18,11 +18,11 @@ use serde_json::{Value, json};
 use super::body::{IdempotencyKey, Params};
 use super::consistency::linearizable;
 use super::id::Id;
-use super::keyed::CALLER_ANONYMOUS;
 use super::listings::founded;
 use super::outcome::{settled, unanswered};
 use super::problem::{Problem, Slug};
 use super::session::Session;
+use crate::auth::Who;
 use crate::clock;
 use crate::node::Node;
 
@@ -39,12 +39,14 @@ pub(crate) async fn read(
     State(node): State<Arc<Node>>,
     Id(key): Id<String>,
     session: Session,
+    who: Who,
     uri: Uri,
     Params(Of { listing_id }): Params<Of>,
 ) -> Result<Response, Problem> {
     let question = Question {
         node: &node,
         session: &session,
+        who: &who,
         key: IdempotencyKey::parse(&key)?,
         path: uri.path(),
     };
@@ -59,6 +61,7 @@ pub(crate) async fn read(
 struct Question<'a> {
     node: &'a Node,
     session: &'a Session,
+    who: &'a Who,
     key: IdempotencyKey,
     path: &'a str,
 }
@@ -67,7 +70,7 @@ impl Question<'_> {
     /// What became of the key, at whichever listing.
     async fn search(&self) -> Result<Value, Problem> {
         let bookings = &self.node.bookings;
-        let name = key_name(CALLER_ANONYMOUS, &self.key.0);
+        let name = key_name(self.who.subject(), &self.key.0);
         let here = bookings.sightings_here(&name).map_err(|cause| {
             tracing::error!(%cause, "cannot look a key up");
             Problem::new(Slug::Internal, "this node cannot read its index of keys")
@@ -99,7 +102,7 @@ impl Question<'_> {
             let errand = self.session.errand(genesis);
             match self.node.bookings.read(errand).await {
                 Ok(ledger) => {
-                    let fate = ledger.fate(CALLER_ANONYMOUS, &self.key.0);
+                    let fate = ledger.fate(self.who.subject(), &self.key.0);
                     if let Some(told) = self.told(&genesis.listing, fate) {
                         return Ok(Some(told));
                     }

@@ -20,6 +20,7 @@ const ELSEWHERE: StatusCode = StatusCode::MISDIRECTED_REQUEST;
 pub(crate) enum Slug {
     Validation,
     Unauthenticated,
+    Forbidden,
     NotFound,
     MethodNotAllowed,
     SlotTaken,
@@ -39,6 +40,7 @@ pub(crate) enum Slug {
     NoQuorum,
     NoHolder,
     Overloaded,
+    RateLimited,
     OutcomeUnknown,
     PayloadTooLarge,
     Internal,
@@ -64,6 +66,7 @@ impl Slug {
             | Self::NoQuorum
             | Self::NoHolder
             | Self::Overloaded
+            | Self::RateLimited
             | Self::OutcomeUnknown)
     }
 
@@ -75,6 +78,7 @@ impl Slug {
                 "The request is not valid",
             ),
             Self::Unauthenticated => ("unauthenticated", S::UNAUTHORIZED, "Credentials needed"),
+            Self::Forbidden => ("forbidden", S::FORBIDDEN, "This is not yours to do"),
             Self::NotFound => ("not-found", S::NOT_FOUND, "There is no such thing here"),
             Self::MethodNotAllowed => (
                 "method-not-allowed",
@@ -122,16 +126,13 @@ impl Slug {
             ),
             Self::NoHolder => ("no-holder", S::SERVICE_UNAVAILABLE, "No holder reached"),
             Self::Overloaded => ("overloaded", S::SERVICE_UNAVAILABLE, "The node is busy"),
+            Self::RateLimited => ("rate-limited", S::TOO_MANY_REQUESTS, "Too many requests"),
             Self::OutcomeUnknown => (
                 "outcome-unknown",
                 S::GATEWAY_TIMEOUT,
                 "Whether this happened is not known yet",
             ),
-            Self::PayloadTooLarge => (
-                "payload-too-large",
-                S::PAYLOAD_TOO_LARGE,
-                "The body is too long",
-            ),
+            Self::PayloadTooLarge => ("payload-too-large", S::PAYLOAD_TOO_LARGE, "Body too long"),
             Self::Internal => (
                 "internal",
                 S::INTERNAL_SERVER_ERROR,

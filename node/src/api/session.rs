@@ -133,14 +133,19 @@ impl SessionHeaders {
 /// a household has 64 bits of IPv6. 0 where it is not known.
 pub(super) fn caller(parts: &Parts) -> u64 {
     let from = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    from.map_or(0, |from| match from.0.ip().to_canonical() {
+    from.map_or(0, |from| network_of(from.0.ip()))
+}
+
+/// A number that stands for an address, or for its 64 bits of network; never 0.
+pub(crate) fn network_of(address: IpAddr) -> u64 {
+    match address.to_canonical() {
         // No such network of IPv6 is in use.
         IpAddr::V4(address) => (1 << 32) | u64::from(address.to_bits()),
         IpAddr::V6(address) => {
             let network = address.to_bits() >> 64;
             u64::try_from(network).unwrap_or(u64::MAX).max(1)
         }
-    })
+    }
 }
 
 fn token(headers: &HeaderMap) -> Result<Option<SessionToken>, Problem> {

@@ -1,5 +1,6 @@
 //! The envelope around every handler, on a node of its own.
 
+mod authorization;
 mod caller;
 mod clock;
 mod conflicts;
@@ -8,6 +9,7 @@ mod elsewhere;
 mod guests;
 mod hours;
 mod keys;
+mod limits;
 mod quotes;
 mod reading;
 mod region;

@@ -32,7 +32,7 @@ pub(crate) async fn rebalance(
 }
 
 async fn run(task: &Task, wish: WishArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(wish.admin)?;
+    let admin = wish.credentials.admin(wish.admin)?;
     let what = task.subject();
     if wish.cancel {
         task.give_up(&admin).await?;

@@ -5,7 +5,6 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::bail;
-use meridian_client::AdminClient;
 use serde_json::Value;
 
 use crate::cli::RepairArgs;
@@ -14,7 +13,7 @@ use crate::cli::RepairArgs;
 const ASK_EVERY: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(arguments: RepairArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.admin)?;
+    let admin = arguments.credentials.admin(arguments.admin)?;
     let asked = admin.repair(arguments.shard).await?;
     let number = &asked["round"];
     if arguments.no_wait {

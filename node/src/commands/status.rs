@@ -3,7 +3,6 @@
 use std::io::{self, Write};
 
 use anyhow::Context;
-use meridian_client::AdminClient;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -21,7 +20,7 @@ struct Said<'a> {
 }
 
 pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::Result<Done> {
-    let admin = AdminClient::new(&arguments.admin)?;
+    let admin = arguments.credentials.admin(arguments.admin.clone())?;
     let unasked = || {
         format!(
             "{} was not asked: name another node by --admin",
@@ -106,6 +105,9 @@ fn tell_node(
             phi(&peer["phi"]),
             millis(lag)
         )?;
+    }
+    if let Some(warning) = status["auth"]["warning"].as_str() {
+        writeln!(out, "\nopen to everybody: {warning}")?;
     }
     Ok(())
 }

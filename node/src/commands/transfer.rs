@@ -2,12 +2,10 @@
 
 use std::io::Write;
 
-use meridian_client::AdminClient;
-
 use crate::cli::TransferArgs;
 
 pub(crate) async fn run(arguments: TransferArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.admin)?;
+    let admin = arguments.credentials.admin(arguments.admin)?;
     let listing = arguments.listing.to_string();
     let led = admin.transfer(&listing, arguments.to.get()).await?;
     writeln!(out, "node {} leads in term {}", led["leader"], led["term"])?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::{AuthSection, Config};
 
 /// Variables of the environment that are ours: `MERIDIAN_SECTION__KEY`.
 const ENVIRONMENT_PREFIX: &str = "MERIDIAN_";
@@ -127,9 +127,13 @@ impl Config {
     }
 }
 
-/// Every `section.key` of the reference configuration.
+/// Every `section.key` of the reference configuration, and of sections that it leaves out.
 fn known_keys() -> Vec<(String, Value)> {
-    let reference = Table::try_from(Config::reference()).expect("the reference serializes");
+    let complete = Config {
+        auth: Some(AuthSection::default()),
+        ..Config::reference()
+    };
+    let reference = Table::try_from(complete).expect("the reference serializes");
     let mut keys = Vec::new();
     for (section, content) in reference {
         if let Value::Table(content) = content {

@@ -75,7 +75,7 @@ pub(crate) struct Target<'a> {
 }
 
 pub(crate) async fn run(arguments: ImportArgs) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.admin)?;
+    let admin = arguments.credentials.admin(arguments.admin)?;
     let text = std::fs::read(&arguments.file)
         .with_context(|| format!("cannot read {}", arguments.file.display()))?;
     let target = Target {

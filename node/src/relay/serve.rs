@@ -99,8 +99,10 @@ impl RelayServer {
             caller: asked.caller,
             deadline: Instant::now() + asked.time(),
         };
+        let vouched = asked.vouched().ok_or(Refusal::Unsupported)?;
         let request: Option<Request<Body>> = asked.into_request();
         let mut request = request.ok_or(Refusal::Unsupported)?;
+        request.extensions_mut().insert(vouched);
         request.extensions_mut().insert(hop);
         // Routes are always ready.
         let Ok(response) = self.routes.clone().call(request).await;

@@ -15,6 +15,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode
 use axum::response::Response;
 use prost::Message;
 
+use crate::auth::{Caller, Roles, Vouched, Who};
+
 /// What concerns one connection alone, and what is said anew (RFC 9110, section 7.6.1).
 const OF_THE_CONNECTION: [HeaderName; 10] = [
     CONNECTION,
@@ -47,6 +49,19 @@ pub(crate) struct Asked {
     /// A number that tells the sender's callers apart.
     #[prost(uint64, tag = "6")]
     pub(super) caller: u64,
+    /// Whom the sender has found; absent if it asks for no credentials.
+    #[prost(message, optional, tag = "7")]
+    who: Option<Found>,
+}
+
+/// Who has sent a request.
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct Found {
+    /// Empty for somebody who has shown no credentials.
+    #[prost(string, tag = "1")]
+    subject: String,
+    #[prost(uint32, tag = "2")]
+    roles: u32,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -79,7 +94,20 @@ impl Asked {
             body,
             deadline_ms: 0,
             caller,
+            who: parts.extensions.get::<Who>().and_then(found),
         }
+    }
+
+    /// Whom the sender has found; `None` if that can be nobody.
+    pub(super) fn vouched(&self) -> Option<Vouched> {
+        let who = match &self.who {
+            None => return Some(Vouched(None)),
+            Some(nobody) if nobody.subject.is_empty() => Who::Nobody,
+            Some(Found { subject, roles }) => {
+                Who::Known(Caller::new(subject, Roles::from_bits(*roles))?)
+            }
+        };
+        Some(Vouched(Some(who)))
     }
 
     /// A question of this node's own.
@@ -122,6 +150,17 @@ impl Asked {
         *request.uri_mut() = target;
         *request.headers_mut() = read(self.headers)?;
         Some(request)
+    }
+}
+
+fn found(who: &Who) -> Option<Found> {
+    match who {
+        Who::Anybody => None,
+        Who::Nobody => Some(Found::default()),
+        Who::Known(caller) => Some(Found {
+            subject: caller.subject().to_owned(),
+            roles: caller.roles().bits(),
+        }),
     }
 }
 

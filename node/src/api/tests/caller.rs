@@ -51,6 +51,11 @@ impl Caller {
         self.http.request(method, format!("{}{path}", self.url))
     }
 
+    /// A request to another port of this machine.
+    pub(super) fn asking_at(&self, url: &str, method: Method, path: &str) -> RequestBuilder {
+        self.http.request(method, format!("{url}{path}"))
+    }
+
     /// Where the API listens.
     pub(super) fn address(&self) -> &str {
         self.url.trim_start_matches("http://")

@@ -1,6 +1,8 @@
 //! A region of three nodes, one of which holds each listing: whatever is asked of another
 //! one is answered all the same, by that one.
 
+mod callers;
+
 use std::sync::Arc;
 
 use bytes::Bytes;

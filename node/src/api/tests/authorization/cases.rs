@@ -1,0 +1,418 @@
+//! What every route answers to whom. Whoever adds a route adds a case.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::super::caller::night;
+use super::world::Things;
+
+/// What a request is, about these things: path with query, and body.
+type Ask = fn(&Things) -> (String, Option<Value>);
+
+/// Whether a request is about a listing where somebody has something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stock {
+    Bare,
+    Full,
+}
+
+/// One route: who is answered what. Guests are ann and ben, hosts hal and hope, olga is an
+/// operator, ruth has no role. The listing is hal's, hold and booking are ann's.
+pub(super) struct Case {
+    pub(super) method: Method,
+    pub(super) route: &'static str,
+    pub(super) stock: Stock,
+    pub(super) ask: Ask,
+    /// Without credentials.
+    pub(super) nobody: u16,
+    /// Somebody with a role that is not enough; always 403.
+    pub(super) wrong_role: Option<&'static str>,
+    /// Somebody with a role that is, and nothing to do with it; always 403.
+    pub(super) stranger: Option<&'static str>,
+    /// Somebody who may.
+    pub(super) right: (&'static str, u16),
+}
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const PUT: Method = Method::PUT;
+const PATCH: Method = Method::PATCH;
+const DELETE: Method = Method::DELETE;
+
+/// Read by anybody.
+const fn public(route: &'static str, ask: Ask) -> Case {
+    Case {
+        method: GET,
+        route,
+        stock: Stock::Bare,
+        ask,
+        nobody: 200,
+        wrong_role: None,
+        stranger: None,
+        right: ("ruth", 200),
+    }
+}
+
+/// The listing's host's.
+const fn hosts(method: Method, route: &'static str, ask: Ask, status: u16) -> Case {
+    Case {
+        method,
+        route,
+        stock: Stock::Full,
+        ask,
+        nobody: 401,
+        wrong_role: Some("ann"),
+        stranger: Some("hope"),
+        right: ("hal", status),
+    }
+}
+
+/// The guest's who has it.
+const fn guests(method: Method, route: &'static str, ask: Ask, status: u16) -> Case {
+    Case {
+        method,
+        route,
+        stock: Stock::Full,
+        ask,
+        nobody: 401,
+        wrong_role: Some("hal"),
+        stranger: Some("ben"),
+        right: ("ann", status),
+    }
+}
+
+/// Whoever's name it is.
+const fn own(route: &'static str, ask: Ask, status: u16) -> Case {
+    Case {
+        method: GET,
+        route,
+        stock: Stock::Full,
+        ask,
+        nobody: 401,
+        wrong_role: None,
+        stranger: None,
+        right: ("ann", status),
+    }
+}
+
+/// Operators'.
+const fn operators(method: Method, route: &'static str, ask: Ask, status: u16) -> Case {
+    Case {
+        method,
+        route,
+        stock: Stock::Full,
+        ask,
+        nobody: 401,
+        wrong_role: Some("hal"),
+        stranger: None,
+        right: ("olga", status),
+    }
+}
+
+fn of(things: &Things, rest: &str) -> String {
+    format!("/v1/listings/{}{rest}", things.listing)
+}
+
+fn at(path: impl Into<String>) -> (String, Option<Value>) {
+    (path.into(), None)
+}
+
+fn stay(days: i64) -> (Value, Value) {
+    let dates = night(days);
+    (dates["check_in"].clone(), dates["check_out"].clone())
+}
+
+fn availability(things: &Things) -> (String, Option<Value>) {
+    let (from, to) = stay(5);
+    let (from, to) = (from.as_str().expect("a date"), to.as_str().expect("a date"));
+    at(of(things, &format!("/availability?from={from}&to={to}")))
+}
+
+fn close(things: &Things) -> (String, Option<Value>) {
+    let (from, until) = stay(40);
+    let body = json!({"from": from, "until": until});
+    (of(things, "/blocks"), Some(body))
+}
+
+/// Every route of the client API.
+pub(super) fn clients() -> Vec<Case> {
+    let mut cases = listings();
+    cases.extend(around_listings());
+    cases.extend(reservations());
+    cases
+}
+
+fn listings() -> Vec<Case> {
+    const LISTING: &str = "/v1/listings/{id}";
+    const CONFLICTS: &str = "/v1/listings/{id}/conflicts";
+    vec![
+        public("/v1/listings", |_| at("/v1/listings?limit=1")),
+        Case {
+            stock: Stock::Bare,
+            // A node that is a whole cluster has no place for the other voters.
+            ..hosts(
+                POST,
+                "/v1/listings",
+                |_| {
+                    let draft = json!({
+                        "title": "Loft",
+                        "location": {"lat": 59.91, "lon": 10.75},
+                        "capacity": 4,
+                        "nightly_price": {"amount": 12_900, "currency": "EUR"},
+                        "host_id": "hal",
+                    });
+                    ("/v1/listings".to_owned(), Some(draft))
+                },
+                422,
+            )
+        },
+        public(LISTING, |things| at(of(things, ""))),
+        hosts(
+            PATCH,
+            LISTING,
+            |things| (of(things, ""), Some(json!({"title": "Attic"}))),
+            200,
+        ),
+        Case {
+            stock: Stock::Bare,
+            ..hosts(DELETE, LISTING, |things| at(of(things, "")), 204)
+        },
+        hosts(
+            POST,
+            "/v1/listings/{id}/edits",
+            |things| {
+                let ops = json!([{"op": "add", "path": "/amenities", "value": "wifi"}]);
+                (of(things, "/edits"), Some(json!({"ops": ops})))
+            },
+            200,
+        ),
+        public(CONFLICTS, |things| at(of(things, "/conflicts"))),
+        // There is none to choose from.
+        hosts(
+            POST,
+            CONFLICTS,
+            |things| {
+                let chosen = json!({"field": "title", "choose": "00".repeat(32)});
+                (of(things, "/conflicts"), Some(chosen))
+            },
+            422,
+        ),
+    ]
+}
+
+fn around_listings() -> Vec<Case> {
+    vec![
+        public("/v1/listings/{id}/history", |things| {
+            at(of(things, "/history"))
+        }),
+        public("/v1/listings/{id}/watch", |things| at(of(things, "/watch"))),
+        public("/v1/listings/{id}/availability", availability),
+        hosts(POST, "/v1/listings/{id}/blocks", close, 201),
+        hosts(
+            DELETE,
+            "/v1/listings/{id}/blocks/{block}",
+            |things| at(of(things, &format!("/blocks/{}", things.block))),
+            204,
+        ),
+        hosts(
+            GET,
+            "/v1/listings/{id}/bookings",
+            |things| at(of(things, "/bookings")),
+            200,
+        ),
+        hosts(
+            GET,
+            "/v1/events",
+            |things| at(format!("/v1/events?listing_id={}", things.listing)),
+            200,
+        ),
+        public("/v1/regions", |_| at("/v1/regions")),
+        public("/v1/regions/nearest", |_| {
+            at("/v1/regions/nearest?lat=59.9&lon=10.7")
+        }),
+    ]
+}
+
+fn reservations() -> Vec<Case> {
+    vec![
+        Case {
+            stranger: None,
+            ..guests(
+                POST,
+                "/v1/listings/{id}/holds",
+                |things| (of(things, "/holds"), Some(night(50))),
+                201,
+            )
+        },
+        guests(
+            DELETE,
+            "/v1/holds/{id}",
+            |things| at(format!("/v1/holds/{}", things.hold)),
+            204,
+        ),
+        guests(
+            POST,
+            "/v1/bookings",
+            |things| {
+                let body = json!({"hold_id": things.hold, "payment_method": "card_ok"});
+                ("/v1/bookings".to_owned(), Some(body))
+            },
+            201,
+        ),
+        Case {
+            wrong_role: Some("ruth"),
+            ..guests(
+                GET,
+                "/v1/bookings/{id}",
+                |things| at(format!("/v1/bookings/{}", things.booking)),
+                200,
+            )
+        },
+        guests(
+            POST,
+            "/v1/bookings/{id}/cancel",
+            |things| at(format!("/v1/bookings/{}/cancel", things.booking)),
+            200,
+        ),
+        own("/v1/me/bookings", |_| at("/v1/me/bookings"), 401),
+        own("/v1/outcomes/{key}", |_| at("/v1/outcomes/some-key"), 200),
+    ]
+}
+
+/// Every route of the operator API.
+pub(super) fn admin() -> Vec<Case> {
+    const DIGESTS: &str = "/admin/v1/replication/digests/{shard}";
+    let mut cases = vec![
+        public("/livez", |_| at("/livez")),
+        public("/readyz", |_| at("/readyz")),
+        public("/metrics", |_| at("/metrics")),
+        operators(GET, "/admin/v1/status", |_| at("/admin/v1/status"), 200),
+        operators(
+            GET,
+            "/admin/v1/groups/{id}",
+            |things| at(format!("/admin/v1/groups/{}", things.listing)),
+            200,
+        ),
+        operators(
+            POST,
+            "/admin/v1/groups/{id}/transfer",
+            |things| {
+                let path = format!("/admin/v1/groups/{}/transfer", things.listing);
+                (path, Some(json!({"to": 1})))
+            },
+            200,
+        ),
+        operators(
+            GET,
+            "/admin/v1/replication",
+            |_| at("/admin/v1/replication"),
+            200,
+        ),
+        operators(
+            GET,
+            "/admin/v1/replication/digests",
+            |_| at("/admin/v1/replication/digests"),
+            200,
+        ),
+        operators(GET, DIGESTS, |_| at("/admin/v1/replication/digests/0"), 200),
+        operators(GET, "/admin/v1/sagas", |_| at("/admin/v1/sagas"), 200),
+        // Its payment is done with.
+        operators(
+            POST,
+            "/admin/v1/sagas/{booking}/retry",
+            |things| at(format!("/admin/v1/sagas/{}/retry", things.booking)),
+            404,
+        ),
+        operators(
+            POST,
+            "/admin/v1/sagas/{booking}/give-up",
+            |things| {
+                let path = format!("/admin/v1/sagas/{}/give-up", things.booking);
+                (path, Some(json!({"note": "a test"})))
+            },
+            422,
+        ),
+    ];
+    cases.extend(moves());
+    cases.extend(others());
+    cases
+}
+
+fn moves() -> Vec<Case> {
+    const DRAINS: &str = "/admin/v1/drains";
+    const REBALANCES: &str = "/admin/v1/rebalances";
+    vec![
+        operators(GET, DRAINS, |_| at(DRAINS), 200),
+        operators(
+            POST,
+            DRAINS,
+            |_| (DRAINS.to_owned(), Some(json!({"node": 9}))),
+            422,
+        ),
+        operators(
+            DELETE,
+            "/admin/v1/drains/{node}",
+            |_| at("/admin/v1/drains/9"),
+            204,
+        ),
+        operators(GET, REBALANCES, |_| at(REBALANCES), 200),
+        operators(
+            POST,
+            REBALANCES,
+            |_| (REBALANCES.to_owned(), Some(json!({"region": null}))),
+            202,
+        ),
+        operators(DELETE, REBALANCES, |_| at(REBALANCES), 204),
+    ]
+}
+
+fn others() -> Vec<Case> {
+    const REPAIRS: &str = "/admin/v1/repairs";
+    const CLOCK: &str = "/admin/v1/chaos/clock";
+    vec![
+        operators(GET, REPAIRS, |_| at(REPAIRS), 200),
+        operators(
+            POST,
+            REPAIRS,
+            |_| (REPAIRS.to_owned(), Some(json!({"shard": null}))),
+            202,
+        ),
+        // This is no test cluster.
+        operators(
+            GET,
+            "/admin/v1/failpoints",
+            |_| at("/admin/v1/failpoints"),
+            404,
+        ),
+        operators(
+            PUT,
+            "/admin/v1/failpoints/{name}",
+            |_| {
+                (
+                    "/admin/v1/failpoints/none".to_owned(),
+                    Some(json!({"hits": 0})),
+                )
+            },
+            404,
+        ),
+        operators(GET, CLOCK, |_| at(CLOCK), 404),
+        operators(
+            PUT,
+            CLOCK,
+            |_| {
+                (
+                    CLOCK.to_owned(),
+                    Some(json!({"offset_ms": 0, "rate_ppm": 0})),
+                )
+            },
+            404,
+        ),
+        operators(DELETE, CLOCK, |_| at(CLOCK), 404),
+        operators(
+            POST,
+            "/admin/v1/import",
+            |_| ("/admin/v1/import".to_owned(), Some(json!({"rows": []}))),
+            200,
+        ),
+    ]
+}

@@ -1,0 +1,139 @@
+//! The file of API keys, read again when it has changed.
+//!
+//! A file that cannot be read, or is wrong, changes nothing: the keys before stay.
+
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::api_keys::{ApiKeys, BadKey, FILE_BYTES_MAX, UnreadableKeys};
+use super::caller::Caller;
+use super::watched_file::{Unread, WatchedFile};
+
+/// Why the file cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UnusableKeys {
+    #[error(transparent)]
+    Unread(#[from] Unread),
+    #[error("it is not UTF-8")]
+    NoText,
+    #[error(transparent)]
+    Unreadable(#[from] UnreadableKeys),
+}
+
+/// See the module. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct KeyBook {
+    keys: Arc<RwLock<Arc<ApiKeys>>>,
+}
+
+impl KeyBook {
+    /// Reads the file, and again every so often until `stopping`.
+    ///
+    /// # Errors
+    /// [`UnusableKeys`].
+    pub(crate) fn start(
+        path: &Path,
+        every: Duration,
+        tracker: &TaskTracker,
+        stopping: &CancellationToken,
+    ) -> Result<Self, UnusableKeys> {
+        let mut file = WatchedFile::new(path, FILE_BYTES_MAX);
+        let first = parse(&file.read_now()?.unwrap_or_default())?;
+        let book = Self {
+            keys: Arc::new(RwLock::new(Arc::new(first))),
+        };
+        let (kept, stopping) = (book.clone(), stopping.clone());
+        // Ends with the node.
+        tracker.spawn(async move {
+            let mut ticks = interval(every);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    biased;
+                    () = stopping.cancelled() => return,
+                    _ = ticks.tick() => {}
+                }
+                let read = file.read().await.map_err(UnusableKeys::from);
+                kept.take(read.and_then(|bytes| bytes.map(|bytes| parse(&bytes)).transpose()));
+            }
+        });
+        Ok(book)
+    }
+
+    /// Whose a key is.
+    ///
+    /// # Errors
+    /// [`BadKey`].
+    pub(crate) fn find(&self, key: &str, now_seconds: u64) -> Result<Caller, BadKey> {
+        self.current().find(key, now_seconds)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.current().len()
+    }
+
+    fn current(&self) -> Arc<ApiKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn take(&self, read: Result<Option<ApiKeys>, UnusableKeys>) {
+        match read {
+            Ok(Some(keys)) => {
+                tracing::info!(keys = keys.len(), "API keys have changed");
+                *self.keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+            }
+            Ok(None) => {}
+            Err(cause) => tracing::warn!(%cause, "auth.api_keys_file: the keys before stay"),
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<ApiKeys, UnusableKeys> {
+    let text = std::str::from_utf8(bytes).map_err(|_bytes| UnusableKeys::NoText)?;
+    Ok(ApiKeys::parse(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use meridian_chaos::until;
+    use tokio_util::sync::CancellationToken;
+    use tokio_util::task::TaskTracker;
+
+    use super::KeyBook;
+    use crate::auth::api_keys::{BadKey, new_key, written};
+
+    #[tokio::test]
+    async fn key_that_is_taken_out_is_refused_and_a_broken_file_takes_nothing_away() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("keys.toml");
+        let (key, record) = new_key("ann", &[], None).expect("a name");
+        let (other, its) = new_key("ben", &[], None).expect("a name");
+        std::fs::write(&path, written(record)).expect("written");
+        let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
+        let every = Duration::from_millis(10);
+        let book = KeyBook::start(&path, every, &tracker, &stopping).expect("sound");
+        assert!(book.find(&key, 0).is_ok());
+
+        std::fs::write(&path, "[[keys]]").expect("written");
+        let text = written(its);
+        std::fs::write(&path, &text).expect("written");
+        let patience = Duration::from_secs(30);
+        until(patience, "the other key is known", async || {
+            book.find(&other, 0).ok()
+        })
+        .await
+        .expect("in time");
+        assert_eq!(book.find(&key, 0), Err(BadKey::Unknown));
+
+        stopping.cancel();
+        tracker.close();
+        tracker.wait().await;
+    }
+}
