@@ -10,12 +10,13 @@
 //! was never committed or broke a rule. Records stand by the day until which their keys
 //! are kept, so that a day that is over is cut off at once. See ADR 23.
 
-use meridian_consensus_core::{Command, IDEMPOTENCY_MS_MAX, KeyName, Ledger};
+use meridian_consensus_core::{Command, IDEMPOTENCY_MS_MAX, KeyName, Ledger, Op};
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability, StorageError};
 use openraft::EntryPayload;
 
 use crate::Groups;
+use crate::guests;
 use crate::keys::{GroupKey, KEY_USES, day_of_key_use, key_uses_from};
 use crate::types::{EntryOf, Proposal};
 
@@ -104,7 +105,7 @@ impl Groups {
     }
 }
 
-/// Records the key of an entry with the entry. What cannot be read has none: it ends the
+/// Records the key of an entry, and the guest who reserves by it, with the entry. What cannot be read has none: it ends the
 /// group when it is applied.
 pub(crate) fn note_entry(batch: &mut Batch, group: &GroupKey, entry: &EntryOf) {
     let EntryPayload::Normal(Proposal::Command(command)) = &entry.payload else {
@@ -116,6 +117,9 @@ pub(crate) fn note_entry(batch: &mut Batch, group: &GroupKey, entry: &EntryOf) {
     if let Some(request) = &command.idempotency {
         let until_ms = command.at_ms.saturating_add(command.key_lasts_ms());
         note(batch, group, &request.name(), until_ms);
+        if let Some(Op::Hold(_) | Op::Book(_)) = command.op {
+            guests::note(batch, group, &request.caller);
+        }
     }
 }
 

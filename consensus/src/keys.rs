@@ -18,8 +18,10 @@ pub(crate) const FEED: &str = "event_feed";
 pub(crate) const UNSETTLED: &str = "raft_unsettled";
 /// Where idempotency keys were used: `day ‖ key ‖ group`, see `key_uses.rs`.
 pub(crate) const KEY_USES: &str = "key_uses";
+/// In which listings guests have reserved: `guest ‖ group`, without values.
+pub(crate) const GUESTS: &str = "guests";
 /// Column families of the database.
-pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO, FEED, UNSETTLED, KEY_USES];
+pub(crate) const FAMILIES: &[&str] = &[LOG, STATE, TODO, FEED, UNSETTLED, KEY_USES, GUESTS];
 
 /// Kinds of record in [`STATE`].
 #[derive(Debug, Clone, Copy)]
@@ -137,6 +139,16 @@ impl GroupKey {
     pub(crate) fn of_key_use(key: &[u8]) -> Option<Self> {
         let group = key.get(size_of::<u32>() + size_of::<KeyName>()..)?;
         Some(Self(group.to_vec()))
+    }
+
+    /// Where it stands in [`GUESTS`] that a guest has reserved in the group.
+    pub(crate) fn of_guest(&self, guest: &KeyName) -> Vec<u8> {
+        [guest.as_slice(), &self.0].concat()
+    }
+
+    /// The listing in a key of [`GUESTS`].
+    pub(crate) fn in_guest(key: &[u8]) -> Option<ListingId> {
+        Self(key.get(size_of::<KeyName>()..)?.to_vec()).listing()
     }
 
     /// The index in a key of the log.

@@ -37,6 +37,7 @@ mod fence;
 mod fuzz;
 mod group;
 mod groups;
+mod guests;
 mod illness;
 mod key_uses;
 mod keys;

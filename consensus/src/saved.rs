@@ -13,6 +13,7 @@ use prost::Message;
 
 use crate::applied_state::AppliedState;
 use crate::events::{Told, latest, news};
+use crate::guests;
 use crate::key_uses;
 use crate::keys::{GroupKey, STATE, StateKind, TODO};
 use crate::records::{Records, put};
@@ -163,6 +164,7 @@ impl Saved {
         }
         if std::mem::take(&mut self.came_whole) {
             key_uses::note_ledger(batch, key, &state.ledger);
+            guests::note_ledger(batch, key, &state.ledger);
         }
         if whole {
             let place = key.state(StateKind::Applied);

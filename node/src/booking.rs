@@ -12,6 +12,7 @@ mod here;
 mod in_flight;
 mod key_uses;
 mod moment;
+mod of_guest;
 mod operator;
 #[cfg(test)]
 mod planted;

@@ -7,7 +7,7 @@ use meridian_storage::{Batch, Durability};
 use openraft::EntryPayload;
 use tokio::time::timeout;
 
-use super::{Cluster, DEADLINE, block, genesis};
+use super::{Cluster, DEADLINE, block, genesis, hold};
 use crate::Groups;
 use crate::key_uses::note_entry;
 use crate::keys::{GroupKey, KEY_USES};
@@ -117,4 +117,35 @@ async fn index_ends_with_the_keys_that_are_in_it() {
     groups.forget_key_uses().await.expect("cut");
     assert_eq!(records(), 1);
     assert!(knows(&groups, &genesis, &today));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guest_is_known_where_its_entry_or_its_ledger_is() {
+    let cluster = Cluster::start();
+    let genesis = genesis(7);
+    cluster.cut(3);
+    let mut held = hold(1);
+    held.idempotency = block(1).idempotency;
+    cluster.propose(&genesis, &held).await;
+    let guest = &held.idempotency.as_ref().expect("a key").caller;
+    let known = |id, guest: &str| {
+        let listings = cluster.node(id).reserved_by(guest, None, 10);
+        listings.expect("readable")
+    };
+    let listing = &genesis.listing;
+    for id in [1, 2] {
+        assert_eq!(known(id, guest), std::slice::from_ref(listing), "node {id}");
+        assert!(known(id, "nobody").is_empty());
+        let rest = cluster.node(id).reserved_by(guest, Some(listing), 10);
+        assert!(rest.expect("readable").is_empty());
+    }
+    assert!(known(3, guest).is_empty());
+    let ledger = cluster.node(1).local(listing).expect("readable").ledger;
+    let mut batch = Batch::new();
+    crate::guests::note_ledger(&mut batch, &GroupKey::new(listing), &ledger);
+    let other = cluster.node(3);
+    let permit = other.shared().writer.reserve().await.expect("open");
+    let written = permit.submit(batch, Durability::Buffered).await;
+    written.expect("written");
+    assert_eq!(known(3, guest), std::slice::from_ref(listing));
 }

@@ -166,8 +166,8 @@ pub(crate) async fn cancel(
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
-    cursor: Option<BookingId>,
-    limit: Option<usize>,
+    pub(super) cursor: Option<BookingId>,
+    pub(super) limit: Option<usize>,
 }
 
 /// `GET /v1/listings/{id}/bookings`: linearizable, in the order of their numbers.

@@ -114,7 +114,7 @@ pub(super) fn from_wire(reply: &Bytes) -> Result<Answer, Attempt> {
             Err(Electorate::decode(&told).map_or(Attempt::NotExecuted, Attempt::Moved))
         }
         // Not what was asked.
-        Answered::Groups(_) => Err(Attempt::Unknown),
+        Answered::Groups(_) | Answered::Guest(_) => Err(Attempt::Unknown),
         Answered::Failed(code) => Err(match Failure::try_from(code) {
             Ok(Failure::NoQuorum | Failure::Malformed) => Attempt::NotExecuted,
             Ok(Failure::Overloaded) => Attempt::Final(DeskError::Overloaded),

@@ -278,6 +278,10 @@ impl BookingDesk {
             Asked::Propose(command) => Ask::Propose(decode(&command)?),
             Asked::Book(command) => Ask::Book(decode(&command)?),
             Asked::Read(_) => Ask::Read,
+            Asked::Guest(question) => {
+                let page = self.serve_guest(&question).map(Answered::Guest);
+                return page.ok_or(Attempt::NotExecuted);
+            }
             Asked::Sightings(key) => {
                 let groups = self.serve_sightings(&key).map(Answered::Groups);
                 return groups.ok_or(Attempt::NotExecuted);

@@ -15,7 +15,7 @@ pub(crate) struct Forwarded {
     /// Time left to the sender, in milliseconds.
     #[prost(uint64, tag = "2")]
     pub(crate) deadline_ms: u64,
-    #[prost(oneof = "Asked", tags = "3, 4, 5, 8")]
+    #[prost(oneof = "Asked", tags = "3, 4, 5, 8, 10")]
     pub(crate) asked: Option<Asked>,
     /// Id of the client's request; empty from a node of an earlier version.
     #[prost(string, tag = "6")]
@@ -43,6 +43,23 @@ pub(crate) enum Asked {
     /// Which groups have seen the key of this name; of no group in particular.
     #[prost(bytes, tag = "8")]
     Sightings(Vec<u8>),
+    /// What a guest has reserved, as the asked node knows it; of no group in particular.
+    #[prost(message, tag = "10")]
+    Guest(GuestQuestion),
+}
+
+/// Which of a guest's bookings.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct GuestQuestion {
+    #[prost(string, tag = "1")]
+    pub(crate) guest: String,
+    /// Key of the listing after whose booking of `number` to begin; empty for the beginning.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) listing: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    pub(crate) number: u64,
+    #[prost(uint32, tag = "4")]
+    pub(crate) limit: u32,
 }
 
 /// A linearizable read of the whole ledger of one listing.
@@ -52,7 +69,7 @@ pub(crate) struct Read {}
 /// What the asked node answers.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Reply {
-    #[prost(oneof = "Answered", tags = "1, 2, 3, 4, 5, 6")]
+    #[prost(oneof = "Answered", tags = "1, 2, 3, 4, 5, 6, 7")]
     pub(crate) answered: Option<Answered>,
 }
 
@@ -76,6 +93,33 @@ pub(crate) enum Answered {
     /// The groups that were asked for.
     #[prost(message, tag = "6")]
     Groups(Groups),
+    /// A guest's bookings.
+    #[prost(message, tag = "7")]
+    Guest(GuestPage),
+}
+
+/// A guest's bookings, as one node knows them.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct GuestPage {
+    #[prost(message, repeated, tag = "1")]
+    pub(crate) reserved: Vec<Reserved>,
+    /// Key of the listing up to which the node has looked; empty if it has looked at all.
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) through: Vec<u8>,
+}
+
+/// One of them.
+#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
+pub(crate) struct Reserved {
+    /// Key of the listing.
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) listing: Vec<u8>,
+    /// Of the ledger that says so.
+    #[prost(uint64, tag = "2")]
+    pub(crate) revision: u64,
+    /// Encoded.
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) reservation: Vec<u8>,
 }
 
 /// Groups, by their genesis records, encoded.

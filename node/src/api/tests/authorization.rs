@@ -180,6 +180,44 @@ async fn both_sides_of_a_booking_see_it_and_nobody_touches_what_is_not_there_yet
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn guest_sees_its_own_bookings_page_by_page_and_nobody_elses() {
+    let world = World::start(|_, _| ()).await;
+    let (one, other) = (world.full().await, world.full().await);
+    let page = async |who: &str, query: &str| {
+        let asked = (format!("/v1/me/bookings?{query}"), None);
+        let (status, page) = world.told(who, Method::GET, asked).await;
+        assert_eq!((status, &page["waiting_for"]), (200, &json!([])), "{page}");
+        page
+    };
+    let shown = |page: &Value| {
+        let data = page["data"].as_array().expect("a list").iter();
+        let ids = data.map(|one| one["booking_id"].as_str().expect("an id").to_owned());
+        ids.collect::<Vec<_>>()
+    };
+    let all = shown(&page("ann", "limit=100").await);
+    assert_eq!(
+        all.len(),
+        4,
+        "a hold and a booking of each listing: {all:?}"
+    );
+    assert!(all.contains(&one.booking) && all.contains(&other.booking));
+    let mut turned = Vec::new();
+    let mut cursor = String::new();
+    for _ in 0..all.len() {
+        let page = page("ann", &format!("limit=1{cursor}")).await;
+        turned.extend(shown(&page));
+        let next = page["next_cursor"].as_str();
+        cursor = next.map_or_else(String::new, |next| format!("&cursor={next}"));
+    }
+    assert_eq!((turned, cursor), (all, String::new()));
+    // Who has blocked has booked nothing.
+    for who in ["ben", "hal", "olga"] {
+        assert!(shown(&page(who, "").await).is_empty(), "{who}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_of_two_callers_never_meet_and_outcomes_are_told_to_whose_they_are() {
     let world = World::start(|_, _| ()).await;
     let things = world.bare().await;

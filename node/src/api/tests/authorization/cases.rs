@@ -274,7 +274,7 @@ fn reservations() -> Vec<Case> {
             |things| at(format!("/v1/bookings/{}/cancel", things.booking)),
             200,
         ),
-        own("/v1/me/bookings", |_| at("/v1/me/bookings"), 401),
+        own("/v1/me/bookings", |_| at("/v1/me/bookings"), 200),
         own("/v1/outcomes/{key}", |_| at("/v1/outcomes/some-key"), 200),
     ]
 }

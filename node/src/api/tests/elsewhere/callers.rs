@@ -2,13 +2,14 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::Request;
+use meridian_chaos::until;
 use meridian_regions::ListingId;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::super::caller::booking;
-use super::Region;
+use super::{PATIENCE, Region};
 use crate::auth::{Caller, Role, Roles, Who, new_key, written};
 use crate::config::AuthSection;
 use crate::relay::Asked;
@@ -132,6 +133,24 @@ async fn who_asks_travels_with_a_request_and_is_judged_where_the_listing_is() {
     for (who, expected) in [("ann", 200), ("ben", 403), ("hal", 200), ("hope", 403)] {
         let (status, told) = guarded.ask((2, Some(who)), Method::GET, &path, None).await;
         assert_eq!(status, expected, "{who}: {told}");
+    }
+    // Every node tells a guest of it, once it has come there.
+    for node in 1..=3 {
+        let told = until(PATIENCE, "it is told", async || {
+            let asked = guarded.ask((node, Some("ann")), Method::GET, "/v1/me/bookings", None);
+            let (_, told) = asked.await;
+            (told["data"][0]["state"] == "confirmed").then_some(told)
+        })
+        .await
+        .expect("in time");
+        assert_eq!(
+            told["data"][0]["booking_id"], booked["booking_id"],
+            "{told}"
+        );
+        assert_eq!(
+            (&told["data"][1], &told["waiting_for"]),
+            (&Value::Null, &json!([]))
+        );
     }
     guarded.region.stop().await;
 }
