@@ -108,3 +108,25 @@ pub(crate) fn say(text: &str) {
     // A reader that has gone does not change what was measured.
     let _ = writeln!(io::stdout(), "{text}");
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::{Arguments, Suite};
+
+    #[test]
+    fn measurement_is_named_by_itself_or_with_only_and_without_a_name_all_are_wanted() {
+        let wants = |arguments: &[&str], suite| {
+            let arguments = [&["bench"], arguments].concat();
+            Arguments::try_parse_from(arguments)
+                .expect("arguments")
+                .wants(suite)
+        };
+        assert!(wants(&[], Suite::Compare) && wants(&[], Suite::Cold));
+        for named in [&["compare"][..], &["--only", "compare"]] {
+            assert!(wants(named, Suite::Compare));
+            assert!(!wants(named, Suite::Cold));
+        }
+    }
+}
