@@ -4,14 +4,17 @@ use std::collections::BTreeSet;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
+use axum::http::HeaderValue;
 use meridian_chaos::until;
-use meridian_regions::Shards;
+use meridian_regions::{ListingId, Shards};
+use meridian_replication_core::SessionToken;
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
 
 use super::region::{PATIENCE, Region, id};
 use crate::config::Config;
 use crate::relay::Outcome;
+use crate::solo::Solo;
 
 /// Listings that each node makes of its own.
 const EACH: usize = 3;
@@ -113,6 +116,24 @@ async fn any_node_finds_the_listings_of_all_and_its_pages_go_on_at_another() {
     region.stop().await;
 }
 
+fn token_of(header: &HeaderValue) -> SessionToken {
+    let text = header.to_str().expect("text");
+    SessionToken::decode(text).expect("a token")
+}
+
+/// Its index is being opened, or crowded: any other one has what it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_whose_own_index_does_not_answer_asks_others_for_everything() {
+    let region = stocked(by_two).await;
+    let before = search(&region, 1, "sort=price").await;
+    region.nodes[0].node.search.slots().close();
+    // Also a session: it is for others to say what their indexes have.
+    let found = search(&region, 1, "sort=price").await;
+    assert_eq!(titles(&found), titles(&before));
+    assert_eq!(found["total"], 9, "each listing once");
+    region.stop().await;
+}
+
 /// What the session has seen at one node is found at another, or it is told to come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_sees_at_once_at_any_node_what_it_has_written_at_another() {
@@ -120,11 +141,20 @@ async fn session_sees_at_once_at_any_node_what_it_has_written_at_another() {
     let found = search(&region, 1, "q=loft&sort=price&limit=1").await;
     let listing = found["data"][0]["id"].as_str().expect("an id");
     let path = format!("/v1/listings/{listing}");
+    let listing: ListingId = listing.parse().expect("an id");
+    let holds = |solo: &&Solo| solo.node.replica.serves(listing.shard());
+    let holder = region.nodes.iter().find(holds).expect("one does");
+    let holder = holder.node.identity.node;
     for (title, node) in [("Den", 2), ("Attic", 3), ("Mill", 1)] {
         let patched = region.ask(node, Method::PATCH, &path, Some(json!({"title": title})));
         let patched = patched.await;
         let token = patched.headers()["meridian-session"].clone();
         for reader in 1..=3 {
+            // A session that has seen nothing is told what this answer has.
+            let number = u64::try_from(reader).expect("small");
+            let fresh = asked(&region, number, &format!("q={title}"), "session").await;
+            let fresh = token_of(&fresh.headers()["meridian-session"]);
+            assert!(fresh.demand(holder) >= token_of(&token).demand(holder));
             let url = &region.urls[reader - 1];
             let request = region.http.get(format!("{url}/v1/listings?q={title}"));
             let answer = request.header("Meridian-Session", token.clone()).send();
