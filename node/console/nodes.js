@@ -32,9 +32,11 @@ function tile(snapshot, node, at) {
 export function nodes(snapshot) {
   const picture = h("ul", { class: "node-tiles" }, snapshot.nodes.map((node, at) => tile(snapshot, node, at)));
   const columns = ["Node", "Region", "Zone", "State", "Version", ...Object.values(WORDS), "Hot documents", "Behind", "Payments open", "Stuck", "Set aside", "Logs"];
-  const rows = snapshot.nodes.map((node) => {
+  const rows = snapshot.nodes.map((node, at) => {
     const figures = node.figures ?? {};
-    const number = (name) => ({ number: count(figures[name]) });
+    const number = (name) => ({
+      number: node.figures ? figure(`/nodes/${at}/figures/${name}`, figures[name], count(figures[name])) : "–",
+    });
     return [`node ${node.node}`, node.region, node.zone, standing(snapshot, node), figures.version ?? "–",
       ...Object.keys(WORDS).map(number), number("documents_hot"), { number: ms(figures.staleness_ms) },
       number("payments_open"), number("payments_stuck"), number("quarantined"), { number: bytes(figures.log_bytes) }];

@@ -7,6 +7,7 @@ mod bundle;
 mod chaos;
 mod command_line;
 mod conflicts;
+mod console;
 mod contract;
 mod documents;
 mod durability;
