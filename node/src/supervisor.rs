@@ -296,13 +296,7 @@ pub(crate) fn assemble(
     let map = ClusterMap::open(&config.node.data_dir, running, &mesh, &bookings)?;
     map.start(tracker, background);
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
-    let parts = outbound::Parts {
-        identity: &identity,
-        topology: &topology,
-        events: &events,
-        clock: &clock,
-        mesh: &mesh,
-    };
+    let parts = outbound::Parts::new(&identity, &topology, (&events, &clock, &mesh));
     let (registers, outbound) = outbound::open(&config, parts, tracker, background)?;
     dispatcher.connect(Components {
         groups: groups.clone(),

@@ -156,6 +156,7 @@ impl Keeper {
         let wanted = Arc::clone(&endpoint);
         let job = Job {
             name: id.to_string(),
+            owner: Some(register.key.clone()),
             progress_key: id.progress_key(&self.around.region),
             since_ms: endpoint.since_ms,
             wants: Box::new(move |delivery| wanted.wants(delivery.kind())),

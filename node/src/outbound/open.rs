@@ -29,11 +29,27 @@ const IN_FLIGHT_MAX: usize = 16;
 
 /// What it is made of.
 pub(crate) struct Parts<'a> {
-    pub(crate) identity: &'a NodeIdentity,
-    pub(crate) topology: &'a Arc<Topology>,
-    pub(crate) events: &'a EventsDesk,
-    pub(crate) clock: &'a Clock,
-    pub(crate) mesh: &'a Mesh,
+    identity: &'a NodeIdentity,
+    topology: &'a Arc<Topology>,
+    events: &'a EventsDesk,
+    clock: &'a Clock,
+    mesh: &'a Mesh,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) const fn new(
+        identity: &'a NodeIdentity,
+        topology: &'a Arc<Topology>,
+        (events, clock, mesh): (&'a EventsDesk, &'a Clock, &'a Mesh),
+    ) -> Self {
+        Self {
+            identity,
+            topology,
+            events,
+            clock,
+            mesh,
+        }
+    }
 }
 
 /// Opens the registers and begins to deliver, until `cancel`.

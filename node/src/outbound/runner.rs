@@ -46,6 +46,8 @@ pub(super) struct Around {
 pub(super) struct Job {
     /// For the log.
     pub(super) name: String,
+    /// The register that says that there is such a destination, if one does.
+    pub(super) owner: Option<String>,
     /// The register of its progress in this region.
     pub(super) progress_key: String,
     /// Events from before are passed over, in milliseconds since 1970.
@@ -274,7 +276,13 @@ impl Runner {
         let progress = self.pump.progress(self.start()).encode();
         let registers = self.around.registers.clone();
         let (key, name) = (self.job.progress_key.clone(), self.job.name.clone());
+        let owner = self.job.owner.clone();
         async move {
+            let known = owner.map(|owner| registers.read(Space::Outbound, &owner));
+            if matches!(known, Some(Ok(None))) {
+                // It was deleted, and its progress with it.
+                return;
+            }
             let kept = registers.write(Space::Outbound, &key, Some(progress)).await;
             if let Err(cause) = kept {
                 tracing::error!(destination = name, %cause, "cannot write down what was delivered: it will be delivered again");
