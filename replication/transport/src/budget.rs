@@ -38,7 +38,7 @@ pub(crate) const fn outgoing(channel: Channel) -> Limits {
         // A question now and then, a map of at most 128 KiB with some.
         Channel::Layout => (8, MIB),
         // Batches of an import.
-        Channel::Control => (64, 6 * MIB),
+        Channel::Control => (64, 5 * MIB),
         // Long streams, which are read at once whatever their clients do.
         Channel::Watches => (1_024, MIB),
         // A comparison, and what has just been written, half a mebibyte at most.

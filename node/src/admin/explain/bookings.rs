@@ -120,6 +120,9 @@ mod tests {
 
     use super::of_ledger;
 
+    /// 2026-11-26, in milliseconds since 1970: blocks reach no further than bookings.
+    const NOW_MS: u64 = 1_795_651_200_000;
+
     #[test]
     fn what_stands_is_counted_and_whose_it_is_is_left_out() {
         let mut ledger = Ledger::default();
@@ -129,9 +132,9 @@ mod tests {
             units: 1,
         });
         let mut command = Command::new(block, None);
-        command.at_ms = 1_000;
+        command.at_ms = NOW_MS;
         ledger.apply(&command);
-        let told = of_ledger(&ledger, 2_000);
+        let told = of_ledger(&ledger, NOW_MS + 1_000);
         assert_eq!(told["standing"], 1);
         assert_eq!(told["reservations"][0]["state"], "blocked");
         assert_eq!(told["reservations"][0]["from"], "2026-12-01");
