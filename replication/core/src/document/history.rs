@@ -45,7 +45,7 @@ impl History {
         self.updated_at_ms = self.updated_at_ms.max(change.timestamp());
         self.sequences
             .insert(change.actor_id().clone(), change.seq());
-        if change.is_empty() && change.message().is_some_and(|message| is_marker(message)) {
+        if change.is_empty() && change.message().is_some_and(is_marker) {
             self.marker.get_or_insert(change.hash());
         }
     }
