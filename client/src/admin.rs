@@ -68,6 +68,15 @@ impl AdminClient {
         self
     }
 
+    /// The same towards another node: who asks stays the same.
+    #[must_use]
+    pub fn at(&self, url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            ..self.clone()
+        }
+    }
+
     /// Whether the node is ready for clients.
     pub async fn is_ready(&self) -> bool {
         let asked = self.asking(Method::GET, "/readyz").send().await;

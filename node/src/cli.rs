@@ -124,6 +124,8 @@ pub(crate) struct StartArgs {
     /// map; `meridian layout add-node` and `apply` come first. Of use once.
     #[arg(long, value_name = "URL")]
     pub(crate) join: Option<String>,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
     /// Stop when standard input closes: a child of a test or the demo ends with it.
     #[arg(long, hide = true)]
     pub(crate) exit_with_stdin: bool,

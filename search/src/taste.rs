@@ -147,10 +147,9 @@ fn scaled(points: u64, part: u64, whole: u64) -> u64 {
 
 /// Points for so many of the amenities that were asked for.
 pub(crate) const fn of_amenities(wanted: u64, has: u64) -> u64 {
-    if wanted == 0 {
-        0
-    } else {
-        AMENITY_POINTS * has / wanted
+    match (AMENITY_POINTS * has).checked_div(wanted) {
+        Some(points) => points,
+        None => 0,
     }
 }
 
@@ -176,11 +175,7 @@ pub(crate) fn likeness(
         }
         None => 0,
     };
-    let amenities = if either == 0 {
-        0
-    } else {
-        LIKE_AMENITIES * shared / either
-    };
+    let amenities = (LIKE_AMENITIES * shared).checked_div(either).unwrap_or(0);
     room + price + amenities
 }
 

@@ -3,54 +3,43 @@
 use clap::{Args, Subcommand};
 use meridian_regions::{Change, Node, NodeId, NodeState, Region, RegionId, ZoneId};
 
-use super::ADMIN_VARIABLE;
+use super::{AdminArgs, TableArgs};
 
 #[derive(Debug, Args)]
 #[command(
     after_help = "Every node must be up, once: each agrees to this founding and to no other. Run it again if one did not answer. From then on nodes and regions come and go by `meridian layout`, and topology files are not read any more."
 )]
 pub(crate) struct InitArgs {
-    /// Operator API of any node.
-    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
-    pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) to: AdminArgs,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LayoutCommand {
     /// Print the map, and the changes that wait to be applied.
-    Show(LayoutLook),
+    Show(TableArgs),
     /// Print what the changes that wait will cost: which bookings move, which stop.
-    Plan(LayoutLook),
+    Plan(TableArgs),
     /// Put the changes that wait into force, after printing their plan, and wait until every
     /// node runs by them.
     Apply(LayoutApply),
     /// Forget the changes that wait.
-    Revert(LayoutLook),
+    Revert(TableArgs),
     #[command(flatten)]
     Stage(LayoutChange),
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct LayoutLook {
-    /// Operator API of any node.
-    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
-    pub(crate) admin: String,
-    /// Print JSON.
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Args)]
+#[command(after_help = "Ask a node that stays: it sees the bookings of those that go moved.")]
 pub(crate) struct LayoutApply {
-    /// Operator API of a node that stays: it sees the bookings of those that go moved.
-    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
-    pub(crate) admin: String,
     /// Apply although some listings lose their quorum for good.
     #[arg(long)]
     pub(crate) accept_loss: bool,
     /// Do not wait until every node runs by the new map.
     #[arg(long)]
     pub(crate) no_wait: bool,
+    #[command(flatten)]
+    pub(crate) to: AdminArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -66,7 +55,7 @@ pub(crate) enum LayoutChange {
         #[arg(long, allow_negative_numbers = true)]
         lon: f64,
         #[command(flatten)]
-        to: LayoutTo,
+        to: AdminArgs,
     },
     /// Stage a new node, under a number never used before.
     AddNode {
@@ -81,7 +70,7 @@ pub(crate) enum LayoutChange {
         #[command(flatten)]
         at: LayoutAddresses,
         #[command(flatten)]
-        to: LayoutTo,
+        to: AdminArgs,
     },
     /// Stage that a node goes on in its life: its bookings move away when it is draining.
     SetState {
@@ -91,7 +80,7 @@ pub(crate) enum LayoutChange {
         #[arg(value_enum)]
         state: StateName,
         #[command(flatten)]
-        to: LayoutTo,
+        to: AdminArgs,
     },
     /// Stage other addresses of a node.
     Readdress {
@@ -100,7 +89,7 @@ pub(crate) enum LayoutChange {
         #[command(flatten)]
         at: LayoutAddresses,
         #[command(flatten)]
-        to: LayoutTo,
+        to: AdminArgs,
     },
     /// Stage that a region is lost for good: every node of it is removed, and none may come
     /// back under its number.
@@ -108,15 +97,8 @@ pub(crate) enum LayoutChange {
         /// Its name.
         region: RegionId,
         #[command(flatten)]
-        to: LayoutTo,
+        to: AdminArgs,
     },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LayoutTo {
-    /// Operator API of any node.
-    #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
-    pub(crate) admin: String,
 }
 
 #[derive(Debug, Args)]
@@ -155,7 +137,7 @@ impl From<StateName> for NodeState {
 
 impl LayoutChange {
     /// Whom to tell, and what.
-    pub(crate) fn into_parts(self) -> (String, Change) {
+    pub(crate) fn into_parts(self) -> (AdminArgs, Change) {
         match self {
             Self::AddRegion {
                 region,
@@ -168,7 +150,7 @@ impl LayoutChange {
                     latitude: lat,
                     longitude: lon,
                 };
-                (to.admin, Change::AddRegion { region })
+                (to, Change::AddRegion { region })
             }
             Self::AddNode {
                 node,
@@ -186,11 +168,11 @@ impl LayoutChange {
                     admin: at.node_admin,
                     state: NodeState::Active,
                 };
-                (to.admin, Change::AddNode { node })
+                (to, Change::AddNode { node })
             }
             Self::SetState { node, state, to } => {
                 let state = state.into();
-                (to.admin, Change::SetState { node, state })
+                (to, Change::SetState { node, state })
             }
             Self::Readdress { node, at, to } => {
                 let change = Change::Readdress {
@@ -199,9 +181,9 @@ impl LayoutChange {
                     api: at.api,
                     admin: at.node_admin,
                 };
-                (to.admin, change)
+                (to, change)
             }
-            Self::RemoveRegion { region, to } => (to.admin, Change::RemoveRegion { region }),
+            Self::RemoveRegion { region, to } => (to, Change::RemoveRegion { region }),
         }
     }
 }

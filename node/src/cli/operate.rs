@@ -1,9 +1,10 @@
 //! Looking at a cluster: what can be asked of a node's operator API.
 
 use clap::{Args, Subcommand};
+use meridian_client::AdminClient;
 use meridian_regions::ListingId;
 
-use super::ADMIN_VARIABLE;
+use super::{ADMIN_VARIABLE, CredentialArgs};
 
 /// The node that is asked.
 #[derive(Debug, Args)]
@@ -11,6 +12,15 @@ pub(crate) struct AdminArgs {
     /// Operator API of the node.
     #[arg(long, env = ADMIN_VARIABLE, default_value = "http://127.0.0.1:7402", value_name = "URL")]
     pub(crate) admin: String,
+    #[command(flatten)]
+    pub(crate) credentials: CredentialArgs,
+}
+
+impl AdminArgs {
+    /// A client of it.
+    pub(crate) fn client(&self) -> anyhow::Result<AdminClient> {
+        self.credentials.admin(&self.admin)
+    }
 }
 
 /// A list that is printed as a table or as JSON.

@@ -21,12 +21,12 @@ const ASKED_MAX: u32 = 60;
 ///
 /// # Errors
 /// Nobody there, a cluster that keeps no map, or one that does not have this node.
-pub(crate) async fn join(config: &Config, url: &str) -> anyhow::Result<()> {
+pub(crate) async fn join(config: &Config, url: &str, admin: &AdminClient) -> anyhow::Result<()> {
     let folder = &config.node.data_dir;
     if Charted::read(folder)?.is_some() {
         return Ok(());
     }
-    let shown = vouched_for(url).await?;
+    let shown = vouched_for(url, admin).await?;
     let charted = Charted::from_json(&shown)?;
     let identity = NodeIdentity {
         cluster: charted.map.cluster().clone(),
@@ -38,8 +38,7 @@ pub(crate) async fn join(config: &Config, url: &str) -> anyhow::Result<()> {
 }
 
 /// The map as a quorum of the control group has it, by way of one node.
-async fn vouched_for(url: &str) -> anyhow::Result<Value> {
-    let admin = AdminClient::new(url)?;
+async fn vouched_for(url: &str, admin: &AdminClient) -> anyhow::Result<Value> {
     let mut asked = 0;
     loop {
         let shown = admin.layout().await;

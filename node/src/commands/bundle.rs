@@ -12,12 +12,11 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{Context, bail};
-use meridian_client::AdminClient;
 use serde_json::{Value, json};
 
 use self::archive::Archive;
 use super::value::{list, text};
-use crate::cli::BundleArgs;
+use crate::cli::{AdminArgs, BundleArgs};
 use crate::clock::{now, rfc3339};
 
 /// What is asked of every node: the path, and the file that it becomes.
@@ -47,7 +46,7 @@ pub(crate) async fn run(arguments: BundleArgs, out: &mut impl Write) -> anyhow::
         .mode(0o600)
         .open(path)
         .with_context(|| format!("cannot make {}", path.display()))?;
-    match collect(&arguments.to.admin, file).await {
+    match collect(&arguments.to, file).await {
         Ok(collected) => {
             for missing in &collected.missing {
                 writeln!(out, "not had: {missing}")?;
@@ -71,8 +70,8 @@ struct Collected {
     missing: Vec<String>,
 }
 
-async fn collect(admin: &str, file: File) -> anyhow::Result<Collected> {
-    let asked = AdminClient::new(admin)?;
+async fn collect(to: &AdminArgs, file: File) -> anyhow::Result<Collected> {
+    let (asked, admin) = (to.client()?, to.admin.as_str());
     let nodes = asked.nodes().await;
     let nodes = nodes.with_context(|| format!("{admin} was not asked: name another node"))?;
     let made_at = rfc3339(now().as_millis());
@@ -90,7 +89,7 @@ async fn collect(admin: &str, file: File) -> anyhow::Result<Collected> {
         } else {
             text(&node["admin"])
         };
-        let client = AdminClient::new(url)?;
+        let client = asked.at(url);
         let mut was_reached = false;
         for (path, name) in ASKED {
             match client.raw(path, FILE_BYTES_MAX).await {

@@ -15,7 +15,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const FOLLOW_MAX: Duration = Duration::from_secs(300);
 
 pub(crate) async fn init(arguments: InitArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.admin)?;
+    let admin = arguments.to.client()?;
     let layout = admin.found_layout().await?;
     writeln!(
         out,
@@ -27,29 +27,29 @@ pub(crate) async fn init(arguments: InitArgs, out: &mut impl Write) -> anyhow::R
 
 pub(crate) async fn run(command: LayoutCommand, out: &mut impl Write) -> anyhow::Result<()> {
     match command {
-        LayoutCommand::Show(to) => {
-            let layout = AdminClient::new(to.admin)?.layout().await?;
-            if to.json {
+        LayoutCommand::Show(table) => {
+            let layout = table.to.client()?.layout().await?;
+            if table.json {
                 writeln!(out, "{layout:#}")?;
                 return Ok(());
             }
             show(&layout, out)
         }
-        LayoutCommand::Plan(to) => {
-            let plan = AdminClient::new(to.admin)?.plan_layout().await?;
-            if to.json {
+        LayoutCommand::Plan(table) => {
+            let plan = table.to.client()?.plan_layout().await?;
+            if table.json {
                 writeln!(out, "{plan:#}")?;
                 return Ok(());
             }
             tell_plan(&plan, out)
         }
-        LayoutCommand::Revert(to) => {
-            AdminClient::new(to.admin)?.revert_layout().await?;
+        LayoutCommand::Revert(table) => {
+            table.to.client()?.revert_layout().await?;
             writeln!(out, "nothing waits to be applied")?;
             Ok(())
         }
         LayoutCommand::Apply(apply) => {
-            let admin = AdminClient::new(apply.admin)?;
+            let admin = apply.to.client()?;
             let plan = admin.plan_layout().await?;
             tell_plan(&plan, out)?;
             let (lost, next) = (&plan["plan"]["lost"], &plan["plan"]["epoch"]);
@@ -71,8 +71,8 @@ pub(crate) async fn run(command: LayoutCommand, out: &mut impl Write) -> anyhow:
 }
 
 async fn stage(change: LayoutChange, out: &mut impl Write) -> anyhow::Result<()> {
-    let (admin, change) = change.into_parts();
-    let layout = AdminClient::new(admin)?.stage_layout(&change).await?;
+    let (to, change) = change.into_parts();
+    let layout = to.client()?.stage_layout(&change).await?;
     let waiting = list(&layout["staged"]).count();
     writeln!(
         out,
@@ -186,7 +186,7 @@ async fn follow(admin: &AdminClient, epoch: u64, out: &mut impl Write) -> anyhow
     loop {
         // The node that is asked begins anew itself: it is not always there.
         if let Ok(layout) = admin.layout().await {
-            let (behind, all) = behind(&layout, epoch).await;
+            let (behind, all) = behind(admin, &layout, epoch).await;
             if behind.is_empty() {
                 writeln!(out, "every node runs by it")?;
                 return Ok(());
@@ -207,7 +207,7 @@ async fn follow(admin: &AdminClient, epoch: u64, out: &mut impl Write) -> anyhow
 }
 
 /// Nodes that do not run by a map yet, and how many should.
-async fn behind(layout: &Value, epoch: u64) -> (Vec<String>, usize) {
+async fn behind(admin: &AdminClient, layout: &Value, epoch: u64) -> (Vec<String>, usize) {
     let mut behind = Vec::new();
     let mut all = 0;
     for node in list(&layout["map"]["nodes"]) {
@@ -215,7 +215,7 @@ async fn behind(layout: &Value, epoch: u64) -> (Vec<String>, usize) {
             continue;
         }
         all += 1;
-        let running = running_epoch(text(&node["admin"])).await;
+        let running = running_epoch(&admin.at(text(&node["admin"]))).await;
         if running.is_none_or(|running| running < epoch) {
             behind.push(node["id"].to_string());
         }
@@ -223,8 +223,8 @@ async fn behind(layout: &Value, epoch: u64) -> (Vec<String>, usize) {
     (behind, all)
 }
 
-async fn running_epoch(admin: &str) -> Option<u64> {
-    let layout = AdminClient::new(admin).ok()?.layout().await.ok()?;
+async fn running_epoch(admin: &AdminClient) -> Option<u64> {
+    let layout = admin.layout().await.ok()?;
     layout["running_epoch"].as_u64()
 }
 

@@ -15,7 +15,7 @@ const PAGE_MAX: usize = 100;
 const CONFIGURED: &str = "default";
 
 pub(crate) async fn nodes(arguments: TableArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.to.admin)?;
+    let admin = arguments.to.client()?;
     let answer = admin.nodes().await?;
     if arguments.json {
         writeln!(out, "{answer:#}")?;
@@ -49,7 +49,7 @@ pub(crate) async fn groups(command: GroupsCommand, out: &mut impl Write) -> anyh
     match command {
         GroupsCommand::List { limit, table } => groups_list(limit, table, out).await,
         GroupsCommand::Show { listing, to } => {
-            let admin = AdminClient::new(to.admin)?;
+            let admin = to.client()?;
             let group = admin.group(&listing.to_string()).await?;
             writeln!(out, "{group:#}")?;
             Ok(())
@@ -62,7 +62,7 @@ async fn groups_list(
     arguments: TableArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.to.admin)?;
+    let admin = arguments.to.client()?;
     let (mut found, mut cursor): (Vec<Value>, Option<String>) = (Vec::new(), None);
     loop {
         let page_limit = (limit - found.len()).min(PAGE_MAX);
@@ -104,7 +104,7 @@ async fn groups_list(
 }
 
 pub(crate) async fn explain(arguments: ExplainArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.table.to.admin)?;
+    let admin = arguments.table.to.client()?;
     let known = admin.explain(&arguments.listing.to_string()).await?;
     if arguments.table.json {
         writeln!(out, "{known:#}")?;
@@ -167,7 +167,7 @@ pub(crate) async fn log_filter(
     arguments: LogFilterArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let admin = AdminClient::new(arguments.to.admin)?;
+    let admin = arguments.to.client()?;
     let standing = match arguments.filter.as_deref() {
         None => admin.log_filter().await?,
         Some(CONFIGURED) => {

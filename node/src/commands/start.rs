@@ -24,7 +24,8 @@ pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result
     let log_filter = telemetry::start(&config.log)?;
     let join = arguments.join.as_ref().unwrap_or(&config.cluster.join);
     if !join.is_empty() {
-        super::block_on(cluster_map::join(&config, join))??;
+        let admin = arguments.credentials.admin(join)?;
+        super::block_on(cluster_map::join(&config, join, &admin))??;
     }
     let mut prepared = supervisor::prepare(config)?;
     prepared.log_filter = log_filter;

@@ -27,7 +27,7 @@ pub(crate) async fn run(arguments: TopArgs) -> anyhow::Result<()> {
              `meridian status`, or `meridian status --json`, says the same once"
         );
     }
-    let asker = Asker::new(arguments.to.admin)?;
+    let asker = Asker::new(&arguments.to)?;
     let terminal = ratatui::try_init().context("cannot take over the terminal")?;
     let shown = show(terminal, &asker, Duration::from_secs(arguments.every)).await;
     ratatui::restore();

@@ -61,7 +61,7 @@ pub(super) async fn take(node: &Arc<Node>, scope: Scope) -> Value {
 async fn status(node: &Arc<Node>) -> Result<Value, String> {
     let status = admin::status(State(Arc::clone(node)));
     match tokio::time::timeout(STATUS_DEADLINE, status).await {
-        Ok(Ok(status)) => Ok(status.0),
+        Ok(Ok(status)) => serde_json::to_value(status.0).map_err(|cause| cause.to_string()),
         Ok(Err(problem)) => Err(problem.detail().to_owned()),
         Err(_late) => Err("the status of this node takes too long".to_owned()),
     }

@@ -85,7 +85,7 @@ pub(crate) fn open(
 }
 
 fn open_registers(config: &Config, parts: &Parts<'_>) -> anyhow::Result<Registers> {
-    let peers = peers_of(parts.topology, parts.identity).into_iter();
+    let peers = peers_of(parts.topology, config, parts.identity).into_iter();
     let who = (
         parts.identity.node,
         peers.map(|peer| peer.node).collect::<Vec<_>>(),

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use meridian_client::{AdminClient, CallError};
+use meridian_client::AdminClient;
 use serde_json::Value;
 use tokio::time::timeout;
 
 use super::model::{Counts, NodeSample, Sample};
+use crate::cli::AdminArgs;
 use crate::commands::value::{list, text};
 
 /// Time for one node's answer: a look must not hold up the next.
@@ -22,10 +23,10 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(url: String) -> Result<Self, CallError> {
+    pub(super) fn new(to: &AdminArgs) -> anyhow::Result<Self> {
         Ok(Self {
-            admin: AdminClient::new(&url)?,
-            url,
+            admin: to.client()?,
+            url: to.admin.clone(),
         })
     }
 
@@ -60,10 +61,7 @@ impl Asker {
         let counts = if node["node"] == *asked {
             counts(&self.admin).await
         } else {
-            match AdminClient::new(text(&node["admin"])) {
-                Ok(admin) => counts(&admin).await,
-                Err(_) => None,
-            }
+            counts(&self.admin.at(text(&node["admin"]))).await
         };
         NodeSample {
             known: node.clone(),
