@@ -5,6 +5,9 @@
 use serde::Serialize;
 use serde_json::Value;
 
+/// Problems that the banner names, the worst: it is read at a glance, the status has all.
+const PROBLEMS_MAX: usize = 4;
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -45,6 +48,20 @@ impl Banner {
         }
     }
 
+    /// What the node itself says can still be lost, and what is wrong.
+    fn by(verdict: &Value) -> Self {
+        let level = match verdict["level"].as_str() {
+            Some("fine") => Level::Well,
+            Some("critical") => Level::Act,
+            _ => Level::Watch,
+        };
+        let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let problems = verdict["problems"].as_array().into_iter().flatten();
+        let problems = problems.map(|one| format!("{}: {}", said(&one["what"]), said(&one["do"])));
+        let facts = problems.take(PROBLEMS_MAX).collect();
+        Self::new(level, said(&verdict["summary"]), facts)
+    }
+
     /// From this node's status and from the regions as it sees them.
     pub(super) fn of(status: Result<&Value, String>, regions: &[Value]) -> Self {
         let status = match status {
@@ -54,6 +71,9 @@ impl Banner {
                 return Self::new(Level::Act, headline, vec![cause]);
             }
         };
+        if let Some(verdict) = status.get("verdict") {
+            return Self::by(verdict);
+        }
         let with = |health: &str| -> Vec<&str> {
             let there = regions.iter().filter(|region| region["health"] == health);
             there.filter_map(|region| region["id"].as_str()).collect()
@@ -118,5 +138,25 @@ mod tests {
             (ill.level, ill.facts),
             (Level::Act, vec!["the disk".to_owned()])
         );
+    }
+
+    #[test]
+    fn verdict_of_the_status_is_taken_as_it_is() {
+        let problem = json!({"what": "node 3 is silent", "do": "start it"});
+        let verdict = |level: &str| {
+            json!({"verdict": {"level": level, "summary": "Nothing may be lost",
+                "problems": vec![problem.clone(); 9]}})
+        };
+        for (level, shown) in [
+            ("fine", Level::Well),
+            ("notice", Level::Watch),
+            ("warning", Level::Watch),
+            ("critical", Level::Act),
+        ] {
+            let banner = Banner::of(Ok(&verdict(level)), &[]);
+            assert_eq!(banner.level, shown, "{level}");
+            assert_eq!(banner.headline, "Nothing may be lost");
+            assert_eq!(banner.facts, vec!["node 3 is silent: start it"; 4]);
+        }
     }
 }
