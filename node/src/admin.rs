@@ -56,7 +56,6 @@ fn first_routes() -> Routes {
     const LOG_FILTER: &str = "/admin/v1/log-filter";
     const GIVE_UP: &str = "/admin/v1/sagas/{booking}/give-up";
     const REBALANCES: &str = "/admin/v1/rebalances";
-    const CLOCK: &str = "/admin/v1/chaos/clock";
     Routes::new()
         .on(GET, "/livez", Open, health::livez)
         .on(GET, "/readyz", Open, health::readyz)
@@ -114,25 +113,26 @@ fn first_routes() -> Routes {
             Operator,
             failpoints::arm,
         )
-        .on(GET, CLOCK, Operator, clock::show)
-        .on(PUT, CLOCK, Operator, clock::set)
-        .on(DELETE, CLOCK, Operator, clock::set_right)
         .on(POST, "/admin/v1/import", Operator, import::import)
 }
 
-/// The cluster's map, and the console: for operators.
+/// The cluster's map, the clock of a test cluster, and the console: for operators.
 fn more_routes(routes: Routes) -> Routes {
     use Access::Operator;
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const STAGED: &str = "/admin/v1/layout/staged";
+    const CLOCK: &str = "/admin/v1/chaos/clock";
     let routes = routes
         .on(GET, "/admin/v1/layout", Operator, layout::show)
         .on(POST, "/admin/v1/layout/found", Operator, layout::found)
         .on(POST, STAGED, Operator, layout::stage)
         .on(Method::DELETE, STAGED, Operator, layout::revert)
         .on(GET, "/admin/v1/layout/plan", Operator, layout::plan)
-        .on(POST, "/admin/v1/layout/apply", Operator, layout::apply);
+        .on(POST, "/admin/v1/layout/apply", Operator, layout::apply)
+        .on(GET, CLOCK, Operator, clock::show)
+        .on(Method::PUT, CLOCK, Operator, clock::set)
+        .on(Method::DELETE, CLOCK, Operator, clock::set_right);
     console::routes(routes)
 }
 

@@ -5,18 +5,19 @@
 //! awaited. A failed disk stops the node too, loudly: what is not durable must not
 //! be acknowledged. So does a log that is shorter than what peers have of it.
 
+mod options;
+
 use std::future::Future;
-use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use meridian_consensus::{GroupOptions, Groups, Past, Retention};
-use meridian_regions::{NodeState, Topology};
-use meridian_replication::{LogLost, Member, Replica, ReplicaOptions};
+use meridian_consensus::Groups;
+use meridian_regions::Topology;
+use meridian_replication::{LogLost, Replica};
 use meridian_storage::{StorageError, Writer};
-use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
+use meridian_transport::{Mesh, NodeIdentity, TlsMaterial};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -25,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::auth::Entrance;
-use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks, steward};
+use crate::booking::steward;
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
@@ -43,7 +44,10 @@ use crate::ports::{Port, released};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::verdict::{self, VerdictDesk};
-use crate::{admin, api, geoip, grpc, outbound, payments, settling};
+use crate::{admin, api, geoip, grpc, outbound, settling};
+
+use options::{booking_desk, group_options, mesh_options, open_replica};
+pub(crate) use options::{peers_of, replica_options};
 
 /// Databases, in the data folder.
 pub(crate) const LISTINGS_FOLDER: &str = "listings";
@@ -261,6 +265,48 @@ impl Running {
     }
 }
 
+/// What stands before anything works with it: the databases, and the mesh between nodes.
+struct Planes {
+    dispatcher: Arc<Dispatcher>,
+    clock: Clock,
+    /// The life of a node that has come back without its records.
+    returns: Option<String>,
+    replica: Replica,
+    mesh: Mesh,
+    groups: Groups,
+}
+
+impl Planes {
+    fn open(
+        (config, identity, topology): (&Config, &NodeIdentity, &Arc<Topology>),
+        tls: TlsMaterial,
+        tracker: &TaskTracker,
+        background: &CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let dispatcher = Arc::new(Dispatcher::default());
+        let peers = peers_of(topology, config, identity);
+        let folder = DataFolder::claim(&config.node.data_dir, identity, &DATABASES)?;
+        let returns = folder.returns().map(str::to_owned);
+        let clock = Clock::of(&config.chaos);
+        let replica = open_replica(config, &clock, topology, &peers, returns.clone())?;
+        let options = mesh_options(config, identity, tls, peers);
+        let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
+        let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
+        let options = group_options(config, &clock, returns.clone());
+        let groups = Groups::open(options, transport, tracker, background)
+            .context("cannot open the bookings' database")?;
+        folder.settle()?;
+        Ok(Self {
+            dispatcher,
+            clock,
+            returns,
+            replica,
+            mesh,
+            groups,
+        })
+    }
+}
+
 /// Opens the databases and the mesh and connects everything.
 pub(crate) fn assemble(
     prepared: Prepared,
@@ -275,20 +321,15 @@ pub(crate) fn assemble(
         log_filter,
         tls,
     } = prepared;
+    let Planes {
+        dispatcher,
+        clock,
+        returns,
+        replica,
+        mesh,
+        groups,
+    } = Planes::open((&config, &identity, &topology), tls, tracker, background)?;
     let holdings = Arc::new(config.holdings(&topology));
-    let dispatcher = Arc::new(Dispatcher::default());
-    let peers = peers_of(&topology, &config, &identity);
-    let folder = DataFolder::claim(&config.node.data_dir, &identity, &DATABASES)?;
-    let returns = folder.returns().map(str::to_owned);
-    let clock = Clock::of(&config.chaos);
-    let replica = open_replica(&config, &clock, &topology, &peers, returns.clone())?;
-    let options = mesh_options(&config, &identity, tls, peers);
-    let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
-    let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(&topology)));
-    let options = group_options(&config, &clock, returns.clone());
-    let groups = Groups::open(options, transport, tracker, background)
-        .context("cannot open the bookings' database")?;
-    folder.settle()?;
     let bookings = booking_desk(&config, (&groups, &mesh, &clock), tracker, background)?;
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
@@ -356,146 +397,6 @@ pub(crate) fn assemble(
 fn look_after(node: &Arc<Node>, tracker: &TaskTracker, background: &CancellationToken) {
     log_filter::start(&node.log_filter, tracker, background);
     verdict::start(node, tracker, background);
-}
-
-/// Every other node that is still there, where this one dials it.
-pub(crate) fn peers_of(
-    topology: &Topology,
-    config: &Config,
-    identity: &NodeIdentity,
-) -> Vec<PeerAddress> {
-    let dials = &config.cluster.dial;
-    let dialled = |member: &meridian_regions::Node| {
-        let own = dials.iter().rev().find(|dial| dial.node == member.id);
-        own.map_or(&member.peer, |dial| &dial.address).clone()
-    };
-    topology
-        .nodes()
-        .iter()
-        .filter(|member| member.id != identity.node && member.state != NodeState::Removed)
-        .map(|member| PeerAddress {
-            node: member.id,
-            region: member.region.clone(),
-            address: dialled(member),
-        })
-        .collect()
-}
-
-fn open_replica(
-    config: &Config,
-    clock: &Clock,
-    topology: &Topology,
-    peers: &[PeerAddress],
-    returns: Option<String>,
-) -> anyhow::Result<Replica> {
-    let options = ReplicaOptions {
-        wall_clock: clock.of_listings(),
-        ..replica_options(config, topology, peers, returns)
-    };
-    Replica::open(options).context("cannot open the listings' database")
-}
-
-pub(crate) fn replica_options(
-    config: &Config,
-    topology: &Topology,
-    peers: &[PeerAddress],
-    returns: Option<String>,
-) -> ReplicaOptions {
-    let holdings = config.holdings(topology);
-    let this = Member {
-        node: config.node.id,
-        region: config.node.region.clone(),
-        holds: holdings.of_node(config.node.id),
-    };
-    let others = peers.iter().map(|peer| Member {
-        node: peer.node,
-        region: peer.region.clone(),
-        holds: holdings.of_node(peer.node),
-    });
-    let departed = topology
-        .nodes()
-        .iter()
-        .filter(|member| member.state == NodeState::Removed)
-        .map(|member| member.id);
-    let path = config.node.data_dir.join(LISTINGS_FOLDER);
-    ReplicaOptions {
-        returns,
-        holdings: holdings.digest(),
-        departed: departed.collect(),
-        clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
-        repair_every: config.listings.repair_every(),
-        repairs_per_second_max: config.listings.repairs_per_second_max,
-        log_bytes_max: config.listings.log_bytes_max.get(),
-        log_reserve_entries: config.listings.log_reserve_entries,
-        changes_before_renewal: NonZeroU64::new(config.listings.changes_before_renewal),
-        documents_hot_max: config.listings.documents_hot_max,
-        rendered_bytes_max: config.listings.rendered_bytes_max,
-        block_cache_bytes: config.storage.block_cache_bytes.get(),
-        write_buffer_bytes: config.storage.write_buffer_bytes.get(),
-        ..ReplicaOptions::new(path, this, others.collect())
-    }
-}
-
-fn mesh_options(
-    config: &Config,
-    identity: &NodeIdentity,
-    tls: TlsMaterial,
-    peers: Vec<PeerAddress>,
-) -> MeshOptions {
-    MeshOptions {
-        peers,
-        ..MeshOptions::new(config.listen.peer, identity.clone(), tls)
-    }
-}
-
-fn group_options(config: &Config, clock: &Clock, returns: Option<String>) -> GroupOptions {
-    GroupOptions {
-        wall_clock: clock.of_bookings(),
-        past: returns.map_or(Past::Whole, Past::Lost),
-        groups_awake_max: config.bookings.groups_awake_max.get(),
-        idle: Duration::from_millis(config.bookings.idle_ms.get()),
-        wakes_per_second_max: config.bookings.wakes_per_second_max.get(),
-        events: Retention {
-            age_max: config.events.kept(),
-            bytes_max: config.events.bytes_max.get(),
-        },
-        block_cache_bytes: config.storage.block_cache_bytes.get(),
-        write_buffer_bytes: config.storage.write_buffer_bytes.get(),
-        ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)
-    }
-}
-
-fn booking_desk(
-    config: &Config,
-    (groups, mesh, clock): (&Groups, &Mesh, &Clock),
-    tracker: &TaskTracker,
-    background: &CancellationToken,
-) -> anyhow::Result<BookingDesk> {
-    let tasks = Tasks {
-        tracker: tracker.clone(),
-        stopping: background.clone(),
-    };
-    Ok(BookingDesk::new(
-        config.node.id,
-        groups.clone(),
-        mesh.clone(),
-        payments::open(&config.payments)?,
-        desk_options(config, clock.clone()),
-        tasks,
-    ))
-}
-
-fn desk_options(config: &Config, clock: Clock) -> DeskOptions {
-    const HOUR_MS: u64 = 60 * 60 * 1_000;
-    let payments = &config.payments;
-    DeskOptions {
-        clock,
-        driver: DriverOptions {
-            call_deadline: Duration::from_millis(payments.deadline_ms.get()),
-            calls_max: payments.calls_max.get(),
-        },
-        key_kept_ms: payments.idempotency_hours.get().saturating_mul(HOUR_MS),
-    }
 }
 
 /// Resolves once a database has failed.

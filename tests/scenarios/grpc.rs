@@ -12,6 +12,7 @@ use crate::harness::{PATIENCE, Scenario, key, stay};
 /// What `cargo xtask grpc` writes from the contract, as a client would have it.
 #[allow(
     clippy::all,
+    clippy::too_many_lines,
     dead_code,
     missing_docs,
     unreachable_pub,
@@ -116,31 +117,7 @@ async fn listing_is_made_watched_and_booked_once_over_grpc() {
         }
     }
 
-    let mut bookings = BookingsClient::new(two);
-    let night = stay(30);
-    let wish = v1::BookRequest {
-        listing_id: Some(id.clone()),
-        check_in: Some(night.check_in.clone()),
-        check_out: Some(night.check_out.clone()),
-        guests: Some(2),
-        payment_method: "card_ok".to_owned(),
-        ..v1::BookRequest::default()
-    };
-    let unkeyed = bookings.book(wish.clone()).await.expect_err("no key");
-    assert_eq!(unkeyed.code(), Code::InvalidArgument);
-    let key = key();
-    let sold = surely(async || bookings.book(keyed(wish.clone(), &key)).await).await;
-    let sold = sold.into_inner();
-    assert_eq!(sold.state, "confirmed");
-    let again = surely(async || bookings.book(keyed(wish.clone(), &key)).await).await;
-    assert!(again.metadata().get("idempotent-replayed").is_some());
-    assert_eq!(again.into_inner().booking_id, sold.booking_id);
-    let mut taken = BookingsClient::new(one.clone());
-    let refused = taken.book(keyed(wish, &crate::harness::key())).await;
-    let refused = refused.expect_err("sold");
-    assert_eq!(refused.code(), Code::FailedPrecondition);
-    assert!(refused.message().starts_with("slot-taken"), "{refused}");
-
+    book_once(&id, two, one.clone()).await;
     let mut request = Request::new(v1::GetListingRequest {
         listing_id: id.clone(),
     });
@@ -161,4 +138,32 @@ async fn listing_is_made_watched_and_booked_once_over_grpc() {
         "{told:?}"
     );
     scenario.stop().await;
+}
+
+/// One night: without a key, with one, with the same again, and by somebody else.
+async fn book_once(id: &str, two: Channel, one: Channel) {
+    let mut bookings = BookingsClient::new(two);
+    let night = stay(30);
+    let wish = v1::BookRequest {
+        listing_id: Some(id.to_owned()),
+        check_in: Some(night.check_in.clone()),
+        check_out: Some(night.check_out.clone()),
+        guests: Some(2),
+        payment_method: "card_ok".to_owned(),
+        ..v1::BookRequest::default()
+    };
+    let unkeyed = bookings.book(wish.clone()).await.expect_err("no key");
+    assert_eq!(unkeyed.code(), Code::InvalidArgument);
+    let key = key();
+    let sold = surely(async || bookings.book(keyed(wish.clone(), &key)).await).await;
+    let sold = sold.into_inner();
+    assert_eq!(sold.state, "confirmed");
+    let again = surely(async || bookings.book(keyed(wish.clone(), &key)).await).await;
+    assert!(again.metadata().get("idempotent-replayed").is_some());
+    assert_eq!(again.into_inner().booking_id, sold.booking_id);
+    let mut taken = BookingsClient::new(one);
+    let refused = taken.book(keyed(wish, &crate::harness::key())).await;
+    let refused = refused.expect_err("sold");
+    assert_eq!(refused.code(), Code::FailedPrecondition);
+    assert!(refused.message().starts_with("slot-taken"), "{refused}");
 }

@@ -3,7 +3,6 @@
 
 use std::io::Write;
 
-use meridian_client::AdminClient;
 use serde_json::Value;
 
 use super::value::{list, millis, text};

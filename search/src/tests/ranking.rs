@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use meridian_regions::Shards;
+
 use meridian_replication_core::ListingView;
 use serde_json::json;
 
@@ -171,7 +173,10 @@ fn order_is_good_on_real_listings_and_better_than_plain_ones() {
                     sort,
                     ..SearchQuery::default()
                 });
-                let hits = index.search(&query, None, DEPTH).expect("an index").hits;
+                let hits = index
+                    .search(&query, Shards::ALL, None, DEPTH)
+                    .expect("an index")
+                    .hits;
                 let found = labelled(hits.into_iter().map(|hit| hit.listing).collect());
                 into.extend(ndcg(&found, all.clone()));
             }
