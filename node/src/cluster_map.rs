@@ -23,7 +23,7 @@ mod tests;
 mod turn;
 mod wire;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, bail};
@@ -72,18 +72,18 @@ impl ClusterMap {
     /// # Errors
     /// A file that is damaged.
     pub(crate) fn open(
-        folder: &Path,
-        (node, running): (NodeId, Arc<Topology>),
-        mesh: &Mesh,
-        desk: &BookingDesk,
+        config: &Config,
+        running: &Arc<Topology>,
+        (mesh, desk): (&Mesh, &BookingDesk),
     ) -> anyhow::Result<Self> {
+        let folder = &config.node.data_dir;
         let charted = Charted::read(folder)?;
         let epoch = charted.as_ref().map_or(0, Charted::founded_epoch);
         Ok(Self {
             inner: Arc::new(Inner {
-                node,
-                folder: folder.to_path_buf(),
-                running,
+                node: config.node.id,
+                folder: folder.clone(),
+                running: Arc::clone(running),
                 charted: Mutex::new(charted),
                 epoch: watch::Sender::new(epoch),
                 ahead: Mutex::default(),

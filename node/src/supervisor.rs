@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::auth::Entrance;
-use crate::booking::steward;
+use crate::booking::{BookingDesk, steward};
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
@@ -333,8 +333,7 @@ pub(crate) fn assemble(
     let bookings = booking_desk(&config, (&groups, &mesh, &clock), tracker, background)?;
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
-    let running = (config.node.id, Arc::clone(&topology));
-    let map = ClusterMap::open(&config.node.data_dir, running, &mesh, &bookings)?;
+    let map = ClusterMap::open(&config, &topology, (&mesh, &bookings))?;
     map.start(tracker, background);
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
     let parts = outbound::Parts::new(&identity, &topology, (&events, &clock, &mesh));
@@ -348,11 +347,8 @@ pub(crate) fn assemble(
         map: map.clone(),
         registers: registers.clone(),
     });
+    start(&replica, (&mesh, &bookings, &groups), tracker, background);
     let searched = (replica.clone(), clock.clone());
-    let search = SearchDesk::start(&config, searched, tracker, background);
-    replica.start(&mesh, tracker, background);
-    steward::start(&bookings, &groups, tracker, background);
-    settling::start(&bookings, &groups, tracker, background);
     let tasks = (tracker.clone(), stopping.clone());
     let relay = Relay::new(&identity, holdings, &mesh, config.booking_deadline(), tasks);
     let listings = (replica.clone(), relay.clone());
@@ -362,6 +358,7 @@ pub(crate) fn assemble(
     let node = Arc::new(Node {
         geoip: geoip::start(&config.geoip, tracker, background)?,
         entrance: Entrance::open(&config, tracker, background)?,
+        search: SearchDesk::start(&config, searched, tracker, background),
         admission: Admission::new(config.limits.requests_in_flight),
         console: Console::new(tracker),
         watchers: Arc::new(Semaphore::new(config.limits.watchers.get())),
@@ -377,7 +374,6 @@ pub(crate) fn assemble(
         groups,
         bookings,
         imports,
-        search,
         events,
         registers,
         outbound,
@@ -391,6 +387,18 @@ pub(crate) fn assemble(
     // The mesh lets go of it when it closes.
     dispatcher.relay(RelayServer::of(&node));
     Ok(node)
+}
+
+/// Starts what the planes do by themselves.
+fn start(
+    replica: &Replica,
+    (mesh, bookings, groups): (&Mesh, &BookingDesk, &Groups),
+    tracker: &TaskTracker,
+    background: &CancellationToken,
+) {
+    replica.start(mesh, tracker, background);
+    steward::start(bookings, groups, tracker, background);
+    settling::start(bookings, groups, tracker, background);
 }
 
 /// Starts what a node does about itself.

@@ -216,7 +216,7 @@ mod tests {
         for other in [PLACE_POINTS, PRICE_POINTS, AMENITY_POINTS, PAST_POINTS] {
             assert!(START_POINTS * 2 < other);
         }
-        assert!(START_POINTS < ROOM_POINTS);
+        const { assert!(START_POINTS < ROOM_POINTS) };
     }
 
     #[test]
