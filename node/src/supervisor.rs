@@ -334,7 +334,6 @@ pub(crate) fn assemble(
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
     let map = ClusterMap::open(&config, &topology, (&mesh, &bookings))?;
-    map.start(tracker, background);
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
     let parts = outbound::Parts::new(&identity, &topology, (&events, &clock, &mesh));
     let (registers, outbound) = outbound::open(&config, parts, tracker, background)?;
@@ -383,9 +382,7 @@ pub(crate) fn assemble(
         verdict: VerdictDesk::default(),
         log_filter,
     });
-    look_after(&node, tracker, background);
-    // The mesh lets go of it when it closes.
-    dispatcher.relay(RelayServer::of(&node));
+    look_after(&node, &dispatcher, tracker, background);
     Ok(node)
 }
 
@@ -402,7 +399,15 @@ fn start(
 }
 
 /// Starts what a node does about itself.
-fn look_after(node: &Arc<Node>, tracker: &TaskTracker, background: &CancellationToken) {
+fn look_after(
+    node: &Arc<Node>,
+    dispatcher: &Dispatcher,
+    tracker: &TaskTracker,
+    background: &CancellationToken,
+) {
+    // The mesh lets go of it when it closes.
+    dispatcher.relay(RelayServer::of(node));
+    node.map.start(tracker, background);
     log_filter::start(&node.log_filter, tracker, background);
     verdict::start(node, tracker, background);
 }
