@@ -7,6 +7,7 @@ mod find;
 mod inspect;
 mod layout;
 mod operate;
+mod shell;
 mod webhook;
 
 use std::path::PathBuf;
@@ -23,6 +24,8 @@ pub(crate) use webhook::{EndpointArgs, WebhookCommand};
 pub(crate) use layout::{InitArgs, LayoutChange, LayoutCommand};
 
 pub(crate) use inspect::{BundleArgs, DebugCommand, TopArgs};
+pub(crate) use shell::{CompletionsArgs, ManArgs};
+
 pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
@@ -107,6 +110,10 @@ pub(crate) enum Command {
     /// Make API keys.
     #[command(subcommand)]
     Auth(AuthCommand),
+    /// Print the script by which a shell completes these commands.
+    Completions(CompletionsArgs),
+    /// Write manual pages: one for the program, one for each command.
+    Man(ManArgs),
 }
 
 #[derive(Debug, Args)]

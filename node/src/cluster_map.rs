@@ -223,8 +223,7 @@ impl Charted {
 /// # Errors
 /// A file that cannot be read, or neither of them.
 pub(crate) fn to_start_by(config: &Config) -> anyhow::Result<Topology> {
-    let charted = Charted::read(&config.node.data_dir)?;
-    if let Some(founded) = charted.filter(|one| one.stage == Stage::Founded) {
+    if let Some(founded) = founded(config)? {
         return Ok(founded.map);
     }
     let path = &config.cluster.topology;
@@ -237,6 +236,22 @@ pub(crate) fn to_start_by(config: &Config) -> anyhow::Result<Topology> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the topology {}", path.display()))?;
     Topology::from_toml(&text).with_context(|| path.display().to_string())
+}
+
+/// Where it is written.
+///
+/// # Errors
+/// A file that cannot be read.
+pub(crate) fn written_in(config: &Config) -> anyhow::Result<PathBuf> {
+    Ok(match founded(config)? {
+        Some(_) => config.node.data_dir.join(file::FILE),
+        None => config.cluster.topology.clone(),
+    })
+}
+
+fn founded(config: &Config) -> anyhow::Result<Option<Charted>> {
+    let charted = Charted::read(&config.node.data_dir)?;
+    Ok(charted.filter(|one| one.stage == Stage::Founded))
 }
 
 /// Checks that a map has a node as its configuration and certificate have it.

@@ -14,6 +14,7 @@ mod regions;
 mod rejoin;
 mod repair;
 mod sandbox_payments;
+mod shell;
 mod start;
 mod status;
 mod top;
@@ -114,6 +115,8 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)
         }
         Command::Auth(command) => auth::run(command, out).map(|()| Done::Well),
+        Command::Completions(arguments) => shell::completions(&arguments, out).map(|()| Done::Well),
+        Command::Man(arguments) => shell::man(&arguments, out).map(|()| Done::Well),
         Command::Cert(command) => cert::run(command, out).map(|()| Done::Well),
     }
 }

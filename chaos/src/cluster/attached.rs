@@ -134,7 +134,7 @@ mod tests {
         };
         let cluster = AttachedCluster::of(&json!({
             "chaos": true,
-            "nodes": [
+            "data": [
                 node(1, "eu-west", "active"),
                 node(2, "eu-west", "removed"),
                 node(3, "us-east", "draining"),

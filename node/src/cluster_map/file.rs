@@ -9,7 +9,7 @@ use meridian_regions::{Genesis, Topology};
 use serde::{Deserialize, Serialize};
 
 /// The file, in the data folder.
-const FILE: &str = "cluster-map.toml";
+pub(super) const FILE: &str = "cluster-map.toml";
 /// The file while it is written.
 const UNFINISHED: &str = "cluster-map.toml.new";
 const HEAD: &str = "# The cluster's map as this node knows it. Nodes write this file and tell each other:\n# it is changed by `meridian layout`, never by hand.\n";

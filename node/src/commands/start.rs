@@ -38,7 +38,8 @@ pub(crate) fn run(arguments: &StartArgs, out: &mut impl Write) -> anyhow::Result
 }
 
 /// Says what `--check` has found in order, and what only a start can find out.
-fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> io::Result<()> {
+fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> anyhow::Result<()> {
+    let map = cluster_map::written_in(config)?;
     let Config {
         node, tls, listen, ..
     } = config;
@@ -50,8 +51,11 @@ fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> io::Resul
     )?;
     writeln!(
         out,
-        "  map: node {} in {} / {}",
-        node.id, node.region, node.zone
+        "  map: {} has node {} in {} / {}",
+        map.display(),
+        node.id,
+        node.region,
+        node.zone
     )?;
     writeln!(
         out,
@@ -72,7 +76,8 @@ fn tell_checked(file: &Path, config: &Config, out: &mut impl Write) -> io::Resul
         listen.peer,
         listen.admin,
         node.data_dir.display()
-    )
+    )?;
+    Ok(())
 }
 
 /// Resolves when the node is to stop, with the reason.
