@@ -67,13 +67,14 @@ pub(crate) fn routes() -> Routes {
 
 fn market_routes() -> Routes {
     use Access::{Guest, Host, Party, Proven, Reading};
-    use Ownership::{Booking, Caller, Listing, Reservation};
+    use Ownership::{Booking, Caller, Guest as Named, Listing, Reservation};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
     const PATCH: Method = Method::PATCH;
     const PUT: Method = Method::PUT;
     const DELETE: Method = Method::DELETE;
     const PREFERENCES: &str = "/v1/guests/{id}/preferences";
+    const MATCHES: &str = "/v1/guests/{id}/matches";
     const LISTING: &str = "/v1/listings/{id}";
     const CONFLICTS: &str = "/v1/listings/{id}/conflicts";
     const BLOCK: &str = "/v1/listings/{id}/blocks/{block}";
@@ -111,14 +112,9 @@ fn market_routes() -> Routes {
         .owned(GET, "/v1/me/bookings", (Proven, Caller), me::bookings)
         .owned(GET, "/v1/outcomes/{key}", (Proven, Caller), outcomes::read)
         .owned(GET, "/v1/events", host, events::read)
-        .owned(GET, PREFERENCES, (Proven, Caller), guests::preferences)
-        .owned(PUT, PREFERENCES, (Proven, Caller), guests::prefer)
-        .owned(
-            GET,
-            "/v1/guests/{id}/matches",
-            (Proven, Caller),
-            guests::matches,
-        )
+        .owned(GET, PREFERENCES, (Guest, Named), guests::preferences)
+        .owned(PUT, PREFERENCES, (Guest, Named), guests::prefer)
+        .owned(GET, MATCHES, (Guest, Named), guests::matches)
         .on(GET, "/v1/regions", Reading, regions::list)
         .on(GET, "/v1/regions/nearest", Reading, regions::nearest)
 }

@@ -81,6 +81,16 @@ pub(super) async fn of_booking(
     }
 }
 
+/// Refuses whoever is not the guest of that name.
+pub(super) fn of_guest(who: &Who, guest: &str) -> Result<(), Problem> {
+    match who.reach() {
+        Reach::Everything => Ok(()),
+        Reach::Nothing => Err(nobody()),
+        Reach::OwnOf(caller) if caller.subject() == guest => Ok(()),
+        Reach::OwnOf(_) => Err(forbidden("these are another guest's")),
+    }
+}
+
 fn is_host(caller: &Caller, listing: &ListingView) -> bool {
     caller.is(Role::Host)
         && listing.external.is_none()

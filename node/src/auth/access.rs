@@ -36,6 +36,8 @@ pub(crate) enum Ownership {
     Reservation,
     /// That guest's, and the listing's host's.
     Booking,
+    /// The guest's whom its path names.
+    Guest,
     /// The caller's by its name: nobody can ask for another's.
     Caller,
 }
@@ -99,6 +101,7 @@ impl Ownership {
             Self::Listing => "the listing's host",
             Self::Reservation => "the reservation's guest",
             Self::Booking => "the booking's guest, the listing's host",
+            Self::Guest => "the guest of that name",
             Self::Caller => "the caller, of what is its own",
         }
     }

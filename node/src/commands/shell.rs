@@ -3,11 +3,9 @@
 
 use std::fs;
 use std::io::Write;
-use std::path::Path;
 
 use anyhow::Context;
 use clap::CommandFactory;
-use clap_mangen::Man;
 
 use crate::cli::{Cli, CompletionsArgs, ManArgs};
 
@@ -22,39 +20,14 @@ pub(crate) fn completions(arguments: &CompletionsArgs, out: &mut impl Write) -> 
 
 /// One page for the program and one for each command, as `man` wants them.
 pub(crate) fn man(arguments: &ManArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let folder = &arguments.out;
-    fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let mut program = Cli::command();
-    program.build();
-    let mut written = 0;
-    write_pages(&program, PROGRAM, folder, &mut written)?;
+    let folder = arguments.out.display();
+    fs::create_dir_all(&arguments.out).with_context(|| format!("cannot make {folder}"))?;
+    clap_mangen::generate_to(Cli::command(), &arguments.out)
+        .with_context(|| format!("cannot write into {folder}"))?;
     writeln!(
         out,
-        "{written} pages in {}; `man -l {}/{PROGRAM}.1` shows the first",
-        folder.display(),
-        folder.display()
+        "pages are in {folder}; `man -l {folder}/{PROGRAM}.1` shows the first"
     )?;
-    Ok(())
-}
-
-fn write_pages(
-    command: &clap::Command,
-    name: &str,
-    folder: &Path,
-    written: &mut u64,
-) -> anyhow::Result<()> {
-    let path = folder.join(format!("{name}.1"));
-    let mut page = Vec::new();
-    Man::new(command.clone().name(name.to_owned()))
-        .render(&mut page)
-        .context("a page cannot be made")?;
-    fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
-    *written += 1;
-    let shown = |command: &&clap::Command| !command.is_hide_set() && command.get_name() != "help";
-    for below in command.get_subcommands().filter(shown) {
-        let name = format!("{name}-{}", below.get_name());
-        write_pages(below, &name, folder, written)?;
-    }
     Ok(())
 }
 
@@ -87,6 +60,6 @@ mod tests {
         assert!(page("meridian-layout-remove-region.1").contains("lost for good"));
         assert!(page("meridian-status.1").contains("admin"));
         let said = String::from_utf8(said).expect("text");
-        assert!(said.contains("pages in"), "{said}");
+        assert!(said.contains("pages are in"), "{said}");
     }
 }

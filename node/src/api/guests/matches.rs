@@ -17,9 +17,11 @@ use crate::api::body::{Params, page_limit};
 use crate::api::consistency::{Achieved, Consistency};
 use crate::api::id::Id;
 use crate::api::listings::unreadable;
+use crate::api::owner;
 use crate::api::problem::{Problem, Slug};
 use crate::api::search::{catch_up, is_taken, unanswered};
 use crate::api::session::Session;
+use crate::auth::Who;
 use crate::clock;
 use crate::node::Node;
 
@@ -36,10 +38,11 @@ pub(crate) struct Page {
 /// `GET /v1/guests/{id}/matches?cursor=&limit=`
 pub(crate) async fn matches(
     State(node): State<Arc<Node>>,
-    session: Session,
+    (session, who): (Session, Who),
     Id(guest): Id<GuestId>,
     Params(page): Params<Page>,
 ) -> Result<Response, Problem> {
+    owner::of_guest(&who, guest.name())?;
     let limit = page_limit(page.limit)?;
     let (_, preferences) = stated(&node, &guest)?;
     let mut taste = preferences.taste()?;

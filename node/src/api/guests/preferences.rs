@@ -16,7 +16,9 @@ use serde_json::{Value, json};
 
 use crate::api::body::JsonBody;
 use crate::api::id::Id;
+use crate::api::owner;
 use crate::api::problem::{Problem, Slug};
+use crate::auth::Who;
 use crate::clock::rfc3339;
 use crate::node::Node;
 use crate::registers::{Register, RegisterError, Space};
@@ -39,6 +41,10 @@ const NIGHTS_MAX: i32 = 366;
 pub(crate) struct GuestId(String);
 
 impl GuestId {
+    pub(super) fn name(&self) -> &str {
+        &self.0
+    }
+
     fn key(&self) -> String {
         format!("preferences/{}", self.0)
     }
@@ -199,9 +205,11 @@ impl Dates {
 /// `PUT /v1/guests/{id}/preferences`: in place of what was stated before.
 pub(crate) async fn prefer(
     State(node): State<Arc<Node>>,
+    who: Who,
     Id(guest): Id<GuestId>,
     JsonBody { value, .. }: JsonBody<Preferences>,
 ) -> Result<Json<Value>, Problem> {
+    owner::of_guest(&who, guest.name())?;
     value.taste()?;
     let text = serde_json::to_vec(&value)
         .map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
@@ -222,8 +230,10 @@ pub(crate) async fn prefer(
 /// `GET /v1/guests/{id}/preferences`
 pub(crate) async fn preferences(
     State(node): State<Arc<Node>>,
+    who: Who,
     Id(guest): Id<GuestId>,
 ) -> Result<Json<Value>, Problem> {
+    owner::of_guest(&who, guest.name())?;
     let (register, preferences) = stated(&node, &guest)?;
     Ok(Json(shown(&register, &preferences)))
 }

@@ -139,7 +139,74 @@ pub(super) fn clients() -> Vec<Case> {
     let mut cases = listings();
     cases.extend(around_listings());
     cases.extend(reservations());
+    cases.extend(preferences());
+    cases.extend(webhooks());
     cases
+}
+
+/// What a guest states, and what is shown for it.
+fn preferences() -> Vec<Case> {
+    const PREFERENCES: &str = "/v1/guests/{id}/preferences";
+    const MATCHES: &str = "/v1/guests/{id}/matches";
+    vec![
+        // She has stated nothing yet.
+        guests(GET, PREFERENCES, |_| at("/v1/guests/ann/preferences"), 404),
+        guests(
+            PUT,
+            PREFERENCES,
+            |_| {
+                let path = "/v1/guests/ann/preferences".to_owned();
+                (path, Some(json!({"amenities": ["wifi"]})))
+            },
+            200,
+        ),
+        guests(GET, MATCHES, |_| at("/v1/guests/ann/matches"), 200),
+    ]
+}
+
+/// Where events go to. There is no such endpoint, but for the one that is made.
+fn webhooks() -> Vec<Case> {
+    const ALL: &str = "/v1/webhook-endpoints";
+    const ONE: &str = "/v1/webhook-endpoints/{id}";
+    const NONE: &str = "/v1/webhook-endpoints/whk_01arz3ndektsv4rrffq69g5fav";
+    vec![
+        operators(GET, ALL, |_| at(ALL), 200),
+        operators(
+            POST,
+            ALL,
+            |_| {
+                let wanted = json!({"url": "https://hooks.example.com/meridian"});
+                (ALL.to_owned(), Some(wanted))
+            },
+            201,
+        ),
+        operators(GET, ONE, |_| at(NONE), 404),
+        operators(
+            PATCH,
+            ONE,
+            |_| (NONE.to_owned(), Some(json!({"enabled": false}))),
+            404,
+        ),
+        operators(DELETE, ONE, |_| at(NONE), 404),
+        operators(
+            POST,
+            "/v1/webhook-endpoints/{id}/test",
+            |_| at(format!("{NONE}/test")),
+            404,
+        ),
+        operators(
+            POST,
+            "/v1/webhook-endpoints/{id}/replay",
+            |_| (format!("{NONE}/replay"), Some(json!({}))),
+            404,
+        ),
+        operators(
+            GET,
+            "/v1/webhook-endpoints/{id}/deliveries",
+            |_| at(format!("{NONE}/deliveries")),
+            404,
+        ),
+    ]
 }
 
 fn listings() -> Vec<Case> {
@@ -335,7 +402,134 @@ pub(super) fn admin() -> Vec<Case> {
     ];
     cases.extend(moves());
     cases.extend(others());
+    cases.extend(looks());
+    cases.extend(layout());
+    cases.extend(console());
     cases
+}
+
+/// What operators look at.
+fn looks() -> Vec<Case> {
+    const LOG_FILTER: &str = "/admin/v1/log-filter";
+    vec![
+        operators(GET, "/admin/v1/config", |_| at("/admin/v1/config"), 200),
+        operators(GET, "/admin/v1/log-tail", |_| at("/admin/v1/log-tail"), 200),
+        operators(GET, "/admin/v1/nodes", |_| at("/admin/v1/nodes"), 200),
+        operators(
+            POST,
+            "/admin/v1/nodes/{id}/drain",
+            |_| at("/admin/v1/nodes/9/drain"),
+            404,
+        ),
+        operators(
+            DELETE,
+            "/admin/v1/nodes/{id}/drain",
+            |_| at("/admin/v1/nodes/9/drain"),
+            204,
+        ),
+        operators(GET, "/admin/v1/regions", |_| at("/admin/v1/regions"), 200),
+        operators(GET, "/admin/v1/groups", |_| at("/admin/v1/groups"), 200),
+        operators(
+            GET,
+            "/admin/v1/groups/{id}/log",
+            |things| at(format!("/admin/v1/groups/{}/log", things.listing)),
+            200,
+        ),
+        operators(
+            GET,
+            "/admin/v1/groups/{id}/ledger",
+            |things| at(format!("/admin/v1/groups/{}/ledger", things.listing)),
+            200,
+        ),
+        operators(
+            POST,
+            "/admin/v1/groups/{id}/transfer-leader",
+            |things| {
+                let path = format!("/admin/v1/groups/{}/transfer-leader", things.listing);
+                (path, Some(json!({"to": 1})))
+            },
+            200,
+        ),
+        operators(
+            GET,
+            "/admin/v1/listings/{id}/explain",
+            |things| at(format!("/admin/v1/listings/{}/explain", things.listing)),
+            200,
+        ),
+        operators(GET, LOG_FILTER, |_| at(LOG_FILTER), 200),
+        // The log of a test cannot be changed.
+        operators(
+            PUT,
+            LOG_FILTER,
+            |_| {
+                let wish = json!({"filter": "info", "seconds": 60});
+                (LOG_FILTER.to_owned(), Some(wish))
+            },
+            500,
+        ),
+        operators(DELETE, LOG_FILTER, |_| at(LOG_FILTER), 200),
+    ]
+}
+
+/// The cluster's map, before it is founded and after.
+fn layout() -> Vec<Case> {
+    const STAGED: &str = "/admin/v1/layout/staged";
+    let change = |_: &Things| {
+        let change = json!({"change": "set-state", "node": 1, "state": "active"});
+        (STAGED.to_owned(), Some(json!({"change": change})))
+    };
+    vec![
+        operators(GET, "/admin/v1/layout", |_| at("/admin/v1/layout"), 200),
+        operators(
+            POST,
+            "/admin/v1/layout/found",
+            |_| at("/admin/v1/layout/found"),
+            200,
+        ),
+        operators(POST, STAGED, change, 200),
+        // Nothing waits.
+        operators(
+            GET,
+            "/admin/v1/layout/plan",
+            |_| at("/admin/v1/layout/plan"),
+            422,
+        ),
+        operators(DELETE, STAGED, |_| at(STAGED), 200),
+        operators(
+            POST,
+            "/admin/v1/layout/apply",
+            |_| {
+                let path = "/admin/v1/layout/apply".to_owned();
+                (path, Some(json!({"epoch": 9})))
+            },
+            422,
+        ),
+    ]
+}
+
+fn console() -> Vec<Case> {
+    vec![
+        operators(GET, "/console", |_| at("/console"), 200),
+        operators(
+            GET,
+            "/console/assets/{build}/{name}",
+            |_| at("/console/assets/none/none.js"),
+            404,
+        ),
+        operators(GET, "/console/live", |_| at("/console/live"), 200),
+        operators(
+            GET,
+            "/console/data/{part}",
+            |_| at("/console/data/nodes"),
+            200,
+        ),
+        operators(
+            GET,
+            "/console/data/listings/{id}",
+            |things| at(format!("/console/data/listings/{}", things.listing)),
+            200,
+        ),
+    ]
 }
 
 fn moves() -> Vec<Case> {
