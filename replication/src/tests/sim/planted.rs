@@ -87,5 +87,5 @@ fn former_document_that_is_forgotten_at_once_is_found() {
         "acknowledged is kept",
         "everything ends well",
     ];
-    finds_in(Kind::Renewing, Bug::FormerForgotten, &promises, 1);
+    finds_in(Kind::Renewing, Bug::FormerForgotten, &promises, 16);
 }
