@@ -35,10 +35,11 @@ const SNAPSHOTS: [F; 4] = [
     F::PurgeBefore,
     F::PurgeAfter,
 ];
-const LEADERSHIP: [F; 2] = [F::TransferSendBefore, F::TransferSendAfter];
+/// Where a leadership is offered, each to a home of its own.
+const LEADERSHIP: [(F, u64); 2] = [(F::TransferSendBefore, 2), (F::TransferSendAfter, 3)];
 /// Where a leadership is taken, each at a home of its own: one that dies is waited for longer
 /// before it is offered the next.
-const TAKING: [(F, u64); 2] = [(F::TransferTakeBefore, 1), (F::TransferTakeAfter, 3)];
+const TAKING: [(F, u64); 2] = [(F::TransferTakeBefore, 1), (F::TransferTakeAfter, 2)];
 const TRUNCATING: [F; 2] = [F::TruncateBefore, F::TruncateAfter];
 const INSTALLING: [F; 2] = [F::SnapshotInstallBefore, F::SnapshotInstallAfter];
 const PAYING: [F; 12] = [
@@ -65,12 +66,13 @@ const BETWEEN: usize = 4;
 
 #[test]
 fn every_failpoint_is_tried() {
+    let leadership = LEADERSHIP.map(|(point, _)| point);
     let taking = TAKING.map(|(point, _)| point);
     let tried: [&[F]; 8] = [
         &PERSISTING,
         &SLEEPING,
         &SNAPSHOTS,
-        &LEADERSHIP,
+        &leadership,
         &taking,
         &TRUNCATING,
         &INSTALLING,
@@ -122,8 +124,8 @@ async fn death_around_a_snapshot_or_a_purge_loses_and_doubles_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn death_around_a_change_of_leader_loses_and_doubles_nothing() {
     let mut trial = Trial::start(BUSY, &[]).await;
-    for point in LEADERSHIP {
-        trial.die_transferring(point, 2).await;
+    for (point, home) in LEADERSHIP {
+        trial.die_transferring(point, home).await;
     }
     for (point, home) in TAKING {
         trial.die_taking(point, home).await;

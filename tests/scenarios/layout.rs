@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
 use meridian_chaos::until;
 use meridian_client::Client;
 use serde_json::json;
 use tokio::process::Command;
+use tokio::time::{MissedTickBehavior, interval};
 
 use crate::harness::{PATIENCE, Scenario, binary, book_surely, draft, sold, stay, text};
 
@@ -14,6 +16,8 @@ use crate::harness::{PATIENCE, Scenario, binary, book_surely, draft, sold, stay,
 const LISTINGS: usize = 4;
 /// What must have been done in the midst of each change.
 const MEANWHILE: u64 = 6;
+/// How often a guest books at most: nights are on offer for two years, and each is wanted once.
+const BOOKED_EVERY: Duration = Duration::from_millis(150);
 
 /// Runs a command against the operator API of a node; answers whether it succeeded, and what
 /// it said.
@@ -68,10 +72,13 @@ impl Load {
     /// sold.
     async fn book(&self, client: Client, listings: &[String], turn: i64) -> Vec<(String, String)> {
         let mut sold = Vec::new();
+        let mut pace = interval(BOOKED_EVERY);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
         for (listing, number) in listings.iter().cycle().zip(0..) {
             if self.enough.load(Ordering::Relaxed) {
                 break;
             }
+            pace.tick().await;
             let night = stay(2 + 2 * (number / 4) + turn);
             let booked = book_surely(&client, listing, &night).await;
             booked.expect("nobody else wants this night");

@@ -111,6 +111,8 @@ impl Trial {
 
     /// Who offers a leadership to its home, where `home` is a node, dies on the way.
     pub(super) async fn die_transferring(&mut self, point: Failpoint, home: u64) {
+        // Nights enough that somebody wants: a group that sleeps offers nothing.
+        self.guests.open_another(&self.scenario, home).await;
         // Another one leads, and home is only just back.
         self.scenario.cluster.kill(home).await.expect("it ran");
         self.another_leads(home).await;
@@ -122,8 +124,9 @@ impl Trial {
             self.arm(point, *node, 1).await;
         }
         self.restart(home).await;
+        // A home that has died before has to live for longer before it is offered anything.
         let what = format!("a death at {point}");
-        let died = until(PATIENCE, what, async || self.first_dead(&armed)).await;
+        let died = until(PATIENCE * 2, what, async || self.first_dead(&armed)).await;
         self.bring_back(point, died.expect("the point is reached"), armed)
             .await;
     }
