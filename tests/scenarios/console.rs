@@ -3,6 +3,8 @@
 
 mod browser;
 
+use std::time::Duration;
+
 use meridian_chaos::until;
 use serde_json::{Value, json};
 
@@ -32,7 +34,11 @@ async fn json_of(url: &str) -> Value {
 
 /// Waits until an expression is true in the page.
 async fn holds(page: &Page<'_>, what: &str, expression: &str) {
-    let held = until(PATIENCE, what.to_owned(), async || {
+    holds_within(PATIENCE, page, what, expression).await;
+}
+
+async fn holds_within(patience: Duration, page: &Page<'_>, what: &str, expression: &str) {
+    let held = until(patience, what.to_owned(), async || {
         (page.value(expression) == true).then_some(())
     });
     if held.await.is_err() {
@@ -316,7 +322,9 @@ async fn banner_and_map_say_that_a_region_is_cut_off_and_that_it_is_back() {
         &format!("{gone} === 0"),
     )
     .await;
-    holds(&page, "the first verdict again", &level("well")).await;
+    // A word of what a node has that was lost with the link is told again within a minute.
+    let (patience, well) = (PATIENCE * 3, level("well"));
+    holds_within(patience, &page, "the first verdict again", &well).await;
     assert_eq!(browser.troubles(), Vec::<String>::new());
     scenario.stop().await;
 }

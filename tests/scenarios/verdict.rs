@@ -22,7 +22,7 @@ async fn settled(
     what: &str,
     holds: impl Fn(&Value) -> bool,
 ) -> Value {
-    until(PATIENCE, what, async || {
+    until(PATIENCE * 3, what, async || {
         verdict(scenario, node).await.filter(&holds)
     })
     .await

@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use meridian_chaos::{ClusterError, WanPlan, until};
+use meridian_client::CallError;
 use meridian_failpoints::Failpoint;
 
 use crate::guests::Guests;
@@ -189,8 +190,11 @@ impl Trial {
 
     async fn arm(&self, point: Failpoint, node: u64, hits: u32) {
         let admin = self.scenario.cluster.admin(node).expect("a node");
-        let armed = admin.arm_failpoint(point.name(), hits).await;
-        armed.unwrap_or_else(|error| panic!("arming {point} at node {node}: {error}"));
+        match admin.arm_failpoint(point.name(), hits).await {
+            // It may come to the point, and die, before it has answered.
+            Ok(()) | Err(CallError::Unknown(_)) => {}
+            Err(error) => panic!("arming {point} at node {node}: {error}"),
+        }
     }
 
     async fn await_death(&mut self, point: Failpoint, node: u64) {
