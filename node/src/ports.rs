@@ -11,15 +11,21 @@ use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
 /// Longest that links of an earlier life may take to let go of their port.
-const RELEASE_MAX: Duration = Duration::from_secs(10);
+const RELEASE_MAX: Duration = Duration::from_secs(3);
 /// How often that is tried.
 const TRY_EVERY: Duration = Duration::from_millis(20);
 
-/// Waits until the links of an earlier life have let go of their UDP port. Where they have not
-/// in time, opening it says so.
-pub(crate) async fn released(peer: SocketAddr) {
+/// Waits until the links of an earlier life have let go of their UDP port; answers whether they
+/// have in time.
+pub(crate) async fn released(peer: SocketAddr) -> bool {
     let until = Instant::now() + RELEASE_MAX;
-    while UdpSocket::bind(peer).is_err() && Instant::now() < until {
+    loop {
+        if Instant::now() >= until {
+            return false;
+        }
+        if UdpSocket::bind(peer).is_ok() {
+            return true;
+        }
         sleep(TRY_EVERY).await;
     }
 }

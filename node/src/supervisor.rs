@@ -8,7 +8,9 @@
 mod options;
 
 use std::future::Future;
+use std::os::unix::process::CommandExt;
 use std::pin::Pin;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -106,12 +108,27 @@ pub(crate) async fn run(
         match live(prepared, &ports, told_to_stop.as_mut()).await? {
             Ended::Told => return Ok(()),
             Ended::Superseded => {
-                released(config.listen.peer).await;
+                if !released(config.listen.peer).await {
+                    return Err(replaced());
+                }
                 prepared = prepare(config)?;
                 prepared.log_filter = log_filter;
             }
         }
     }
+}
+
+/// Begins anew in a new image of this process, under its number and with its arguments: QUIC may
+/// hold on to its port for longer than clients should wait. Answers only if that cannot be.
+fn replaced() -> anyhow::Error {
+    tracing::warn!("the links' port is still taken: the process is replaced by itself");
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(cause) => return cause.into(),
+    };
+    let arguments = std::env::args_os().skip(1);
+    let cause = Command::new(program).args(arguments).exec();
+    anyhow::Error::new(cause).context("the process cannot be replaced by itself: start it again")
 }
 
 /// Why a life of a node has ended well.
