@@ -299,6 +299,15 @@ impl LocalCluster {
         let admin = self.admin(id)?;
         let mut looks = Looks::new(READY_PATIENCE, format!("node {id} ready"));
         while !admin.is_ready().await {
+            let node = self.node(id)?;
+            if let Ok(Some(status)) = node.take_ended() {
+                let log = node.log_tail();
+                return Err(ClusterError::Ended {
+                    node: id,
+                    status,
+                    log,
+                });
+            }
             let late = looks.next().await;
             late.map_err(|cause| self.not_ready(id, cause))?;
         }

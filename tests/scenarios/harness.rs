@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
@@ -230,12 +231,15 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().expect("a string").to_owned()
 }
 
-/// One night, `days` from now.
+/// The day on which the scenario began, so that midnight moves no night.
+static TODAY: LazyLock<jiff::civil::Date> = LazyLock::new(|| {
+    let now = jiff::Timestamp::now();
+    now.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
+});
+
+/// One night, `days` from the day on which the scenario began.
 pub(crate) fn stay(days: i64) -> NewStay {
-    let today = jiff::Timestamp::now()
-        .to_zoned_datetime(jiff::tz::TimeZone::UTC)
-        .date();
-    let check_in = today
+    let check_in = TODAY
         .checked_add(jiff::Span::new().days(days))
         .expect("a date");
     NewStay {

@@ -33,6 +33,16 @@ pub enum ClusterError {
         /// What it wrote.
         log: String,
     },
+    /// A node ended before it was ready.
+    #[error("node {node} ended before it was ready: {status}\nlast lines of its log:\n{log}")]
+    Ended {
+        /// The node.
+        node: u64,
+        /// How.
+        status: std::process::ExitStatus,
+        /// What it wrote.
+        log: String,
+    },
     /// A node that is not part of the cluster, or not running.
     #[error("node {0} is not running")]
     NotRunning(u64),
