@@ -87,6 +87,22 @@ impl WanPlan {
         self
     }
 
+    /// The same with one more region, which is as far from some of the others as is said, and
+    /// has no node yet.
+    #[must_use]
+    pub fn with_region(
+        mut self,
+        region: RegionPlan,
+        round_trips: &[(&'static str, Duration)],
+    ) -> Self {
+        let id = region.id;
+        let distances = round_trips.iter();
+        let distances = distances.map(|(other, distance)| (id, *other, *distance));
+        self.round_trips.extend(distances);
+        self.regions.push(region);
+        self
+    }
+
     /// The same with five voters for each listing that survives the loss of a region.
     #[must_use]
     pub const fn with_five_voters(mut self) -> Self {

@@ -14,9 +14,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use meridian_consensus::Groups;
-use meridian_regions::Topology;
+use meridian_regions::{NodeId, Topology};
 use meridian_replication::{LogLost, Replica};
 use meridian_storage::{StorageError, Writer};
 use meridian_transport::{Mesh, NodeIdentity, TlsMaterial};
@@ -187,7 +187,7 @@ async fn live(
     }
 
     let [listings_failure, bookings_failure] = failures;
-    let map = node.map.clone();
+    let (map, mesh) = (node.map.clone(), node.mesh.clone());
     let ended = tokio::select! {
         biased;
         cause = failed(listings_failure) => Err(Failure::Disk("listings", cause)),
@@ -201,8 +201,9 @@ async fn live(
             tracing::info!("beginning anew by a later map of the cluster");
             Ok(Ended::Superseded)
         }
+        by = mesh.expelled() => Err(Failure::Expelled(by)),
     };
-    drop(map);
+    drop((map, mesh));
 
     stopping.cancel();
     let running = Running {
@@ -231,6 +232,11 @@ fn outcome(ended: Result<Ended, Failure>) -> anyhow::Result<Ended> {
             tracing::error!(cause = %lost, "stopped: this node has lost a part of its own log");
             Err(lost.into())
         }
+        Err(Failure::Expelled(by)) => {
+            let why = format!("this node has been removed from the cluster, says node {by}");
+            tracing::error!("stopped: {why}");
+            bail!("{why}: a node that comes back is a new node with a new id")
+        }
     }
 }
 
@@ -238,6 +244,8 @@ fn outcome(ended: Result<Ended, Failure>) -> anyhow::Result<Ended> {
 enum Failure {
     /// A database, by its plane.
     Disk(&'static str, StorageError),
+    /// A peer says that it has been removed for good.
+    Expelled(NodeId),
     /// Peers have more of this node's log than it has.
     LogLost(LogLost),
 }
@@ -306,7 +314,7 @@ impl Planes {
         let returns = folder.returns().map(str::to_owned);
         let clock = Clock::of(&config.chaos);
         let replica = open_replica(config, &clock, topology, &peers, returns.clone())?;
-        let options = mesh_options(config, identity, tls, peers);
+        let options = mesh_options(config, identity, tls, (topology, peers));
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
         let options = group_options(config, &clock, returns.clone());

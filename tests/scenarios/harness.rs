@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
+use meridian_chaos::{ClusterOptions, LocalCluster, RegionPlan, WanPlan, until};
 use meridian_client::{Answer, CallError, Client, NewStay};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -73,8 +73,20 @@ impl Scenario {
     /// topology has it, and it has none. The links are where `cluster.dial` says, so that a map
     /// that all nodes share leads each of them over its own.
     pub(crate) async fn with_a_node_to_come() -> Self {
-        let plan = WanPlan::scaled_down(LINK_DIVISOR).with_node(4, "ap-southeast");
-        let mut scenario = Self::prepare(plan, Vec::new()).await;
+        Self::with_node_4_to_come(WanPlan::scaled_down(LINK_DIVISOR), "ap-southeast").await
+    }
+
+    /// The same, but node 4 stands in a region of its own that is to come too.
+    pub(crate) async fn with_a_region_to_come(region: RegionPlan) -> Self {
+        let far = Duration::from_millis(150) / LINK_DIVISOR;
+        let others = ["us-east", "eu-west", "ap-southeast"].map(|other| (other, far));
+        let coming = region.id;
+        let plan = WanPlan::scaled_down(LINK_DIVISOR).with_region(region, &others);
+        Self::with_node_4_to_come(plan, coming).await
+    }
+
+    async fn with_node_4_to_come(plan: WanPlan, region: &'static str) -> Self {
+        let mut scenario = Self::prepare(plan.with_node(4, region), Vec::new()).await;
         let admin = scenario.cluster.nodes().find(|node| node.id == 1);
         let join = format!("http://{}", admin.expect("node 1").admin);
         for reader in scenario.cluster.ids() {
@@ -97,6 +109,9 @@ impl Scenario {
         };
         let dials: Vec<toml::Value> = nodes.iter().map(dial).collect();
         nodes.retain(|node| node["id"].as_integer() != Some(4));
+        let peopled: Vec<_> = nodes.iter().map(|node| node["region"].clone()).collect();
+        let regions = topology["regions"].as_array_mut().expect("regions");
+        regions.retain(|region| peopled.contains(&region["id"]));
         std::fs::write(&path, topology.to_string()).expect("written");
         let path = self.folder_of(reader).join("meridian.toml");
         let mut config = read_toml(&path);
@@ -259,16 +274,30 @@ pub(crate) async fn book_surely(
     listing: &str,
     stay: &NewStay,
 ) -> Result<Answer, CallError> {
+    book_counting(client, listing, stay).await.0
+}
+
+/// The same; and how many errors were answered before the outcome was known.
+pub(crate) async fn book_counting(
+    client: &Client,
+    listing: &str,
+    stay: &NewStay,
+) -> (Result<Answer, CallError>, u64) {
     let key = key();
-    until(PATIENCE, "the outcome of a booking", async || match client
+    let mut errors = 0;
+    let known = until(PATIENCE, "the outcome of a booking", async || match client
         .book(listing, stay, "card_ok", &key)
         .await
     {
-        Err(error) if error.is_retryable() => None,
+        Err(error) if error.is_retryable() => {
+            errors += 1;
+            None
+        }
         known => Some(known),
     })
     .await
-    .expect("an outcome")
+    .expect("an outcome");
+    (known, errors)
 }
 
 /// Ids of confirmed bookings of a listing, by night.

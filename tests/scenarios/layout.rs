@@ -1,8 +1,15 @@
-//! Nodes that come and go by the cluster's own map, while guests book and hosts edit.
+//! Nodes and regions that come and go by the cluster's own map, while guests book and hosts
+//! edit.
+
+mod founding;
+mod nodes;
+mod regions;
 
 use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meridian_chaos::{ClusterError, until};
 use meridian_client::Client;
@@ -10,7 +17,7 @@ use serde_json::json;
 use tokio::process::Command;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::harness::{PATIENCE, Scenario, binary, book_surely, draft, sold, stay, text};
+use crate::harness::{PATIENCE, Scenario, binary, book_counting, draft, sold, stay, text};
 
 /// Listings that are booked meanwhile.
 const LISTINGS: usize = 4;
@@ -68,6 +75,18 @@ struct Load {
     enough: AtomicBool,
     booked: AtomicU64,
     edited: AtomicU64,
+    /// How long each booking took until its outcome was known, however often it was asked.
+    waits: Mutex<Vec<Duration>>,
+    /// Errors that guests were answered before the outcome was known.
+    errors: AtomicU64,
+}
+
+/// What was done under a load.
+struct Done {
+    /// Nights that were sold, by listing.
+    sold: BTreeMap<String, Vec<String>>,
+    /// Number of the last edit.
+    last: u64,
 }
 
 impl Load {
@@ -83,8 +102,11 @@ impl Load {
             }
             pace.tick().await;
             let night = stay(2 + 2 * (number / 4) + turn);
-            let booked = book_surely(&client, listing, &night).await;
+            let begun = Instant::now();
+            let (booked, errors) = book_counting(&client, listing, &night).await;
             booked.expect("nobody else wants this night");
+            self.errors.fetch_add(errors, Ordering::Relaxed);
+            self.waits.lock().expect("sound").push(begun.elapsed());
             sold.push((listing.clone(), night.check_in));
             self.booked.fetch_add(1, Ordering::Relaxed);
         }
@@ -113,6 +135,47 @@ impl Load {
         last
     }
 
+    /// Two guests and a host, until `changes` are through.
+    async fn during(
+        &self,
+        clients: [Client; 3],
+        listings: &[String],
+        changes: impl Future<Output = ()>,
+    ) -> Done {
+        let [one, other, host] = clients;
+        let changes = async {
+            changes.await;
+            self.enough.store(true, Ordering::Relaxed);
+        };
+        let (first, second, last, ()) = tokio::join!(
+            self.book(one, listings, 0),
+            self.book(other, listings, 1),
+            self.edit(host, &listings[0]),
+            changes,
+        );
+        let mut sold: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for (listing, night) in first.into_iter().chain(second) {
+            sold.entry(listing).or_default().push(night);
+        }
+        Done { sold, last }
+    }
+
+    /// Tells how long bookings have taken since this was last told: how many, the median, the
+    /// 99th of a hundred, the longest.
+    fn tell(&self, when: &str) {
+        let mut waits = std::mem::take(&mut *self.waits.lock().expect("sound"));
+        let errors = self.errors.swap(0, Ordering::Relaxed);
+        waits.sort();
+        let last = waits.last().copied().unwrap_or_default();
+        let at = |part: usize| waits.get(waits.len() * part / 100).unwrap_or(&last);
+        let (count, p50, p99) = (waits.len(), at(50), at(99));
+        let told = writeln!(
+            std::io::stderr(),
+            "{when}: {count} bookings, {errors} errors, p50 {p50:?}, p99 {p99:?}, max {last:?}"
+        );
+        told.expect("somebody listens");
+    }
+
     async fn go_on(&self) {
         for (count, what) in [(&self.booked, "bookings"), (&self.edited, "edits")] {
             let goal = count.load(Ordering::Relaxed) + MEANWHILE;
@@ -125,111 +188,32 @@ impl Load {
     }
 }
 
-/// Node 4 comes, node 3 is drained and goes, and its number with it.
-async fn replace(scenario: &mut Scenario, load: &Load) {
-    load.go_on().await;
-    let four = scenario.cluster.nodes().find(|node| node.id == 4);
-    let four = four.expect("planned");
-    let (peer, zone) = (four.peer.to_string(), four.zone.clone());
-    let (api, admin) = (
-        format!("http://{}", four.api),
-        format!("http://{}", four.admin),
-    );
-    let early = scenario
-        .cluster
-        .restart(4)
-        .await
-        .expect_err("not in the map");
-    assert!(
-        early.to_string().contains("not in the cluster's map"),
-        "{early}"
-    );
-    let add = [
-        "layout",
-        "add-node",
-        "4",
-        "--region",
-        "ap-southeast",
-        "--zone",
-        &zone,
-        "--peer",
-        &peer,
-        "--api",
-        &api,
-        "--node-admin",
-        &admin,
-    ];
-    surely(scenario, 2, &add).await;
-    surely(scenario, 3, &["layout", "apply", "--no-wait"]).await;
-    scenario.cluster.restart(4).await.expect("it joins");
-    all_run_by(scenario, &[1, 2, 3, 4], 2).await;
-    scenario.cluster.wait_connected().await.expect("connected");
-    load.go_on().await;
-
-    surely(scenario, 1, &["layout", "set-state", "3", "draining"]).await;
-    let told = surely(scenario, 1, &["layout", "apply"]).await;
-    assert!(told.contains("every node runs by it"), "{told}");
-    let told = surely(scenario, 1, &["drain", "3"]).await;
-    assert!(told.contains("votes on nothing"), "{told}");
-    load.go_on().await;
-
-    surely(scenario, 1, &["layout", "set-state", "3", "removed"]).await;
-    let (succeeded, said) = command(scenario, 3, &["layout", "apply"]).await;
-    assert!(!succeeded && said.contains("ask another"), "{said}");
-    surely(scenario, 1, &["layout", "apply", "--no-wait"]).await;
-    all_run_by(scenario, &[1, 2, 4], 4).await;
-    until(PATIENCE, "node 3 to end by itself", async || {
-        scenario.cluster.has_ended(3).then_some(())
-    })
-    .await
-    .expect("it has been removed");
-    load.go_on().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn node_comes_and_another_goes_while_guests_book_and_hosts_edit() {
-    let mut scenario = Scenario::with_a_node_to_come().await;
+/// One listing after the other, made by nodes 1 to 3 in turn.
+async fn listings(scenario: &Scenario) -> Vec<String> {
     let mut listings = Vec::new();
     for number in 0..LISTINGS as u64 {
         let client = scenario.client(1 + number % 3);
         let made = client.create_listing(draft("Loft")).await.expect("created");
         listings.push(text(&made.body["id"]));
     }
-    surely(&scenario, 1, &["init"]).await;
+    listings
+}
 
-    let load = Load::default();
-    let clients = [scenario.client(1), scenario.client(2)];
-    let [host, other] = [scenario.client(1), scenario.client(2)];
-    let guests = clients.into_iter().zip(0..);
-    let guests = guests.map(|(client, turn)| load.book(client, &listings, turn));
-    let guests = futures::future::join_all(guests.collect::<Vec<_>>());
-    let changes = async {
-        replace(&mut scenario, &load).await;
-        load.enough.store(true, Ordering::Relaxed);
-    };
-    let (sold_to, last, ()) = tokio::join!(guests, load.edit(host, &listings[0]), changes);
-
-    let restarted = scenario.cluster.restart(3).await.expect_err("removed");
-    assert!(
-        matches!(&restarted, ClusterError::Ended { status, log, .. }
-            if !status.success() && log.contains("has been removed")),
-        "{restarted}"
-    );
-    let mut expected: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (listing, night) in sold_to.into_iter().flatten() {
-        expected.entry(listing).or_default().push(night);
-    }
-    for (listing, mut nights) in expected {
+/// Everything that was acknowledged is there, once, wherever these nodes are asked.
+async fn all_is_there(scenario: &Scenario, nodes: &[u64], listings: &[String], done: Done) {
+    for (listing, mut nights) in done.sold {
         nights.sort();
-        let sold = sold(&scenario.client(4), &listing).await;
+        let client = scenario.client(*nodes.last().expect("a node"));
+        let sold = sold(&client, &listing).await;
         assert!(
             sold.values().all(|bookings| bookings.len() == 1),
             "{sold:?}"
         );
         assert_eq!(sold.into_keys().collect::<Vec<_>>(), nights);
     }
-    for client in [other, scenario.client(4)] {
-        let title = format!("Edit {last}");
+    for node in nodes {
+        let client = scenario.client(*node);
+        let title = format!("Edit {}", done.last);
         until(PATIENCE, "the last edit", async || {
             let listing = client.listing(&listings[0]).await.ok()?;
             (listing.body["title"] == title.as_str()).then_some(())
@@ -237,43 +221,32 @@ async fn node_comes_and_another_goes_while_guests_book_and_hosts_edit() {
         .await
         .expect("replicated");
     }
-    scenario.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn cluster_is_founded_once_and_by_all_of_its_nodes() {
-    let mut scenario = Scenario::with_a_node_to_come().await;
-    scenario.cluster.stop(3).await.expect("it stops");
-    let (succeeded, said) = command(&scenario, 1, &["init"]).await;
-    assert!(!succeeded && said.contains("node 3"), "{said}");
-    let (_, said) = command(&scenario, 1, &["layout", "set-state", "3", "draining"]).await;
-    assert!(said.contains("meridian init"), "{said}");
-    scenario.cluster.restart(3).await.expect("it starts");
-    scenario.cluster.wait_connected().await.expect("connected");
-    // Another node begins, and it is the same founding.
-    surely(&scenario, 2, &["init"]).await;
-    surely(&scenario, 1, &["init"]).await;
-    let founding = async |node: u64| {
-        let admin = scenario.cluster.admin(node).expect("a node");
-        until(PATIENCE, "the founding", async || {
-            let layout = admin.layout().await.ok()?;
-            layout["genesis"].as_str().map(str::to_owned)
-        })
-        .await
-        .expect("founded")
-    };
-    let first = founding(1).await;
-    assert_eq!(founding(2).await, first);
-    assert_eq!(founding(3).await, first);
+/// A node that was removed does not start again, and says why.
+async fn stays_away(scenario: &mut Scenario, node: u64) {
+    let restarted = scenario.cluster.restart(node).await.expect_err("removed");
+    assert!(
+        matches!(&restarted, ClusterError::Ended { status, log, .. }
+            if !status.success() && log.contains("has been removed")),
+        "{restarted}"
+    );
+}
 
-    // A cut-off node changes nothing, and says why.
-    scenario.cluster.stop(1).await.expect("it stops");
-    scenario.cluster.stop(2).await.expect("it stops");
-    let (succeeded, said) = command(&scenario, 3, &["layout", "set-state", "2", "draining"]).await;
-    assert!(!succeeded && said.contains("voters"), "{said}");
-    scenario.cluster.restart(1).await.expect("it starts");
-    scenario.cluster.restart(2).await.expect("it starts");
-    let shown = surely(&scenario, 3, &["layout", "show"]).await;
-    assert!(!shown.contains("waiting"), "{shown}");
-    scenario.stop().await;
+/// Stages node 4, which is to stand in a region.
+async fn stage_node_4(scenario: &Scenario, asked: u64, region: &str) {
+    let four = scenario.cluster.nodes().find(|node| node.id == 4);
+    let four = four.expect("planned");
+    let [peer, api, admin] = [
+        four.peer.to_string(),
+        format!("http://{}", four.api),
+        format!("http://{}", four.admin),
+    ];
+    let zone = four.zone.clone();
+    #[rustfmt::skip]
+    let add = [
+        "layout", "add-node", "4", "--region", region, "--zone", &zone,
+        "--peer", &peer, "--api", &api, "--node-admin", &admin,
+    ];
+    surely(scenario, asked, &add).await;
 }

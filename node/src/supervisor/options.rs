@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use meridian_consensus::{GroupOptions, Groups, Past, Retention};
-use meridian_regions::{NodeState, Topology};
+use meridian_regions::{NodeId, NodeState, Topology};
 use meridian_replication::{Member, Replica, ReplicaOptions};
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
 use tokio_util::sync::CancellationToken;
@@ -71,16 +71,11 @@ pub(crate) fn replica_options(
         region: peer.region.clone(),
         holds: holdings.of_node(peer.node),
     });
-    let departed = topology
-        .nodes()
-        .iter()
-        .filter(|member| member.state == NodeState::Removed)
-        .map(|member| member.id);
     let path = config.node.data_dir.join(LISTINGS_FOLDER);
     ReplicaOptions {
         returns,
         holdings: holdings.digest(),
-        departed: departed.collect(),
+        departed: departed(topology).into_iter().collect(),
         clock_drift_max: Duration::from_millis(config.listings.clock_drift_ms_max.get()),
         repair_every: config.listings.repair_every(),
         repairs_per_second_max: config.listings.repairs_per_second_max,
@@ -95,14 +90,22 @@ pub(crate) fn replica_options(
     }
 }
 
+/// Nodes that have been removed for good.
+fn departed(topology: &Topology) -> Vec<NodeId> {
+    let nodes = topology.nodes().iter();
+    let removed = nodes.filter(|member| member.state == NodeState::Removed);
+    removed.map(|member| member.id).collect()
+}
+
 pub(super) fn mesh_options(
     config: &Config,
     identity: &NodeIdentity,
     tls: TlsMaterial,
-    peers: Vec<PeerAddress>,
+    (topology, peers): (&Topology, Vec<PeerAddress>),
 ) -> MeshOptions {
     MeshOptions {
         peers,
+        departed: departed(topology),
         ..MeshOptions::new(config.listen.peer, identity.clone(), tls)
     }
 }

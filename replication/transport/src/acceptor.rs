@@ -31,6 +31,8 @@ const HANDSHAKES_MAX: usize = 64;
 const HANDSHAKES_UNPROVEN_MAX: usize = HANDSHAKES_MAX / 2;
 /// Sent to a peer whose certificate is not of this cluster's topology.
 const CLOSE_STRANGER: u32 = 1;
+/// Sent to a peer that has been removed from the cluster for good.
+pub(crate) const CLOSE_REMOVED: u32 = 4;
 /// Sent on a connection when its peer has opened another.
 const CLOSE_REPLACED: u32 = 2;
 
@@ -106,32 +108,36 @@ impl Acceptor {
         };
         match self.known_peer(&connection) {
             Ok(peer) => Some((connection, peer)),
-            Err(cause) => {
+            Err((code, cause)) => {
                 tracing::warn!(%remote, cause, "refused a peer");
-                connection.close(CLOSE_STRANGER.into(), cause.as_bytes());
+                connection.close(code.into(), cause.as_bytes());
                 None
             }
         }
     }
 
-    fn known_peer(&self, connection: &Connection) -> Result<NodeIdentity, String> {
-        let peer = proven_identity(connection)?;
+    /// Who is at the other end; of who is not let in, what to close with and why.
+    fn known_peer(&self, connection: &Connection) -> Result<NodeIdentity, (u32, String)> {
+        let stranger = |cause| (CLOSE_STRANGER, cause);
+        let peer = proven_identity(connection).map_err(stranger)?;
         if peer.cluster != self.identity.cluster {
-            return Err(format!(
-                "{peer} knocked at cluster {}",
-                self.identity.cluster
-            ));
+            let own = &self.identity.cluster;
+            return Err(stranger(format!("{peer} knocked at cluster {own}")));
         }
         match self.peers.peer(peer.node) {
             Some(known) if known.identity == peer => Ok(peer),
-            Some(known) => Err(format!(
+            Some(known) => Err(stranger(format!(
                 "{peer} knocked, and {} expects {}: make certificate and topology agree",
                 self.identity, known.identity
+            ))),
+            None if self.peers.is_departed(peer.node) => Err((
+                CLOSE_REMOVED,
+                format!("{peer} has been removed from the cluster"),
             )),
-            None => Err(format!(
+            None => Err(stranger(format!(
                 "{peer} is not in the topology of {}",
                 self.identity
-            )),
+            ))),
         }
     }
 

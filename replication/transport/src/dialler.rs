@@ -17,7 +17,7 @@ use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::acceptor::proven_identity;
+use crate::acceptor::{CLOSE_REMOVED, proven_identity};
 use crate::backoff::Backoff;
 use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
@@ -111,7 +111,12 @@ impl Dialler {
             }
             match call::greet(&connection).await {
                 Ok(()) => Ok(connection),
-                Err(cause) => Err(not_let_in(&connection, &cause)),
+                Err(cause) => {
+                    if is_expelled(&connection) {
+                        self.peers.expelled_by(self.node);
+                    }
+                    Err(not_let_in(&connection, &cause))
+                }
             }
         };
         timeout(DIAL_DEADLINE, dialled)
@@ -162,6 +167,13 @@ async fn calls_late(peer: &Peer) {
             return;
         }
     }
+}
+
+/// Whether the peer, which has proven who it is, says that this node has been removed.
+fn is_expelled(connection: &Connection) -> bool {
+    let reason = connection.close_reason();
+    matches!(reason, Some(ConnectionError::ApplicationClosed(close))
+        if close.error_code == CLOSE_REMOVED.into())
 }
 
 /// The peer's own words, if it closed the connection with some.

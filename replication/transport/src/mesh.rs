@@ -67,6 +67,7 @@ impl Mesh {
         let peers = Arc::new(Peers::new(
             &options.identity,
             options.peers,
+            options.departed,
             options.silence_max,
         ));
         let quic = Quic {
@@ -179,6 +180,16 @@ impl Mesh {
         match &self.0 {
             Links::Quic(quic) => quic.peers.connectivity(),
             Links::Other(links) => links.connectivity(),
+        }
+    }
+
+    /// Resolves once a peer has turned this node away because it has been removed from the
+    /// cluster for good; which peer that was. Never over other links than QUIC.
+    pub async fn expelled(&self) -> NodeId {
+        let told = self.quic().map(|quic| quic.peers.expelled());
+        match told {
+            Some(told) => told.await,
+            None => std::future::pending().await,
         }
     }
 

@@ -37,6 +37,9 @@ pub struct MeshOptions {
     /// The other nodes of the cluster: only they are dialled, and only they are let
     /// in. An entry for this node itself is passed over.
     pub peers: Vec<PeerAddress>,
+    /// Nodes that have been removed for good. One that comes back, and does not know it yet,
+    /// is told when it is turned away.
+    pub departed: Vec<NodeId>,
     /// A connection without a sign of life for this long is given up. Default 5 s:
     /// many keep-alives may be lost first, even at a round trip of 220 ms, and a
     /// booking still finds another leader within its deadline.
@@ -59,6 +62,7 @@ impl MeshOptions {
             identity,
             tls,
             peers: Vec::new(),
+            departed: Vec::new(),
             idle_timeout: IDLE_TIMEOUT,
             keep_alive: KEEP_ALIVE,
             silence_max: SILENCE_MAX,

@@ -3,7 +3,7 @@
 //! What it is not: it dials nobody. The diallers put connections in, calls take them
 //! out. Invariant kept here: a connection that has ended is never handed out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -54,6 +54,9 @@ impl PeerStatus {
 #[derive(Debug)]
 pub(crate) struct Peers {
     by_node: BTreeMap<NodeId, Peer>,
+    departed: BTreeSet<NodeId>,
+    /// Who has said that this node has been removed.
+    expelled_by: watch::Sender<Option<NodeId>>,
     connectivity: watch::Sender<u64>,
 }
 
@@ -90,6 +93,7 @@ impl Peers {
     pub(crate) fn new(
         own: &NodeIdentity,
         addresses: Vec<PeerAddress>,
+        departed: Vec<NodeId>,
         silence_max: Duration,
     ) -> Self {
         let by_node = addresses
@@ -99,6 +103,8 @@ impl Peers {
             .collect();
         Self {
             by_node,
+            departed: departed.into_iter().collect(),
+            expelled_by: watch::channel(None).0,
             connectivity: watch::channel(0).0,
         }
     }
@@ -138,6 +144,24 @@ impl Peers {
         for peer in self.by_node.values() {
             peer.link().beat(late, now);
         }
+    }
+
+    /// Whether a node has been removed for good.
+    pub(crate) fn is_departed(&self, node: NodeId) -> bool {
+        self.departed.contains(&node)
+    }
+
+    /// A peer says that this node has been removed.
+    pub(crate) fn expelled_by(&self, peer: NodeId) {
+        self.expelled_by.send_replace(Some(peer));
+    }
+
+    /// Resolves once a peer has said that this node has been removed.
+    pub(crate) async fn expelled(&self) -> NodeId {
+        let mut told = self.expelled_by.subscribe();
+        let by = told.wait_for(Option::is_some).await;
+        // The sender lives as long as this.
+        by.ok().and_then(|by| *by).expect("it was waited for")
     }
 
     pub(crate) fn connectivity(&self) -> watch::Receiver<u64> {

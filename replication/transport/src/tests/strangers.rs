@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use futures::FutureExt;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::cluster::{Cluster, Script, identity, node};
+use super::cluster::{Cluster, DEADLINE, Script, identity, node};
 use super::raw::{endpoint_with, knock};
 use crate::pki::Authority;
 use crate::{Mesh, MeshError, NodeIdentity, PeerAddress, TlsError, TlsMaterial};
@@ -137,6 +139,36 @@ async fn only_nodes_of_the_topology_are_let_in() {
         peer.close(0_u32.into(), b"done");
         one.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_been_removed_is_told_when_it_comes_back() {
+    let cluster = Cluster::new();
+    let mut options = cluster.options(1);
+    options.departed = options.peers.iter().map(|peer| peer.node).collect();
+    options.peers.clear();
+    let one = cluster.start_with(1, options);
+    let removed = cluster.start_node(2);
+    let told = timeout(DEADLINE, removed.mesh.expelled()).await;
+    assert_eq!(told, Ok(node(1)));
+    let cause = removed.last_error().await;
+    assert!(cause.contains("has been removed"), "{cause}");
+    removed.stop().await;
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stranger_is_not_told_that_it_has_been_removed() {
+    let cluster = Cluster::new();
+    let mut options = cluster.options(1);
+    options.peers.clear();
+    let one = cluster.start_with(1, options);
+    let stranger = cluster.start_node(2);
+    let cause = stranger.last_error().await;
+    assert!(cause.contains("not in the topology"), "{cause}");
+    assert_eq!(stranger.mesh.expelled().now_or_never(), None);
+    stranger.stop().await;
+    one.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

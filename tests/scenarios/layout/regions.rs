@@ -1,0 +1,117 @@
+//! A region comes while another is lost, and the lost one is removed for good.
+
+use std::time::Duration;
+
+use meridian_chaos::{RegionPlan, until};
+use meridian_client::Client;
+use serde_json::json;
+
+use super::{Load, all_is_there, all_run_by, listings, stage_node_4, surely};
+use crate::harness::{PATIENCE, Scenario};
+
+/// The region that comes.
+const COMING: RegionPlan = RegionPlan {
+    id: "sa-east",
+    latitude: -23.5,
+    longitude: -46.6,
+};
+
+/// A client as people have one: it knows two nodes, and repeats what may be repeated.
+fn client(scenario: &Scenario) -> Client {
+    let nodes = scenario.cluster.nodes().filter(|node| node.id < 3);
+    let seeded = nodes.fold(Client::builder(), |builder, node| {
+        builder.seed(format!("http://{}", node.api))
+    });
+    let seeded = seeded.deadline(Duration::from_secs(30));
+    seeded.build().expect("two seeds")
+}
+
+/// Waits until the bookings of every listing are voted on by these nodes.
+async fn are_voted_on_by(scenario: &Scenario, listings: &[String], nodes: &[u64]) {
+    let admin = scenario.cluster.admin(1).expect("a node");
+    for listing in listings {
+        let what = format!("{listing} voted on by {nodes:?}");
+        until(PATIENCE, what, async || {
+            let explained = admin.explain(listing).await.ok()?;
+            let mut voters = explained["group"]["voters"].as_array()?.clone();
+            voters.sort_by_key(serde_json::Value::as_u64);
+            (json!(voters) == json!(nodes)).then_some(())
+        })
+        .await
+        .expect("moved");
+    }
+}
+
+async fn change(scenario: &mut Scenario, load: &Load, listings: &[String]) {
+    load.go_on().await;
+    load.tell("before");
+    scenario.cluster.kill(3).await.expect("it ran");
+    load.go_on().await;
+    load.tell("ap-southeast is lost");
+
+    let (lat, lon) = (COMING.latitude.to_string(), COMING.longitude.to_string());
+    let add = [
+        "layout",
+        "add-region",
+        COMING.id,
+        "--lat",
+        &lat,
+        "--lon",
+        &lon,
+    ];
+    surely(scenario, 1, &add).await;
+    stage_node_4(scenario, 2, COMING.id).await;
+    surely(scenario, 1, &["layout", "apply", "--no-wait"]).await;
+    scenario.cluster.restart(4).await.expect("it joins");
+    all_run_by(scenario, &[1, 2, 4], 2).await;
+    load.go_on().await;
+    load.tell("sa-east has come");
+
+    surely(scenario, 2, &["layout", "remove-region", "ap-southeast"]).await;
+    let plan = surely(scenario, 1, &["layout", "plan"]).await;
+    let moving = format!("{0} listings: bookings of {0} move", listings.len());
+    assert!(
+        plan.contains("region ap-southeast is lost for good"),
+        "{plan}"
+    );
+    assert!(
+        plan.contains(&moving) && !plan.contains("lose their quorum"),
+        "{plan}"
+    );
+    let told = surely(scenario, 1, &["layout", "apply"]).await;
+    assert!(told.contains("every node runs by it"), "{told}");
+    are_voted_on_by(scenario, listings, &[1, 2, 4]).await;
+    load.go_on().await;
+    load.tell("ap-southeast is removed");
+
+    // As much can be lost again as before.
+    scenario.cluster.kill(2).await.expect("it ran");
+    load.go_on().await;
+    load.tell("eu-west is lost");
+    scenario.cluster.restart(2).await.expect("it starts");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn region_comes_while_another_is_lost_which_is_then_removed_for_good() {
+    let mut scenario = Scenario::with_a_region_to_come(COMING).await;
+    let listings = listings(&scenario).await;
+    surely(&scenario, 1, &["init"]).await;
+    let load = Load::default();
+    let clients = [(); 3].map(|()| client(&scenario));
+    let changes = change(&mut scenario, &load, &listings);
+    let done = load.during(clients, &listings, changes).await;
+    // It was dead when it was removed, and begins by the map that it had.
+    let begun = scenario.cluster.restart(3).await;
+    until(PATIENCE, "node 3 to end by itself", async || {
+        scenario.cluster.has_ended(3).then_some(())
+    })
+    .await
+    .unwrap_or_else(|late| panic!("{late}: {begun:?}"));
+    let log = scenario.log(3);
+    assert!(
+        log.contains("has been removed from the cluster, says node"),
+        "{log}"
+    );
+    all_is_there(&scenario, &[1, 2, 4], &listings, done).await;
+    scenario.stop().await;
+}
