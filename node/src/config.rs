@@ -189,9 +189,8 @@ pub struct ListingsSection {
     /// has had them.
     pub log_reserve_entries: u64,
     /// Changes of a listing past which its history begins anew, once every node has had
-    /// them: it shows what it showed, and is small again. 0 for never, as long as seeds of the
-    /// simulation still find faults in it (ADR 38); not where `replicas_per_region` spreads
-    /// the listings.
+    /// them: it shows what it showed, and is small again (ADR 38). 0 for never; not where
+    /// `replicas_per_region` spreads the listings.
     pub changes_before_renewal: u64,
     /// How long a read may wait for the writes that its session has seen, or for
     /// the freshness that it asked for, in milliseconds.
@@ -218,7 +217,7 @@ impl Default for ListingsSection {
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             log_bytes_max: NonZeroU64::new(4 << 30).expect("not zero"),
             log_reserve_entries: 1_024,
-            changes_before_renewal: 0,
+            changes_before_renewal: 1_024,
             read_wait_ms_max: 2_000,
         }
     }

@@ -222,20 +222,9 @@ impl Replica {
             permit: inner.writer.reserve().await?,
             rendering: Rendering::Later,
         };
-        let mut refused = Vec::new();
-        let begin = |document: &mut ListingDocument, node, at| {
-            let begun = document.begin_anew(node, at, &noted.heads)?;
-            Ok(begun.map(|begun| {
-                refused = begun.refused;
-                begun.marker
-            }))
-        };
+        let begin =
+            |document: &mut ListingDocument, node, at| document.begin_anew(node, at, &noted.heads);
         let submitted = inner.change(slot, listing, &Precondition::None, begin)?;
-        for change in &refused {
-            let (id, cause) = (change.id, &change.error);
-            tracing::error!(%listing, %id, %cause, "a change is left out as its document begins anew");
-        }
-        inner.counters.quarantined(refused.len() as u64);
         inner.renewals.noted().remove(listing);
         submitted.committed.await?;
         if submitted.changed {

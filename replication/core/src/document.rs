@@ -42,7 +42,7 @@ pub use exchange::{Beyond, ends_of};
 pub use genesis::COUNTERS;
 pub use intake::{Applied, ApplyError, RefusedChange};
 pub use records::ChangeRecord;
-pub use renewal::{BeginningError, Begun, Renewal};
+pub use renewal::{BeginningError, Renewal};
 pub use resolve::{Again, Choice};
 pub use snapshot::LoadError;
 pub use write::EditError;

@@ -88,8 +88,8 @@ pub use anti_entropy::{
 };
 pub use change::{ChangeError, EncodedChange, made_at};
 pub use document::{
-    Again, Applied, ApplyError, BeginningError, Begun, Beyond, COUNTERS, ChangeRecord, Choice,
-    Conflict, ConflictingValue, Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError,
+    Again, Applied, ApplyError, BeginningError, Beyond, COUNTERS, ChangeRecord, Choice, Conflict,
+    ConflictingValue, Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError,
     RefusedChange, Renewal, ends_of,
 };
 pub use draft::{ListingDraft, ValidDraft};

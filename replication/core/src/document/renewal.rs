@@ -58,15 +58,6 @@ pub struct Renewal {
     pub changes_before: u64,
 }
 
-/// A document has begun anew.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Begun {
-    /// The change that says so, to be made durable and sent.
-    pub marker: EncodedChange,
-    /// What could not be carried over: not part of the document any more, to be announced.
-    pub refused: Vec<RefusedChange>,
-}
-
 /// What is known of the time before a document began anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Base {
@@ -139,7 +130,10 @@ impl ListingDocument {
     }
 
     /// Begins anew with what was there at heads that every replica has; what has been
-    /// written since is carried over. `None` if that cannot be now.
+    /// written since is carried over. The change that says so is to be made durable and sent.
+    /// `None` if that cannot be now: something from before is awaited, or something that has
+    /// been written since, a deletion for instance by somebody who had not seen these heads,
+    /// cannot be carried over.
     ///
     /// # Errors
     /// [`EditError`]; the document is then as it was, or says that it must be loaded again.
@@ -148,7 +142,7 @@ impl ListingDocument {
         actor: NodeId,
         at: UnixNanos,
         heads: &Heads,
-    ) -> Result<Option<Begun>, EditError> {
+    ) -> Result<Option<EncodedChange>, EditError> {
         self.sound().map_err(|_poisoned| EditError::Poisoned)?;
         let hashes: Vec<ChangeHash> = heads.changes().iter().map(ChangeId::hash).collect();
         let nothing = Batch::new(&self.history);
@@ -158,6 +152,7 @@ impl ListingDocument {
         }
         let names: Vec<String> = hashes.iter().map(ToString::to_string).collect();
         let generation = self.generation();
+        let before = self.clone();
         self.health = Health::Poisoned;
         let automerge = self.body.get_mut();
         automerge.set_actor(actor::of_node(actor, generation));
@@ -169,8 +164,12 @@ impl ListingDocument {
         self.health = Health::Sound;
         self.history.add(&change);
         let refused = self.renew().map_err(|_broken| EditError::Poisoned)?;
-        let marker = EncodedChange::of(&change);
-        Ok(Some(Begun { marker, refused }))
+        if !refused.is_empty() {
+            // Nobody has the marker: it has never been.
+            *self = before;
+            return Ok(None);
+        }
+        Ok(Some(EncodedChange::of(&change)))
     }
 
     /// Begins anew if the marker has come. Answers what could not be carried over.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_replication_core::SessionToken;
+use meridian_replication_core::{SessionToken, VersionVector};
 use meridian_simulation::pass;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use super::history::{Final, digest};
 use super::requests::{Deed, Outcome, serve, sight};
 use super::world::World;
 use crate::documents::open;
-use crate::keys::LOG;
+use crate::keys::{LOG, QUARANTINE};
 use crate::tests::setup::{draft, genesis, listing, node};
 use crate::{ReadListing, Replica};
 
@@ -32,21 +32,39 @@ pub(super) async fn settle(world: &Arc<World>) {
             world.stuck(format!("node {id} takes no writes any more"));
         }
     }
+    loop {
+        become_the_same(world, until).await;
+        world.tell("all is quiet".to_owned());
+        let written = written(world);
+        world.look();
+        for id in world.plan.nodes() {
+            if let Some((replica, _)) = world.reach(id) {
+                look_at(world, id, &replica).await;
+            }
+        }
+        // A document that began anew in the midst of the look was seen before and after.
+        if written == self::written(world) || Instant::now() >= until {
+            return;
+        }
+    }
+}
+
+async fn become_the_same(world: &World, until: Instant) {
     while !all_the_same(world) {
         if Instant::now() >= until {
             // The checkers say in what they differ.
             world.stuck("replicas do not become the same".to_owned());
-            break;
+            return;
         }
         pass(ROUND).await;
     }
-    world.tell("all is quiet".to_owned());
-    world.look();
-    for id in world.plan.nodes() {
-        if let Some((replica, _)) = world.reach(id) {
-            look_at(world, id, &replica).await;
-        }
-    }
+}
+
+/// How far the logs have come at every node that is up.
+fn written(world: &World) -> Vec<VersionVector> {
+    let up = world.plan.nodes().filter_map(|id| world.reach(id));
+    up.map(|(replica, _)| replica.inner().progress.vector())
+        .collect()
 }
 
 async fn takes_a_write(world: &World, id: u64, until: Instant) -> bool {
@@ -87,7 +105,15 @@ fn all_the_same(world: &World) -> bool {
 async fn look_at(world: &World, id: u64, replica: &Replica) {
     let quarantined = replica.stats().quarantined;
     if quarantined > 0 {
-        world.stuck(format!("node {id} has set {quarantined} changes aside"));
+        let aside = &replica.inner().store;
+        let aside = aside.scan(QUARANTINE, &[], &LOG_END, usize::MAX);
+        let aside = aside.expect("readable").into_iter();
+        let aside: Vec<String> = aside
+            .map(|(_, record)| String::from_utf8_lossy(&record).into_owned())
+            .collect();
+        world.stuck(format!(
+            "node {id} has set {quarantined} changes aside: {aside:?}"
+        ));
     }
     let listings = world.state().listings.clone();
     for (number, listing) in (0..).zip(&listings) {

@@ -7,14 +7,14 @@ use serde_json::json;
 use super::exchange::give;
 use super::merging::{REPLICAS, Replica, Step, history, play_one, same, shuffled};
 use super::{at, content, created, edited, listing, node, patched_at};
-use crate::{Applied, ApplyError, BeginningError, ListingDocument};
+use crate::{Applied, ApplyError, BeginningError, Lifecycle, ListingDocument};
 
 /// Begins anew at node 1, with what it has now.
 fn renewed(document: &mut ListingDocument) -> Vec<u8> {
     let heads = document.heads();
     let marker = document.begin_anew(node(1), at(500), &heads);
     let marker = marker.expect("it is sound").expect("nothing is awaited");
-    marker.marker.into_bytes()
+    marker.into_bytes()
 }
 
 fn splice(document: &mut ListingDocument, actor: u64, place: usize, text: &str) -> Vec<u8> {
@@ -167,6 +167,37 @@ fn what_comes_too_late_is_refused_and_what_is_contained_is_not() {
 }
 
 #[test]
+fn deletion_that_has_not_seen_everything_keeps_a_document_from_beginning_anew() {
+    let (mut keeper, _) = created();
+    let mut other = keeper.clone();
+    let deletion = other.delete(node(2), at(400), &other.keeps());
+    let deletion = deletion.expect("live").expect("not deleted").into_bytes();
+    count(&mut keeper, 1);
+    splice(&mut keeper, 1, 0, "x");
+    let heads = keeper.heads();
+    keeper.apply(&deletion).expect("a deletion");
+    let before = (keeper.heads(), keeper.view(), keeper.changes());
+    let begun = keeper.begin_anew(node(1), at(500), &heads);
+    assert_eq!(begun, Ok(None));
+    assert_eq!((keeper.heads(), keeper.view(), keeper.changes()), before);
+    assert_eq!((keeper.generation(), keeper.is_sound()), (0, true));
+    // The next change of this node has the number that the marker would have had.
+    other.apply(&count(&mut keeper, 1)).expect("a change");
+}
+
+#[test]
+fn deletion_that_has_seen_everything_is_carried_over() {
+    let (mut keeper, _) = created();
+    count(&mut keeper, 1);
+    let heads = keeper.heads();
+    let deletion = keeper.delete(node(1), at(400), &keeper.keeps());
+    assert!(deletion.expect("live").is_some());
+    let begun = keeper.begin_anew(node(1), at(500), &heads);
+    assert!(begun.expect("sound").is_some());
+    assert_eq!(keeper.lifecycle(), Lifecycle::Deleted);
+}
+
+#[test]
 fn replica_that_was_set_back_begins_where_the_others_do() {
     let (mut keeper, _) = created();
     let before = keeper.clone();
@@ -250,7 +281,7 @@ fn play_renewing(
             let document = &mut replicas[0].document;
             let marker = document.begin_anew(node(1), at(900), &stable);
             if let Some(marker) = marker.expect("sound") {
-                let marker = marker.marker.into_bytes();
+                let marker = marker.into_bytes();
                 markers.push(marker.clone());
                 replicas[0].changes.push(marker);
             }

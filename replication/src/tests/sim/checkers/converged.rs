@@ -20,7 +20,16 @@ pub(super) fn check(history: &History) -> Result<(), String> {
         return Ok(());
     };
     match logs.find(|(_, other)| *other != log) {
-        Some((other, _)) => Err(format!("the logs of nodes {one} and {other} differ")),
+        Some((other, theirs)) => {
+            let held = log
+                .iter()
+                .filter(|entry| theirs.get(entry.0) != Some(entry.1));
+            let missed = theirs.keys().filter(|place| !log.contains_key(*place));
+            let (held, missed): (Vec<_>, Vec<_>) = (held.collect(), missed.collect());
+            Err(format!(
+                "the logs of nodes {one} and {other} differ: {held:?} is only so on the one, {missed:?} only on the other"
+            ))
+        }
         None => Ok(()),
     }
 }
