@@ -12,6 +12,7 @@ use prost::Message;
 
 use crate::codec::{CodecError, EntryRecord, LogIdRecord, VoteRecord};
 use crate::electorate::{Electorate, ElectorateRecord, Entrance};
+use crate::followed::Carried;
 use crate::moves::{MoveAnswer, MoveCall};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 
@@ -143,6 +144,16 @@ pub(crate) struct Append {
     entries: Vec<EntryRecord>,
     #[prost(message, optional, tag = "4")]
     committed: Option<LogIdRecord>,
+    /// Which of the entries are followed; none from a node of an earlier version.
+    #[prost(message, repeated, tag = "5")]
+    pub(crate) carried: Vec<Carried>,
+}
+
+impl Append {
+    /// The same, and which of its entries are followed.
+    pub(crate) fn beside(self, carried: Vec<Carried>) -> Self {
+        Self { carried, ..self }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
@@ -219,6 +230,7 @@ impl From<&AppendEntriesRequest<Types>> for Append {
             previous: record(request.prev_log_id.as_ref()),
             entries: request.entries.iter().map(EntryRecord::from).collect(),
             committed: record(request.leader_commit.as_ref()),
+            carried: Vec::new(),
         }
     }
 }

@@ -14,9 +14,11 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::applied_state::AppliedState;
+use crate::codec::CodecError;
 use crate::electorate::{Electorate, Elsewhere, Entrance, Hint};
-use crate::envelope::{Answer, AppendAnswer, BallotAnswer, Call, SnapshotCall};
+use crate::envelope::{Answer, Append, AppendAnswer, BallotAnswer, Call, SnapshotCall};
 use crate::fence::FencedWriter;
+use crate::followed::FollowedEntries;
 use crate::keys::GroupKey;
 use crate::leadership::has_left;
 use crate::shared::Shared;
@@ -70,6 +72,8 @@ pub(crate) struct Group {
     /// Shares its state with openraft's.
     pub(crate) machine: LedgerMachine,
     pub(crate) fence: FencedWriter,
+    /// Which of its entries are followed.
+    pub(crate) followed: FollowedEntries,
     pub(crate) shared: Arc<Shared>,
     /// Places of those who use it: see [`GROUP_PART`].
     requests: Semaphore,
@@ -98,6 +102,7 @@ pub(crate) struct Instance {
     pub(crate) fence: FencedWriter,
     pub(crate) elsewhere: Option<Elsewhere>,
     pub(crate) hint: Hint,
+    pub(crate) followed: FollowedEntries,
 }
 
 /// Part of all requests that one group may hold, as its inverse. One that is slow, or whose
@@ -112,6 +117,7 @@ impl Group {
             fence,
             elsewhere,
             hint,
+            followed,
         } = instance;
         Self {
             genesis: genesis.clone(),
@@ -120,6 +126,7 @@ impl Group {
             state: machine.state(),
             machine,
             fence,
+            followed,
             shared: Arc::clone(shared),
             requests: Semaphore::new(shared.requests_max.div_ceil(GROUP_PART)),
             moving: tokio::sync::Mutex::default(),
@@ -253,15 +260,7 @@ impl Group {
             }
         }
         let answered = match call {
-            Call::Append(append) => match append.try_into() {
-                Ok(request) => self
-                    .raft
-                    .append_entries(request)
-                    .await
-                    .map(|response| Answer::Append(AppendAnswer::from(response)))
-                    .map_err(|cause| cause.to_string()),
-                Err(cause) => Err(cause.to_string()),
-            },
+            Call::Append(append) => self.take_entries(append).await,
             Call::Vote(ballot) => self
                 .raft
                 .vote(ballot.into())
@@ -286,6 +285,17 @@ impl Group {
             Call::Move(_) | Call::Settled(_) => Err("not a message of a voter".to_owned()),
         };
         answered.unwrap_or_else(Answer::Refused)
+    }
+
+    async fn take_entries(&self, mut append: Append) -> Result<Answer, String> {
+        let carried = std::mem::take(&mut append.carried);
+        let request = append.try_into();
+        let request = request.map_err(|cause: CodecError| cause.to_string())?;
+        self.followed.hear(&self.shared.tracer, &request, &carried);
+        let answered = self.raft.append_entries(request).await;
+        answered
+            .map(|response| Answer::Append(AppendAnswer::from(response)))
+            .map_err(|cause| cause.to_string())
     }
 
     async fn install(&self, call: SnapshotCall) -> Result<Answer, String> {

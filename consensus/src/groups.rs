@@ -116,6 +116,7 @@ impl Groups {
                     homes: Mutex::default(),
                     disowned: Mutex::default(),
                     clocks: Clocks::new(options.clock_ahead_max, options.wall_clock),
+                    tracer: options.tracer,
                 }),
                 awake: Arc::default(),
                 awake_max: options.groups_awake_max,

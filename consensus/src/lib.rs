@@ -33,6 +33,7 @@ mod envelope;
 mod error;
 mod events;
 mod fence;
+mod followed;
 #[cfg(test)]
 mod fuzz;
 mod group;

@@ -20,6 +20,7 @@ use prost::Message;
 
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord, decode_entry};
 use crate::fence::FencedWriter;
+use crate::followed::FollowedEntries;
 use crate::key_uses;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, UNSETTLED};
 #[cfg(test)]
@@ -48,6 +49,7 @@ pub(crate) struct GroupLog {
     writer: FencedWriter,
     tail: Arc<Mutex<Tail>>,
     mark: Option<Arc<Mark>>,
+    followed: FollowedEntries,
 }
 
 /// The first append of a wake says that the group is not settled: see `unsettled.rs`.
@@ -65,7 +67,14 @@ impl GroupLog {
             writer,
             tail: Arc::default(),
             mark: None,
+            followed: FollowedEntries::default(),
         }
+    }
+
+    /// Tells the table of what is followed where its entries are.
+    pub(crate) fn followed_in(mut self, followed: &FollowedEntries) -> Self {
+        self.followed = followed.clone();
+        self
     }
 
     /// The log of a group that is awake on `node`.
@@ -250,8 +259,9 @@ impl RaftLogStorage<Types> for GroupLog {
         I::IntoIter: OptionalSend,
     {
         Failpoint::LogAppendBefore.hit();
-        let permit = self.writer.reserve().await?;
+        let mut permit = self.writer.reserve().await?;
         let mut batch = Batch::new();
+        let mut steps = Vec::new();
         let mut appended = Vec::new();
         if let Some(mark) = self.mark.as_ref()
             && !mark.written.swap(true, Ordering::Relaxed)
@@ -261,6 +271,11 @@ impl RaftLogStorage<Types> for GroupLog {
         {
             let mut tail = self.tail();
             for entry in entries {
+                let step = self.followed.append(&entry);
+                if step.trace().is_followed() {
+                    permit.follow(&step.trace());
+                    steps.push(step);
+                }
                 let record = EntryRecord::from(&entry).encode_to_vec();
                 let key = self.key.entry(entry.log_id.index);
                 put(&mut batch, LOG, key, &record);
@@ -283,7 +298,7 @@ impl RaftLogStorage<Types> for GroupLog {
                     tail.entries.remove(&index);
                 }
             }
-            drop(tail);
+            drop((tail, steps));
             if result.is_ok() {
                 Failpoint::LogAppendAfter.hit();
             }

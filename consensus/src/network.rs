@@ -21,6 +21,7 @@ use prost::Message;
 
 use crate::electorate::Hint;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request, SnapshotCall, TransferLeader};
+use crate::followed::FollowedEntries;
 use crate::shared::Shared;
 use crate::transport::TransportError;
 use crate::types::{Types, VoteOf};
@@ -39,6 +40,7 @@ pub(crate) struct GroupNetwork {
     caller: u64,
     shared: Arc<Shared>,
     hint: Hint,
+    followed: FollowedEntries,
 }
 
 impl GroupNetwork {
@@ -48,7 +50,14 @@ impl GroupNetwork {
             caller,
             shared: Arc::clone(shared),
             hint,
+            followed: FollowedEntries::default(),
         }
+    }
+
+    /// Looks up there which entries are followed, and says so to other voters.
+    pub(crate) fn followed_in(mut self, followed: &FollowedEntries) -> Self {
+        self.followed = followed.clone();
+        self
     }
 }
 
@@ -62,6 +71,7 @@ impl RaftNetworkFactory<Types> for GroupNetwork {
             caller: self.caller,
             shared: Arc::clone(&self.shared),
             hint: self.hint.clone(),
+            followed: self.followed.clone(),
         }
     }
 }
@@ -73,6 +83,7 @@ pub(crate) struct PeerNetwork {
     caller: u64,
     shared: Arc<Shared>,
     hint: Hint,
+    followed: FollowedEntries,
 }
 
 impl PeerNetwork {
@@ -117,6 +128,22 @@ type AppendStream<'s> = BoxStream<'s, Result<StreamAppendResult<Types>, RPCError
 type StreamedAppend = (Result<StreamAppendResult<Types>, RPCError<Types>>, bool);
 
 impl PeerNetwork {
+    /// Sends entries, and beside them whose they are, as far as they are followed.
+    async fn append(
+        &self,
+        request: &AppendEntriesRequest<Types>,
+        deadline: Duration,
+    ) -> Result<Answer, RPCError<Types>> {
+        let to = self.target.map_or(0, NodeId::get);
+        let (mut steps, carried) = self.followed.replicate(request, to);
+        let call = Call::Append(Append::from(request).beside(carried));
+        let answer = self.call(call, deadline).await;
+        if let Err(cause) = &answer {
+            steps.iter_mut().for_each(|step| step.fail(cause));
+        }
+        answer
+    }
+
     async fn append_one(
         &self,
         request: AppendEntriesRequest<Types>,
@@ -128,8 +155,7 @@ impl PeerNetwork {
             .last()
             .map(|entry| entry.log_id)
             .or(previous);
-        let call = Call::Append(Append::from(&request));
-        let response = match self.call(call, deadline).await {
+        let response = match self.append(&request, deadline).await {
             Ok(Answer::Append(answer)) => AppendEntriesResponse::try_from(answer),
             Ok(_) => return (Err(out_of_place()), false),
             Err(error) => return (Err(error), false),
@@ -166,8 +192,7 @@ impl RaftNetworkV2<Types> for PeerNetwork {
         request: AppendEntriesRequest<Types>,
         option: RPCOption,
     ) -> Result<AppendEntriesResponse<Types>, RPCError<Types>> {
-        let call = Call::Append(Append::from(&request));
-        match self.call(call, option.soft_ttl()).await? {
+        match self.append(&request, option.soft_ttl()).await? {
             Answer::Append(answer) => answer.try_into().map_err(|_| out_of_place()),
             _ => Err(out_of_place()),
         }

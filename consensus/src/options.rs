@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meridian_regions::NodeId;
 use meridian_storage::StoreOptions;
+use meridian_trace::Tracer;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::OpenError;
@@ -97,6 +98,8 @@ pub struct GroupOptions {
     /// Proposals and reads under way at once, over all groups; an eighth of them for one
     /// group, so that one that answers nobody takes no places from the others.
     pub requests_max: usize,
+    /// Goes on with what other nodes follow.
+    pub tracer: Tracer,
     /// How much of the feed of events is kept.
     pub events: Retention,
     /// Memory for blocks read from disk, in bytes.
@@ -121,6 +124,7 @@ impl GroupOptions {
             groups_awake_max: 4_096,
             wakes_per_second_max: 10_000,
             requests_max: 4_096,
+            tracer: Tracer::off(),
             events: Retention::default(),
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 32 << 20,

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use meridian_consensus_core::{Applied, Command, Ledger};
 use meridian_regions::{Genesis, ListingId};
 use meridian_storage::StorageError;
+use meridian_trace::{Kind, Trace};
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use tokio::time::{Instant, timeout_at};
 
@@ -40,8 +41,25 @@ impl Groups {
     pub async fn propose(
         &self,
         genesis: &Genesis,
+        command: Command,
+        deadline: Duration,
+    ) -> Result<Applied, ProposeError> {
+        let mut step = Trace::current().step("propose", Kind::Within);
+        step.set_with("meridian.listing", || genesis.listing.to_string());
+        let proposed = self.propose_as(genesis, command, deadline, step.trace());
+        let proposed = proposed.await;
+        if let Err(error) = &proposed {
+            step.fail(error);
+        }
+        proposed
+    }
+
+    async fn propose_as(
+        &self,
+        genesis: &Genesis,
         mut command: Command,
         deadline: Duration,
+        trace: Trace,
     ) -> Result<Applied, ProposeError> {
         let until = Instant::now() + deadline;
         let _request = self
@@ -82,7 +100,9 @@ impl Groups {
         if let Some(known) = known_before_log(&group, &command) {
             return Ok(known);
         }
-        let bytes = Proposal::Command(Bytes::from(command.encode()));
+        let bytes = Bytes::from(command.encode());
+        let _proposed = group.followed.propose(&bytes, trace);
+        let bytes = Proposal::Command(bytes);
         #[cfg(test)]
         if let Some(admitted) = admitted_by_copy(&group, &command) {
             // What becomes of it is nobody's concern.

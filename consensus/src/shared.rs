@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use meridian_regions::{ListingId, NodeId, Probation};
 use meridian_storage::Writer;
+use meridian_trace::Tracer;
 use openraft::Config;
 use tokio::time::Instant;
 
@@ -45,6 +46,8 @@ pub(crate) struct Shared {
     /// Groups of which others are being told that this node does not lead them.
     pub(crate) disowned: Mutex<HashSet<ListingId>>,
     pub(crate) clocks: Clocks,
+    /// Goes on with what other nodes follow.
+    pub(crate) tracer: Tracer,
 }
 
 /// A home node has to live for this long before leaders go there.

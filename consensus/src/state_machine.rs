@@ -21,6 +21,7 @@ use crate::applied_state::AppliedState;
 use crate::changes::Herald;
 use crate::events::{Feed, News, Told};
 use crate::fence::FencedWriter;
+use crate::followed::FollowedEntries;
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::log_store::io_error;
 use crate::records::Records;
@@ -77,6 +78,7 @@ pub(crate) struct LedgerMachine {
     voice: Option<Voice>,
     gaps: Gaps,
     saved: Arc<Mutex<Saved>>,
+    followed: FollowedEntries,
 }
 
 /// How much is written.
@@ -112,7 +114,14 @@ impl LedgerMachine {
             state: SharedState(Arc::new(RwLock::new(state))),
             voice: None,
             gaps: Gaps::Refused,
+            followed: FollowedEntries::default(),
         })
+    }
+
+    /// Looks up there whether an entry is followed.
+    pub(crate) fn followed_in(mut self, followed: &FollowedEntries) -> Self {
+        self.followed = followed.clone();
+        self
     }
 
     /// Lets watchers hear of every change, and the feed have every event.
@@ -324,6 +333,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
     {
         let before = self.revision();
         let mut answers = Vec::new();
+        let mut steps = Vec::new();
         let mut extent = Extent::News;
         while let Some(next) = entries.next().await {
             let (entry, responder) = next?;
@@ -332,6 +342,10 @@ impl RaftStateMachine<Types> for LedgerMachine {
             }
             if decides_who_votes(&entry.payload) {
                 extent = Extent::Whole(Durability::Buffered);
+            }
+            let step = self.followed.step("apply", entry.log_id);
+            if step.trace().is_followed() {
+                steps.push(step);
             }
             let answer = self
                 .state
@@ -342,6 +356,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
         Failpoint::ApplyBefore.hit();
         self.save(extent).await?;
         Failpoint::ApplyAfter.hit();
+        drop(steps);
         self.announce_since(before);
         for (responder, answer) in answers {
             responder.send(answer);

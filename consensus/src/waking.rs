@@ -29,6 +29,7 @@ use crate::codec::{EntryRecord, LogIdRecord, VoteRecord};
 use crate::electorate::{Elsewhere, Entrance, Hint, Standing};
 use crate::error::WakeError;
 use crate::fence::FencedWriter;
+use crate::followed::FollowedEntries;
 use crate::group::{Group, Instance};
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
 use crate::log_store::{GroupLog, io_error, storage_error};
@@ -66,6 +67,8 @@ impl Group {
         let fence = FencedWriter::new(shared.writer.clone());
         let mut log =
             GroupLog::new(key.clone(), shared.records.clone(), fence.clone()).awake_on(shared.node);
+        let followed = FollowedEntries::default();
+        log = log.followed_in(&followed);
         let last = log.get_log_state().await.map_err(storage)?.last_log_id;
         let standing = Standing::read(shared, genesis, &key, last.is_some());
         let standing = standing.map_err(WakeError::Storage)?;
@@ -82,7 +85,9 @@ impl Group {
         let elsewhere = Elsewhere::read(&shared.records, &key).map_err(WakeError::Storage)?;
         let mut machine =
             LedgerMachine::open(key.clone(), &shared.records, fence.clone()).map_err(storage)?;
-        machine = machine.heard_by(shared.announcer.herald(&genesis.listing), &shared.feed);
+        machine = machine
+            .followed_in(&followed)
+            .heard_by(shared.announcer.herald(&genesis.listing), &shared.feed);
         let resumes = take_note(shared, &key, &mut log, &mut machine).await?;
         let config = if resumes {
             shared.counts.resumed.fetch_add(1, Ordering::Relaxed);
@@ -92,6 +97,7 @@ impl Group {
         };
         let hint = Hint::default();
         let network = GroupNetwork::new(genesis, shared, hint.clone(), caller);
+        let network = network.followed_in(&followed);
         let raft = Raft::new(
             shared.node.get(),
             Arc::clone(config),
@@ -110,6 +116,7 @@ impl Group {
             fence,
             elsewhere,
             hint,
+            followed,
         };
         Ok(Self::new(shared, genesis, instance))
     }

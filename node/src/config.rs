@@ -18,6 +18,7 @@ mod layers;
 mod payments;
 mod search;
 mod shown;
+mod tracing;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -38,6 +39,7 @@ pub use geoip::GeoIpSection;
 pub use layers::{ConfigError, Layers};
 pub use payments::{PaymentsProvider, PaymentsSection};
 pub use search::SearchSection;
+pub use tracing::TracingSection;
 
 /// Everything a node is told. Each section documents its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +81,9 @@ pub struct Config {
     /// What it writes to standard error.
     #[serde(default)]
     pub log: LogSection,
+    /// Which requests are followed.
+    #[serde(default)]
+    pub tracing: TracingSection,
     /// Whether it may be made to kill itself.
     #[serde(default)]
     pub chaos: ChaosSection,
@@ -394,6 +399,7 @@ impl Config {
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),
+            tracing: TracingSection::default(),
             chaos: ChaosSection::default(),
             auth: None,
         }

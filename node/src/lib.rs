@@ -45,6 +45,7 @@ mod settling;
 mod solo;
 mod supervisor;
 mod telemetry;
+mod traces;
 mod verdict;
 
 use std::process::ExitCode;
@@ -54,7 +55,7 @@ pub use config::{
     AuthSection, BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, Dial,
     EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat,
     LogSection, NodeSection, PaymentsProvider, PaymentsSection, SearchSection, StorageSection,
-    TlsSection,
+    TlsSection, TracingSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

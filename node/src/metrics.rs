@@ -11,6 +11,7 @@ mod relayed;
 mod renewals;
 mod repairs;
 mod search;
+mod traces;
 
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ use reads::ReadMetrics;
 use relayed::RelayMetrics;
 use repairs::RepairMetrics;
 use search::SearchMetrics;
+use traces::TraceMetrics;
 
 const REQUESTS: &str = "meridian_http_requests_total";
 const REQUEST_SECONDS: &str = "meridian_http_request_duration_seconds";
@@ -78,6 +80,7 @@ pub(crate) struct Metrics {
     search: SearchMetrics,
     logs: LogMetrics,
     outbound: OutboundMetrics,
+    traces: TraceMetrics,
 }
 
 fn sagas() -> Result<IntGaugeVec, prometheus::Error> {
@@ -164,6 +167,7 @@ impl Metrics {
             search: SearchMetrics::register(&registry)?,
             logs: LogMetrics::register(&registry)?,
             outbound: OutboundMetrics::register(&registry)?,
+            traces: TraceMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -239,6 +243,7 @@ impl Metrics {
             .sample(&node.search, node.clock.now().as_millis());
         self.logs.sample(&node.replica);
         self.outbound.sample(&node.outbound);
+        self.traces.sample(&node.traces);
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);

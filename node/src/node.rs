@@ -27,6 +27,7 @@ use crate::outbound::OutboundDesk;
 use crate::registers::Registers;
 use crate::relay::Relay;
 use crate::search::SearchDesk;
+use crate::traces::Traces;
 use crate::verdict::VerdictDesk;
 
 /// What every request handler sees. Handles only: no request keeps a node alive.
@@ -65,6 +66,8 @@ pub(crate) struct Node {
     /// Where clients are, if a database is configured.
     pub(crate) geoip: Option<Arc<GeoIp>>,
     pub(crate) metrics: Metrics,
+    /// Which requests are followed.
+    pub(crate) traces: Traces,
     /// Which lines go to the log.
     pub(crate) log_filter: LogFilter,
     /// Who may come in, how often, and what operators have done.

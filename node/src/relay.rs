@@ -25,6 +25,7 @@ use std::time::Duration;
 use axum::body::{Bytes, to_bytes};
 use axum::response::Response;
 use meridian_regions::{Holdings, NodeId, RegionId, ShardId, Shards};
+use meridian_trace::{Kind, Trace};
 use meridian_transport::{CallError, Channel, FRAME_BYTES_MAX, Mesh, NodeIdentity, PeerStatus};
 use prost::Message;
 use tokio::time::Instant;
@@ -153,6 +154,9 @@ impl Relay {
         time: Duration,
     ) -> Result<Response, CallError> {
         asked.give(time.saturating_sub(ANSWER_MARGIN));
+        let mut step = Trace::current().step("relay", Kind::Asked);
+        step.set_with("meridian.to", || node.to_string());
+        asked.follow(&step.trace());
         let request = asked.encode_to_vec().into();
         let answer = tokio::select! {
             answer = self.mesh.call(node, Channel::Requests, request, time) => answer,
@@ -161,7 +165,11 @@ impl Relay {
             }
         };
         let unread = || CallError::Unknown("its answer cannot be read".to_owned());
-        answer.and_then(|answer| Answered::read(answer).ok_or_else(unread))
+        let answer = answer.and_then(|answer| Answered::read(answer).ok_or_else(unread));
+        if let Err(error) = &answer {
+            step.fail(error);
+        }
+        answer
     }
 
     /// The other nodes of this region, and which shards each of them is to hold.

@@ -45,6 +45,7 @@ use crate::node::Node;
 use crate::ports::{Port, released};
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
+use crate::traces::Traces;
 use crate::verdict::{self, VerdictDesk};
 use crate::{admin, api, geoip, grpc, outbound, settling};
 
@@ -299,6 +300,8 @@ struct Planes {
     replica: Replica,
     mesh: Mesh,
     groups: Groups,
+    bookings: BookingDesk,
+    traces: Traces,
 }
 
 impl Planes {
@@ -317,9 +320,12 @@ impl Planes {
         let options = mesh_options(config, identity, tls, (topology, peers));
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
-        let options = group_options(config, &clock, returns.clone());
+        let traces = Traces::open(&config.tracing, identity, tracker, background)?;
+        let options = group_options(config, &clock, returns.clone(), traces.tracer());
         let groups = Groups::open(options, transport, tracker, background)
             .context("cannot open the bookings' database")?;
+        let parts = (&groups, &mesh, &clock, traces.tracer());
+        let bookings = booking_desk(config, parts, tracker, background)?;
         folder.settle()?;
         Ok(Self {
             dispatcher,
@@ -328,6 +334,8 @@ impl Planes {
             replica,
             mesh,
             groups,
+            bookings,
+            traces,
         })
     }
 }
@@ -339,13 +347,8 @@ pub(crate) fn assemble(
     background: &CancellationToken,
     stopping: &CancellationToken,
 ) -> anyhow::Result<Arc<Node>> {
-    let Prepared {
-        config,
-        identity,
-        topology,
-        log_filter,
-        tls,
-    } = prepared;
+    let (config, identity, topology) = (prepared.config, prepared.identity, prepared.topology);
+    let told = (&config, &identity, &topology);
     let Planes {
         dispatcher,
         clock,
@@ -353,9 +356,10 @@ pub(crate) fn assemble(
         replica,
         mesh,
         groups,
-    } = Planes::open((&config, &identity, &topology), tls, tracker, background)?;
+        bookings,
+        traces,
+    } = Planes::open(told, prepared.tls, tracker, background)?;
     let holdings = Arc::new(config.holdings(&topology));
-    let bookings = booking_desk(&config, (&groups, &mesh, &clock), tracker, background)?;
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
     let map = ClusterMap::open(&config, &topology, (&mesh, &bookings))?;
@@ -380,6 +384,7 @@ pub(crate) fn assemble(
     let mover = Mover::new(groups.clone(), listings, map.clone(), clock.clone(), pace);
     mover.start(returns.as_deref(), tracker, background);
     let node = Arc::new(Node {
+        traces,
         geoip: geoip::start(&config.geoip, tracker, background)?,
         entrance: Entrance::open(&config, tracker, background)?,
         search: SearchDesk::start(&config, searched, tracker, background),
@@ -405,7 +410,7 @@ pub(crate) fn assemble(
         mesh,
         relay,
         verdict: VerdictDesk::default(),
-        log_filter,
+        log_filter: prepared.log_filter,
     });
     look_after(&node, &dispatcher, tracker, background);
     Ok(node)

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 
+use meridian_trace::Trace;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Batch, StorageError, Store};
@@ -40,6 +41,7 @@ type Done = Box<dyn FnOnce(Result<(), StorageError>) + Send>;
 struct Submission {
     batch: Batch,
     durability: Durability,
+    traces: Vec<Trace>,
     done: Done,
 }
 
@@ -154,6 +156,7 @@ impl Writer {
     fn permit(&self, slot: mpsc::OwnedPermit<Submission>) -> WritePermit {
         WritePermit {
             slot,
+            traces: Vec::new(),
             _thread: Arc::clone(&self.thread),
         }
     }
@@ -177,11 +180,19 @@ impl Writer {
 #[derive(Debug)]
 pub struct WritePermit {
     slot: mpsc::OwnedPermit<Submission>,
+    traces: Vec<Trace>,
     /// After the slot: the last to go waits for the thread.
     _thread: Arc<WriterThread>,
 }
 
 impl WritePermit {
+    /// Whom the batch is written for: the write is a step of theirs, if they are followed.
+    pub fn follow(&mut self, trace: &Trace) {
+        if trace.is_followed() {
+            self.traces.push(trace.clone());
+        }
+    }
+
     /// Queues `batch` behind everything submitted before it.
     pub fn submit(self, batch: Batch, durability: Durability) -> Committed {
         let (answer, committed) = oneshot::channel();
@@ -203,6 +214,7 @@ impl WritePermit {
         self.slot.send(Submission {
             batch,
             durability,
+            traces: self.traces,
             done: Box::new(done),
         });
     }

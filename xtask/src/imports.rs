@@ -6,7 +6,9 @@ use crate::workspace::{Package, Workspace};
 /// whoever adds one decides its place.
 const ALLOWED: &[(&str, &[&str])] = &[
     ("meridian-regions", &[]),
-    ("meridian-storage", &[]),
+    // Whoever does a step of a followed request says so.
+    ("meridian-trace", &[]),
+    ("meridian-storage", &["meridian-trace"]),
     ("meridian-failpoints", &[]),
     ("meridian-replication-core", &["meridian-regions"]),
     ("meridian-consensus-core", &[]),
@@ -17,6 +19,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-regions",
             "meridian-replication-core",
             "meridian-storage",
+            "meridian-trace",
             "meridian-transport",
         ],
     ),
@@ -27,6 +30,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-failpoints",
             "meridian-regions",
             "meridian-storage",
+            "meridian-trace",
         ],
     ),
     (
@@ -52,6 +56,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "meridian-replication-core",
             "meridian-search",
             "meridian-storage",
+            "meridian-trace",
             "meridian-transport",
         ],
     ),
@@ -80,6 +85,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rcgen", &["meridian-transport"]),
     ("automerge", &["meridian-replication-core"]),
     ("openraft", &["meridian-consensus"]),
+    ("opentelemetry", &["meridian-trace"]),
+    ("opentelemetry_sdk", &["meridian-trace"]),
     // Whatever asks a node goes through the client, but for what measures another system
     // by the same HTTP client.
     ("reqwest", &["meridian-client", "meridian-bench"]),

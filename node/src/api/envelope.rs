@@ -23,6 +23,7 @@ use super::problem::{Problem, Slug};
 use crate::admission::Door;
 use crate::node::Node;
 use crate::request_id::RequestId;
+use crate::traces;
 
 /// Carries a request's id in and out.
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -57,10 +58,19 @@ pub(crate) async fn wrap(
         .map_or_else(|| UNMATCHED.to_owned(), |path| path.as_str().to_owned());
     let mut request = request.map(|body| within(body, deadline(door)));
     request.extensions_mut().insert(id.clone());
-    let span = tracing::info_span!("request", request_id = %id, %method, route);
+    let step = node.traces.enter(door, &request, &method, &route);
+    let trace = step.trace();
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        %method,
+        route,
+        trace_id = tracing::field::Empty
+    );
+    traces::note(&span, &trace);
 
     let response = match node.admission.enter(door, &route) {
-        Ok(_slot) => AssertUnwindSafe(next.run(request).instrument(span.clone()))
+        Ok(_slot) => AssertUnwindSafe(trace.follow(next.run(request).instrument(span.clone())))
             .catch_unwind()
             .await
             .unwrap_or_else(|panic| {
@@ -82,6 +92,7 @@ pub(crate) async fn wrap(
     {
         response.headers_mut().insert(SESSION, token);
     }
+    traces::leave(step, &mut response);
     let status = response.status();
     let elapsed = started.elapsed();
     node.metrics.request(&route, &method, status, elapsed);

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use meridian_consensus::{Groups, Source};
 use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op};
 use meridian_regions::{Genesis, NodeId};
+use meridian_trace::{Kind, Step, Trace, Tracer};
 use meridian_transport::{CallError, Channel, Mesh};
 use prost::Message;
 use tokio::time::Instant;
@@ -30,6 +31,7 @@ use crate::clock::Clock;
 use crate::lifesigns::death_of;
 use crate::payments::PaymentProvider;
 use crate::request_id::RequestId;
+use crate::traces;
 
 /// First pause before the voters are tried again; it doubles up to the greatest.
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
@@ -54,6 +56,8 @@ pub(crate) struct BookingDesk {
 pub(crate) struct DeskOptions {
     /// What the desk reads the time from.
     pub(crate) clock: Clock,
+    /// Goes on with what other nodes follow.
+    pub(crate) tracer: Tracer,
     /// How payments are driven.
     pub(crate) driver: DriverOptions,
     /// How long outcomes are kept for their keys, in milliseconds.
@@ -238,7 +242,10 @@ impl BookingDesk {
         if left <= ANSWER_MARGIN {
             return Err(Attempt::NotExecuted);
         }
+        let mut step = Trace::current().step("forward", Kind::Asked);
+        step.set_with("meridian.to", || target.to_string());
         let request = Forwarded {
+            trace: step.trace().carried(),
             genesis: errand.genesis.encode(),
             deadline_ms: millis(left.saturating_sub(ANSWER_MARGIN)),
             asked: Some(to_wire(ask)),
@@ -257,7 +264,11 @@ impl BookingDesk {
             }
             () = death_of(&self.mesh, target) => return Err(Attempt::Unknown),
         };
-        from_wire(&reply)
+        let answer = from_wire(&reply);
+        if answer.is_err() {
+            step.fail(&"no answer of the leader");
+        }
+        answer
     }
 
     /// Serves a request that another node forwarded to this one.
@@ -297,10 +308,28 @@ impl BookingDesk {
             deadline: Instant::now() + Duration::from_millis(forwarded.deadline_ms),
         };
         let _claim = self.take_up(&ask, &forwarded.claimant)?;
-        let span =
-            tracing::info_span!("forwarded", request_id = %request, listing = %genesis.listing);
-        let answer = self.perform(errand, &ask).instrument(span).await?;
+        let step = self.options.tracer.go_on(&forwarded.trace);
+        let step = step.step("forwarded", Kind::Served);
+        let answer = self.perform_followed(errand, &ask, &step).await?;
         Ok(answered(&answer))
+    }
+
+    /// The same as at the node that was asked, as a step of its request.
+    async fn perform_followed(
+        &self,
+        errand: Errand<'_>,
+        ask: &Ask,
+        step: &Step,
+    ) -> Result<Answer, Attempt> {
+        let span = tracing::info_span!(
+            "forwarded",
+            request_id = %errand.request,
+            listing = %errand.genesis.listing,
+            trace_id = tracing::field::Empty
+        );
+        traces::note(&span, &step.trace());
+        let performed = self.perform(errand, ask).instrument(span);
+        step.trace().follow(performed).await
     }
 }
 

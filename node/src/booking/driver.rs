@@ -14,6 +14,7 @@ use std::time::Duration;
 use meridian_consensus::{ReadError, Source};
 use meridian_consensus_core::{Applied, Command, Ledger, OpenPayment, PaymentStep};
 use meridian_regions::{BookingId, Genesis, ListingId};
+use meridian_trace::{Kind, Trace};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
@@ -76,7 +77,8 @@ impl Driver {
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> Option<T> {
-        self.tasks.tracker.spawn(work.in_current_span()).await.ok()
+        let work = Trace::current().follow(work.in_current_span());
+        self.tasks.tracker.spawn(work).await.ok()
     }
 
     async fn call(&self, charge: &Charge, step: PaymentStep) -> Result<Done, PaymentError> {
@@ -87,7 +89,8 @@ impl Driver {
             .acquire()
             .await
             .map_err(|_closed| unknown("this node stops"))?;
-        let asked = async {
+        let mut followed = Trace::current().step(span_of(step), Kind::Asked);
+        let asked = followed.trace().follow(async {
             match step {
                 PaymentStep::Authorize => payments.authorize(charge).await.map(Done::Authorized),
                 PaymentStep::Capture => {
@@ -100,15 +103,28 @@ impl Driver {
                 PaymentStep::Void => payments.void(charge).await.map(Done::Voided),
                 PaymentStep::Refund => payments.refund(charge).await.map(|()| Done::Refunded),
             }
-        };
-        tokio::select! {
+        });
+        let answer = tokio::select! {
             biased;
             // The provider may have done it: the next leader asks again.
             () = self.tasks.stopping.cancelled() => Err(unknown("this node stops")),
             answer = timeout(self.call_deadline, asked) => {
                 answer.unwrap_or_else(|_late| Err(unknown("no answer in time")))
             }
+        };
+        if let Err(error) = &answer {
+            followed.fail(error);
         }
+        answer
+    }
+}
+
+const fn span_of(step: PaymentStep) -> &'static str {
+    match step {
+        PaymentStep::Authorize => "payment.authorize",
+        PaymentStep::Capture => "payment.capture",
+        PaymentStep::Void => "payment.void",
+        PaymentStep::Refund => "payment.refund",
     }
 }
 
@@ -150,15 +166,14 @@ impl BookingDesk {
         let desk = self.clone();
         let stopping = self.driver.tasks.stopping.clone();
         let driving: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async move {
-            let driven = stopping
-                .run_until_cancelled(desk.drive_open(&genesis))
-                .await;
+            let drive = Box::pin(desk.drive_open(&genesis));
+            let driven = stopping.run_until_cancelled(drive).await;
             if let Some(Err(error)) = driven {
                 tracing::warn!(listing = %genesis.listing, %error, "its payments wait");
             }
         });
         let tracker = &self.driver.tasks.tracker;
-        tracker.spawn(driving.in_current_span());
+        tracker.spawn(Trace::current().follow(driving.in_current_span()));
     }
 
     /// Drives every payment of a ledger that is due.
@@ -207,7 +222,8 @@ impl BookingDesk {
             let run = Box::pin(desk.run(&genesis, &booking, open, tell));
             stopping.run_until_cancelled(run).await;
         });
-        self.driver.tasks.tracker.spawn(driving.in_current_span());
+        let driving = Trace::current().follow(driving.in_current_span());
+        self.driver.tasks.tracker.spawn(driving);
     }
 
     /// Drives a payment until nothing is left to do, however long that takes: what fails
@@ -222,8 +238,12 @@ impl BookingDesk {
         let attempts = &self.driver.attempts;
         let mut open = first;
         let mut tell = Some(tell);
+        // A payment may take days: it is followed until something fails, as long as somebody
+        // may wait for it, and what it does again is in nobody's trace.
+        let mut trace = Trace::current();
         loop {
-            let done = match self.advance(genesis, &open).await {
+            let advanced = trace.clone().follow(self.advance(genesis, &open)).await;
+            let done = match advanced {
                 Ok(applied) => {
                     if let Some(tell) = tell.take() {
                         // Nobody waits any more if the client was quicker.
@@ -239,6 +259,7 @@ impl BookingDesk {
                 // Whoever waits is told that it is pending: a provider that is down must
                 // not keep requests waiting too.
                 tell = None;
+                trace = Trace::none();
             }
             let looked = match done {
                 Ok(ledger) => Ok(ledger),

@@ -58,6 +58,7 @@ impl Counter {
             solo.node.mesh.clone(),
             payments,
             DeskOptions {
+                tracer: meridian_trace::Tracer::off(),
                 clock: solo.node.clock.clone(),
                 driver: DriverOptions {
                     call_deadline: CALL_DEADLINE,

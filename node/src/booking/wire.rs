@@ -27,6 +27,10 @@ pub(crate) struct Forwarded {
     /// A number that tells the sender's callers apart; 0 for its own work.
     #[prost(uint64, tag = "9")]
     pub(crate) caller: u64,
+    /// In whose trace it is asked, as `traceparent`; empty for none, and from a node of an
+    /// earlier version.
+    #[prost(string, tag = "11")]
+    pub(crate) trace: String,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

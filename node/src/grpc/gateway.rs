@@ -31,13 +31,14 @@ const CARRIED: [&str; 9] = [
     "x-request-id",
 ];
 /// Headers of an answer that are metadata too.
-const TOLD: [&str; 9] = [
+const TOLD: [&str; 10] = [
     "etag",
     "idempotent-replayed",
     "meridian-consistency",
     "meridian-served-by",
     "meridian-session",
     "meridian-staleness-ms",
+    "meridian-trace-id",
     "ratelimit",
     "ratelimit-policy",
     "x-request-id",

@@ -93,17 +93,19 @@ impl RelayServer {
     }
 
     async fn route(&self, by: NodeId, request: Bytes) -> Result<Response, Refusal> {
-        let asked = Asked::decode(request).map_err(|_malformed| Refusal::Unsupported)?;
+        let mut asked = Asked::decode(request).map_err(|_malformed| Refusal::Unsupported)?;
         let hop = Hop {
             by,
             caller: asked.caller,
             deadline: Instant::now() + asked.time(),
         };
+        let handed = asked.handed();
         let vouched = asked.vouched().ok_or(Refusal::Unsupported)?;
         let request: Option<Request<Body>> = asked.into_request();
         let mut request = request.ok_or(Refusal::Unsupported)?;
         request.extensions_mut().insert(vouched);
         request.extensions_mut().insert(hop);
+        request.extensions_mut().insert(handed);
         // Routes are always ready.
         let Ok(response) = self.routes.clone().call(request).await;
         match response.extensions().get::<NotServed>() {

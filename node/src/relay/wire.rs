@@ -13,9 +13,11 @@ use axum::http::header::{
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Uri};
 use axum::response::Response;
+use meridian_trace::Trace;
 use prost::Message;
 
 use crate::auth::{Caller, Roles, Vouched, Who};
+use crate::traces::Handed;
 
 /// What concerns one connection alone, and what is said anew (RFC 9110, section 7.6.1).
 const OF_THE_CONNECTION: [HeaderName; 10] = [
@@ -52,6 +54,10 @@ pub(crate) struct Asked {
     /// Whom the sender has found; absent if it asks for no credentials.
     #[prost(message, optional, tag = "7")]
     who: Option<Found>,
+    /// In whose trace it is asked, as `traceparent`; empty for none, and from a node of an
+    /// earlier version.
+    #[prost(string, tag = "8")]
+    trace: String,
 }
 
 /// Who has sent a request.
@@ -95,6 +101,7 @@ impl Asked {
             deadline_ms: 0,
             caller,
             who: parts.extensions.get::<Who>().and_then(found),
+            trace: String::new(),
         }
     }
 
@@ -135,6 +142,16 @@ impl Asked {
     /// Says how long the answer may take.
     pub(crate) fn give(&mut self, time: Duration) {
         self.deadline_ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    }
+
+    /// Says in whose trace it is asked.
+    pub(super) fn follow(&mut self, trace: &Trace) {
+        self.trace = trace.carried();
+    }
+
+    /// In whose trace it is asked.
+    pub(super) fn handed(&mut self) -> Handed {
+        Handed(std::mem::take(&mut self.trace))
     }
 
     pub(super) const fn time(&self) -> Duration {

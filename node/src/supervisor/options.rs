@@ -7,6 +7,7 @@ use anyhow::Context;
 use meridian_consensus::{GroupOptions, Groups, Past, Retention};
 use meridian_regions::{NodeId, NodeState, Topology};
 use meridian_replication::{Member, Replica, ReplicaOptions};
+use meridian_trace::Tracer;
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -114,8 +115,10 @@ pub(super) fn group_options(
     config: &Config,
     clock: &Clock,
     returns: Option<String>,
+    tracer: &Tracer,
 ) -> GroupOptions {
     GroupOptions {
+        tracer: tracer.clone(),
         wall_clock: clock.of_bookings(),
         past: returns.map_or(Past::Whole, Past::Lost),
         groups_awake_max: config.bookings.groups_awake_max.get(),
@@ -133,7 +136,7 @@ pub(super) fn group_options(
 
 pub(super) fn booking_desk(
     config: &Config,
-    (groups, mesh, clock): (&Groups, &Mesh, &Clock),
+    (groups, mesh, clock, tracer): (&Groups, &Mesh, &Clock, &Tracer),
     tracker: &TaskTracker,
     background: &CancellationToken,
 ) -> anyhow::Result<BookingDesk> {
@@ -146,16 +149,17 @@ pub(super) fn booking_desk(
         groups.clone(),
         mesh.clone(),
         payments::open(&config.payments)?,
-        desk_options(config, clock.clone()),
+        desk_options(config, clock.clone(), tracer.clone()),
         tasks,
     ))
 }
 
-fn desk_options(config: &Config, clock: Clock) -> DeskOptions {
+fn desk_options(config: &Config, clock: Clock, tracer: Tracer) -> DeskOptions {
     const HOUR_MS: u64 = 60 * 60 * 1_000;
     let payments = &config.payments;
     DeskOptions {
         clock,
+        tracer,
         driver: DriverOptions {
             call_deadline: Duration::from_millis(payments.deadline_ms.get()),
             calls_max: payments.calls_max.get(),

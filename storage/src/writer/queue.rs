@@ -1,5 +1,6 @@
 //! The writer's end of the queue: what is submitted is written here, in groups.
 
+use meridian_trace::{Kind, LINKS_MAX, Step, Trace};
 use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, watch};
 
@@ -9,6 +10,9 @@ use crate::{Batch, StorageError, Store};
 /// Bytes merged into one write. Keeps a group commit, and so the wait of whoever
 /// comes next, short.
 const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Followed batches of one write that have it as a step of theirs: more of them at once are
+/// followed by a sampling that is too high, and must not keep the writer from writing.
+const STEPS_MAX: usize = 64;
 
 /// What has been submitted to a [`super::Writer`]. Its thread drains it, or whoever made
 /// the writer by hand. Dropped, it writes nothing more: who waits is told `Stopped`.
@@ -61,7 +65,12 @@ impl WriteQueue {
     fn write_from(&mut self, first: Submission) {
         let group = gather(first, &mut self.submissions);
         let failed = self.announce.borrow().clone();
+        let mut steps = group.steps();
         let result = failed.map_or_else(|| group.write(&self.store), Err);
+        if let Err(error) = &result {
+            steps.iter_mut().for_each(|step| step.fail(error));
+        }
+        drop(steps);
         if let Err(error) = &result {
             self.announce.send_if_modified(|known| {
                 let first_failure = known.is_none();
@@ -88,10 +97,39 @@ impl std::fmt::Debug for WriteQueue {
 struct Group {
     batches: Vec<Batch>,
     durability: Durability,
+    traces: Vec<Trace>,
     done: Vec<Done>,
 }
 
 impl Group {
+    /// The same write, as a step of everybody whom it is for and who is followed. Each points
+    /// to others that share it.
+    fn steps(&self) -> Vec<Step> {
+        let name = match self.durability {
+            Durability::Buffered => "write",
+            Durability::Synced => "fsync",
+        };
+        let step = |(place, trace): (usize, &Trace)| {
+            let mut step = trace.step(name, Kind::Within);
+            step.set(
+                "meridian.batches",
+                i64::try_from(self.batches.len()).unwrap_or(i64::MAX),
+            );
+            let others = self.traces.iter().enumerate();
+            let others = others.filter(|(other, _)| *other != place);
+            others
+                .take(LINKS_MAX)
+                .for_each(|(_, other)| step.link(other));
+            step
+        };
+        self.traces
+            .iter()
+            .take(STEPS_MAX)
+            .enumerate()
+            .map(step)
+            .collect()
+    }
+
     fn write(&self, store: &Store) -> Result<(), StorageError> {
         let mut merged = WriteBatch::default();
         for batch in &self.batches {
@@ -106,6 +144,7 @@ fn gather(first: Submission, submissions: &mut mpsc::Receiver<Submission>) -> Gr
     let mut group = Group {
         batches: vec![first.batch],
         durability: first.durability,
+        traces: first.traces,
         done: vec![first.done],
     };
     while bytes < GROUP_BYTES_MAX {
@@ -114,6 +153,7 @@ fn gather(first: Submission, submissions: &mut mpsc::Receiver<Submission>) -> Gr
         };
         bytes += next.batch.bytes();
         group.durability = group.durability.max(next.durability);
+        group.traces.extend(next.traces);
         group.batches.push(next.batch);
         group.done.push(next.done);
     }

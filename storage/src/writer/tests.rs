@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use meridian_trace::{Resource, Trace, Tracer};
 use rocksdb::statistics::Ticker;
 use tempfile::TempDir;
 
@@ -234,4 +235,44 @@ async fn copy_of_a_store_for_power_cuts_lacks_what_was_buffered_after_the_last_s
     assert_eq!(keys_in_a_copy(), [b"a", b"b"]);
     store.hand_over().expect("handed over");
     assert_eq!(keys_in_a_copy(), [b"a", b"b", b"c"]);
+}
+
+#[tokio::test]
+async fn one_fsync_is_a_step_of_everybody_whom_it_is_for_and_points_to_the_others() {
+    let directory = TempDir::new().expect("temporary directory");
+    let (writer, mut queue) = Writer::by_hand(&open(&directory));
+    let (tracer, mut finished) = Tracer::new(Resource::builder_empty().build(), 8);
+    let appends = ["one", "another"].map(|name| tracer.begin(name.to_owned(), None));
+    let mut committed = Vec::new();
+    for trace in [appends[0].trace(), Trace::none(), appends[1].trace()] {
+        let mut permit = writer.reserve().await.expect("slot");
+        permit.follow(&trace);
+        committed.push(permit.submit(record(b"a", b"1"), Durability::Synced));
+    }
+    queue.write();
+    for one in committed {
+        one.await.expect("durable");
+    }
+    drop(appends);
+    let spans = finished.ready(8);
+    let of = |name: &str| {
+        let append = spans.iter().find(|span| span.name == name).expect("ended");
+        append.span_context.clone()
+    };
+    let (one, another) = (of("one"), of("another"));
+    for (append, other) in [(&one, &another), (&another, &one)] {
+        let fsyncs = spans
+            .iter()
+            .filter(|span| span.parent_span_id == append.span_id());
+        let fsyncs: Vec<_> = fsyncs.collect();
+        assert_eq!(fsyncs.len(), 1, "{spans:?}");
+        assert_eq!(fsyncs[0].name, "fsync");
+        assert_eq!(fsyncs[0].attributes[0].value.as_str(), "3");
+        let links: Vec<_> = fsyncs[0]
+            .links
+            .iter()
+            .map(|link| link.span_context.span_id())
+            .collect();
+        assert_eq!(links, [other.span_id()]);
+    }
 }

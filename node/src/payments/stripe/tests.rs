@@ -5,14 +5,18 @@ mod https;
 
 use std::net::{Ipv4Addr, TcpListener as StdListener};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use meridian_chaos::until;
+use meridian_trace::{Resource, Tracer};
 use meridian_transport::Trust;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::process::Command;
 use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::{Secret, Stripe};
 use crate::payments::{
@@ -48,7 +52,7 @@ async fn sandbox(folder: &tempfile::TempDir) -> Stripe {
         .await
         .expect("a port");
     let url = format!("http://{}", port.local_addr().expect("bound"));
-    let tracker = tokio_util::task::TaskTracker::new();
+    let tracker = TaskTracker::new();
     tracker.spawn(async move { axum::serve(port, sandbox_routes(Teller::new(book))).await });
     adapter(&url)
 }
@@ -184,4 +188,42 @@ async fn wire_shape_is_what_localstripe_expects() {
         matches!(declined, Err(PaymentError::Declined { .. })),
         "{declined:?}"
     );
+}
+
+/// What a provider is sent as `traceparent`, one after the other.
+async fn provider_that_notes_traces() -> (Stripe, Arc<Mutex<Vec<Option<String>>>>) {
+    let noted: Arc<Mutex<Vec<Option<String>>>> = Arc::default();
+    let noting = Arc::clone(&noted);
+    let note = move |headers: HeaderMap| {
+        let header = headers.get("traceparent");
+        let header = header.map(|text| text.to_str().expect("text").to_owned());
+        noting.lock().expect("whole").push(header);
+        std::future::ready(r#"{"id": "pi_1", "status": "requires_capture"}"#)
+    };
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .expect("a port");
+    let url = format!("http://{}", port.local_addr().expect("bound"));
+    let routes = axum::Router::new().fallback(note);
+    TaskTracker::new().spawn(async move { axum::serve(port, routes).await });
+    (adapter(&url), noted)
+}
+
+#[tokio::test]
+async fn provider_is_told_in_whose_trace_it_is_asked_and_nothing_of_who_is_not_followed() {
+    let (stripe, noted) = provider_that_notes_traces().await;
+    stripe
+        .authorize(&charge("bkg_1", "card_ok"))
+        .await
+        .expect("reserved");
+    let (tracer, _finished) = Tracer::new(Resource::builder_empty().build(), 1);
+    let step = tracer.begin("POST /v1/bookings".to_owned(), None);
+    let one = charge("bkg_2", "card_ok");
+    let followed = step.trace().follow(stripe.authorize(&one));
+    followed.await.expect("reserved");
+    let noted = noted.lock().expect("whole").clone();
+    // Made, then confirmed.
+    let told = step.trace().traceparent();
+    assert!(told.is_some());
+    assert_eq!(noted, [None, None, told.clone(), told]);
 }

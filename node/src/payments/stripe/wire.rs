@@ -14,11 +14,13 @@ use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use meridian_trace::Trace;
 use meridian_transport::{TlsError, Trust, https_client};
 use tokio::time::timeout;
 
 use super::Secret;
 use crate::payments::PaymentError;
+use crate::traces::TRACEPARENT;
 
 /// Time for a connection: a provider that is down is found out early.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -98,9 +100,12 @@ impl Wire {
     /// Whatever goes wrong on the way leaves open what was done.
     async fn send(
         &self,
-        request: axum::http::request::Builder,
+        mut request: axum::http::request::Builder,
         body: Bytes,
     ) -> Result<Answer, PaymentError> {
+        if let Some(traceparent) = Trace::current().traceparent() {
+            request = request.header(TRACEPARENT, traceparent);
+        }
         // A key that is no header value, or an id that is no path: nothing was sent.
         let refused = |cause: axum::http::Error| PaymentError::Refused(cause.to_string());
         let request = request
