@@ -4,11 +4,12 @@
 //! changes come, is decided elsewhere: in the log of the cluster's control group (ADR 52).
 //!
 //! Kept here: an epoch follows the one before it; a node's number is never given again; a
-//! node that is removed stays removed; an active node does not begin anew as a joining one.
+//! node that is removed stays removed; an active node does not begin anew as a joining one; a level of
+//! formats is never lowered.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Node, NodeId, NodeState, Region, RegionId, Topology, TopologyError};
+use crate::{FormatLevel, Node, NodeId, NodeState, Region, RegionId, Topology, TopologyError};
 
 /// Changes that may wait to be applied together: far more than anybody reads.
 pub const CHANGES_MAX: usize = 64;
@@ -76,6 +77,9 @@ pub enum LayoutError {
     /// Too many at once.
     #[error("more than {CHANGES_MAX} changes at once: apply some of them first")]
     TooMany,
+    /// A level that is not later.
+    #[error("format level {0} is written already: a level is never lowered")]
+    Level(FormatLevel),
     /// Nothing to do.
     #[error("there is no change to apply: stage one first")]
     Nothing,
@@ -105,6 +109,21 @@ impl Topology {
         if !next.nodes().iter().any(is_active) {
             return Err(LayoutError::NobodyLeft);
         }
+        Ok(next)
+    }
+
+    /// The next map: the same, with a later level of formats. Whether every node speaks it is
+    /// for its writer to know.
+    ///
+    /// # Errors
+    /// [`LayoutError::Level`]: a level is never lowered.
+    pub fn raised(&self, level: FormatLevel) -> Result<Self, LayoutError> {
+        if level <= self.format_level() {
+            return Err(LayoutError::Level(self.format_level()));
+        }
+        let mut next = self.clone();
+        next.set_format_level(level);
+        next.advance_epoch();
         Ok(next)
     }
 

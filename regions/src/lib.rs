@@ -14,6 +14,7 @@
 
 mod carrier;
 mod clock;
+mod format;
 #[cfg(test)]
 mod fuzz;
 mod genesis;
@@ -32,6 +33,7 @@ mod topology;
 
 pub use carrier::{carrier, carriers};
 pub use clock::{ClockDrift, HybridClock};
+pub use format::{Dialect, Feature, FormatLevel, Formats, Levels, Unspoken};
 pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
 pub use health::{Probation, Pulse};
 pub use ids::{

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterName, NodeId, RegionId, ZoneId};
+use crate::{ClusterName, FormatLevel, NodeId, RegionId, ZoneId};
 
 /// Mean radius of the Earth (IUGG), in kilometres.
 const EARTH_RADIUS_KM: f64 = 6_371.008_8;
@@ -139,6 +139,9 @@ pub struct Topology {
     epoch: u64,
     #[serde(default)]
     region_voters: RegionVoters,
+    // Not written at first: releases before levels refuse keys that they do not know.
+    #[serde(default, skip_serializing_if = "FormatLevel::is_first")]
+    format_level: FormatLevel,
     #[serde(default)]
     regions: Vec<Region>,
     #[serde(default)]
@@ -173,6 +176,12 @@ impl Topology {
     #[must_use]
     pub const fn region_voters(&self) -> RegionVoters {
         self.region_voters
+    }
+
+    /// The level of formats that nodes write.
+    #[must_use]
+    pub const fn format_level(&self) -> FormatLevel {
+        self.format_level
     }
 
     /// Every region, in the file's order.
@@ -216,6 +225,10 @@ impl Topology {
 
     pub(crate) const fn nodes_mut(&mut self) -> &mut Vec<Node> {
         &mut self.nodes
+    }
+
+    pub(crate) const fn set_format_level(&mut self, level: FormatLevel) {
+        self.format_level = level;
     }
 
     pub(crate) const fn advance_epoch(&mut self) {

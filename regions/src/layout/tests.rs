@@ -2,7 +2,7 @@
 
 use super::{CHANGES_MAX, Change, LayoutError};
 use crate::topology::tests::GOOD;
-use crate::{Node, NodeId, NodeState, Region, RegionId, Topology};
+use crate::{FormatLevel, Node, NodeId, NodeState, Region, RegionId, Topology};
 
 fn good() -> Topology {
     Topology::from_toml(GOOD).expect("good")
@@ -112,4 +112,23 @@ fn changes_read_back_from_json() {
     assert_eq!(read, changes);
     let unknown = text.replace("\"node\":", "\"knode\":");
     serde_json::from_str::<Vec<Change>>(&unknown).expect_err("an unknown key");
+}
+
+#[test]
+fn level_is_raised_with_the_next_epoch_and_never_lowered() {
+    let map = good();
+    assert!(
+        !map.to_toml().contains("format_level"),
+        "earlier releases refuse the key"
+    );
+    let raised = map.raised(FormatLevel::REHEARSED).expect("later");
+    assert_eq!(raised.epoch(), map.epoch() + 1);
+    let read = Topology::from_toml(&raised.to_toml()).expect("its own file");
+    assert_eq!(read.format_level(), FormatLevel::REHEARSED);
+    for level in [FormatLevel::FIRST, FormatLevel::REHEARSED] {
+        let refused = raised.raised(level);
+        assert_eq!(refused, Err(LayoutError::Level(FormatLevel::REHEARSED)));
+    }
+    let changed = raised.changed(&[add(2, "eu-west")]).expect("a new number");
+    assert_eq!(changed.format_level(), FormatLevel::REHEARSED);
 }

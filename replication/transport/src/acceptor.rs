@@ -47,7 +47,7 @@ pub(crate) fn start(
         endpoint: mesh.endpoint.clone(),
         peers: Arc::clone(&mesh.peers),
         identity: identity.clone(),
-        server: Server::new(service, tracker, &mesh.closed),
+        server: Server::new(service, &mesh.peers, tracker, &mesh.closed),
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         served: Mutex::default(),
         tracker: tracker.clone(),

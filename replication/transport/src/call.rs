@@ -9,12 +9,13 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
+use meridian_regions::Dialect;
 use quinn::{Connection, WriteError};
 use tokio::time::timeout;
 
 use crate::budget::Share;
 use crate::peers::Peer;
-use crate::wire::{Expected, Purpose, Status};
+use crate::wire::{Expected, Purpose, Status, greeting, welcomed};
 use crate::{CallError, Channel, FRAME_BYTES_MAX, FrameReader, FrameWriter, Refusal, StreamError};
 
 /// How long a peer may take to say that it serves a stream: many of the longest round
@@ -61,11 +62,29 @@ pub(crate) async fn open_stream(
     Ok(sent.into_stream())
 }
 
-/// Waits until the peer has let this node in. In TLS 1.3 a client is done with its
+/// Tells the peer what this node speaks, and waits until it has let this node in; answers what
+/// the peer speaks. In TLS 1.3 a client is done with its
 /// handshake before the server has looked at its certificate.
-pub(crate) async fn greet(connection: &Connection) -> Result<(), CallError> {
-    let mut greeted = write(connection, Purpose::Greeting, Bytes::new()).await?;
-    accepted(&mut greeted, 0).await
+pub(crate) async fn greet(
+    connection: &Connection,
+    dialect: &Dialect,
+) -> Result<Dialect, CallError> {
+    let told = Told {
+        purpose: Purpose::Greeting,
+        head: greeting(dialect),
+        request: Bytes::new(),
+    };
+    let mut greeted = write(connection, told).await?;
+    let head = reply_head(&mut greeted).await?;
+    read_status(head.clone(), 0)?;
+    welcomed(head).ok_or_else(unreadable)
+}
+
+/// What is written on a stream of its own.
+struct Told {
+    purpose: Purpose,
+    head: Bytes,
+    request: Bytes,
 }
 
 /// A request that the peer may have whole.
@@ -115,7 +134,14 @@ async fn send(
     // Waits as it would for a full window; the caller's deadline bounds it.
     let bytes_share = peer.budgets.bytes(channel, request_bytes).await;
     let connection = peer.connection().ok_or_else(unconnected)?;
-    let replies = write(&connection, Purpose::Request { channel, expected }, request).await?;
+    let purpose = Purpose::Request { channel, expected };
+    let head = purpose.head(request_bytes);
+    let told = Told {
+        purpose,
+        head: head.map_err(|_too_large| too_large(request_bytes))?,
+        request,
+    };
+    let replies = write(&connection, told).await?;
     Ok(Sent {
         replies,
         request_bytes,
@@ -124,15 +150,8 @@ async fn send(
     })
 }
 
-async fn write(
-    connection: &Connection,
-    purpose: Purpose,
-    request: Bytes,
-) -> Result<FrameReader, CallError> {
-    let request_bytes = request.len();
-    let head = purpose
-        .head(request_bytes)
-        .map_err(|_too_large| too_large(request_bytes))?;
+async fn write(connection: &Connection, told: Told) -> Result<FrameReader, CallError> {
+    let request_bytes = told.request.len();
     // Budgets keep streams below the peer's limit. What still fills it are requests
     // that were given up here and are not yet done there: no use in queueing more.
     let opened = connection.open_bi().now_or_never();
@@ -140,9 +159,9 @@ async fn write(
         .ok_or(Refusal::Overloaded)?
         .map_err(|cause| CallError::NotSent(cause.to_string()))?;
     let mut writer = FrameWriter::new(send);
-    writer.set_priority(purpose);
+    writer.set_priority(told.purpose);
     let mut replies = FrameReader::new(receive);
-    match writer.write([head, request]).await {
+    match writer.write([told.head, told.request]).await {
         // Dropping the writer finishes the request.
         Ok(()) => Ok(replies),
         // The peer has refused early and says why; if not, it lacks a part of it.
@@ -156,14 +175,22 @@ async fn write(
 
 /// Reads the head of the reply.
 async fn accepted(replies: &mut FrameReader, request_bytes: usize) -> Result<(), CallError> {
-    let head = replies
-        .next()
-        .await
-        .map_err(unknown)?
-        .ok_or_else(|| CallError::Unknown("the peer has not answered".to_owned()))?;
-    Status::decode(head)
-        .ok_or_else(|| CallError::Unknown("the peer answered something unreadable".to_owned()))?
-        .into_result(request_bytes)
+    let head = reply_head(replies).await?;
+    read_status(head, request_bytes)
+}
+
+async fn reply_head(replies: &mut FrameReader) -> Result<Bytes, CallError> {
+    let head = replies.next().await.map_err(unknown)?;
+    head.ok_or_else(|| CallError::Unknown("the peer has not answered".to_owned()))
+}
+
+fn read_status(head: Bytes, request_bytes: usize) -> Result<(), CallError> {
+    let status = Status::decode(head).ok_or_else(unreadable)?;
+    status.into_result(request_bytes)
+}
+
+fn unreadable() -> CallError {
+    CallError::Unknown("the peer answered something unreadable".to_owned())
 }
 
 fn unknown(cause: StreamError) -> CallError {

@@ -21,7 +21,7 @@ use crate::acceptor::{CLOSE_REMOVED, proven_identity};
 use crate::backoff::Backoff;
 use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
-use crate::{CallError, call};
+use crate::{CallError, call, greeting};
 
 /// Look-up, handshake and greeting together: many round trips of the longest link.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
@@ -109,8 +109,11 @@ impl Dialler {
                 connection.close(CLOSE_WRONG_NODE.into(), cause.as_bytes());
                 return Err(cause);
             }
-            match call::greet(&connection).await {
-                Ok(()) => Ok(connection),
+            match call::greet(&connection, &self.peers.dialect).await {
+                Ok(theirs) => {
+                    greeting::agree(&connection, &self.peers, peer, theirs)?;
+                    Ok(connection)
+                }
                 Err(cause) => {
                     if is_expelled(&connection) {
                         self.peers.expelled_by(self.node);

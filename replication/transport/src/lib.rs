@@ -10,6 +10,8 @@
 //! Invariants kept here:
 //! - A peer is who its certificate says: cluster, region and node are checked on
 //!   both sides of every connection.
+//! - Nothing is read from a peer before both ends have found that they speak a common level
+//!   of formats (ADR 60).
 //! - Nothing is queued for a peer that is not connected: such a call fails at once.
 //! - No frame is longer than [`FRAME_BYTES_MAX`], and none is allocated before its
 //!   length has been checked (invariants 10 and 11).
@@ -28,6 +30,7 @@ mod error;
 mod frame;
 #[cfg(test)]
 mod fuzz;
+mod greeting;
 mod heartbeat;
 mod https;
 mod identity;

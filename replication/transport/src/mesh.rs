@@ -65,7 +65,7 @@ impl Mesh {
         options.tls.check(&options.identity)?;
         let endpoint = endpoint::bind(&options)?;
         let peers = Arc::new(Peers::new(
-            &options.identity,
+            (&options.identity, options.dialect),
             options.peers,
             options.departed,
             options.silence_max,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use meridian_regions::{NodeId, RegionId};
+use meridian_regions::{Dialect, NodeId, RegionId};
 
 use crate::{NodeIdentity, TlsMaterial};
 
@@ -34,6 +34,8 @@ pub struct MeshOptions {
     pub identity: NodeIdentity,
     /// What it proves that with.
     pub tls: TlsMaterial,
+    /// What it tells others that it speaks. Default: the first level of formats.
+    pub dialect: Dialect,
     /// The other nodes of the cluster: only they are dialled, and only they are let
     /// in. An entry for this node itself is passed over.
     pub peers: Vec<PeerAddress>,
@@ -56,11 +58,12 @@ pub struct MeshOptions {
 impl MeshOptions {
     /// Options with the defaults, and no peers yet.
     #[must_use]
-    pub const fn new(bind: SocketAddr, identity: NodeIdentity, tls: TlsMaterial) -> Self {
+    pub fn new(bind: SocketAddr, identity: NodeIdentity, tls: TlsMaterial) -> Self {
         Self {
             bind,
             identity,
             tls,
+            dialect: Dialect::default(),
             peers: Vec::new(),
             departed: Vec::new(),
             idle_timeout: IDLE_TIMEOUT,

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use meridian_regions::{NodeId, PhiAccrual, Pulse, RegionId, RoundTrip};
+use meridian_regions::{Dialect, NodeId, PhiAccrual, Pulse, RegionId, RoundTrip};
 use quinn::Connection;
 use tokio::sync::{Notify, watch};
 
@@ -36,6 +36,8 @@ pub struct PeerStatus {
     pub phi: Option<f64>,
     /// How long it has been so.
     pub since: Duration,
+    /// What it has said that it speaks, when it was last heard; `None` before.
+    pub dialect: Option<Dialect>,
     /// Without a connection: why the last attempt failed, or the last connection
     /// ended, in words for an operator.
     pub last_error: Option<String>,
@@ -53,6 +55,9 @@ impl PeerStatus {
 /// Every other node of the cluster.
 #[derive(Debug)]
 pub(crate) struct Peers {
+    /// The node whose peers they are, and what it speaks.
+    pub(crate) this: NodeId,
+    pub(crate) dialect: Dialect,
     by_node: BTreeMap<NodeId, Peer>,
     departed: BTreeSet<NodeId>,
     /// Who has said that this node has been removed.
@@ -80,6 +85,7 @@ struct Link {
     pulse: Pulse,
     /// Datagrams received on the connection when it was last looked at.
     datagrams: u64,
+    dialect: Option<Dialect>,
 }
 
 #[derive(Debug)]
@@ -91,7 +97,7 @@ enum LinkState {
 impl Peers {
     /// The peers of node `own`, which is itself left out.
     pub(crate) fn new(
-        own: &NodeIdentity,
+        (own, dialect): (&NodeIdentity, Dialect),
         addresses: Vec<PeerAddress>,
         departed: Vec<NodeId>,
         silence_max: Duration,
@@ -102,6 +108,8 @@ impl Peers {
             .map(|address| (address.node, Peer::new(own, address, silence_max)))
             .collect();
         Self {
+            this: own.node,
+            dialect,
             by_node,
             departed: departed.into_iter().collect(),
             expelled_by: watch::channel(None).0,
@@ -247,6 +255,7 @@ impl Peer {
                 changed_at: Instant::now(),
                 pulse: Pulse::new(silence_max),
                 datagrams: 0,
+                dialect: None,
             }),
         }
     }
@@ -259,6 +268,11 @@ impl Peer {
             }
             LinkState::Up(..) | LinkState::Down { .. } => None,
         }
+    }
+
+    /// Takes note of what it has said that it speaks.
+    pub(crate) fn spoke(&self, dialect: Dialect) {
+        self.link().dialect = Some(dialect);
     }
 
     /// Takes in a beat that has come back.
@@ -298,6 +312,7 @@ impl Peer {
             rtt_deviation: beaten.map(|RoundTrip { deviation, .. }| deviation),
             phi: heartbeat.and_then(|heartbeat| heartbeat.phi(now)),
             since: link.changed_at.elapsed(),
+            dialect: link.dialect.clone(),
             last_error: match &link.state {
                 LinkState::Up(connection, _) => {
                     connection.close_reason().map(|why| why.to_string())

@@ -18,7 +18,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::{Budgets, Share, served};
 use crate::frame::prefix;
-use crate::wire::{Expected, HEAD_BYTES_MAX, Purpose, Status};
+use crate::greeting::Door;
+use crate::peers::Peers;
+use crate::wire::{Expected, HEAD_BYTES_MAX, Purpose, Status, greeted, welcome};
 use crate::{Channel, FrameReader, FrameWriter, MeshService, NodeIdentity, Refusal, StreamError};
 
 /// A request that has not arrived whole by then is given up: its sender has gone.
@@ -32,6 +34,7 @@ const CALL_DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Server {
     service: Arc<dyn MeshService>,
     budgets: Arc<Budgets>,
+    peers: Arc<Peers>,
     tracker: TaskTracker,
     // Cancelled once the endpoint is closed.
     closed: CancellationToken,
@@ -40,12 +43,14 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn new(
         service: Arc<dyn MeshService>,
+        peers: &Arc<Peers>,
         tracker: &TaskTracker,
         closed: &CancellationToken,
     ) -> Self {
         Self {
             service,
             budgets: Arc::new(Budgets::new(served)),
+            peers: Arc::clone(peers),
             tracker: tracker.clone(),
             closed: closed.clone(),
         }
@@ -53,11 +58,14 @@ impl Server {
 
     /// Serves a peer's streams until the connection ends.
     pub(crate) async fn serve(&self, connection: &Connection, peer: &NodeIdentity) {
+        let door = Arc::new(Door::of(connection));
         while let Ok((send, receive)) = connection.accept_bi().await {
             let exchange = Exchange {
                 peer: peer.clone(),
                 service: Arc::clone(&self.service),
                 budgets: Arc::clone(&self.budgets),
+                peers: Arc::clone(&self.peers),
+                door: Arc::clone(&door),
             };
             let closed = self.closed.clone();
             // At most STREAMS_MAX of these for each connection: QUIC's own limit.
@@ -76,6 +84,8 @@ struct Exchange {
     peer: NodeIdentity,
     service: Arc<dyn MeshService>,
     budgets: Arc<Budgets>,
+    peers: Arc<Peers>,
+    door: Arc<Door>,
 }
 
 /// A request for which there is room.
@@ -89,8 +99,10 @@ struct Admitted {
 
 /// Why there is no request to execute.
 enum Unadmitted {
-    /// The peer gets to hear this: a greeting's answer, or a refusal.
+    /// The peer gets to hear this refusal.
     Answer(Status),
+    /// It was a greeting, and the peer is let in.
+    Welcome,
     /// There is nobody to tell.
     Broken(StreamError),
 }
@@ -108,6 +120,7 @@ impl Exchange {
                 Expected::Frames => self.stream(admitted, writer).await,
             },
             Err(Unadmitted::Answer(status)) => reply(&mut writer, status).await,
+            Err(Unadmitted::Welcome) => writer.send_pieces([welcome(&self.peers.dialect)]).await,
             Err(Unadmitted::Broken(cause)) => Err(cause),
         }
     }
@@ -124,11 +137,19 @@ impl Exchange {
             return Err(unsupported());
         }
         let head = reader.next().await?.ok_or_else(cut_short)?;
-        let purpose = Purpose::decode(head).ok_or_else(unsupported)?;
+        let purpose = Purpose::decode(head.clone()).ok_or_else(unsupported)?;
         writer.set_priority(purpose);
         let Purpose::Request { channel, expected } = purpose else {
-            return Err(Unadmitted::Answer(Status::Accepted));
+            let theirs = greeted(head).ok_or_else(unsupported)?;
+            // Who is not let in hears why by the end of its connection.
+            return Err(match self.door.hear(&self.peers, &self.peer, theirs) {
+                true => Unadmitted::Welcome,
+                false => Unadmitted::Answer(Status::Refused(Refusal::Unsupported)),
+            });
         };
+        if !self.door.is_open() {
+            return Err(Unadmitted::Answer(Status::Refused(Refusal::Unavailable)));
+        }
         let request_share = self.budgets.request(channel)?;
         let bytes = reader.announced().await?.ok_or_else(cut_short)?;
         let bytes_share = self.budgets.bytes_now(channel, bytes)?;

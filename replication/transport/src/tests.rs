@@ -4,6 +4,7 @@ mod beats;
 mod calls;
 mod cluster;
 mod floods;
+mod levels;
 mod links;
 mod raw;
 mod strangers;

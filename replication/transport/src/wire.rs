@@ -5,12 +5,15 @@
 //! are protobuf: a later version adds a field, and this one passes over it.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use meridian_regions::Dialect;
 use prost::Message;
 
 use crate::frame::{PREFIX_BYTES, prefix};
+use crate::greeting::DialectMessage;
 use crate::{CallError, Channel, FRAME_BYTES_MAX, Refusal, StreamError};
 
-/// Longest head, in bytes: two small numbers today, and room for fields to come.
+/// Longest head, in bytes: small numbers and the name of a release, and room for fields to
+/// come.
 pub(crate) const HEAD_BYTES_MAX: usize = 1_024;
 
 /// What a stream is for.
@@ -56,6 +59,7 @@ impl Purpose {
             Self::Greeting => RequestHead {
                 channel: 0,
                 kind: KIND_GREETING,
+                dialect: None,
             },
             Self::Request { channel, expected } => RequestHead {
                 channel: channel.code(),
@@ -63,6 +67,7 @@ impl Purpose {
                     Expected::Answer => KIND_CALL,
                     Expected::Frames => KIND_STREAM,
                 },
+                dialect: None,
             },
         };
         Ok(framed_head(&head, &prefix(request_bytes)?))
@@ -83,6 +88,43 @@ impl Purpose {
             expected,
         })
     }
+}
+
+/// All that goes before the empty request of a greeting: as [`Purpose::head`], with what this
+/// node speaks.
+pub(crate) fn greeting(dialect: &Dialect) -> Bytes {
+    let head = RequestHead {
+        channel: 0,
+        kind: KIND_GREETING,
+        dialect: Some(dialect.into()),
+    };
+    framed_head(&head, &[0; PREFIX_BYTES])
+}
+
+/// What the head of a greeting says that its sender speaks; `None` if that makes no sense.
+pub(crate) fn greeted(frame: Bytes) -> Option<Dialect> {
+    let head = RequestHead::decode(frame).ok()?;
+    spoken(head.dialect)
+}
+
+/// The answer to a greeting that was heard, as a whole frame.
+pub(crate) fn welcome(dialect: &Dialect) -> Bytes {
+    let head = ReplyHead {
+        status: Status::Accepted.code(),
+        dialect: Some(dialect.into()),
+    };
+    framed_head(&head, &[])
+}
+
+/// What such an answer says that its sender speaks; `None` if that makes no sense.
+pub(crate) fn welcomed(frame: Bytes) -> Option<Dialect> {
+    let head = ReplyHead::decode(frame).ok()?;
+    spoken(head.dialect)
+}
+
+/// Who says nothing is of a release before levels.
+fn spoken(message: Option<DialectMessage>) -> Option<Dialect> {
+    message.map_or_else(|| Some(Dialect::default()), DialectMessage::read)
 }
 
 /// How a request fared.
@@ -136,6 +178,7 @@ impl Status {
     pub(crate) fn to_frame(self) -> Bytes {
         let head = ReplyHead {
             status: self.code(),
+            dialect: None,
         };
         framed_head(&head, &[])
     }
@@ -155,12 +198,18 @@ struct RequestHead {
     channel: u32,
     #[prost(uint32, tag = "2")]
     kind: u32,
+    /// In greetings: what the caller speaks.
+    #[prost(message, optional, tag = "3")]
+    dialect: Option<DialectMessage>,
 }
 
 #[derive(Clone, PartialEq, Message)]
 struct ReplyHead {
     #[prost(uint32, tag = "1")]
     status: u32,
+    /// In the answer to a greeting: what the answering node speaks.
+    #[prost(message, optional, tag = "2")]
+    dialect: Option<DialectMessage>,
 }
 
 fn framed_head(head: &impl Message, tail: &[u8]) -> Bytes {
@@ -175,10 +224,11 @@ fn framed_head(head: &impl Message, tail: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use meridian_regions::Dialect;
     use proptest::collection::vec;
     use proptest::prelude::{any, proptest};
 
-    use super::{Expected, Purpose, Status};
+    use super::{Expected, Purpose, Status, greeted, greeting, welcome, welcomed};
     use crate::frame::FrameDecoder;
     use crate::{Channel, FRAME_BYTES_MAX};
 
@@ -203,6 +253,24 @@ mod tests {
             let wire = status.to_frame();
             assert_eq!(Status::decode(first_frame(&wire)), Some(status));
         }
+    }
+
+    #[test]
+    fn greetings_tell_what_both_ends_speak() {
+        let dialect = Dialect {
+            release: "1.2.3".to_owned(),
+            ..Dialect::default()
+        };
+        let head = first_frame(&greeting(&dialect));
+        assert_eq!(Purpose::decode(head.clone()), Some(Purpose::Greeting));
+        assert_eq!(greeted(head), Some(dialect.clone()));
+        let head = first_frame(&welcome(&dialect));
+        assert_eq!(Status::decode(head.clone()), Some(Status::Accepted));
+        assert_eq!(welcomed(head), Some(dialect));
+        let silent = first_frame(&Purpose::Greeting.head(0).expect("short"));
+        assert_eq!(greeted(silent), Some(Dialect::default()));
+        let silent = first_frame(&Status::Accepted.to_frame());
+        assert_eq!(welcomed(silent), Some(Dialect::default()));
     }
 
     #[test]

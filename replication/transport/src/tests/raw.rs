@@ -2,6 +2,7 @@
 //! the rules.
 
 use bytes::Bytes;
+use meridian_regions::Dialect;
 use quinn::{Connection, Endpoint};
 use tokio::time::timeout;
 
@@ -25,8 +26,8 @@ pub(super) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Conn
             .expect("it is an address")
             .await
             .map_err(|cause| cause.to_string())?;
-        match call::greet(&connection).await {
-            Ok(()) => Ok(connection),
+        match call::greet(&connection, &Dialect::default()).await {
+            Ok(_dialect) => Ok(connection),
             Err(cause) => Err(match connection.close_reason() {
                 Some(reason) => reason.to_string(),
                 None => cause.to_string(),

@@ -1,0 +1,90 @@
+//! Two nodes that do not speak the same levels of formats.
+
+use bytes::Bytes;
+use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
+
+use super::cluster::{Cluster, Running};
+use super::raw::{endpoint_with, knock, say};
+use crate::wire::{Expected, Purpose, Status};
+use crate::{Channel, Refusal};
+
+fn speaking(levels: Levels, active: FormatLevel) -> Dialect {
+    Dialect {
+        release: "1.2.3".to_owned(),
+        formats: Formats { levels, active },
+    }
+}
+
+fn start(cluster: &Cluster, id: u64, dialect: Dialect) -> Running {
+    let mut options = cluster.options(id);
+    options.dialect = dialect;
+    cluster.start_with(id, options)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_tell_each_other_what_they_speak() {
+    let cluster = Cluster::new();
+    let early = Dialect::default();
+    let later = speaking(Levels::REHEARSED, FormatLevel::FIRST);
+    let one = start(&cluster, 1, early.clone());
+    let two = start(&cluster, 2, later.clone());
+    let heard = one.until(|peer| peer.connected).await;
+    assert_eq!(heard.dialect, Some(later));
+    let heard = two.until(|peer| peer.connected).await;
+    assert_eq!(heard.dialect, Some(early));
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_cannot_read_what_is_written_is_refused_with_what_to_do() {
+    let cluster = Cluster::new();
+    let early = speaking(Levels::RELEASED, FormatLevel::FIRST);
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let one = start(&cluster, 1, early);
+    let two = start(&cluster, 2, raised);
+    for running in [&one, &two] {
+        let said = running.last_error().await;
+        assert!(said.contains("node 1 (release 1.2.3)"), "{said}");
+        assert!(said.contains("run a release on it"), "{said}");
+        assert!(!running.mesh.peers()[0].connected);
+    }
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_of_a_release_before_levels_is_taken_to_speak_the_first() {
+    let cluster = Cluster::new();
+    let one = start(
+        &cluster,
+        1,
+        speaking(Levels::REHEARSED, FormatLevel::REHEARSED),
+    );
+    let endpoint = endpoint_with(cluster.tls("node-2"));
+    let refused = knock(&cluster, &endpoint).await.expect_err("not let in");
+    assert!(refused.contains("node 2 (an earlier release)"), "{refused}");
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_for_a_peer_that_has_not_said_what_it_speaks() {
+    let cluster = Cluster::new();
+    let one = start(&cluster, 1, Dialect::default());
+    let endpoint = endpoint_with(cluster.tls("node-2"));
+    let name = super::cluster::identity(1, "eu-west", "demo").dns_name();
+    let connecting = endpoint.connect(cluster.address(1), &name);
+    let connection = connecting.expect("an address").await.expect("certified");
+    let purpose = Purpose::Request {
+        channel: Channel::Pull,
+        expected: Expected::Answer,
+    };
+    let request = purpose.head(0).expect("short");
+    let silent: Bytes = request.clone();
+    let status = say(&connection, silent).await;
+    assert_eq!(status, Some(Status::Refused(Refusal::Unavailable)));
+    let greeting = Purpose::Greeting.head(0).expect("short");
+    assert_eq!(say(&connection, greeting).await, Some(Status::Accepted));
+    assert_eq!(say(&connection, request).await, Some(Status::Accepted));
+    one.stop().await;
+}
