@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use meridian_regions::{NodeId, RegionId, Shards};
+use meridian_regions::{Formats, NodeId, RegionId, Shards};
 use meridian_storage::StoreOptions;
 
 use crate::WallClock;
@@ -28,6 +28,8 @@ pub struct ReplicaOptions {
     pub path: PathBuf,
     /// This node.
     pub this: Member,
+    /// What it reads and writes.
+    pub formats: Formats,
     /// Every other node.
     pub others: Vec<Member>,
     /// Nodes that have been removed for good. Nobody is asked to be them, and no
@@ -87,6 +89,7 @@ impl ReplicaOptions {
         Self {
             path,
             this,
+            formats: Formats::default(),
             others,
             departed: Vec::new(),
             holdings: 0,

@@ -199,7 +199,8 @@ impl Puller {
         asked: &[(NodeId, Shards)],
     ) -> Result<(), PullError> {
         let frame = self.next(frames, asked).await?;
-        match PullFrame::decode(&frame)? {
+        let latest = self.replica.inner().formats.levels.latest();
+        match PullFrame::decode_up_to(latest, &frame)? {
             PullFrame::Entries(entries) => {
                 let wanted = entries.into_iter().filter(|entry| {
                     of(asked, entry.origin).is_some_and(|shards| shards.contains(entry.shard))

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{ClockDrift, Hlc, ListingId, NodeId, ShardId, Shards};
+use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
 use meridian_transport::Mesh;
@@ -71,6 +71,7 @@ pub(crate) struct Inner {
     pub(crate) documents: Documents,
     pub(crate) rendered: Rendered,
     pub(crate) sequencer: Sequencer,
+    pub(crate) formats: Formats,
     pub(crate) progress: Progress,
     pub(crate) sources: Sources,
     pub(crate) told: Told,
@@ -222,6 +223,7 @@ impl Replica {
                 documents: Documents::new(options.documents_hot_max),
                 rendered: Rendered::new(options.rendered_bytes_max),
                 sequencer,
+                formats: options.formats,
                 progress,
                 sources: Sources::default(),
                 told,

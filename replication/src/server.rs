@@ -351,7 +351,8 @@ impl Pull<'_> {
 
     async fn send_entries(&mut self, gathered: Gathered) -> Result<(), ServeError> {
         let entries = u64::try_from(gathered.entries.len()).unwrap_or(u64::MAX);
-        let frame: Bytes = PullFrame::encode_entries(gathered.entries).into();
+        let level = self.replica.inner().formats.active;
+        let frame: Bytes = PullFrame::encode_entries_at(level, gathered.entries).into();
         let bytes = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         self.replies.send(frame).await?;
         self.replica.inner().sent.add(self.peer, entries, bytes);

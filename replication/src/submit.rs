@@ -183,7 +183,7 @@ impl Inner {
                 genesis,
             };
             let place = keys::entry(ticket.origin, shard, ticket.seq);
-            batch.put(LOG, place, entry.encode());
+            batch.put(LOG, place, entry.encode_at(self.formats.active));
             let place = keys::change(&id, ticket.origin, ticket.seq);
             stored.put(&mut batch, &id, place, entry.change);
             let mark_durable = hot.submit();

@@ -76,6 +76,7 @@ mod pull;
 mod received_entry;
 mod rules;
 mod session_token;
+mod summed;
 mod values;
 mod version_vector;
 mod view;

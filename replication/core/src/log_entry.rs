@@ -6,10 +6,11 @@
 //! replica makes it. What the first entry of a listing carries besides its change
 //! is the [`Genesis`] record, which decides who votes on its bookings.
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId};
+use meridian_regions::{Feature, FormatLevel, Genesis, Hlc, ListingId, NodeId, ShardId};
 use prost::Message;
 
 use crate::received_entry::ReceivedEntry;
+use crate::summed::{Place, SummedContent, content};
 use crate::wire::WireError;
 
 /// A change of one listing, as its origin logged it.
@@ -47,25 +48,56 @@ pub(crate) struct EntryMessage {
     pub(crate) change: Vec<u8>,
     #[prost(bytes = "vec", optional, tag = "7")]
     pub(crate) genesis: Option<Vec<u8>>,
+    /// From level 2 on, in the place of the three before it.
+    #[prost(message, optional, tag = "8")]
+    pub(crate) summed: Option<SummedContent>,
 }
 
 impl LogEntry {
-    /// Its bytes; the same entry has the same bytes everywhere.
+    /// Its bytes at the first level of formats.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
+        EntryMessage {
+            listing: self.listing.to_key(),
+            change: self.change.clone(),
+            genesis: self.genesis.as_ref().map(Genesis::encode),
+            ..self.envelope()
+        }
+        .encode_to_vec()
+    }
+
+    /// Its bytes at the level that its origin writes: they are the same everywhere.
+    #[must_use]
+    pub fn encode_at(&self, level: FormatLevel) -> Vec<u8> {
+        if !level.has(Feature::SummedEntries) {
+            return self.encode();
+        }
+        let place = Place {
+            origin: self.origin,
+            shard: self.shard,
+            seq: self.seq,
+            hlc: self.hlc,
+        };
+        let genesis = self.genesis.as_ref().map(Genesis::encode);
+        let content = content(&self.listing, &self.change, genesis);
+        EntryMessage {
+            summed: Some(place.seal(&content)),
+            ..self.envelope()
+        }
+        .encode_to_vec()
+    }
+
+    fn envelope(&self) -> EntryMessage {
         EntryMessage {
             origin: self.origin.get(),
             shard: u32::from(self.shard.get()),
             seq: self.seq,
             hlc: self.hlc.as_u64(),
-            listing: self.listing.to_key(),
-            change: self.change.clone(),
-            genesis: self.genesis.as_ref().map(Genesis::encode),
+            ..EntryMessage::default()
         }
-        .encode_to_vec()
     }
 
-    /// Reads what [`LogEntry::encode`] wrote, all of it or nothing.
+    /// Reads what [`LogEntry::encode_at`] wrote at any level, all of it or nothing.
     /// [`ReceivedEntry::decode`] is for what a peer sent.
     ///
     /// # Errors

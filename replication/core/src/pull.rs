@@ -8,12 +8,13 @@
 mod floors;
 mod packed;
 
-use meridian_regions::{Hlc, NodeId, Shards};
+use meridian_regions::{Feature, FormatLevel, Hlc, NodeId, Shards};
 use prost::{Message, Oneof};
 
 use self::floors::TrimmedMessage;
 use crate::limits::{FRAME_BYTES_MAX, FRAME_ENTRIES_MAX, ORIGINS_MAX, PULL_REQUEST_BYTES_MAX};
 use crate::received_entry::ReceivedEntry;
+use crate::summed::{SummedFrame, later};
 use crate::version_vector::{VectorMessage, VersionVector};
 use crate::wire::{self, WireError};
 
@@ -150,7 +151,7 @@ pub enum PullFrame {
 
 #[derive(Clone, PartialEq, Message)]
 struct FrameMessage {
-    #[prost(oneof = "FrameKind", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "FrameKind", tags = "1, 2, 3, 4, 5, 6")]
     kind: Option<FrameKind>,
 }
 
@@ -167,6 +168,9 @@ enum FrameKind {
     Packed(Vec<u8>),
     #[prost(message, tag = "5")]
     Trimmed(TrimmedMessage),
+    /// From level 2 on: a frame of entries, behind its checksum.
+    #[prost(message, tag = "6")]
+    Summed(SummedFrame),
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -237,24 +241,60 @@ impl PullFrame {
         }
     }
 
-    /// Reads what [`PullFrame::encode`] wrote.
+    /// The same at the level that is active.
+    #[must_use]
+    pub fn encode_entries_at(
+        level: FormatLevel,
+        entries: impl IntoIterator<Item = Vec<u8>>,
+    ) -> Vec<u8> {
+        let frame = Self::encode_entries(entries);
+        if !level.has(Feature::SummedFrames) {
+            return frame;
+        }
+        encode(FrameKind::Summed(SummedFrame::of(frame)))
+    }
+
+    /// Reads what [`PullFrame::encode`] wrote at the latest level of this release.
     ///
     /// # Errors
     /// [`WireError`] for anything else, also if one entry of the frame has no place in
     /// any log.
     pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        Self::decode_up_to(FormatLevel::LATEST, bytes)
+    }
+
+    /// The same, by a node that reads no later level than `latest`.
+    ///
+    /// # Errors
+    /// [`WireError`] for anything else.
+    pub fn decode_up_to(latest: FormatLevel, bytes: &[u8]) -> Result<Self, WireError> {
         let message: FrameMessage = wire::decode(FRAME, bytes, FRAME_BYTES_MAX)?;
-        match message.kind {
+        let Some(FrameKind::Summed(summed)) = message.kind else {
+            return message.read(latest);
+        };
+        if !latest.has(Feature::SummedFrames) {
+            return Err(later(FRAME, Feature::SummedFrames));
+        }
+        let frame = summed.open(FRAME)?;
+        let message: FrameMessage = wire::decode(FRAME, &frame, FRAME_BYTES_MAX)?;
+        message.read(latest)
+    }
+}
+
+impl FrameMessage {
+    fn read(self, latest: FormatLevel) -> Result<PullFrame, WireError> {
+        match self.kind {
             None => Err(WireError::malformed(FRAME, "a kind that is not known here")),
-            Some(FrameKind::Entries(message)) => message.read(),
+            Some(FrameKind::Summed(_)) => Err(WireError::malformed(FRAME, "a frame in a frame")),
+            Some(FrameKind::Entries(message)) => message.read(latest),
             Some(FrameKind::Packed(packed)) => {
                 let bytes = packed::unpack(FRAME, &packed, FRAME_BYTES_MAX)?;
                 let message: EntriesMessage = wire::decode(FRAME, &bytes, FRAME_BYTES_MAX)?;
-                message.read()
+                message.read(latest)
             }
             Some(FrameKind::Hears(message)) => message.read(),
             Some(FrameKind::Watermark(message)) => message.read(),
-            Some(FrameKind::Trimmed(message)) => Ok(Self::Trimmed(message.read(FRAME)?)),
+            Some(FrameKind::Trimmed(message)) => Ok(PullFrame::Trimmed(message.read(FRAME)?)),
         }
     }
 }
@@ -286,11 +326,12 @@ impl WatermarkMessage {
 }
 
 impl EntriesMessage {
-    fn read(self) -> Result<PullFrame, WireError> {
+    fn read(self, latest: FormatLevel) -> Result<PullFrame, WireError> {
         if self.entries.len() > FRAME_ENTRIES_MAX {
             return Err(WireError::malformed(FRAME, "too many entries"));
         }
-        let entries = self.entries.into_iter().map(ReceivedEntry::decode);
+        let entries = self.entries.into_iter();
+        let entries = entries.map(|bytes| ReceivedEntry::decode_up_to(latest, bytes));
         Ok(PullFrame::Entries(entries.collect::<Result<_, _>>()?))
     }
 }

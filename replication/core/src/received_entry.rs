@@ -6,10 +6,11 @@
 //! its place, goes on to other nodes byte for byte (also the fields that this version
 //! does not know), and the rest of the log flows.
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId};
+use meridian_regions::{Feature, FormatLevel, Genesis, Hlc, ListingId, NodeId, ShardId};
 
 use crate::limits::{CHANGE_BYTES_MAX, LOG_ENTRY_BYTES_MAX};
 use crate::log_entry::{EntryMessage, LogEntry};
+use crate::summed::{ContentMessage, Place, later};
 use crate::wire::{self, WireError};
 
 const WHAT: &str = "log entry";
@@ -42,11 +43,20 @@ pub struct EntryContent {
 }
 
 impl ReceivedEntry {
-    /// Reads the envelope, and the content as far as it can be read.
+    /// Reads the envelope, and the content as far as it can be read, of whatever level: for
+    /// what stands in a log here.
     ///
     /// # Errors
     /// [`WireError`] for bytes that have no place in any log.
     pub fn decode(bytes: Vec<u8>) -> Result<Self, WireError> {
+        Self::decode_up_to(FormatLevel::REHEARSED, bytes)
+    }
+
+    /// The same, for what a peer sent, by a node that reads no later level than `latest`.
+    ///
+    /// # Errors
+    /// [`WireError`] for bytes that have no place in any log.
+    pub fn decode_up_to(latest: FormatLevel, bytes: Vec<u8>) -> Result<Self, WireError> {
         let message: EntryMessage = wire::decode(WHAT, &bytes, LOG_ENTRY_BYTES_MAX)?;
         let refused = |detail: &str| WireError::malformed(WHAT, detail);
         if message.seq == 0 {
@@ -54,12 +64,19 @@ impl ReceivedEntry {
         }
         let shard = u16::try_from(message.shard).ok().and_then(ShardId::new);
         let shard = shard.ok_or_else(|| refused("no such shard"))?;
-        Ok(Self {
+        let place = Place {
             origin: NodeId::new(message.origin).ok_or_else(|| refused("no origin"))?,
             shard,
             seq: message.seq,
             hlc: Hlc::from_u64(message.hlc),
-            content: EntryContent::read(shard, message),
+        };
+        Ok(Self {
+            origin: place.origin,
+            shard,
+            seq: place.seq,
+            hlc: place.hlc,
+            content: content(place, message, latest)
+                .and_then(|said| EntryContent::read(shard, said)),
             bytes,
         })
     }
@@ -71,8 +88,25 @@ impl ReceivedEntry {
     }
 }
 
+/// What an entry says, in the form of whichever level.
+fn content(
+    place: Place,
+    message: EntryMessage,
+    latest: FormatLevel,
+) -> Result<ContentMessage, WireError> {
+    match message.summed {
+        Some(_) if !latest.has(Feature::SummedEntries) => Err(later(WHAT, Feature::SummedEntries)),
+        Some(summed) => place.open(WHAT, &summed),
+        None => Ok(ContentMessage {
+            listing: message.listing,
+            change: message.change,
+            genesis: message.genesis,
+        }),
+    }
+}
+
 impl EntryContent {
-    fn read(shard: ShardId, message: EntryMessage) -> Result<Self, WireError> {
+    fn read(shard: ShardId, message: ContentMessage) -> Result<Self, WireError> {
         wire::within("change", message.change.len(), CHANGE_BYTES_MAX)?;
         let listing = ListingId::from_key(&message.listing)
             .map_err(|cause| WireError::malformed(WHAT, cause))?;

@@ -4,6 +4,7 @@
 //! Formats are protobuf messages: a field keeps its number for ever, an unknown one
 //! is passed over, so that versions N and N+1 read each other.
 
+use meridian_regions::FormatLevel;
 use prost::Message;
 
 /// Why bytes of a peer, or of a disk, are refused.
@@ -18,6 +19,17 @@ pub enum WireError {
         bytes: usize,
         /// How large it may be.
         bytes_max: usize,
+    },
+    /// Of a level of formats that this node does not speak.
+    #[error(
+        "{what} of format level {level}, which this node does not speak: run a release on it \
+         that does"
+    )]
+    Later {
+        /// What was to be read.
+        what: &'static str,
+        /// Its level.
+        level: FormatLevel,
     },
     /// Not the encoding of anything.
     #[error("malformed {what}: {detail}")]

@@ -1,6 +1,6 @@
 //! Frames, requests and entries read back, or are refused.
 
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId, Shards, Survival};
+use meridian_regions::{FormatLevel, Genesis, Hlc, ListingId, NodeId, ShardId, Shards, Survival};
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::strategy::Strategy;
 
@@ -65,6 +65,61 @@ fn largest_entry_fits_a_frame() {
     let frame = PullFrame::Entries(vec![ReceivedEntry::from(&one_entry())]);
     assert!(frame.encode().len() <= FRAME_BYTES_MAX);
     assert_eq!(PullFrame::decode(&frame.encode()), Ok(frame));
+}
+
+#[test]
+fn largest_entry_fits_a_frame_of_the_next_level() {
+    let bytes = one_entry().encode_at(FormatLevel::REHEARSED);
+    let frame = PullFrame::encode_entries_at(FormatLevel::REHEARSED, [bytes.clone()]);
+    assert!(frame.len() <= FRAME_BYTES_MAX);
+    let read = PullFrame::decode_up_to(FormatLevel::REHEARSED, &frame);
+    let entry = ReceivedEntry::decode(bytes).expect("sound");
+    assert_eq!(read, Ok(PullFrame::Entries(vec![entry])));
+}
+
+#[test]
+fn what_is_of_a_later_level_is_refused_by_name_and_never_misread() {
+    let entry = LogEntry {
+        change: vec![1; 1_000],
+        ..one_entry()
+    };
+    let bytes = entry.encode_at(FormatLevel::REHEARSED);
+    assert_eq!(LogEntry::decode(&bytes), Ok(entry));
+    // In a frame of the first level it keeps its place, and nothing is taken from it.
+    let frame = PullFrame::encode_entries([bytes.clone()]);
+    let Ok(PullFrame::Entries(read)) = PullFrame::decode(&frame) else {
+        panic!("it is a frame of entries");
+    };
+    let refused = read[0].content.as_ref().expect_err("a later level");
+    assert!(refused.to_string().contains("format level 2"), "{refused}");
+    assert_eq!(read[0].as_bytes(), bytes);
+    let frame = PullFrame::encode_entries_at(FormatLevel::REHEARSED, [bytes]);
+    let refused = PullFrame::decode(&frame).expect_err("a later level");
+    assert!(refused.to_string().contains("format level 2"), "{refused}");
+}
+
+#[test]
+fn every_flipped_bit_of_a_summed_frame_is_noticed() {
+    let level = FormatLevel::REHEARSED;
+    let entry = LogEntry {
+        change: vec![7; 20],
+        ..one_entry()
+    };
+    let bytes = entry.encode_at(level);
+    let frame = PullFrame::encode_entries_at(level, [bytes.clone()]);
+    for bit in 0..frame.len() * 8 {
+        let mut flipped = frame.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        // A field under another name is passed over: then there is no frame left.
+        let read = PullFrame::decode_up_to(level, &flipped);
+        assert!(read.is_err(), "bit {bit}: {read:?}");
+    }
+    for bit in 0..bytes.len() * 8 {
+        let mut flipped = bytes.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let read = LogEntry::decode(&flipped);
+        assert!(read.is_err(), "bit {bit}: {read:?}");
+    }
 }
 
 #[test]
