@@ -1,5 +1,7 @@
 //! Calls to the operator API of one node.
 
+mod upgrade;
+
 use std::time::Duration;
 
 use reqwest::header::AUTHORIZATION;

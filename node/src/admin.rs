@@ -20,6 +20,7 @@ mod repairs;
 mod sagas;
 mod status;
 mod transfers;
+mod upgrade;
 mod wishes;
 
 use std::sync::Arc;
@@ -123,6 +124,7 @@ fn more_routes(routes: Routes) -> Routes {
     const POST: Method = Method::POST;
     const STAGED: &str = "/admin/v1/layout/staged";
     const CLOCK: &str = "/admin/v1/chaos/clock";
+    const FINALIZE: &str = "/admin/v1/upgrade/finalize";
     let routes = routes
         .on(GET, "/admin/v1/layout", Operator, layout::show)
         .on(POST, "/admin/v1/layout/found", Operator, layout::found)
@@ -130,6 +132,8 @@ fn more_routes(routes: Routes) -> Routes {
         .on(Method::DELETE, STAGED, Operator, layout::revert)
         .on(GET, "/admin/v1/layout/plan", Operator, layout::plan)
         .on(POST, "/admin/v1/layout/apply", Operator, layout::apply)
+        .on(GET, "/admin/v1/upgrade", Operator, upgrade::check)
+        .on(POST, FINALIZE, Operator, upgrade::finalize)
         .on(GET, CLOCK, Operator, clock::show)
         .on(Method::PUT, CLOCK, Operator, clock::set)
         .on(Method::DELETE, CLOCK, Operator, clock::set_right);

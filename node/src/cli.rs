@@ -8,6 +8,7 @@ mod inspect;
 mod layout;
 mod operate;
 mod shell;
+mod upgrade;
 mod webhook;
 
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub(crate) use webhook::{EndpointArgs, WebhookCommand};
 pub(crate) use layout::{InitArgs, LayoutChange, LayoutCommand};
 
 pub(crate) use inspect::{BundleArgs, DebugCommand, TopArgs};
+pub(crate) use upgrade::{FinalizeArgs, UpgradeCommand};
+
 pub(crate) use shell::{CompletionsArgs, ManArgs};
 
 pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
@@ -75,6 +78,9 @@ pub(crate) enum Command {
     /// Show and change the cluster's map: regions, nodes, who comes and who goes.
     #[command(subcommand)]
     Layout(LayoutCommand),
+    /// See where an upgrade stands, and end it.
+    #[command(subcommand)]
+    Upgrade(UpgradeCommand),
     /// Print every node and how it is, as one node sees it.
     Nodes(TableArgs),
     /// Look at the Raft groups of listings: where they stand, and who leads.

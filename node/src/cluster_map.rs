@@ -36,6 +36,7 @@ use tokio::sync::{Notify, watch};
 
 use crate::booking::BookingDesk;
 use crate::config::Config;
+use crate::formats;
 
 pub(crate) use change::{LayoutFault, Standing};
 pub(crate) use file::{Charted, Stage};
@@ -263,6 +264,7 @@ pub(crate) fn check_member(
     config: &Config,
     identity: &NodeIdentity,
 ) -> anyhow::Result<()> {
+    formats::check(config, topology)?;
     let epoch = topology.epoch();
     let Some(member) = topology.node(identity.node) else {
         bail!(

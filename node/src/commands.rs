@@ -19,6 +19,7 @@ mod start;
 mod status;
 mod top;
 mod transfer;
+mod upgrade;
 mod value;
 mod verdict;
 mod webhook;
@@ -101,6 +102,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         }
         Command::Init(arguments) => block_on(layout::init(arguments, out))?.map(|()| Done::Well),
         Command::Layout(command) => block_on(layout::run(command, out))?.map(|()| Done::Well),
+        Command::Upgrade(command) => block_on(upgrade::run(command, out))?,
         Command::Drain(arguments) => block_on(moves::drain(arguments, out))?.map(|()| Done::Well),
         Command::Rebalance(arguments) => {
             block_on(moves::rebalance(arguments, out))?.map(|()| Done::Well)

@@ -16,6 +16,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use meridian_regions::{FormatLevel, Formats};
 use meridian_transport::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +37,13 @@ struct Record {
     /// Set if this life began without the records of an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     returned: Option<Returned>,
+    /// The latest level of formats that anything here may be of.
+    #[serde(default, skip_serializing_if = "is_first")]
+    format_level: FormatLevel,
+}
+
+const fn is_first(level: &FormatLevel) -> bool {
+    level.get() == FormatLevel::FIRST.get()
 }
 
 /// How a life began in which the node has come back without its records.
@@ -82,6 +90,7 @@ impl DataFolder {
             node: identity.node.get(),
             incarnation: fresh_incarnation(),
             returned: None,
+            format_level: FormatLevel::FIRST,
         };
         let Some(found) = Record::read(path, identity)? else {
             return Ok(Self {
@@ -112,6 +121,34 @@ impl DataFolder {
             known: true,
             record: found,
         })
+    }
+
+    /// Takes note, durably, that from now on this folder may hold what is of the active level:
+    /// before anything of it is written.
+    ///
+    /// # Errors
+    /// A folder with what this node cannot read, or that would go back to an earlier level.
+    pub(crate) fn write_at(&mut self, formats: Formats) -> anyhow::Result<()> {
+        let (held, path) = (self.record.format_level, self.path.display());
+        if !formats.levels.contains(held) {
+            bail!(
+                "{path} holds what is of format level {held}, and this release speaks {}: run a release that speaks level {held}",
+                formats.levels
+            );
+        }
+        if formats.active < held {
+            bail!(
+                "{path} holds what is of format level {held}, and the cluster's map says {}: a level is never lowered; write format_level = {held} into the topology, or give this node its cluster's own map",
+                formats.active
+            );
+        }
+        if formats.active > held {
+            self.record.format_level = formats.active;
+            if self.known {
+                self.record.write(&self.path)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes the record of a new folder, once its databases are there: a record
@@ -199,7 +236,7 @@ fn fresh_incarnation() -> String {
 mod tests {
     use std::path::Path;
 
-    use meridian_regions::NodeId;
+    use meridian_regions::{FormatLevel, Formats, Levels, NodeId};
     use meridian_transport::NodeIdentity;
     use tempfile::TempDir;
 
@@ -242,6 +279,32 @@ mod tests {
         let refused = DataFolder::claim(folder.path(), &identity(1), &DATABASES);
         let said = refused.expect_err("votes are gone").to_string();
         assert!(said.contains("`bookings` is gone"), "{said}");
+    }
+
+    #[test]
+    fn level_of_a_folder_is_raised_before_it_is_written_and_never_lowered() {
+        let folder = TempDir::new().expect("a folder");
+        used(folder.path(), 1);
+        let claim = || DataFolder::claim(folder.path(), &identity(1), &DATABASES).expect("its own");
+        let early = Formats::default();
+        let mixed = Formats {
+            levels: Levels::REHEARSED,
+            ..early
+        };
+        let raised = Formats {
+            active: FormatLevel::REHEARSED,
+            ..mixed
+        };
+        claim().write_at(mixed).expect("nothing new is written");
+        claim().write_at(early).expect("it can go back");
+        claim().write_at(raised).expect("raised");
+        let refused = claim().write_at(early).expect_err("it cannot be read");
+        let said = refused.to_string();
+        assert!(said.contains("run a release that speaks level 2"), "{said}");
+        let refused = claim().write_at(mixed).expect_err("lowered");
+        let said = refused.to_string();
+        assert!(said.contains("never lowered"), "{said}");
+        claim().write_at(raised).expect("as it is");
     }
 
     #[test]

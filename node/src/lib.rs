@@ -22,6 +22,7 @@ mod console;
 mod data_folder;
 mod demo;
 mod events;
+mod formats;
 mod forwarded;
 mod geoip;
 mod grpc;
@@ -46,6 +47,7 @@ mod solo;
 mod supervisor;
 mod telemetry;
 mod traces;
+mod upgrade;
 mod verdict;
 
 use std::process::ExitCode;
@@ -62,7 +64,8 @@ pub use config::{
 ///
 /// 0: done; 1: it could not be done, the reason is on standard error; 2: the
 /// command line is wrong; 3: a promise was broken, 130: somebody interrupted it
-/// before it was known (`demo --smoke`); 4 and 5: `status` found something wrong.
+/// before it was known (`demo --smoke`); 4 and 5: `status`, or
+/// `upgrade check`, found something wrong.
 #[must_use]
 pub fn run(cli: Cli) -> ExitCode {
     commands::run(cli.command)

@@ -47,7 +47,7 @@ use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::traces::Traces;
 use crate::verdict::{self, VerdictDesk};
-use crate::{admin, api, geoip, grpc, outbound, settling};
+use crate::{admin, api, formats, geoip, grpc, outbound, settling};
 
 use options::{booking_desk, group_options, mesh_options, open_replica};
 pub(crate) use options::{peers_of, replica_options};
@@ -313,11 +313,12 @@ impl Planes {
     ) -> anyhow::Result<Self> {
         let dispatcher = Arc::new(Dispatcher::default());
         let peers = peers_of(topology, config, identity);
-        let folder = DataFolder::claim(&config.node.data_dir, identity, &DATABASES)?;
+        let mut folder = DataFolder::claim(&config.node.data_dir, identity, &DATABASES)?;
+        folder.write_at(formats::dialect(config, topology).formats)?;
         let returns = folder.returns().map(str::to_owned);
         let clock = Clock::of(&config.chaos);
         let replica = open_replica(config, &clock, topology, &peers, returns.clone())?;
-        let options = mesh_options(config, identity, tls, (topology, peers));
+        let options = mesh_options(config, (identity, topology), tls, peers);
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
         let traces = Traces::open(&config.tracing, identity, tracker, background)?;

@@ -99,6 +99,28 @@ impl Scenario {
         scenario
     }
 
+    /// Three running nodes that can share a map: the links are where `cluster.dial` says.
+    pub(crate) async fn with_one_map(settings: Vec<String>) -> Self {
+        let mut scenario = Self::prepare(WanPlan::scaled_down(LINK_DIVISOR), settings).await;
+        for node in scenario.cluster.ids() {
+            scenario.dial_by_configuration(node, "");
+            scenario.cluster.restart(node).await.expect("it starts");
+        }
+        scenario.cluster.wait_connected().await.expect("connected");
+        scenario
+    }
+
+    /// Sets a key of a node's configuration, from its next start on.
+    pub(crate) fn configure(&self, node: u64, section: &str, key: &str, value: toml::Value) {
+        let path = self.folder_of(node).join("meridian.toml");
+        let mut config = read_toml(&path);
+        let empty = || toml::Value::Table(toml::Table::new());
+        let section = config.entry(section).or_insert_with(empty);
+        let section = section.as_table_mut().expect("a section");
+        section.insert(key.to_owned(), value);
+        std::fs::write(&path, config.to_string()).expect("written");
+    }
+
     fn dial_by_configuration(&self, reader: u64, join: &str) {
         let path = self.folder_of(reader).join("topology.toml");
         let mut topology: toml::Table = read_toml(&path);

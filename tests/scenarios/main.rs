@@ -36,5 +36,6 @@ mod sessions;
 mod spreading;
 mod tracing;
 mod trails;
+mod upgrade;
 mod verdict;
 mod webhooks;

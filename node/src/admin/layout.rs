@@ -142,7 +142,7 @@ fn shown(node: &Node, standing: &Standing) -> Value {
     shown
 }
 
-fn fault(fault: LayoutFault) -> Problem {
+pub(super) fn fault(fault: LayoutFault) -> Problem {
     let detail = fault.to_string();
     match fault {
         LayoutFault::Refused(_) => Problem::field("/change", detail),

@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn clock_of_a_node_that_does_not_allow_it_stays_as_it_is() {
-        let clock = Clock::of(&ChaosSection { enabled: false });
+        let clock = Clock::of(&ChaosSection::default());
         clock.set(Skew::new(OFFSET_MS_MAX, 0));
         let before = super::super::now();
         let shown = clock.now();
@@ -159,7 +159,12 @@ mod tests {
 
     #[test]
     fn all_handles_show_the_same() {
-        let settable = || Clock::of(&ChaosSection { enabled: true });
+        let settable = || {
+            Clock::of(&ChaosSection {
+                enabled: true,
+                ..ChaosSection::default()
+            })
+        };
         let (one, other) = (settable(), settable());
         let same = one.clone();
         one.set(Skew::new(OFFSET_MS_MAX, 0));

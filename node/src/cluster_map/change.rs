@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meridian_consensus::Source;
 use meridian_consensus_core::{Chart, Command, Draw, Op, Outcome, Rejection};
-use meridian_regions::{Change, Genesis, LayoutError, Topology};
+use meridian_regions::{Change, FormatLevel, Genesis, LayoutError, Topology};
 use tokio::time::Instant;
 
 use super::ClusterMap;
@@ -97,6 +97,30 @@ impl ClusterMap {
             return Err(LayoutFault::Moved { epoch });
         }
         self.draw(&before.genesis, next, &[], before.revision).await
+    }
+
+    /// Has a later level of formats written, by the map after that of `epoch`, which its
+    /// operator has seen. Changes that wait go on waiting. Whether every node speaks the level is
+    /// for the caller to know. The level that is written already changes nothing.
+    ///
+    /// # Errors
+    /// [`LayoutFault`]: among others, that others have changed the map since.
+    pub(crate) async fn raise(
+        &self,
+        level: FormatLevel,
+        epoch: u64,
+    ) -> Result<Standing, LayoutFault> {
+        let before = self.standing().await?;
+        if before.map.format_level() == level {
+            return Ok(before);
+        }
+        if before.map.epoch() != epoch {
+            let epoch = before.map.epoch();
+            return Err(LayoutFault::Moved { epoch });
+        }
+        let next = before.map.raised(level)?;
+        self.draw(&before.genesis, next, &before.staged, before.revision)
+            .await
     }
 
     async fn draw(

@@ -138,6 +138,9 @@ fn difference(mine: &Topology, other: &Topology) -> Option<String> {
     if mine.region_voters() != other.region_voters() {
         return Some("region_voters".to_owned());
     }
+    if mine.format_level() != other.format_level() {
+        return Some("format_level".to_owned());
+    }
     if mine.regions() != other.regions() {
         return Some("the regions".to_owned());
     }

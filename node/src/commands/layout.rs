@@ -180,7 +180,11 @@ fn described(change: &Value) -> String {
 }
 
 /// Tells which nodes have taken the map over until all have that live.
-async fn follow(admin: &AdminClient, epoch: u64, out: &mut impl Write) -> anyhow::Result<()> {
+pub(super) async fn follow(
+    admin: &AdminClient,
+    epoch: u64,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
     let until = tokio::time::Instant::now() + FOLLOW_MAX;
     let mut told = 0;
     loop {

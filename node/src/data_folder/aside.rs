@@ -27,6 +27,7 @@ impl DataFolder {
     ) -> anyhow::Result<(PathBuf, Vec<String>)> {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let found = Record::read(path, identity)?;
+        let format_level = found.as_ref().map(|found| found.format_level);
         let (incarnation, moved) = match found.and_then(Record::interrupted) {
             Some(begun) => begun,
             None => (
@@ -42,6 +43,8 @@ impl DataFolder {
                 moved: moved.clone(),
                 stage,
             }),
+            // What is not set aside stays as it is.
+            format_level: format_level.unwrap_or_default(),
         };
         record(Stage::SettingAside).write(path)?;
         let aside = path.join(format!("before-{incarnation}"));
@@ -75,6 +78,7 @@ fn move_all(path: &Path, aside: &Path, databases: &[String]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use meridian_regions::FormatLevel;
     use tempfile::TempDir;
 
     use super::super::tests::{DATABASES, identity, used};
@@ -111,6 +115,7 @@ mod tests {
                 moved: DATABASES.map(str::to_owned).to_vec(),
                 stage: Stage::SettingAside,
             }),
+            format_level: FormatLevel::FIRST,
         };
         record.write(path).expect("written");
         let refused = DataFolder::claim(path, &identity(1), &DATABASES);

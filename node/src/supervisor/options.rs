@@ -16,7 +16,7 @@ use super::{BOOKINGS_FOLDER, LISTINGS_FOLDER};
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::payments;
+use crate::{formats, payments};
 
 /// Every other node that is still there, where this one dials it.
 pub(crate) fn peers_of(
@@ -74,6 +74,7 @@ pub(crate) fn replica_options(
     });
     let path = config.node.data_dir.join(LISTINGS_FOLDER);
     ReplicaOptions {
+        formats: formats::dialect(config, topology).formats,
         returns,
         holdings: holdings.digest(),
         departed: departed(topology).into_iter().collect(),
@@ -100,11 +101,12 @@ fn departed(topology: &Topology) -> Vec<NodeId> {
 
 pub(super) fn mesh_options(
     config: &Config,
-    identity: &NodeIdentity,
+    (identity, topology): (&NodeIdentity, &Topology),
     tls: TlsMaterial,
-    (topology, peers): (&Topology, Vec<PeerAddress>),
+    peers: Vec<PeerAddress>,
 ) -> MeshOptions {
     MeshOptions {
+        dialect: formats::dialect(config, topology),
         peers,
         departed: departed(topology),
         ..MeshOptions::new(config.listen.peer, identity.clone(), tls)

@@ -504,6 +504,17 @@ fn layout() -> Vec<Case> {
             },
             422,
         ),
+        operators(GET, "/admin/v1/upgrade", |_| at("/admin/v1/upgrade"), 200),
+        // The first level is written already.
+        operators(
+            POST,
+            "/admin/v1/upgrade/finalize",
+            |_| {
+                let path = "/admin/v1/upgrade/finalize".to_owned();
+                (path, Some(json!({"epoch": 9, "level": 1})))
+            },
+            200,
+        ),
     ]
 }
 
