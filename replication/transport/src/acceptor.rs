@@ -15,6 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use crate::close::Close;
 use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
@@ -29,12 +30,6 @@ const HANDSHAKES_MAX: usize = 64;
 /// From this many on, who knocks must first show that its address is its own: a
 /// round trip more for peers, and the end of a flood from forged addresses.
 const HANDSHAKES_UNPROVEN_MAX: usize = HANDSHAKES_MAX / 2;
-/// Sent to a peer whose certificate is not of this cluster's topology.
-const CLOSE_STRANGER: u32 = 1;
-/// Sent to a peer that has been removed from the cluster for good.
-pub(crate) const CLOSE_REMOVED: u32 = 4;
-/// Sent on a connection when its peer has opened another.
-const CLOSE_REPLACED: u32 = 2;
 
 /// Starts to accept connections.
 pub(crate) fn start(
@@ -108,17 +103,17 @@ impl Acceptor {
         };
         match self.known_peer(&connection) {
             Ok(peer) => Some((connection, peer)),
-            Err((code, cause)) => {
+            Err((why, cause)) => {
                 tracing::warn!(%remote, cause, "refused a peer");
-                connection.close(code.into(), cause.as_bytes());
+                connection.close(why.code(), cause.as_bytes());
                 None
             }
         }
     }
 
     /// Who is at the other end; of who is not let in, what to close with and why.
-    fn known_peer(&self, connection: &Connection) -> Result<NodeIdentity, (u32, String)> {
-        let stranger = |cause| (CLOSE_STRANGER, cause);
+    fn known_peer(&self, connection: &Connection) -> Result<NodeIdentity, (Close, String)> {
+        let stranger = |cause| (Close::Stranger, cause);
         let peer = proven_identity(connection).map_err(stranger)?;
         if peer.cluster != self.identity.cluster {
             let own = &self.identity.cluster;
@@ -131,7 +126,7 @@ impl Acceptor {
                 self.identity, known.identity
             ))),
             None if self.peers.is_departed(peer.node) => Err((
-                CLOSE_REMOVED,
+                Close::Removed,
                 format!("{peer} has been removed from the cluster"),
             )),
             None => Err(stranger(format!(
@@ -148,7 +143,7 @@ impl Acceptor {
         }
         let replaced = self.served().insert(node, connection.clone());
         if let Some(replaced) = replaced {
-            replaced.close(CLOSE_REPLACED.into(), b"replaced by a newer connection");
+            replaced.close(Close::Replaced.code(), b"replaced by a newer connection");
         }
         // Both end with the connection.
         tokio::join!(self.server.serve(&connection, &peer), echo(&connection));

@@ -17,8 +17,9 @@ use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::acceptor::{CLOSE_REMOVED, proven_identity};
+use crate::acceptor::proven_identity;
 use crate::backoff::Backoff;
+use crate::close::Close;
 use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
 use crate::{CallError, call, greeting};
@@ -27,8 +28,6 @@ use crate::{CallError, call, greeting};
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 /// When a dial has sent its first packet again, and waits twice as long each time from then.
 const STALE_AFTER: Duration = Duration::from_millis(750);
-/// Sent to who is not the node that was dialled.
-const CLOSE_WRONG_NODE: u32 = 3;
 
 /// Error codes of QUIC that carry an alert of TLS (RFC 9001, section 4.8).
 const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
@@ -106,7 +105,7 @@ impl Dialler {
             let proven = proven_identity(&connection)?;
             if proven != peer.identity {
                 let cause = format!("dialled {}, found {proven}", peer.identity);
-                connection.close(CLOSE_WRONG_NODE.into(), cause.as_bytes());
+                connection.close(Close::WrongNode.code(), cause.as_bytes());
                 return Err(cause);
             }
             match call::greet(&connection, &self.peers.dialect).await {
@@ -176,7 +175,7 @@ async fn calls_late(peer: &Peer) {
 fn is_expelled(connection: &Connection) -> bool {
     let reason = connection.close_reason();
     matches!(reason, Some(ConnectionError::ApplicationClosed(close))
-        if close.error_code == CLOSE_REMOVED.into())
+        if close.error_code == Close::Removed.code())
 }
 
 /// The peer's own words, if it closed the connection with some.

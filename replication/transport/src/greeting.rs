@@ -11,10 +11,9 @@ use prost::Message;
 use quinn::Connection;
 
 use crate::NodeIdentity;
+use crate::close::Close;
 use crate::peers::{Peer, Peers};
 
-/// Sent on a connection whose ends do not speak a common level.
-const CLOSE_UNSPOKEN: u32 = 4;
 /// Longest name of a release that is taken over from a peer, in bytes: `1.2.3-rc.4+build` and
 /// room.
 const RELEASE_BYTES_MAX: usize = 64;
@@ -110,7 +109,7 @@ pub(crate) fn agree(
     peer.spoke(theirs);
     agreed.map_err(|unspoken| {
         let cause = unspoken.to_string();
-        connection.close(CLOSE_UNSPOKEN.into(), cause.as_bytes());
+        connection.close(Close::Unspoken.code(), cause.as_bytes());
         cause
     })
 }

@@ -24,6 +24,7 @@ mod backoff;
 mod budget;
 mod call;
 mod channel;
+mod close;
 mod dialler;
 mod endpoint;
 mod error;

@@ -17,14 +17,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::close::Close;
 use crate::peers::{Peer, Peers};
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshLinks, MeshOptions, MeshService, PeerStatus,
     acceptor, call, dialler, endpoint, pulse,
 };
 
-/// Sent with an orderly end of a connection.
-const CLOSE_STOPPING: u32 = 0;
 /// How long a cancelled mesh waits for its peers to hear of it: a round trip of the
 /// longest link, once repeated.
 const CANCELLED_CLOSE_DEADLINE: Duration = Duration::from_millis(500);
@@ -223,7 +222,7 @@ impl Mesh {
 
 impl Quic {
     async fn close(&self, deadline: Duration) {
-        self.endpoint.close(CLOSE_STOPPING.into(), b"stopping");
+        self.endpoint.close(Close::Stopping.code(), b"stopping");
         self.closed.cancel();
         // Who has not heard it by then finds out by the idle timeout.
         let _ = timeout(deadline, self.endpoint.wait_idle()).await;
