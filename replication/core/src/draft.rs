@@ -165,7 +165,7 @@ impl ListingDraft {
             room_type: body.optional("room_type"),
             neighbourhood: body.optional("neighbourhood"),
             host_id: body.optional("host_id"),
-            external: body.optional("external"),
+            external: read_external(&mut body),
             ..placeholder
         };
         body.finish();
@@ -201,6 +201,25 @@ fn read_location(body: &mut ObjectReader<'_>) -> Option<Location> {
         city,
         country,
         time_zone,
+    })
+}
+
+/// By the names of its fields: serde would take a list of them, too, by their order.
+fn read_external(body: &mut ObjectReader<'_>) -> Option<External> {
+    let value = body.take("external")?;
+    if value.is_null() {
+        return None;
+    }
+    let pointer = body.pointer_to("external");
+    let mut fields = ObjectReader::new(pointer, value, body.findings())?;
+    for name in ["source", "id"] {
+        fields.require(name);
+    }
+    let (source, id) = (fields.required("source"), fields.required("id"));
+    fields.finish();
+    Some(External {
+        source: source?,
+        id: id?,
     })
 }
 

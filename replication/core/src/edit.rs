@@ -75,6 +75,12 @@ fn read_ops(mut body: ObjectReader<'_>) -> Vec<EditOp> {
     }
     let mut ops = Vec::with_capacity(values.len().min(EDIT_OPS_MAX));
     for (index, value) in values.into_iter().enumerate().take(EDIT_OPS_MAX) {
+        // By the names of its fields: serde would take a list of them, too, by their order.
+        if !value.is_object() {
+            body.findings()
+                .add(format!("/ops/{index}"), "expected an object");
+            continue;
+        }
         match EditOp::deserialize(value) {
             Ok(op) => ops.push(op),
             Err(cause) => body
@@ -120,10 +126,11 @@ mod tests {
             {"op": "replace", "path": "/title"},
             {"op": "increment", "path": "/counters/saves", "by": 1, "twice": true},
             {"op": "splice", "path": "/description", "at": -1},
+            ["add", "/amenities", "wifi"],
         ]}))
-        .expect_err("three are broken");
+        .expect_err("four are broken");
         let pointers: Vec<_> = errors.iter().map(|error| error.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/ops/1", "/ops/2", "/ops/3"]);
+        assert_eq!(pointers, ["/ops/1", "/ops/2", "/ops/3", "/ops/4"]);
     }
 
     #[test]

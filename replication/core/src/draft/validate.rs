@@ -188,6 +188,18 @@ mod tests {
     }
 
     #[test]
+    fn provenance_is_read_by_the_names_of_its_fields() {
+        let errors = errors_of(|body| body["external"] = json!(["airbnb", "1"]));
+        assert_eq!(pointers(&errors), ["/external"]);
+        let errors = errors_of(|body| body["external"] = json!({"source": "airbnb", "no": 1}));
+        assert_eq!(pointers(&errors), ["/external/id", "/external/no"]);
+        let mut whole = body();
+        whole["external"] = json!({"source": "airbnb", "id": "1"});
+        let draft = ListingDraft::from_json(whole).expect("its types are right");
+        assert!(draft.external.is_some());
+    }
+
+    #[test]
     fn control_characters_and_blank_titles_are_refused() {
         for title in ["\u{7}ding", "   ", "two\nlines"] {
             let errors = errors_of(|body| body["title"] = json!(title));
