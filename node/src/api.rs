@@ -23,6 +23,7 @@ mod keyed;
 mod listings;
 mod me;
 mod offer;
+mod openapi;
 mod outcome;
 mod outcomes;
 mod owner;
@@ -50,6 +51,7 @@ pub(crate) use events::told;
 pub(crate) use history::{describe as described_change, region_of};
 pub(crate) use id::Id;
 pub(crate) use listings::founded_anywhere;
+pub(crate) use openapi::written as description;
 pub(crate) use outcome::{REPLAYED, booking, rejected, unanswered};
 pub(crate) use regions::described as described_regions;
 pub(crate) use search::mesh_routes as search_routes;
@@ -66,7 +68,7 @@ pub(crate) fn routes() -> Routes {
 }
 
 fn market_routes() -> Routes {
-    use Access::{Guest, Host, Party, Proven, Reading};
+    use Access::{Guest, Host, Open, Party, Proven, Reading};
     use Ownership::{Booking, Caller, Guest as Named, Listing, Reservation};
     const GET: Method = Method::GET;
     const POST: Method = Method::POST;
@@ -117,6 +119,9 @@ fn market_routes() -> Routes {
         .owned(GET, MATCHES, (Guest, Named), guests::matches)
         .on(GET, "/v1/regions", Reading, regions::list)
         .on(GET, "/v1/regions/nearest", Reading, regions::nearest)
+        .on(GET, "/openapi.json", Open, openapi::read)
+        .on(GET, "/docs", Open, openapi::page)
+        .on(GET, "/docs/style.css", Open, openapi::style)
 }
 
 /// Where events are delivered to: for operators, because an endpoint hears of every listing.

@@ -40,9 +40,7 @@ pub(crate) use caller::{Caller, Reach, Role, Roles, Who};
 pub(crate) use entrance::Entrance;
 pub(crate) use gate::{Gate, Vouched, gate};
 pub(crate) use jwt::Expected;
-pub(crate) use routes::Routes;
-#[cfg(test)]
-pub(crate) use routes::Row;
+pub(crate) use routes::{Routes, Row};
 
 use crate::config::AuthSection;
 use jwt::{BadToken, Token};

@@ -120,6 +120,9 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Write manual pages: one for the program, one for each command.
     Man(ManArgs),
+    /// Print the description of the client API (OpenAPI 3.1), as nodes serve it at
+    /// `/openapi.json`.
+    Openapi,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{Ledger, Slot, Stay};
 use meridian_regions::ListingId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,11 +28,15 @@ const NIGHTS_MAX: i64 = 366;
 /// Hours in one answer: a month of days, of which one may have 25.
 const HOURS_MAX: i64 = 31 * 24 + 1;
 
-#[derive(Debug, Deserialize)]
+/// Which slots.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Interval {
+    /// The first night, or the first hour or day of hours.
     from: When,
+    /// Up to, and without.
     to: When,
+    /// Whether a quorum is asked.
     #[serde(default)]
     fresh: bool,
 }

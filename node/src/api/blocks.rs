@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use meridian_consensus_core::{Block, Op, Unblock};
 use meridian_regions::{BlockId, ListingId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::body::{IdempotencyKey, JsonBody};
@@ -20,10 +21,13 @@ use super::session::Session;
 use crate::auth::Who;
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+/// What is closed.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct BlockBody {
+    /// The first night or hour.
     from: When,
+    /// Up to, and without.
     until: When,
 }
 

@@ -6,15 +6,17 @@ use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use super::problem::{Problem, Slug};
 
 /// Things on a page if the client does not say, and how many at most.
 const PAGE_DEFAULT: usize = 20;
-const PAGE_MAX: usize = 100;
+pub(super) const PAGE_MAX: usize = 100;
 /// Longest idempotency key, in bytes.
-const KEY_BYTES_MAX: usize = 128;
+pub(super) const KEY_BYTES_MAX: usize = 128;
 /// Header of the key.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
@@ -32,9 +34,32 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for JsonBody<T> {
         let bytes = Bytes::from_request(request, state)
             .await
             .map_err(|rejection| unreadable(rejection.status()))?;
+        named(&bytes)?;
         let value = parse(&bytes)?;
         Ok(Self { value, bytes })
     }
+}
+
+/// What is read by the names of its fields has names: serde would take a list of the same values
+/// as well, by the order of the fields, which is no promise of ours.
+fn named(bytes: &[u8]) -> Result<(), Problem> {
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        let detail = "the body: expected an object, found a list";
+        return Err(Problem::new(Slug::Validation, detail));
+    }
+    Ok(())
+}
+
+/// Reads a part of a body that is an object, for the same reason: `deserialize_with` of a field.
+pub(crate) fn object<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let fields = Option::<Map<String, Value>>::deserialize(from)?;
+    let read = fields.map(|fields| T::deserialize(Value::Object(fields)));
+    read.transpose().map_err(D::Error::custom)
 }
 
 fn refuse_other_media(headers: &HeaderMap) -> Result<(), Problem> {
@@ -133,5 +158,33 @@ impl IdempotencyKey {
                 "Idempotency-Key is 1 to 128 visible ASCII characters",
             ))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::extract::{FromRequest, Request};
+    use serde::Deserialize;
+
+    use super::JsonBody;
+    use crate::api::problem::Slug;
+
+    #[derive(Debug, Deserialize)]
+    struct Stay {
+        nights: u32,
+    }
+
+    async fn read(body: &'static str) -> Result<u32, Slug> {
+        let read = JsonBody::<Stay>::from_request(Request::new(Body::from(body)), &()).await;
+        read.map(|body| body.value.nights)
+            .map_err(|problem| problem.slug())
+    }
+
+    #[tokio::test]
+    async fn fields_are_read_by_their_names_and_never_by_their_order() {
+        assert_eq!(read(r#" {"nights": 2}"#).await, Ok(2));
+        assert_eq!(read("[2]").await, Err(Slug::Validation));
+        assert_eq!(read(" \n[2]").await, Err(Slug::Validation));
     }
 }

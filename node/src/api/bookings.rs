@@ -5,18 +5,23 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use meridian_consensus_core::{Cancel, Op, Pay, Rejection, Reservation, ReservationState};
+use meridian_consensus_core::{
+    Cancel, Op, PAYMENT_METHOD_BYTES_MAX, Pay, Rejection, Reservation, ReservationState,
+};
 use meridian_regions::{BookingId, Genesis, HoldId, ListingId};
+use meridian_replication_core::limits::CAPACITY_MAX;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{IdempotencyKey, JsonBody, Params, page_limit};
+use super::body::{IdempotencyKey, JsonBody, PAGE_MAX, Params, page_limit};
 use super::calendar::When;
 use super::consistency::linearizable;
 use super::id::Id;
 use super::keyed::Keyed;
 use super::listings::founded;
 use super::offer::{Offer, Wish};
+use super::openapi::texts;
 use super::outcome::{answer, booking, rejected, unanswered};
 use super::owner::{self, Standing};
 use super::problem::{Problem, Slug};
@@ -25,15 +30,31 @@ use crate::auth::Who;
 use crate::node::Node;
 
 /// Either of the two ways to book.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [
+    {"required": ["hold_id"]},
+    {"required": ["listing_id", "check_in", "check_out", "guests"]},
+]))]
 pub(crate) struct BookingBody {
+    /// The hold that is paid for; everything below but the method is left out then.
+    #[schemars(with = "Option<texts::Hold>")]
     hold_id: Option<HoldId>,
+    /// Where, if there is no hold.
+    #[schemars(with = "Option<texts::Listing>")]
     listing_id: Option<ListingId>,
+    /// The first night or hour.
     check_in: Option<When>,
+    /// Up to, and without.
     check_out: Option<When>,
+    /// How many come.
+    #[schemars(extend("minimum" = 1, "maximum" = CAPACITY_MAX))]
     guests: Option<u32>,
+    /// What the guest was shown, as the availability says it.
+    #[schemars(length(max = 64))]
     quote: Option<String>,
+    /// What the payment provider takes, as in `card_ok`: at most 128 bytes.
+    #[schemars(length(max = PAYMENT_METHOD_BYTES_MAX))]
     payment_method: String,
 }
 
@@ -163,10 +184,15 @@ pub(crate) async fn cancel(
     Ok(answer(id.listing(), &applied))
 }
 
-#[derive(Debug, Deserialize)]
+/// Which page.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// `next_cursor` of the page before.
+    #[schemars(with = "Option<texts::Booking>")]
     pub(super) cursor: Option<BookingId>,
+    /// How many at most.
+    #[schemars(extend("minimum" = 1, "maximum" = PAGE_MAX))]
     pub(super) limit: Option<usize>,
 }
 

@@ -17,6 +17,7 @@ use meridian_consensus_core::{Op, Reopen};
 use meridian_regions::ListingId;
 use meridian_replication::Precondition;
 use meridian_replication_core::{Again, Choice, Conflict, ConflictingValue, Decision, NoChangeId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -27,6 +28,7 @@ use super::history::region_of;
 use super::id::Id;
 use super::keyed::repeatable;
 use super::listings::{close, find, founded, refused, unreadable};
+use super::openapi::texts;
 use super::outcome::{rejected, unanswered};
 use super::owner;
 use super::problem::{Problem, Slug};
@@ -49,10 +51,13 @@ pub(crate) async fn read(
 }
 
 /// Which value of which field is the right one.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Chosen {
+    /// The field, as the conflicts name it.
     field: String,
+    /// The `hash` of the value that is right.
+    #[schemars(with = "texts::Change")]
     choose: String,
 }
 

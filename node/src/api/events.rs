@@ -14,12 +14,14 @@ use axum::response::{IntoResponse, Response};
 use meridian_consensus::{FeedRecord, Told};
 use meridian_consensus_core::EventKind;
 use meridian_regions::{ListingId, NodeState, RegionId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::Params;
 use super::consistency::Achieved;
 use super::listings::founded;
+use super::openapi::texts;
 use super::owner;
 use super::problem::{Problem, Slug};
 use crate::auth::{Reach, Who};
@@ -30,12 +32,20 @@ use crate::node::Node;
 /// Records in an answer if the client does not say.
 const PAGE_DEFAULT: usize = 100;
 
-#[derive(Debug, Deserialize)]
+/// Which events.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// `next_cursor` of the answer before.
     cursor: Option<String>,
+    /// Types, with commas in between; all of them if it is left out.
+    #[schemars(with = "Option<texts::EventTypes>")]
     types: Option<String>,
+    /// Of one listing, from its own ledger.
+    #[schemars(with = "Option<texts::Listing>")]
     listing_id: Option<ListingId>,
+    /// How many records are read; 100 if it is left out.
+    #[schemars(extend("minimum" = 1, "maximum" = PAGE_MAX))]
     limit: Option<usize>,
 }
 

@@ -6,5 +6,5 @@
 mod matches;
 mod preferences;
 
-pub(crate) use matches::matches;
-pub(crate) use preferences::{prefer, preferences};
+pub(crate) use matches::{Page, matches};
+pub(crate) use preferences::{Preferences, prefer, preferences};

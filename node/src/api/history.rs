@@ -16,22 +16,29 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use meridian_regions::{ListingId, NodeId, RegionId};
 use meridian_replication_core::ChangeRecord;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::body::{Params, page_limit};
+use super::body::{PAGE_MAX, Params, page_limit};
 use super::consistency::Achieved;
 use super::id::Id;
 use super::listings::{find, unreadable};
+use super::openapi::texts;
 use super::problem::Problem;
 use super::session::Session;
 use crate::clock::rfc3339;
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+/// Which page.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// `next_cursor` of the page before, or the hash of a change.
+    #[schemars(with = "Option<texts::Change>")]
     cursor: Option<String>,
+    /// How many at most.
+    #[schemars(extend("minimum" = 1, "maximum" = PAGE_MAX))]
     limit: Option<usize>,
 }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use meridian_consensus_core::{Op, Rejection, Release};
+use meridian_consensus_core::{HOLD_TTL_MS, Op, Rejection, Release};
 use meridian_regions::{HoldId, ListingId};
+use meridian_replication_core::limits::CAPACITY_MAX;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::body::{IdempotencyKey, JsonBody};
@@ -24,13 +26,22 @@ use crate::node::Node;
 /// How long a hold lasts if the guest does not say, in seconds.
 const TTL_SECONDS_DEFAULT: u64 = 600;
 
-#[derive(Debug, Deserialize)]
+/// What is to be kept.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct HoldBody {
+    /// The first night or hour.
     check_in: When,
+    /// Up to, and without.
     check_out: When,
+    /// How many come.
+    #[schemars(extend("minimum" = 1, "maximum" = CAPACITY_MAX))]
     guests: u32,
+    /// How long it is kept; 600 if it is left out.
+    #[schemars(extend("minimum" = HOLD_TTL_MS.start() / 1_000, "maximum" = HOLD_TTL_MS.end() / 1_000))]
     ttl_seconds: Option<u64>,
+    /// What the guest was shown, as the availability says it.
+    #[schemars(length(max = 64))]
     quote: Option<String>,
 }
 

@@ -12,6 +12,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use meridian_consensus_core::{Fate, key_name};
 use meridian_regions::{Genesis, ListingId, NodeId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -19,6 +20,7 @@ use super::body::{IdempotencyKey, Params};
 use super::consistency::linearizable;
 use super::id::Id;
 use super::listings::founded;
+use super::openapi::texts;
 use super::outcome::{settled, unanswered};
 use super::problem::{Problem, Slug};
 use super::session::Session;
@@ -26,9 +28,12 @@ use crate::auth::Who;
 use crate::clock;
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+/// Where to look.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Of {
+    /// The listing, if it is known: nobody else is asked then.
+    #[schemars(with = "Option<texts::Listing>")]
     listing_id: Option<ListingId>,
 }
 

@@ -52,16 +52,16 @@ impl Slug {
         self.row().0
     }
 
-    const fn status(self) -> StatusCode {
+    pub(super) const fn status(self) -> StatusCode {
         self.row().1
     }
 
-    const fn title(self) -> &'static str {
+    pub(super) const fn title(self) -> &'static str {
         self.row().2
     }
 
     /// Whether the same request, with the same key, may be sent again.
-    const fn retryable(self) -> bool {
+    pub(super) const fn retryable(self) -> bool {
         matches!(self, |Self::IdempotencyInFlight| Self::SessionBehind
             | Self::NoQuorum
             | Self::NoHolder

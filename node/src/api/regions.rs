@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, HeaderName};
 use meridian_regions::{Node as Member, NodeState, Region};
 use meridian_transport::PeerStatus;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -29,10 +30,14 @@ pub(crate) fn described(node: &Node) -> Vec<Value> {
 }
 
 /// Where somebody is, in degrees: both, or neither.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Place {
+    /// Degrees north.
+    #[schemars(extend("minimum" = -90, "maximum" = 90))]
     lat: Option<f64>,
+    /// Degrees east.
+    #[schemars(extend("minimum" = -180, "maximum" = 180))]
     lon: Option<f64>,
 }
 

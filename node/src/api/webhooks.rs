@@ -15,11 +15,13 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::EventKind;
 use meridian_regions::RegionId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::body::JsonBody;
 use super::id::Id;
+use super::openapi::texts;
 use super::problem::{Problem, Slug};
 use crate::clock::rfc3339;
 use crate::events::Cursor;
@@ -34,7 +36,7 @@ pub(crate) use deliveries::deliveries;
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 16..=128;
 
 /// From when on events are delivered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Since {
     #[default]
@@ -43,35 +45,49 @@ enum Since {
 }
 
 /// A new endpoint.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Draft {
+    /// Where events go.
+    #[schemars(with = "texts::WebhookUrl")]
     url: String,
+    /// Types of events; none are all.
     #[serde(default)]
+    #[schemars(with = "Vec<texts::EventType>")]
     types: Vec<String>,
+    /// What signatures are made with; without it, one is made and told once.
+    #[schemars(with = "Option<texts::WebhookSecret>")]
     secret: Option<String>,
+    /// From when on.
     #[serde(default)]
     since: Since,
 }
 
 /// What is to be different.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Patch {
+    /// Where events go.
+    #[schemars(with = "Option<texts::WebhookUrl>")]
     url: Option<String>,
+    /// Types of events; none are all.
+    #[schemars(with = "Option<Vec<texts::EventType>>")]
     types: Option<Vec<String>>,
+    /// Whether anything is delivered.
     enabled: Option<bool>,
 }
 
 /// What is to be delivered again: what is parked, or everything behind a cursor.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Again {
+    /// What is parked, what is behind a cursor, or everything that is kept.
     from: From,
+    /// With `cursor` alone: where to begin.
     cursor: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum From {
     Parked,

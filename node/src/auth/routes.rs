@@ -124,7 +124,7 @@ impl Table {
             .map_or(Rule::NoMethod, |row| Rule::For(row.access))
     }
 
-    #[cfg(test)]
+    /// Every route.
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }

@@ -1,5 +1,5 @@
-//! `meridian completions` and `meridian man`: what shells and readers of manuals want, from the
-//! command line as it is.
+//! `meridian completions`, `meridian man` and `meridian openapi`: what shells, readers of manuals
+//! and makers of clients want, from the program as it is.
 
 use std::fs;
 use std::io::Write;
@@ -29,6 +29,12 @@ pub(crate) fn man(arguments: &ManArgs, out: &mut impl Write) -> anyhow::Result<(
         "pages are in {folder}; `man -l {folder}/{PROGRAM}.1` shows the first"
     )?;
     Ok(())
+}
+
+/// The description of the client API.
+pub(crate) fn openapi(out: &mut impl Write) -> anyhow::Result<()> {
+    out.write_all(crate::api::description().as_bytes())
+        .context("cannot write the description")
 }
 
 #[cfg(test)]

@@ -51,6 +51,13 @@ fn every_command_is_documented_as_it_explains_itself() {
     generated("docs/reference/cli.md", &page);
 }
 
+#[test]
+fn description_of_the_api_is_kept_as_the_binary_prints_it() {
+    let printed = Command::new(binary()).arg("openapi").output();
+    let printed = String::from_utf8(printed.expect("it runs").stdout).expect("text");
+    generated("docs/reference/openapi.json", &printed);
+}
+
 /// Adds a command's help, and that of the commands below it.
 fn describe(path: &mut Vec<String>, page: &mut String) {
     let output = Command::new(binary())

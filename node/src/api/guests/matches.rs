@@ -9,11 +9,12 @@ use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::Stay;
 use meridian_replication::ReadListing;
 use meridian_search::{Budget, Match, MatchCursor, MatchPage, MatchQuery, PastStay};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::preferences::{GuestId, Preferences, stated};
-use crate::api::body::{Params, page_limit};
+use crate::api::body::{PAGE_MAX, Params, page_limit};
 use crate::api::consistency::{Achieved, Consistency};
 use crate::api::id::Id;
 use crate::api::listings::unreadable;
@@ -28,10 +29,14 @@ use crate::node::Node;
 /// Looks at the index for one page at most, where listings that are taken are left out.
 const LOOKS_MAX: usize = 8;
 
-#[derive(Debug, Deserialize)]
+/// Which page.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// How many at most.
+    #[schemars(extend("minimum" = 1, "maximum" = PAGE_MAX))]
     limit: Option<usize>,
 }
 

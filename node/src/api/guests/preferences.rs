@@ -11,11 +11,13 @@ use meridian_consensus_core::Stay;
 use meridian_regions::ListingId;
 use meridian_replication_core::{Currency, FieldError};
 use meridian_search::{Budget, Near, Place, Taste};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Value, json};
 
-use crate::api::body::JsonBody;
+use crate::api::body::{JsonBody, object};
 use crate::api::id::Id;
+use crate::api::openapi::texts;
 use crate::api::owner;
 use crate::api::problem::{Problem, Slug};
 use crate::auth::Who;
@@ -77,48 +79,72 @@ impl<'de> Deserialize<'de> for GuestId {
 }
 
 /// What a guest states; whatever is left out does not count.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Preferences {
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Where.
+    #[serde(deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     near: Option<Wished>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What a night may cost.
+    #[serde(deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     nightly_price: Option<Price>,
+    /// What there should be.
+    #[schemars(length(max = AMENITIES_MAX), inner(length(min = 1, max = TEXT_CHARS_MAX)))]
     amenities: Vec<String>,
+    /// Kind of room.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = TEXT_CHARS_MAX))]
     room_type: Option<String>,
+    /// How many come.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("maximum" = u32::MAX))]
     guests: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// When: listings that are taken then are left out.
+    #[serde(deserialize_with = "object", skip_serializing_if = "Option::is_none")]
     stay: Option<Dates>,
     /// Listings where the guest has been.
+    #[schemars(with = "Vec<texts::Listing>", length(max = PAST_STAYS_MAX))]
     pub(super) past_stays: Vec<ListingId>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Wished {
+    /// Degrees north.
+    #[schemars(extend("minimum" = -90, "maximum" = 90))]
     lat: f64,
+    /// Degrees east.
+    #[schemars(extend("minimum" = -180, "maximum" = 180))]
     lon: f64,
     /// After how far a listing is worth half as much.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = DISTANCE_KM_MAX))]
     half_km: Option<f64>,
     /// Beyond this nothing is shown.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = DISTANCE_KM_MAX))]
     within_km: Option<f64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Price {
+    /// In minor units.
+    #[schemars(extend("minimum" = 1, "maximum" = u64::MAX))]
     amount: u64,
+    /// As in `EUR`.
+    #[schemars(with = "texts::CurrencyCode")]
     currency: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Dates {
+    /// The first night.
+    #[schemars(with = "texts::CivilDate")]
     check_in: Date,
+    /// Up to, and without: 1 to 366 nights later.
+    #[schemars(with = "texts::CivilDate")]
     check_out: Date,
 }
 
@@ -258,4 +284,32 @@ fn shown(register: &Register, preferences: &Preferences) -> Value {
     let mut body = json!(preferences);
     body["updated_at"] = json!(rfc3339(register.stamp.ms));
     body
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json};
+
+    use super::Preferences;
+
+    #[test]
+    fn parts_are_read_by_the_names_of_their_fields() {
+        let stated = json!({
+            "near": {"lat": 59.91, "lon": 10.75},
+            "nightly_price": {"amount": 1, "currency": "EUR"},
+            "stay": {"check_in": "2027-06-01", "check_out": "2027-06-02"},
+        });
+        assert!(from_value::<Preferences>(stated).is_ok());
+        assert!(from_value::<Preferences>(json!({"near": null})).is_ok());
+        for listed in [
+            json!({"near": [59.91, 10.75, null, null]}),
+            json!({"nightly_price": [1, "EUR"]}),
+            json!({"stay": ["2027-06-01", "2027-06-02"]}),
+        ] {
+            assert!(
+                from_value::<Preferences>(listed.clone()).is_err(),
+                "{listed}"
+            );
+        }
+    }
 }

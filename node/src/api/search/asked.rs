@@ -6,9 +6,11 @@ use jiff::civil::Date;
 use meridian_consensus_core::Stay;
 use meridian_replication_core::FieldError;
 use meridian_search::{Area, Cursor, Place, Prices, SearchQuery, Sort, Words};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::api::body::page_limit;
+use crate::api::body::{PAGE_MAX, page_limit};
+use crate::api::openapi::texts;
 use crate::api::problem::Problem;
 
 /// Amenities that one search may name.
@@ -21,27 +23,53 @@ const NIGHTS_MAX: i32 = 366;
 const RADIUS_KM_MAX: f64 = 20_100.0;
 
 /// The parameters, as they come.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Asked {
+    /// Words of title, description, place or amenities: 1 to 16.
     q: Option<String>,
+    /// Degrees north and east, as in `59.91,10.75`.
+    #[schemars(with = "Option<texts::Place>")]
     near: Option<String>,
+    /// Around `near`.
+    #[schemars(extend("minimum" = 0, "maximum" = RADIUS_KM_MAX))]
     radius_km: Option<f64>,
+    /// West, south, east and north, as in `10.6,59.8,10.9,60.0`; not with `radius_km`.
+    #[schemars(with = "Option<texts::Rectangle>")]
     bbox: Option<String>,
+    /// The first night: what is taken is left out. With `check_out`.
+    #[schemars(with = "Option<texts::CivilDate>")]
     check_in: Option<Date>,
+    /// Up to, and without: 1 to 366 nights after `check_in`.
+    #[schemars(with = "Option<texts::CivilDate>")]
     check_out: Option<Date>,
+    /// How many come.
+    #[schemars(extend("maximum" = u32::MAX))]
     guests: Option<u32>,
+    /// All of them are there: at most 20, with commas in between.
     amenities: Option<String>,
+    /// Least price of a slot, in minor units.
+    #[schemars(extend("maximum" = u64::MAX))]
     price_min: Option<u64>,
+    /// Highest price of a slot, in minor units; not below `price_min`.
+    #[schemars(extend("maximum" = u64::MAX))]
     price_max: Option<u64>,
+    /// Of the price, as in `EUR`.
+    #[schemars(with = "Option<texts::CurrencyCode>")]
     currency: Option<String>,
+    /// Kind of room.
+    #[schemars(length(max = TEXT_CHARS_MAX))]
     room_type: Option<String>,
+    /// In which order; `distance` goes with `near`.
     sort: Option<Order>,
+    /// `next_cursor` of the page before, with the same question.
     cursor: Option<String>,
+    /// How many at most.
+    #[schemars(extend("minimum" = 1, "maximum" = PAGE_MAX))]
     limit: Option<usize>,
 }
 
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 enum Order {
     Relevance,

@@ -136,7 +136,12 @@ fn close(things: &Things) -> (String, Option<Value>) {
 
 /// Every route of the client API.
 pub(super) fn clients() -> Vec<Case> {
-    let mut cases = listings();
+    let mut cases = vec![
+        public("/openapi.json", |_| at("/openapi.json")),
+        public("/docs", |_| at("/docs")),
+        public("/docs/style.css", |_| at("/docs/style.css")),
+    ];
+    cases.extend(listings());
     cases.extend(around_listings());
     cases.extend(reservations());
     cases.extend(preferences());

@@ -76,7 +76,9 @@ impl World {
 
     /// A request to whichever port has the path, by somebody or by nobody.
     pub(super) fn asking(&self, who: Option<&str>, method: Method, path: &str) -> RequestBuilder {
-        let is_clients = path.starts_with("/v1/");
+        let is_clients = ["/v1/", "/openapi.json", "/docs"]
+            .iter()
+            .any(|first| path.starts_with(first));
         let request = match is_clients {
             true => self.caller.asking(method, path),
             false => self.caller.asking_at(&self.admin, method, path),
