@@ -27,6 +27,7 @@ mod listings;
 mod mmdb;
 mod moves;
 mod nearest;
+mod openapi;
 mod payments;
 mod provider;
 mod real_listings;

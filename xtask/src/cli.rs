@@ -33,8 +33,18 @@ pub(crate) enum Command {
     Sim(SimArgs),
     /// Write the gRPC contract in Rust from `node/proto`, after it has changed.
     Grpc,
+    /// Compare a running server with its description, by schemathesis, which is installed.
+    #[command(disable_help_flag = true)]
+    Schemathesis(SchemathesisArgs),
     /// Feed decoders with what nobody would send, for longer than the gate does.
     Fuzz(FuzzArgs),
+}
+
+#[derive(Debug, Default, Args)]
+pub(crate) struct SchemathesisArgs {
+    /// Passed on to `schemathesis run`, as in `--max-examples 200`; without any, those of the gate.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub(crate) arguments: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -101,6 +111,8 @@ pub(crate) enum Step {
     Clippy,
     /// Unit, property and scenario tests, by nextest.
     Test,
+    /// A running server against its description, by schemathesis, for a minute.
+    Openapi,
     /// Examples in the documentation.
     Doctest,
     /// Documentation, warnings denied.
@@ -116,6 +128,7 @@ impl Step {
             Self::Deny => "deny",
             Self::Clippy => "clippy",
             Self::Test => "test",
+            Self::Openapi => "openapi",
             Self::Doctest => "doctest",
             Self::Doc => "doc",
         }

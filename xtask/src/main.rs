@@ -2,13 +2,15 @@
 //!
 //! `verify` only reads: it ends with a table and fails if any step did. `fix`
 //! mends what can be mended without thought. `sim` runs seeds of the simulations, `fuzz`
-//! the fuzz targets, `grpc` writes code from a contract. `bench` builds what is measured and measures it.
+//! the fuzz targets, `grpc` writes code from a contract, `schemathesis` compares a running server with
+//! its description. `bench` builds what is measured and measures it.
 
 mod bench;
 mod cli;
 mod fuzz;
 mod grpc;
 mod imports;
+mod schemathesis;
 mod sim;
 mod sizes;
 mod steps;
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
         Command::Fix => steps::fix(),
         Command::Sim(arguments) => sim::run(&arguments),
         Command::Grpc => grpc::run(),
+        Command::Schemathesis(arguments) => {
+            schemathesis::run(&arguments).map(|it| it == Some(true))
+        }
         Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Bench { arguments } => bench::run(&arguments),
     };
