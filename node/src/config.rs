@@ -15,6 +15,7 @@ mod events;
 mod fuzz;
 mod geoip;
 mod layers;
+mod nats;
 mod payments;
 mod search;
 mod shown;
@@ -37,6 +38,7 @@ pub use dial::Dial;
 pub use events::EventsSection;
 pub use geoip::GeoIpSection;
 pub use layers::{ConfigError, Layers};
+pub use nats::NatsSection;
 pub use payments::{PaymentsProvider, PaymentsSection};
 pub use search::SearchSection;
 pub use tracing::TracingSection;
@@ -69,6 +71,9 @@ pub struct Config {
     /// Where clients are.
     #[serde(default)]
     pub geoip: GeoIpSection,
+    /// A stream that is given the events.
+    #[serde(default)]
+    pub nats: NatsSection,
     /// How listings are found.
     #[serde(default)]
     pub search: SearchSection,
@@ -395,6 +400,7 @@ impl Config {
             events: EventsSection::default(),
             payments: PaymentsSection::default(),
             geoip: GeoIpSection::default(),
+            nats: NatsSection::default(),
             search: SearchSection::default(),
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
@@ -434,6 +440,7 @@ impl Config {
             &mut self.payments.ca_file,
             &mut self.payments.secret_file,
             &mut self.geoip.database,
+            &mut self.nats.credentials_file,
         ]
         .into_iter()
         .chain(auth.into_iter().flatten())

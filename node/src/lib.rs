@@ -56,8 +56,8 @@ pub use cli::Cli;
 pub use config::{
     AuthSection, BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, Dial,
     EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat,
-    LogSection, NodeSection, PaymentsProvider, PaymentsSection, SearchSection, StorageSection,
-    TlsSection, TracingSection,
+    LogSection, NatsSection, NodeSection, PaymentsProvider, PaymentsSection, SearchSection,
+    StorageSection, TlsSection, TracingSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

@@ -242,8 +242,9 @@ impl Metrics {
         self.search
             .sample(&node.search, node.clock.now().as_millis());
         self.logs.sample(&node.replica);
-        self.outbound.sample(&node.outbound);
         self.traces.sample(&node.traces);
+        self.outbound
+            .sample(&node.outbound, node.clock.now().as_millis());
         let groups = node.groups.stats();
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);

@@ -10,12 +10,14 @@
 //! back those behind it in its own listing and no others. Nothing here is on the way of a
 //! booking.
 
+mod backlog;
 mod backoff;
 mod desk;
 mod endpoint;
 #[cfg(test)]
 mod fuzz;
 mod keeper;
+mod nats;
 mod open;
 mod progress;
 mod pump;
@@ -24,6 +26,7 @@ mod runner;
 mod target;
 mod webhook;
 
+pub(crate) use backlog::Behind;
 pub(crate) use desk::{ENDPOINTS_MAX, OutboundDesk};
 pub(crate) use endpoint::{Endpoint, EndpointId, Replay, fresh_secret};
 pub(crate) use open::{Parts, open};

@@ -26,6 +26,7 @@ mod levels;
 mod listings;
 mod mmdb;
 mod moves;
+mod nats;
 mod nearest;
 mod openapi;
 mod payments;

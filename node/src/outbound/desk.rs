@@ -6,6 +6,7 @@ use meridian_storage::StorageError;
 
 use super::endpoint::{ENDPOINT_KEYS, Endpoint, EndpointId};
 use super::keeper::{Counted, Counters};
+use super::nats::{StreamState, Watched};
 use super::progress::Progress;
 use super::webhook::WebhookSender;
 use crate::registers::{RegisterError, Registers, Space};
@@ -19,6 +20,7 @@ pub(crate) struct OutboundDesk {
     registers: Registers,
     sender: WebhookSender,
     counters: Arc<Counters>,
+    stream: Option<Arc<Watched>>,
 }
 
 impl OutboundDesk {
@@ -31,7 +33,12 @@ impl OutboundDesk {
             registers,
             sender,
             counters,
+            stream: None,
         }
+    }
+
+    pub(super) fn with_stream(self, stream: Option<Arc<Watched>>) -> Self {
+        Self { stream, ..self }
     }
 
     pub(crate) const fn sender(&self) -> &WebhookSender {
@@ -40,6 +47,11 @@ impl OutboundDesk {
 
     pub(crate) fn counted(&self) -> Counted {
         self.counters.counted()
+    }
+
+    /// The stream of the configuration, if there is one.
+    pub(crate) fn stream(&self, now_ms: u64) -> Option<StreamState> {
+        self.stream.as_ref().map(|watched| watched.state(now_ms))
     }
 
     /// Every endpoint, in the order of their ids.

@@ -15,15 +15,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::endpoint::{ENDPOINT_KEYS, Endpoint, EndpointId};
+use super::nats::NatsSink;
 use super::pump::Policy;
 use super::responsible::deliverer;
 use super::runner::{self, Around, Job};
 use super::webhook::{Webhook, WebhookSender};
-use crate::registers::{Register, Space, Stamp};
+use crate::registers::{Space, Stamp};
 
 /// How often it is looked whose each destination is: how late a new one begins, and how long a
 /// dead node's stay alone.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// What the stream is called among the destinations.
+const NATS: &str = "nats";
 
 /// What pumps have done since the start of the node.
 #[derive(Debug, Default)]
@@ -74,7 +78,24 @@ pub(super) struct Keeper {
     pub(super) around: Around,
     pub(super) sender: WebhookSender,
     pub(super) policy: Policy,
+    /// A stream beside the endpoints.
+    pub(super) nats: Option<NatsSink>,
     pub(super) running: BTreeMap<String, Running>,
+}
+
+/// Where events go.
+enum Destination {
+    Webhook(Arc<Endpoint>),
+    Nats(NatsSink),
+}
+
+impl Destination {
+    fn is_enabled(&self) -> bool {
+        match self {
+            Self::Webhook(endpoint) => endpoint.enabled,
+            Self::Nats(_) => true,
+        }
+    }
 }
 
 /// A pump, and the version of its destination that it was started with.
@@ -112,14 +133,22 @@ impl Keeper {
         let wanted = self.wanted()?;
         let stale = self.running.iter().filter(|(key, running)| {
             let known = wanted.get(*key);
-            known.is_none_or(|(register, _)| register.stamp != running.stamp)
+            known.is_none_or(|(stamp, _)| *stamp != running.stamp)
         });
         let stale: Vec<String> = stale.map(|(key, _)| key.clone()).collect();
         self.end(stale).await;
-        for (key, (register, endpoint)) in wanted {
-            if !self.running.contains_key(&key)
-                && let Some(running) = self.begin(&register, endpoint, tracker)
-            {
+        for (key, (stamp, destination)) in wanted {
+            if self.running.contains_key(&key) {
+                continue;
+            }
+            if let Some((around, job)) = self.job(&key, destination) {
+                let cancel = CancellationToken::new();
+                let running = runner::run(around, job, cancel.clone());
+                let running = Running {
+                    stamp,
+                    cancel,
+                    task: tracker.spawn(running),
+                };
                 self.running.insert(key, running);
             }
         }
@@ -128,15 +157,21 @@ impl Keeper {
         Ok(())
     }
 
-    /// Every endpoint that this node delivers to.
-    fn wanted(&self) -> Result<BTreeMap<String, (Register, Endpoint)>, StorageError> {
+    /// Everything that this node delivers to, and of which version.
+    fn wanted(&self) -> Result<BTreeMap<String, (Stamp, Destination)>, StorageError> {
         let known = self.around.registers.list(Space::Outbound, ENDPOINT_KEYS)?;
         let endpoints = known.into_iter().filter_map(|register| {
             let endpoint = Endpoint::decode(register.value.as_deref()?)?;
-            let ours = endpoint.enabled && self.is_ours(&register.key);
-            ours.then(|| (register.key.clone(), (register, endpoint)))
+            let destination = Destination::Webhook(Arc::new(endpoint));
+            Some((register.key, (register.stamp, destination)))
         });
-        Ok(endpoints.collect())
+        let stream = self.nats.clone().map(|sink| {
+            // It changes with a restart alone.
+            (NATS.to_owned(), (Stamp::default(), Destination::Nats(sink)))
+        });
+        let mut wanted: BTreeMap<_, _> = endpoints.chain(stream).collect();
+        wanted.retain(|key, (_, destination)| destination.is_enabled() && self.is_ours(key));
+        Ok(wanted)
     }
 
     fn is_ours(&self, key: &str) -> bool {
@@ -145,35 +180,38 @@ impl Keeper {
         deliverer(&self.around.topology, this, key, alive_for) == self.node
     }
 
-    fn begin(
-        &self,
-        register: &Register,
-        endpoint: Endpoint,
-        tracker: &TaskTracker,
-    ) -> Option<Running> {
-        let id: EndpointId = register.key.strip_prefix(ENDPOINT_KEYS)?.parse().ok()?;
-        let endpoint = Arc::new(endpoint);
+    /// What a pump for it is to do, and where its work is counted.
+    fn job(&self, key: &str, destination: Destination) -> Option<(Around, Job)> {
+        match destination {
+            Destination::Webhook(endpoint) => {
+                let id: EndpointId = key.strip_prefix(ENDPOINT_KEYS)?.parse().ok()?;
+                Some((self.around.clone(), self.webhook(&id, key, endpoint)))
+            }
+            Destination::Nats(sink) => {
+                let mut around = self.around.clone();
+                around.counters = Arc::clone(&sink.watched.counters);
+                let job = sink.job(&around.region);
+                Some((around, job))
+            }
+        }
+    }
+
+    fn webhook(&self, id: &EndpointId, key: &str, endpoint: Arc<Endpoint>) -> Job {
         let wanted = Arc::clone(&endpoint);
-        let job = Job {
+        Job {
             name: id.to_string(),
-            owner: Some(register.key.clone()),
+            owner: Some(key.to_owned()),
             progress_key: id.progress_key(&self.around.region),
             since_ms: endpoint.since_ms,
             wants: Box::new(move |delivery| wanted.wants(delivery.kind())),
             replay: endpoint.replay.clone(),
             policy: self.policy,
+            backlog: None,
             target: Arc::new(Webhook {
                 sender: self.sender.clone(),
                 endpoint,
             }),
-        };
-        let cancel = CancellationToken::new();
-        let running = runner::run(self.around.clone(), job, cancel.clone());
-        Some(Running {
-            stamp: register.stamp,
-            cancel,
-            task: tracker.spawn(running),
-        })
+        }
     }
 
     /// Ends pumps, and waits until what they have come to is on disk.

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::OutboundDesk;
 use super::backoff::Backoff;
 use super::keeper::{Counters, Keeper};
+use super::nats::NatsSink;
 use super::pump::Policy;
 use super::runner::Around;
 use super::webhook::{Private, WebhookSender};
@@ -63,6 +64,7 @@ pub(crate) fn open(
     let registers = open_registers(config, &parts)?;
     let sender = sender(&config.events, clock.clone())?;
     let counters: Arc<Counters> = Arc::default();
+    let nats = NatsSink::new(config)?;
     let keeper = Keeper {
         node: parts.identity.node,
         mesh,
@@ -76,11 +78,13 @@ pub(crate) fn open(
         },
         sender: sender.clone(),
         policy: policy(&config.events),
+        nats: nats.clone(),
         running: BTreeMap::new(),
     };
     registers.start(tracker, cancel);
     keeper.start(tracker, cancel);
-    let desk = OutboundDesk::new(registers.clone(), sender, counters);
+    let desk = OutboundDesk::new(registers.clone(), sender, counters)
+        .with_stream(nats.map(|sink| sink.watched));
     Ok((registers, desk))
 }
 

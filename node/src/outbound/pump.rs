@@ -190,6 +190,12 @@ impl Pump {
         self.queues.next_due_ms().filter(|_| !full)
     }
 
+    /// When the oldest event happened that was read and is not dealt with, in milliseconds
+    /// since 1970.
+    pub(crate) fn oldest_ms(&self) -> Option<u64> {
+        self.queues.oldest_ms()
+    }
+
     /// The attempt for a listing's event has succeeded.
     pub(crate) fn delivered(&mut self, listing: &ListingId, now_ms: u64) {
         let Some(item) = self.queues.end(listing, now_ms) else {

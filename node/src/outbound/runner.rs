@@ -10,6 +10,7 @@ use meridian_regions::{ListingId, RegionId, Topology};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::backlog::Backlog;
 use super::endpoint::Replay;
 use super::keeper::Counters;
 use super::progress::{Delivery, Progress};
@@ -55,6 +56,8 @@ pub(super) struct Job {
     pub(super) wants: Box<dyn Fn(&Delivery) -> bool + Send>,
     pub(super) replay: Option<Replay>,
     pub(super) policy: Policy,
+    /// Where it is said how far behind it is, if anybody looks.
+    pub(super) backlog: Option<Arc<Backlog>>,
     pub(super) target: Arc<dyn Target>,
 }
 
@@ -92,6 +95,9 @@ pub(super) async fn run(around: Around, job: Job, cancel: CancellationToken) {
     };
     runner.save_within(Duration::ZERO);
     runner.drive(&cancel).await;
+    if let Some(backlog) = &runner.job.backlog {
+        backlog.clear();
+    }
     runner.save().await;
 }
 
@@ -176,8 +182,17 @@ impl Runner {
         }
     }
 
+    fn note_backlog(&self) {
+        if let Some(backlog) = &self.job.backlog {
+            backlog.note_oldest(self.pump.oldest_ms());
+        }
+    }
+
     fn ended(&mut self, listing: &ListingId, result: Result<(), Failure>) {
         let now_ms = self.now_ms();
+        if let Some(backlog) = &self.job.backlog {
+            backlog.note_outcome(result.as_ref().err().map(|Failure(why)| why.as_str()));
+        }
         match result {
             Ok(()) => {
                 self.pump.delivered(listing, now_ms);
@@ -193,6 +208,7 @@ impl Runner {
                 }
             }
         }
+        self.note_backlog();
         self.unsaved += 1;
         let patience = if self.unsaved >= SAVE_DELIVERIES {
             Duration::ZERO
@@ -251,6 +267,7 @@ impl Runner {
                 );
             }
         }
+        self.note_backlog();
         if self.pump.reading(self.start()) != before {
             self.save_within(SAVE_PASSED_AFTER);
         }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use meridian_regions::{NodeId, NodeState, Placements, RegionId, Shards, Standing};
 
+use crate::outbound::Behind;
+
 /// Everything that a verdict is about.
 #[derive(Debug, Clone)]
 pub(crate) struct Facts {
@@ -69,6 +71,8 @@ pub(crate) struct Own {
     pub(crate) payments_stuck: u64,
     /// Peers whose clocks are far away, with the milliseconds that this node's is ahead.
     pub(crate) clocks_apart: Vec<(NodeId, i64)>,
+    /// How far the stream of NATS is behind, if there is one.
+    pub(crate) stream: Option<Behind>,
     pub(crate) placed_otherwise: Vec<NodeId>,
     /// Nodes that this one is freeing of groups, with how many are left.
     pub(crate) drains: Vec<(NodeId, u64)>,

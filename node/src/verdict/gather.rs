@@ -130,6 +130,10 @@ fn own(node: &Node) -> Own {
         groups_ill: node.groups.stats().ill as u64,
         payments_stuck,
         clocks_apart: node.groups.clocks_apart(),
+        stream: node
+            .outbound
+            .stream(node.clock.now().as_millis())
+            .map(|stream| stream.behind),
         placed_otherwise: node.replica.placed_otherwise(),
         drains: drains.collect(),
     }

@@ -42,6 +42,7 @@ pub(super) enum Kind {
     GroupsIll,
     Quarantined,
     PaymentsStuck,
+    StreamBehind,
     PlacedOtherwise,
     Fetching,
     Draining,
@@ -50,7 +51,7 @@ pub(super) enum Kind {
 impl Kind {
     /// All of them.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 21] = [
+    pub(super) const ALL: [Self; 22] = [
         Self::BookingsStopped,
         Self::ReadsStopped,
         Self::DataUnreachable,
@@ -69,6 +70,7 @@ impl Kind {
         Self::GroupsIll,
         Self::Quarantined,
         Self::PaymentsStuck,
+        Self::StreamBehind,
         Self::PlacedOtherwise,
         Self::Fetching,
         Self::Draining,
@@ -95,6 +97,7 @@ impl Kind {
             Self::GroupsIll => "groups-ill",
             Self::Quarantined => "quarantined",
             Self::PaymentsStuck => "payments-stuck",
+            Self::StreamBehind => "stream-behind",
             Self::PlacedOtherwise => "placed-otherwise",
             Self::Fetching => "fetching",
             Self::Draining => "draining",
@@ -145,6 +148,9 @@ impl Kind {
             Self::GroupsIll => "look at the disk and at the memory of this machine",
             Self::Quarantined => "look for `a change is set aside` in the log",
             Self::PaymentsStuck => "GET /admin/v1/sagas names them, with the provider's last word",
+            Self::StreamBehind => {
+                "bring back the NATS server, or mend what it answers; the feed keeps the events"
+            }
             Self::PlacedOtherwise => {
                 "give all nodes the same topology and listings.replicas_per_region"
             }
@@ -172,6 +178,7 @@ impl Kind {
             Self::GroupsIll => "`a group does not run on this node any more`",
             Self::Quarantined => "`a change is set aside`",
             Self::PaymentsStuck => "A payment does not come on",
+            Self::StreamBehind => "Nothing comes into the NATS stream",
             Self::Draining => "A node is to go",
         }
     }

@@ -11,6 +11,7 @@ use super::judge::{Judged, judge};
 use super::problem::{Kind, Severity, anchor, link};
 use super::since::Beginnings;
 use super::{shown, words};
+use crate::outbound::Behind;
 
 const RUNBOOK: &str = include_str!("../../../docs/runbooks/README.md");
 
@@ -160,6 +161,10 @@ fn everything_that_is_wrong_with_this_node_is_said() {
         groups_ill: 2,
         payments_stuck: 1,
         clocks_apart: vec![(node(2), -700)],
+        stream: Some(Behind {
+            lag_ms: 45_000,
+            error: Some("not connected".to_owned()),
+        }),
         placed_otherwise: vec![node(3)],
         drains: vec![(node(3), 4)],
     };
@@ -177,6 +182,7 @@ fn everything_that_is_wrong_with_this_node_is_said() {
         "groups-ill",
         "payments-stuck",
         "clock-apart",
+        "stream-behind",
         "placed-otherwise",
         "draining",
         "fetching",
@@ -192,11 +198,22 @@ fn everything_that_is_wrong_with_this_node_is_said() {
         .collect();
     for what in [
         "2 groups do not run on this node for damaged records",
+        "the NATS stream is 45 s behind the events of this region (not connected)",
         "1 change is not applied on this node and set aside",
         "this node's clock is 700 ms behind that of node 2",
     ] {
         assert!(said.contains(&what), "{what}: {said:?}");
     }
+}
+
+#[test]
+fn stream_that_is_a_little_behind_is_no_problem() {
+    let mut facts = well();
+    facts.own.stream = Some(Behind {
+        lag_ms: 30_000,
+        error: None,
+    });
+    assert_eq!(kinds(&judge(&facts)), []);
 }
 
 #[test]

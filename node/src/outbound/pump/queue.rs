@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use meridian_consensus::FeedPosition;
+use meridian_consensus::{FeedPosition, Told};
 use meridian_regions::{ListingId, NodeId};
 
 use super::Attempt;
@@ -90,6 +90,16 @@ impl Queues {
 
     pub(super) fn next_due_ms(&self) -> Option<u64> {
         self.waiting.first().map(|(due_ms, _)| *due_ms)
+    }
+
+    /// When the oldest event of all happened, in milliseconds since 1970.
+    pub(super) fn oldest_ms(&self) -> Option<u64> {
+        let items = self.queues.values().flatten();
+        let times = items.filter_map(|item| match item.delivery.told {
+            Told::Event(event) => Some(event.at_ms),
+            Told::Missed { .. } => None,
+        });
+        times.min()
     }
 
     /// The event of a listing that is being tried.

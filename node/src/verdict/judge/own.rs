@@ -3,8 +3,12 @@
 use meridian_regions::NodeId;
 
 use super::{counted, of_node};
+use crate::outbound::Behind;
 use crate::verdict::facts::{Facts, Own, Seen};
 use crate::verdict::problem::{Kind, Problem};
+
+/// How far a stream may be behind, in milliseconds: a server that begins anew stays far below.
+const STREAM_LAG_MS_MAX: u64 = 30_000;
 
 pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
     let this = facts.nodes.iter().find(|seen| seen.node == facts.this);
@@ -12,6 +16,7 @@ pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
     this.map_or_else(Vec::new, |this| {
         let mut problems = counts(&facts.own, this);
         problems.extend(ways_back(&facts.own, this));
+        problems.extend(stream(facts.own.stream.as_ref(), this));
         problems.extend(others(facts));
         problems
     })
@@ -71,6 +76,15 @@ fn ways_back(own: &Own, this: &Seen) -> Vec<Problem> {
         problems.push(of_node(Kind::Fetching, this, what));
     }
     problems
+}
+
+fn stream(behind: Option<&Behind>, this: &Seen) -> Option<Problem> {
+    let behind = behind.filter(|behind| behind.lag_ms > STREAM_LAG_MS_MAX)?;
+    let seconds = behind.lag_ms / 1_000;
+    let error = behind.error.as_ref();
+    let cause = error.map_or_else(String::new, |error| format!(" ({error})"));
+    let what = format!("the NATS stream is {seconds} s behind the events of this region{cause}");
+    Some(of_node(Kind::StreamBehind, this, what))
 }
 
 /// What this node has noticed of others that its links do not show.
