@@ -22,7 +22,7 @@ mod tests;
     unused_qualifications
 )]
 mod generated {
-    pub(super) mod v1 {
+    pub(crate) mod v1 {
         include!("grpc/generated/meridian.v1.rs");
     }
 }
@@ -36,7 +36,7 @@ use tonic::service::Routes;
 use tower_service::Service;
 
 use gateway::Gateway;
-use generated::v1;
+pub(crate) use generated::v1;
 
 /// The contract, for those who ask a server what it can.
 const DESCRIPTORS: &[u8] = include_bytes!("grpc/generated/descriptors.bin");

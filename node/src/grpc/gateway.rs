@@ -18,9 +18,11 @@ use super::status;
 /// Longest answer that is taken whole: a page of a hundred listings, each with all that it may
 /// have.
 const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Metadata that is handed on, under the names of REST's headers.
-const CARRIED: [&str; 9] = [
+/// Metadata that is handed on, under the names of REST's headers: every value of a name, so that
+/// REST judges what is said twice.
+const CARRIED: [&str; 11] = [
     "authorization",
+    "forwarded",
     "idempotency-key",
     "if-match",
     "last-event-id",
@@ -28,6 +30,7 @@ const CARRIED: [&str; 9] = [
     "meridian-session",
     "traceparent",
     "tracestate",
+    "x-forwarded-for",
     "x-request-id",
 ];
 /// Headers of an answer that are metadata too.
@@ -98,7 +101,7 @@ impl Call {
     ) -> Option<HttpRequest<Body>> {
         let mut request = HttpRequest::builder().method(self.method).uri(self.target);
         for name in CARRIED {
-            if let Some(value) = metadata.get(name) {
+            for value in metadata.get_all(name) {
                 request = request.header(name, value.as_bytes());
             }
         }

@@ -1,7 +1,7 @@
 //! Problems of REST as statuses of gRPC, and headers as metadata.
 
 use axum::body::Bytes;
-use axum::http::header::RETRY_AFTER;
+use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::Value;
 use tonic::metadata::{BinaryMetadataValue, MetadataKey, MetadataMap, MetadataValue};
@@ -22,6 +22,9 @@ pub(super) fn of(status: StatusCode, headers: &HeaderMap, problem: Bytes) -> Sta
         RETRY_AFTER.as_str(),
         "meridian-session",
         "meridian-served-by",
+        "ratelimit",
+        "ratelimit-policy",
+        WWW_AUTHENTICATE.as_str(),
         "x-request-id",
     ];
     *answer.metadata_mut() = metadata(headers, &told);

@@ -3,6 +3,7 @@
 
 mod audited;
 mod cases;
+mod over_grpc;
 mod world;
 
 use std::fmt::Write;
