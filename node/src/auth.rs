@@ -10,6 +10,7 @@
 
 mod access;
 mod api_keys;
+mod basic;
 mod caller;
 mod entrance;
 #[cfg(test)]
@@ -43,6 +44,8 @@ pub(crate) use jwt::Expected;
 pub(crate) use routes::{Routes, Row};
 
 use crate::config::AuthSection;
+use api_keys::BadKey;
+use basic::Taken;
 use jwt::{BadToken, Token};
 use key_book::KeyBook;
 use key_ring::{Found, KeyRing, Pace};
@@ -61,7 +64,7 @@ pub(crate) enum Unproven {
     #[error("this node knows no key that could have signed the token")]
     UnknownKey,
     #[error(transparent)]
-    ApiKey(#[from] api_keys::BadKey),
+    ApiKey(#[from] BadKey),
     #[error("this node takes no credentials of this kind")]
     Kind,
     /// Not the caller's fault.
@@ -137,6 +140,7 @@ impl Auth {
     pub(crate) async fn identify(
         &self,
         headers: &HeaderMap,
+        taken: Taken,
         now_seconds: u64,
     ) -> Result<Who, Unproven> {
         let Self::Guarded(guard) = self else {
@@ -156,6 +160,8 @@ impl Auth {
         } else if scheme.eq_ignore_ascii_case("apikey") {
             let keys = guard.api_keys.as_ref().ok_or(Unproven::Kind)?;
             keys.find(credential.trim(), now_seconds)?
+        } else if scheme.eq_ignore_ascii_case("basic") && taken == Taken::Browsed {
+            guard.by_user(credential.trim(), now_seconds)?
         } else {
             return Err(Unproven::Header);
         };
@@ -197,6 +203,18 @@ impl Auth {
 }
 
 impl Guard {
+    /// By what a browser asks its user for.
+    fn by_user(&self, credential: &str, now_seconds: u64) -> Result<Caller, Unproven> {
+        let keys = self.api_keys.as_ref().ok_or(Unproven::Kind)?;
+        let (user, key) = basic::parts(credential).ok_or(Unproven::Header)?;
+        let caller = keys.find(&key, now_seconds)?;
+        if caller.subject() == user {
+            Ok(caller)
+        } else {
+            Err(BadKey::Unknown.into())
+        }
+    }
+
     async fn by_token(&self, text: &str, now_seconds: u64) -> Result<Caller, Unproven> {
         let keys = self.tokens.as_ref().ok_or(Unproven::Kind)?;
         let token = Token::parse(text)?;

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::access::Denied;
+use super::basic::Taken;
 use super::caller::{Role, Who};
 use super::routes::{Rule, Table};
 use super::{Access, Unproven};
@@ -37,6 +38,8 @@ const CHALLENGE: &str = r#"Bearer realm="meridian", ApiKey realm="meridian""#;
 /// The same, to whoever has sent what is not believed (RFC 6750, section 3.1).
 const CHALLENGE_AGAIN: &str =
     r#"Bearer realm="meridian", error="invalid_token", ApiKey realm="meridian""#;
+/// What a browser asks its user for beside it, where one may look (RFC 7617).
+const CHALLENGE_BROWSER: &str = r#"Basic realm="meridian console", charset="UTF-8""#;
 /// When to come back while the keys of tokens are not here: about one try to fetch them.
 const NO_KEYS_RETRY: Duration = Duration::from_secs(2);
 
@@ -66,8 +69,19 @@ impl Gate {
         Self { node, table, door }
     }
 
+    /// What a request's route takes as credentials.
+    fn takes(&self, request: &Request) -> Taken {
+        let route = request.extensions().get::<MatchedPath>();
+        let route = route.map(MatchedPath::as_str);
+        Taken::at(self.door, request.method(), route)
+    }
+
     /// Who asks.
-    async fn identify(&self, request: &mut Request) -> (Bearer, Result<Who, Unproven>) {
+    async fn identify(
+        &self,
+        taken: Taken,
+        request: &mut Request,
+    ) -> (Bearer, Result<Who, Unproven>) {
         if let Some(Vouched(who)) = request.extensions_mut().remove() {
             let who = who.unwrap_or_else(|| self.node.entrance.auth.unsaid());
             return (Bearer::Peer, Ok(who));
@@ -77,7 +91,7 @@ impl Gate {
             .node
             .entrance
             .auth
-            .identify(request.headers(), now)
+            .identify(request.headers(), taken, now)
             .await;
         request.headers_mut().remove(AUTHORIZATION);
         (Bearer::Sender, who)
@@ -155,7 +169,8 @@ pub(crate) async fn gate(
     next: Next,
 ) -> Response {
     let access = gate.asks(&request);
-    let (bearer, who) = gate.identify(&mut request).await;
+    let taken = gate.takes(&request);
+    let (bearer, who) = gate.identify(taken, &mut request).await;
     let counted = match bearer {
         Bearer::Peer => None,
         Bearer::Sender => gate.count(who.as_ref().ok(), &request),
@@ -166,6 +181,10 @@ pub(crate) async fn gate(
             .into_response(),
         None => gate.pass(access, (bearer, who), request, next).await,
     };
+    if taken == Taken::Browsed && response.status() == StatusCode::UNAUTHORIZED {
+        let challenge = HeaderValue::from_static(CHALLENGE_BROWSER);
+        response.headers_mut().append(WWW_AUTHENTICATE, challenge);
+    }
     if let Some((limits, left)) = counted {
         limits.tell(left, response.headers_mut());
     }

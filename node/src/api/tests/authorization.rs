@@ -2,6 +2,7 @@
 //! it is not, and by somebody who may. The table is printed into `docs/authorization.md`.
 
 mod audited;
+mod browsed;
 mod cases;
 mod over_grpc;
 mod world;
@@ -26,6 +27,10 @@ it is not, and whose answer is another one than 401 and 403. An operator may use
 
 Without credentials the routes for *anybody who may read listings* answer 401 too where
 `auth.public_reads` is off. Credentials that are shown must be good, also where none are needed.
+
+The console, and `GET /admin/v1/status` which its page links to, also take what a browser asks its
+user for (HTTP Basic): the key's owner as the user, the API key as the password. For reading alone:
+no other route and no other method does.
 
 This page is written by the test that asks every route (`node/src/api/tests/authorization.rs`).
 ";
