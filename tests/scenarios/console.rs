@@ -3,6 +3,7 @@
 
 mod browser;
 mod guarded;
+mod series;
 
 use std::time::Duration;
 
@@ -162,8 +163,9 @@ async fn figures_on_the_page_are_those_of_the_apis() {
         let told = told.unwrap_or_else(|| panic!("{pointer} is in the JSON"));
         assert!(is_same(shown, told), "{pointer}: {shown}, {told}");
     }
-    assert_eq!(of(&figures, "/series/booked"), "1");
-    assert_eq!(of(&figures, "/series/taken"), "1");
+    for (kind, times) in [("booked", "1"), ("taken", "1"), ("held", "0")] {
+        assert_eq!(of(&figures, &format!("/series/{kind}")), times, "{kind}");
+    }
     assert_as_nodes_say(&scenario, &figures).await;
     let events = "[...document.querySelectorAll('#events .table tbody tr')].map((row) => row.cells[1].textContent)";
     holds(
