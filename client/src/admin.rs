@@ -284,6 +284,23 @@ impl AdminClient {
         self.get("/admin/v1/repairs").await
     }
 
+    /// `GET /admin/v1/backups`: how this node's part of the latest backup stands.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn backups(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/backups").await
+    }
+
+    /// `POST /admin/v1/backups`: has this node send its part of a backup.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn back_up(&self, backup: &str, to: &str) -> Result<Value, CallError> {
+        let wish = json!({"backup": backup, "to": to});
+        self.post("/admin/v1/backups", &wish).await
+    }
+
     /// `POST /admin/v1/repairs`: has this node compare its documents, or those of a shard,
     /// with those of every other node and fetch what it lacks. Answers the round. May be
     /// repeated.

@@ -58,6 +58,11 @@ impl AppliedState {
         })
     }
 
+    /// The log id alone, for who does not care for the ledger.
+    pub(crate) fn log_id_in(bytes: &[u8]) -> Result<Option<LogIdOf>, CodecError> {
+        Ok(Record::decode(bytes)?.log_id.map(LogIdOf::from))
+    }
+
     /// The membership alone, for who does not care for the ledger.
     pub(crate) fn membership_in(bytes: &[u8]) -> Result<StoredMembershipOf, CodecError> {
         let membership = Record::decode(bytes)?.membership;

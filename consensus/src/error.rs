@@ -11,6 +11,11 @@ pub enum OpenError {
     /// The database.
     #[error(transparent)]
     Storage(#[from] StorageError),
+    /// The database of another life of the node.
+    #[error(
+        "this database of bookings was restored from a backup as a part of another cluster, and does not belong to this data folder: its votes and entries must not count here. Set it aside by `meridian rejoin`"
+    )]
+    OfAnotherLife,
     /// Timings that contradict each other.
     #[error("the timings of the groups contradict each other: {0}")]
     Timings(String),

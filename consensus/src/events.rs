@@ -24,6 +24,7 @@ use crate::Groups;
 
 pub(crate) use feed::{Feed, News, latest, news};
 pub use record::FeedPosition;
+pub(crate) use record::begin_anew;
 
 /// Most records of a page.
 pub const FEED_PAGE_MAX: usize = 4_096;

@@ -8,6 +8,7 @@ mod turns;
 pub(crate) use admission::InUse;
 pub use source::Source;
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -286,6 +287,14 @@ impl Groups {
     #[must_use]
     pub fn failure(&self) -> watch::Receiver<Option<StorageError>> {
         self.inner.shared.writer.failure()
+    }
+
+    /// Makes a copy of the database in a new folder: see [`Store::checkpoint`].
+    ///
+    /// # Errors
+    /// [`StorageError::Checkpoint`].
+    pub fn checkpoint(&self, into: &Path) -> Result<(), StorageError> {
+        self.store().checkpoint(into)
     }
 
     pub(crate) fn node(&self) -> NodeId {

@@ -84,6 +84,11 @@ impl GroupKey {
         key
     }
 
+    /// What every key of the group begins with.
+    pub(crate) fn start(&self) -> Vec<u8> {
+        self.0.clone()
+    }
+
     /// Where the group stands in [`TODO`] if something is due at `due_ms`.
     pub(crate) fn todo(&self, due_ms: u64) -> Vec<u8> {
         let mut key = todo_from(due_ms);
@@ -117,7 +122,7 @@ impl GroupKey {
         Some(Self(group.to_vec()))
     }
 
-    fn listing(&self) -> Option<ListingId> {
+    pub(crate) fn listing(&self) -> Option<ListingId> {
         ListingId::from_key(self.0.get(1..)?).ok()
     }
 
@@ -210,6 +215,9 @@ const NO_GROUP: u8 = 0;
 /// Kinds of record without a group: a node to free of groups, a region to balance.
 const DRAIN: u8 = 1;
 const REBALANCE: u8 = 2;
+
+/// Before every group in [`STATE`], and behind what belongs to none.
+pub(crate) const FIRST_GROUP: [u8; 1] = [NO_GROUP + 1];
 
 /// Kind of a record without a group: the return that this node has completed.
 const RETURNED: u8 = 3;

@@ -31,7 +31,7 @@ use tokio::time::Instant;
 
 use crate::electorate::{Elsewhere, Standing};
 use crate::keys::{GroupKey, STATE, returned};
-use crate::{Electorate, Groups, Move, MoveError, Moving, Past};
+use crate::{Electorate, Groups, Move, MoveError, Moving, OpenError, Past};
 
 /// How this node stands to a group, on its way back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,13 +45,17 @@ enum Absence {
 }
 
 /// Whether the node's return is not completed.
-pub(crate) fn is_open(store: &Store, past: &Past) -> Result<bool, StorageError> {
-    match past {
-        Past::Whole => Ok(false),
-        Past::Lost(life) => {
-            let completed = store.get(STATE, &returned())?;
-            Ok(completed.as_deref() != Some(life.as_bytes()))
-        }
+///
+/// # Errors
+/// [`OpenError::OfAnotherLife`] for a database that has completed a return of which the node
+/// knows nothing: it was put here from elsewhere, and its log is not this node's.
+pub(crate) fn is_open(store: &Store, past: &Past) -> Result<bool, OpenError> {
+    let completed = store.get(STATE, &returned())?;
+    match (past, completed) {
+        (Past::Whole, None) => Ok(false),
+        (Past::Lost(_), None) => Ok(true),
+        (Past::Lost(life), Some(completed)) if completed == life.as_bytes() => Ok(false),
+        (Past::Whole | Past::Lost(_), Some(_)) => Err(OpenError::OfAnotherLife),
     }
 }
 

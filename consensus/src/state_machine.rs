@@ -230,6 +230,22 @@ impl LedgerMachine {
             .submit(&self.writer, permit, (batch, durability), &news)
     }
 
+    /// Takes an applied state in the place of the one here, and tells what is new by it.
+    pub(crate) async fn take_whole(&self, encoded: &[u8]) -> io::Result<()> {
+        let installed = AppliedState::decode(encoded)?;
+        let before = self.revision();
+        {
+            let mut saved = self.saved();
+            self.state.change(|state| *state = installed);
+            saved.came_whole();
+        }
+        Failpoint::SnapshotInstallBefore.hit();
+        self.save(Extent::Whole(Durability::Synced)).await?;
+        Failpoint::SnapshotInstallAfter.hit();
+        self.announce_since(before);
+        Ok(())
+    }
+
     fn snapshot(&self) -> SnapshotOf<Types, Vec<u8>> {
         self.state.read(|state| SnapshotOf::<Types, Vec<u8>> {
             meta: SnapshotMeta {
@@ -373,18 +389,7 @@ impl RaftStateMachine<Types> for LedgerMachine {
         _meta: &SnapshotMetaOf<Types>,
         snapshot: Vec<u8>,
     ) -> Result<(), io::Error> {
-        let installed = AppliedState::decode(&snapshot)?;
-        let before = self.revision();
-        {
-            let mut saved = self.saved();
-            self.state.change(|state| *state = installed);
-            saved.came_whole();
-        }
-        Failpoint::SnapshotInstallBefore.hit();
-        self.save(Extent::Whole(Durability::Synced)).await?;
-        Failpoint::SnapshotInstallAfter.hit();
-        self.announce_since(before);
-        Ok(())
+        self.take_whole(&snapshot).await
     }
 
     async fn get_current_snapshot(

@@ -35,6 +35,7 @@ mod damage;
 mod events;
 mod isolation;
 mod key_uses;
+mod levelling;
 mod moving;
 mod returning;
 mod saved;

@@ -2,6 +2,7 @@
 //! test clusters allow beside. Its port is bound to loopback unless the configuration says
 //! otherwise.
 
+mod backups;
 mod chaos;
 mod clock;
 mod drains;
@@ -126,6 +127,8 @@ fn more_routes(routes: Routes) -> Routes {
     const CLOCK: &str = "/admin/v1/chaos/clock";
     const FINALIZE: &str = "/admin/v1/upgrade/finalize";
     let routes = routes
+        .on(GET, "/admin/v1/backups", Operator, backups::show)
+        .on(POST, "/admin/v1/backups", Operator, backups::begin)
         .on(GET, "/admin/v1/layout", Operator, layout::show)
         .on(POST, "/admin/v1/layout/found", Operator, layout::found)
         .on(POST, STAGED, Operator, layout::stage)

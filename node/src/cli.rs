@@ -1,6 +1,7 @@
 //! The command line: what can be asked, not how it is done.
 
 mod auth;
+mod backup;
 mod chaos;
 mod credentials;
 mod find;
@@ -18,6 +19,9 @@ use meridian_client::{Client, ClientBuilder};
 use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
 
 pub(crate) use auth::{AuthCommand, NewKeyArgs, RoleArg};
+pub(crate) use backup::{
+    BackupArgs, BackupCommand, BackupCreateArgs, PruneArgs, RestoreArgs, RestoreListingArgs,
+};
 pub(crate) use credentials::CredentialArgs;
 pub(crate) use find::FindArgs;
 pub(crate) use webhook::{EndpointArgs, WebhookCommand};
@@ -105,6 +109,13 @@ pub(crate) enum Command {
     Repair(RepairArgs),
     /// Let a node that has lost its records come back at its next start, without them.
     Rejoin(RejoinArgs),
+    /// Back up a running cluster, and look after its backups.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Make the data folders of a new cluster out of a backup.
+    Restore(RestoreArgs),
+    /// Have one listing of a running cluster read again as it did in a backup.
+    RestoreListing(RestoreListingArgs),
     /// Break a cluster on purpose, and come back with a verdict.
     #[command(subcommand)]
     Chaos(ChaosCommand),

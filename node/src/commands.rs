@@ -1,6 +1,7 @@
 //! What the command line asks for, done.
 
 mod auth;
+mod backup;
 mod booking;
 mod bundle;
 mod cert;
@@ -112,6 +113,13 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         }
         Command::Repair(arguments) => block_on(repair::run(arguments, out))?.map(|()| Done::Well),
         Command::Rejoin(arguments) => rejoin::run(&arguments, out).map(|()| Done::Well),
+        Command::Backup(command) => block_on(backup::run(command, out))?.map(|()| Done::Well),
+        Command::Restore(arguments) => {
+            block_on(backup::restore_cluster(arguments, out))?.map(|()| Done::Well)
+        }
+        Command::RestoreListing(arguments) => {
+            block_on(backup::restore_listing(arguments, out))?.map(|()| Done::Well)
+        }
         Command::Chaos(command) => block_on(chaos::run(command, out))?,
         Command::SandboxPayments(arguments) => {
             block_on(sandbox_payments::run(arguments, out))?.map(|()| Done::Well)

@@ -8,6 +8,7 @@
 //! share it.
 
 mod auth;
+mod backup;
 mod chaos;
 mod dial;
 mod events;
@@ -33,6 +34,7 @@ use serde::{Deserialize, Serialize};
 use crate::caller_limits::CallerLimits;
 
 pub use auth::AuthSection;
+pub use backup::BackupSection;
 pub use chaos::ChaosSection;
 pub use dial::Dial;
 pub use events::EventsSection;
@@ -80,6 +82,9 @@ pub struct Config {
     /// Memory of the databases.
     #[serde(default)]
     pub storage: StorageSection,
+    /// Where backups may go, and how fast.
+    #[serde(default)]
+    pub backup: BackupSection,
     /// Bounds on what clients may ask.
     #[serde(default)]
     pub limits: LimitsSection,
@@ -402,6 +407,7 @@ impl Config {
             geoip: GeoIpSection::default(),
             nats: NatsSection::default(),
             search: SearchSection::default(),
+            backup: BackupSection::default(),
             storage: StorageSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),

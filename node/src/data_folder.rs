@@ -171,6 +171,29 @@ impl DataFolder {
         Ok(())
     }
 
+    /// A name for another life.
+    pub(crate) fn fresh_life() -> String {
+        fresh_incarnation()
+    }
+
+    /// Writes the record of a folder that was restored from a backup, databases and all: a node
+    /// that begins another life, in which others may have more of its own log than it has.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn restored(path: &Path, identity: &NodeIdentity, life: &str) -> anyhow::Result<()> {
+        let record = Record {
+            cluster: identity.cluster.to_string(),
+            node: identity.node.get(),
+            incarnation: life.to_owned(),
+            returned: Some(Returned {
+                moved: Vec::new(),
+                stage: Stage::Begun,
+            }),
+        };
+        record.write(path)
+    }
+
     /// The life of a node that has come back without its records.
     pub(crate) fn returns(&self) -> Option<&str> {
         let returned = self.record.returned.as_ref();

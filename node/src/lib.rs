@@ -10,6 +10,7 @@ mod admission;
 mod api;
 mod audit;
 mod auth;
+mod backup;
 mod booking;
 mod caller_limits;
 mod cli;
@@ -54,10 +55,10 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    AuthSection, BookingsSection, ChaosSection, ClusterSection, Config, ConfigError, Dial,
-    EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection, LogFormat,
-    LogSection, NatsSection, NodeSection, PaymentsProvider, PaymentsSection, SearchSection,
-    StorageSection, TlsSection, TracingSection,
+    AuthSection, BackupSection, BookingsSection, ChaosSection, ClusterSection, Config, ConfigError,
+    Dial, EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection,
+    LogFormat, LogSection, NatsSection, NodeSection, PaymentsProvider, PaymentsSection,
+    SearchSection, StorageSection, TlsSection, TracingSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

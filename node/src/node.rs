@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admission::Admission;
 use crate::auth::Entrance;
+use crate::backup::BackupDesk;
 use crate::booking::BookingDesk;
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
@@ -56,6 +57,8 @@ pub(crate) struct Node {
     pub(crate) registers: Registers,
     /// Where events are delivered.
     pub(crate) outbound: OutboundDesk,
+    /// This node's part of backups.
+    pub(crate) backups: BackupDesk,
     /// What this node moves.
     pub(crate) mover: Mover,
     pub(crate) mesh: Mesh,

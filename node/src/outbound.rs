@@ -29,5 +29,5 @@ mod webhook;
 pub(crate) use backlog::Behind;
 pub(crate) use desk::{ENDPOINTS_MAX, OutboundDesk};
 pub(crate) use endpoint::{Endpoint, EndpointId, Replay, fresh_secret};
-pub(crate) use open::{Parts, open};
+pub(crate) use open::{Parts, REGISTERS_FOLDER, open};
 pub(crate) use progress::{Delivery, Progress};

@@ -20,7 +20,7 @@ mod store;
 mod tests;
 mod wire;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -180,6 +180,10 @@ impl Registers {
     }
 
     /// The first failed write of the database.
+    pub(crate) fn checkpoint(&self, into: &Path) -> Result<(), StorageError> {
+        self.0.store.checkpoint(into)
+    }
+
     pub(crate) fn failure(&self) -> watch::Receiver<Option<StorageError>> {
         self.0.store.failure()
     }

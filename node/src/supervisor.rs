@@ -28,6 +28,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::auth::Entrance;
+use crate::backup::{BackupDesk, Databases};
 use crate::booking::{BookingDesk, steward};
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
@@ -384,8 +385,10 @@ pub(crate) fn assemble(
     let pace = config.bookings.moves_per_second_max;
     let mover = Mover::new(groups.clone(), listings, map.clone(), clock.clone(), pace);
     mover.start(returns.as_deref(), tracker, background);
+    let databases = Databases::new(&groups, &replica, &registers);
     let node = Arc::new(Node {
         traces,
+        backups: BackupDesk::new(&config, databases, tracker, stopping),
         geoip: geoip::start(&config.geoip, tracker, background)?,
         entrance: Entrance::open(&config, tracker, background)?,
         search: SearchDesk::start(&config, searched, tracker, background),

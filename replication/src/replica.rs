@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -401,6 +402,14 @@ impl Replica {
             writes_queued: self.inner.writer.queued(),
             syncs: self.inner.store.syncs(),
         }
+    }
+
+    /// Makes a copy of the database in a new folder: see [`Store::checkpoint`].
+    ///
+    /// # Errors
+    /// [`StorageError::Checkpoint`].
+    pub fn checkpoint(&self, into: &Path) -> Result<(), StorageError> {
+        self.inner.store.checkpoint(into)
     }
 
     /// The first failed write of the database. The node must stop on it.

@@ -30,6 +30,16 @@ pub enum StorageError {
         /// Number of the last change that could be recovered.
         recovered: u64,
     },
+    /// No copy of the database could be made; the database itself goes on.
+    #[error(
+        "cannot make a checkpoint in {path}: {cause} (is there room, and is it the same disk?)"
+    )]
+    Checkpoint {
+        /// Folder of the copy.
+        path: PathBuf,
+        /// RocksDB's own words.
+        cause: String,
+    },
     /// A read failed: a checksum did not match, or the disk answered with an error.
     #[error("cannot read from the database: {0}")]
     Read(String),

@@ -1,9 +1,10 @@
 //! The database and its reads.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB,
     DBCompressionType, DBRecoveryMode, Direction, IteratorMode, Options, ReadOptions, WriteBatch,
@@ -220,6 +221,21 @@ impl Store {
                 .map_err(|cause| StorageError::Write(cause.to_string()))?;
         }
         Ok(())
+    }
+
+    /// Makes a database in the new folder `into` that holds what this one holds at one moment
+    /// of the call: everything that was acknowledged before it began. Table files are linked,
+    /// not copied, so that `into` has to be on the same file system, and never change. Blocks
+    /// for as long as a flush takes.
+    ///
+    /// # Errors
+    /// [`StorageError::Checkpoint`] if the folder is there, or the disk fails.
+    pub fn checkpoint(&self, into: &Path) -> Result<(), StorageError> {
+        let made = Checkpoint::new(&self.database).and_then(|made| made.create_checkpoint(into));
+        made.map_err(|cause| StorageError::Checkpoint {
+            path: into.to_path_buf(),
+            cause: cause.into_string(),
+        })
     }
 
     /// How often what was written has been synced since the database was opened: once for each

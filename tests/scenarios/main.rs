@@ -2,6 +2,7 @@
 //! property. The links are real in kind and an eighth as long as in the demo.
 
 mod attached;
+mod backup;
 mod bookings;
 mod bundle;
 mod chaos;

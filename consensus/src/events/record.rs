@@ -2,10 +2,12 @@
 
 use meridian_consensus_core::Event;
 use meridian_regions::ListingId;
+use meridian_storage::Batch;
 use prost::Message;
 
 use super::{FeedRecord, Told};
 use crate::codec::CodecError;
+use crate::keys::FEED;
 
 /// A place in a node's feed. Grows from record to record, and is never given twice: what
 /// was told in one run of the node and lost in a power cut stands elsewhere in the next.
@@ -25,6 +27,12 @@ pub(super) const RUN: [u8; 1] = [2];
 const RECORD: u8 = 3;
 /// Bytes of such a key.
 const KEY_BYTES: usize = 17;
+
+/// Has the next run of a node have a number that no earlier one can have reached by counting:
+/// of a feed that was set back, no position is given again.
+pub(crate) fn begin_anew(batch: &mut Batch, now_ms: u64) {
+    batch.put(FEED, RUN.to_vec(), now_ms.to_be_bytes().to_vec());
+}
 
 impl FeedPosition {
     /// Its key in the feed.

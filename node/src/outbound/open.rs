@@ -24,7 +24,7 @@ use crate::registers::Registers;
 use crate::supervisor::peers_of;
 
 /// A database that a node may lose: the others have all of it.
-const REGISTERS_FOLDER: &str = "registers";
+pub(crate) const REGISTERS_FOLDER: &str = "registers";
 /// Attempts of one endpoint at once, each of another listing: what a small receiver can take.
 const IN_FLIGHT_MAX: usize = 16;
 

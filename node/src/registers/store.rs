@@ -1,7 +1,7 @@
 //! Registers on disk: a small database of their own, so that no plane depends on it.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use meridian_storage::{
@@ -51,6 +51,11 @@ impl RegisterStore {
     /// The writer's failure, for whoever waits until the database is closed.
     pub(crate) fn failure(&self) -> tokio::sync::watch::Receiver<Option<StorageError>> {
         self.writer.failure()
+    }
+
+    /// A copy of the database in a new folder.
+    pub(super) fn checkpoint(&self, into: &Path) -> Result<(), StorageError> {
+        self.store.checkpoint(into)
     }
 
     pub(super) async fn reserve(&self) -> Result<WritePermit, StorageError> {

@@ -578,8 +578,20 @@ fn moves() -> Vec<Case> {
 
 fn others() -> Vec<Case> {
     const REPAIRS: &str = "/admin/v1/repairs";
+    const BACKUPS: &str = "/admin/v1/backups";
     const CLOCK: &str = "/admin/v1/chaos/clock";
     vec![
+        operators(GET, BACKUPS, |_| at(BACKUPS), 200),
+        // No folder is configured for backups.
+        operators(
+            POST,
+            BACKUPS,
+            |_| {
+                let wish = json!({"backup": "one", "to": "/var/backups"});
+                (BACKUPS.to_owned(), Some(wish))
+            },
+            422,
+        ),
         operators(GET, REPAIRS, |_| at(REPAIRS), 200),
         operators(
             POST,

@@ -1,0 +1,362 @@
+//! Makes copies of the bookings of several nodes, taken at different moments, into one state
+//! from which a new cluster can begin. For a restore: nothing of it runs on a node.
+//!
+//! Copies of a Raft cluster that are not of one moment are no state of it. An entry may have
+//! been committed by two nodes between their copies: the one that has it has applied it, the
+//! one that has not would vote as if it had never been, and another entry could come to stand
+//! under its number. So of each group the copy with the last log is taken for what had
+//! happened, to its end, and every member is given that log before any of them votes:
+//!
+//! - What was committed before the first copy was made stands in the log of a majority then,
+//!   so in one of the copies; and the log that ends last has it (leader completeness, Raft,
+//!   section 5.4).
+//! - What any copy has applied was committed, and stands in the log that ends last, too.
+//! - Every member has the same log, and a vote in a term that no copy has seen: no vote and no
+//!   lead of the earlier life counts, and whoever is elected has everything.
+//!
+//! A group of which all copies are alike is left as it is: that is what a power cut of the
+//! whole cluster leaves.
+//!
+//! What it is not: a repair. It needs a copy of most voters of a group to promise that nothing
+//! is missing, and says where it had not ([`Levelled::doubtful`]).
+
+mod held;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use meridian_regions::{ListingId, NodeId};
+use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
+use prost::Message;
+
+use crate::GroupOptions;
+use crate::changes::Announcer;
+use crate::codec::{EntryRecord, LogIdRecord, VoteRecord};
+use crate::events::{Feed, begin_anew};
+use crate::fence::FencedWriter;
+use crate::key_uses;
+use crate::keys::{FIRST_GROUP, GroupKey, LOG, STATE, StateKind, UNSETTLED, returned};
+use crate::options::WallClock;
+use crate::records::{Records, put};
+use crate::state_machine::LedgerMachine;
+use crate::types::{EntryOf, VoteOf};
+
+use held::Held;
+
+/// Entries read at once: a log has some hundreds at most.
+const ENTRIES_PAGE: usize = 256;
+/// Listings named of which the copies do not suffice: more than anybody reads.
+const DOUBTFUL_MAX: usize = 100;
+/// After every key of a group.
+const LAST_GROUP: [u8; 1] = [u8::MAX];
+
+/// The bookings' database of one node, as it was copied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookingsCopy {
+    /// Whose it is.
+    pub node: NodeId,
+    /// The database's folder: it is written to.
+    pub folder: PathBuf,
+}
+
+/// What was done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Levelled {
+    /// Groups found.
+    pub groups: u64,
+    /// Those whose copies differed.
+    pub differed: u64,
+    /// Entries that a copy was given.
+    pub entries: u64,
+    /// Groups of control, which are not taken over: a new cluster founds its own.
+    pub control: u64,
+    /// Listings of which most voters have no copy that can be read: something that had been
+    /// acknowledged may be missing. The first hundred.
+    pub doubtful: Vec<ListingId>,
+}
+
+/// Why there is no such state.
+#[derive(Debug, thiserror::Error)]
+pub enum LevelError {
+    /// A database cannot be read or written, or all copies of a record are damaged.
+    #[error("the bookings of node {node}: {cause}")]
+    Storage {
+        /// Whose copy.
+        node: NodeId,
+        /// What failed.
+        cause: StorageError,
+    },
+    /// Copies that cannot come from one cluster.
+    #[error(
+        "node {node} has executed more of {listing} than any copy of its log tells: the copies \
+         are not of one cluster"
+    )]
+    Foreign {
+        /// Whose copy.
+        node: NodeId,
+        /// The listing.
+        listing: String,
+    },
+}
+
+/// Makes the copies into the first state of a new cluster, which lives under the name `life`.
+/// Can be repeated after an interruption.
+///
+/// # Errors
+/// [`LevelError`]; the copies are of no use then.
+pub async fn level(
+    copies: Vec<BookingsCopy>,
+    life: &str,
+    now_ms: u64,
+) -> Result<Levelled, LevelError> {
+    let mut desks = Vec::new();
+    for copy in copies {
+        desks.push(Desk::open(copy, life, now_ms).await?);
+    }
+    let mut levelled = Levelled::default();
+    let mut from = FIRST_GROUP.to_vec();
+    while let Some(group) = next_group(&desks, &from)? {
+        levelled.groups += 1;
+        level_group(&desks, &group, &mut levelled).await?;
+        from = group.end();
+    }
+    for desk in &desks {
+        desk.write(Batch::new(), Durability::Synced).await?;
+    }
+    Ok(levelled)
+}
+
+/// One copy, open.
+struct Desk {
+    node: NodeId,
+    records: Records,
+    writer: Writer,
+    feed: Arc<Feed>,
+    announcer: Announcer,
+}
+
+impl Desk {
+    /// Opens a copy, and has it say that it lives again: no position of its feed is given
+    /// twice, and it has been readmitted to every group that it has.
+    async fn open(copy: BookingsCopy, life: &str, now_ms: u64) -> Result<Self, LevelError> {
+        let node = copy.node;
+        let failed = |cause| LevelError::Storage { node, cause };
+        let store = Store::open(GroupOptions::new(copy.folder, node).store()).map_err(failed)?;
+        let writer = Writer::start(&store).map_err(failed)?;
+        let mut batch = Batch::new();
+        begin_anew(&mut batch, now_ms);
+        batch.put(STATE, returned(), life.as_bytes().to_vec());
+        let permit = writer.reserve().await.map_err(failed)?;
+        let written = permit.submit(batch, Durability::Synced);
+        written.await.map_err(failed)?;
+        let feed = Feed::open(&store, WallClock::System, false).map_err(failed)?;
+        Ok(Self {
+            node,
+            records: Records::over(store),
+            writer,
+            feed: Arc::new(feed),
+            announcer: Announcer::new(),
+        })
+    }
+
+    const fn failed(&self, cause: StorageError) -> LevelError {
+        LevelError::Storage {
+            node: self.node,
+            cause,
+        }
+    }
+
+    async fn write(&self, batch: Batch, durability: Durability) -> Result<(), LevelError> {
+        let permit = self.writer.reserve().await;
+        let permit = permit.map_err(|cause| self.failed(cause))?;
+        let written = permit.submit(batch, durability).await;
+        written.map_err(|cause| self.failed(cause))
+    }
+
+    fn next_group(&self, from: &[u8]) -> Result<Option<GroupKey>, LevelError> {
+        let next = self.records.store().scan(STATE, from, &LAST_GROUP, 1);
+        let next = next.map_err(|cause| self.failed(cause))?;
+        Ok(next.first().and_then(|(key, _)| GroupKey::in_key(key)))
+    }
+
+    /// The entries of a group from `index` on, in pages.
+    fn entries(&self, group: &GroupKey, index: u64) -> Result<Vec<EntryOf>, LevelError> {
+        held::entries(&self.records, group, index, ENTRIES_PAGE).map_err(|cause| self.failed(cause))
+    }
+}
+
+/// The first group at or behind `from` in any of the copies.
+fn next_group(desks: &[Desk], from: &[u8]) -> Result<Option<GroupKey>, LevelError> {
+    let mut first: Option<GroupKey> = None;
+    for desk in desks {
+        let found = desk.next_group(from)?;
+        first = match (first, found) {
+            (Some(one), Some(other)) if other.start() < one.start() => Some(other),
+            (one, other) => one.or(other),
+        };
+    }
+    Ok(first)
+}
+
+async fn level_group(
+    desks: &[Desk],
+    group: &GroupKey,
+    levelled: &mut Levelled,
+) -> Result<(), LevelError> {
+    let listing = group.listing();
+    if listing.as_ref().is_some_and(ListingId::is_control) {
+        levelled.control += 1;
+        return forget(desks, group).await;
+    }
+    let mut held = Vec::new();
+    for desk in desks {
+        held.push(Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?);
+    }
+    let ends = held
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| one.last.is_some());
+    let Some((best, winner)) = ends.max_by_key(|(_, one)| one.last) else {
+        // Somebody has heard who votes, and nobody who does is here.
+        return Ok(());
+    };
+    let source = &desks[best];
+    let members = winner.members(source, group)?;
+    if !members.suffice(desks, &held) && levelled.doubtful.len() < DOUBTFUL_MAX {
+        levelled.doubtful.extend(listing);
+    }
+    let concerned = |at: usize| members.has(desks[at].node) || held[at].last.is_some();
+    let concerned: Vec<usize> = (0..desks.len()).filter(|at| concerned(*at)).collect();
+    let alike = |at: &usize| held[*at].last == winner.last && held[*at].vote == winner.vote;
+    if concerned.iter().all(alike) {
+        return Ok(());
+    }
+    levelled.differed += 1;
+    let term = held.iter().map(Held::latest_term).max().unwrap_or(0) + 1;
+    let vote = VoteOf::new(term, source.node.get());
+    for at in concerned {
+        let taking = Taking {
+            to: &desks[at],
+            has: &held[at],
+            from: source,
+            winner,
+        };
+        levelled.entries += taking.take(group, &vote).await?;
+    }
+    Ok(())
+}
+
+/// Removes everything of a group: a new cluster founds its own.
+async fn forget(desks: &[Desk], group: &GroupKey) -> Result<(), LevelError> {
+    let voters: BTreeSet<u64> = desks.iter().map(|desk| desk.node.get()).collect();
+    for desk in desks {
+        let mut batch = Batch::new();
+        erase(&mut batch, group);
+        for voter in &voters {
+            batch.delete(UNSETTLED, group.unsettled(*voter));
+        }
+        desk.write(batch, Durability::Buffered).await?;
+    }
+    Ok(())
+}
+
+fn erase(batch: &mut Batch, group: &GroupKey) {
+    batch.delete_range(LOG, group.start(), group.end());
+    batch.delete_range(STATE, group.start(), group.end());
+}
+
+/// One copy of a group that is given what another has.
+struct Taking<'a> {
+    to: &'a Desk,
+    has: &'a Held,
+    from: &'a Desk,
+    winner: &'a Held,
+}
+
+impl Taking<'_> {
+    /// Gives it log, if need be ledger, and a vote that no copy has seen; answers how many
+    /// entries.
+    async fn take(&self, group: &GroupKey, vote: &VoteOf) -> Result<u64, LevelError> {
+        let mut entries = 0;
+        if self.has.last != self.winner.last {
+            entries = self.take_log(group).await?;
+        }
+        let mut batch = Batch::new();
+        batch.delete(STATE, group.state(StateKind::SleepNote));
+        batch.delete(STATE, group.state(StateKind::Elsewhere));
+        if let Some(genesis) = &self.winner.genesis {
+            put(&mut batch, STATE, group.state(StateKind::Genesis), genesis);
+        }
+        let vote = VoteRecord::from(vote).encode_to_vec();
+        put(&mut batch, STATE, group.state(StateKind::Vote), &vote);
+        // So that it is used once, and everything applied, by whoever is elected.
+        batch.put(UNSETTLED, group.unsettled(self.to.node.get()), Vec::new());
+        self.to.write(batch, Durability::Buffered).await?;
+        Ok(entries)
+    }
+
+    async fn take_log(&self, group: &GroupKey) -> Result<u64, LevelError> {
+        if self.has.next_to_apply() > self.winner.end() {
+            return Err(LevelError::Foreign {
+                node: self.to.node,
+                listing: group.name(),
+            });
+        }
+        let mut from = self.has.next_to_apply();
+        if self.has.damaged || self.winner.first() > from {
+            self.take_ledger(group).await?;
+            from = self.winner.first();
+        }
+        let mut batch = Batch::new();
+        batch.delete_range(LOG, group.entry(from), group.end());
+        self.to.write(batch, Durability::Buffered).await?;
+        let mut taken = 0;
+        loop {
+            let page = self.from.entries(group, from)?;
+            let Some(last) = page.last() else {
+                return Ok(taken);
+            };
+            from = last.log_id.index + 1;
+            taken += page.len() as u64;
+            let mut batch = Batch::new();
+            for entry in &page {
+                let record = EntryRecord::from(entry).encode_to_vec();
+                put(&mut batch, LOG, group.entry(entry.log_id.index), &record);
+                key_uses::note_entry(&mut batch, group, entry);
+            }
+            self.to.write(batch, Durability::Buffered).await?;
+        }
+    }
+
+    /// The log does not reach back to what this copy has: as where a leader sends a snapshot,
+    /// and what is new by it is told in the feed.
+    async fn take_ledger(&self, group: &GroupKey) -> Result<(), LevelError> {
+        let mut batch = Batch::new();
+        if self.has.damaged {
+            erase(&mut batch, group);
+        } else {
+            batch.delete_range(LOG, group.start(), group.end());
+        }
+        if let Some(purged) = &self.winner.purged {
+            let record = LogIdRecord::from(purged).encode_to_vec();
+            put(&mut batch, STATE, group.state(StateKind::Purged), &record);
+        }
+        self.to.write(batch, Durability::Buffered).await?;
+        let applied = self
+            .from
+            .records
+            .get(STATE, &group.state(StateKind::Applied));
+        let applied = applied.map_err(|cause| self.from.failed(cause))?;
+        let (Some(applied), Some(listing)) = (applied, group.listing()) else {
+            return Ok(());
+        };
+        let failed = |cause: std::io::Error| self.to.failed(StorageError::Read(cause.to_string()));
+        let writer = FencedWriter::new(self.to.writer.clone());
+        let machine = LedgerMachine::open(group.clone(), &self.to.records, writer);
+        let machine = machine
+            .map_err(failed)?
+            .heard_by(self.to.announcer.herald(&listing), &self.to.feed);
+        machine.take_whole(&applied).await.map_err(failed)
+    }
+}

@@ -1,0 +1,353 @@
+//! A node's part of a backup: a checkpoint, and what the target does not have of it.
+//!
+//! One at a time. It goes on when whoever asked for it is gone, and is forgotten by a restart:
+//! what it has sent by then needs not be sent again.
+
+use std::num::NonZeroU64;
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use meridian_consensus::Groups;
+use meridian_regions::NodeId;
+use meridian_replication::Replica;
+use serde::Serialize;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::manifest::{FileRecord, is_name};
+use super::target::{Sent, Target, folder_of};
+use super::{DATABASES, Part};
+use crate::config::Config;
+use crate::registers::Registers;
+
+/// Checkpoints, in the data folder: on the same file system as the databases.
+const CHECKPOINTS: &str = "backup-checkpoint";
+/// What RocksDB keeps in a folder that is of no use elsewhere.
+const LOCK: &str = "LOCK";
+
+/// The bounds on how fast bytes may go.
+#[derive(Debug)]
+pub(crate) struct Pace {
+    per_second: NonZeroU64,
+    next: Instant,
+}
+
+impl Pace {
+    pub(crate) fn new(per_second: NonZeroU64) -> Self {
+        Self {
+            per_second,
+            next: Instant::now(),
+        }
+    }
+
+    /// Waits until these bytes may go.
+    pub(crate) async fn take(&mut self, bytes: usize) {
+        sleep_until(self.next).await;
+        let nanos = (bytes as u128 * 1_000_000_000) / u128::from(self.per_second.get());
+        let takes = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
+        self.next = Instant::now() + takes;
+    }
+}
+
+/// How a node's part stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "kebab-case")]
+pub(crate) enum State {
+    /// It is under way.
+    Running {
+        /// Files that are in the target.
+        files_done: u64,
+        /// All files, once they are counted.
+        files: u64,
+        /// Bytes sent.
+        bytes_sent: u64,
+    },
+    /// Everything is in the target.
+    Done {
+        /// What the manifest says of this node.
+        part: Part,
+    },
+    /// It has failed; what was sent by then need not be sent again.
+    Failed {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// The latest backup that this node was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Run {
+    /// Its name.
+    pub(crate) backup: String,
+    #[serde(flatten)]
+    pub(crate) state: State,
+}
+
+/// Why a backup was not begun.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum NotBegun {
+    /// Another one is under way.
+    #[error("backup {0} is under way on this node: wait until it has ended")]
+    Busy(String),
+    /// No backup may go there.
+    #[error(
+        "no backup may be written to {0}: name the folder, or one above it, in `backup.to` of this node's configuration"
+    )]
+    Forbidden(String),
+    /// A name that is none.
+    #[error("{0:?} is no name of a backup: letters, digits, `.`, `-` and `_`")]
+    Name(String),
+}
+
+/// What is copied.
+#[derive(Clone)]
+pub(crate) struct Databases {
+    groups: Groups,
+    replica: Replica,
+    registers: Registers,
+}
+
+impl Databases {
+    pub(crate) fn new(groups: &Groups, replica: &Replica, registers: &Registers) -> Self {
+        Self {
+            groups: groups.clone(),
+            replica: replica.clone(),
+            registers: registers.clone(),
+        }
+    }
+}
+
+/// See the module.
+#[derive(Clone)]
+pub(crate) struct BackupDesk(Arc<Inner>);
+
+struct Inner {
+    node: NodeId,
+    databases: Databases,
+    folder: PathBuf,
+    allowed: Vec<String>,
+    per_second: NonZeroU64,
+    tracker: TaskTracker,
+    cancel: CancellationToken,
+    latest: Mutex<Option<Run>>,
+}
+
+impl BackupDesk {
+    pub(crate) fn new(
+        config: &Config,
+        databases: Databases,
+        tracker: &TaskTracker,
+        cancel: &CancellationToken,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            node: config.node.id,
+            databases,
+            folder: config.node.data_dir.join(CHECKPOINTS),
+            allowed: config.backup.to.clone(),
+            per_second: config.backup.bytes_per_second_max,
+            tracker: tracker.clone(),
+            cancel: cancel.clone(),
+            latest: Mutex::default(),
+        }))
+    }
+
+    /// The latest one.
+    pub(crate) fn latest(&self) -> Option<Run> {
+        self.0.latest().clone()
+    }
+
+    /// Begins to send this node's part of a backup.
+    pub(crate) fn begin(&self, backup: &str, url: &str) -> Result<Run, NotBegun> {
+        if !is_name(backup) {
+            return Err(NotBegun::Name(backup.to_owned()));
+        }
+        if !is_below(url, &self.0.allowed) {
+            return Err(NotBegun::Forbidden(url.to_owned()));
+        }
+        let run = Run {
+            backup: backup.to_owned(),
+            state: State::Running {
+                files_done: 0,
+                files: 0,
+                bytes_sent: 0,
+            },
+        };
+        {
+            let mut latest = self.0.latest();
+            if let Some(busy) = latest.as_ref().filter(|run| run.is_running()) {
+                return Err(NotBegun::Busy(busy.backup.clone()));
+            }
+            *latest = Some(run.clone());
+        }
+        let (inner, url) = (Arc::clone(&self.0), url.to_owned());
+        self.0.tracker.spawn(async move {
+            let ended = inner.cancel.run_until_cancelled(inner.send(&url)).await;
+            let state = match ended {
+                Some(Ok(part)) => State::Done { part },
+                Some(Err(cause)) => {
+                    tracing::error!(cause = format!("{cause:#}"), "a backup has failed");
+                    State::Failed {
+                        cause: format!("{cause:#}"),
+                    }
+                }
+                None => return,
+            };
+            inner.note(state);
+        });
+        Ok(run)
+    }
+}
+
+impl Run {
+    fn is_running(&self) -> bool {
+        matches!(self.state, State::Running { .. })
+    }
+}
+
+impl Inner {
+    fn latest(&self) -> MutexGuard<'_, Option<Run>> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note(&self, state: State) {
+        if let Some(latest) = self.latest().as_mut() {
+            latest.state = state;
+        }
+    }
+
+    async fn send(&self, url: &str) -> anyhow::Result<Part> {
+        let target = Target::open(url)?;
+        let (folder, databases) = (self.folder.clone(), self.databases.clone());
+        let made = move || checkpoint(&folder, &databases);
+        let files = tokio::task::spawn_blocking(made).await??;
+        let sent = self.send_all(&target, files).await;
+        // A checkpoint that stays keeps the room of files that the database has done with.
+        let folder = self.folder.clone();
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await?;
+        let part = sent?;
+        removed.context("the checkpoint cannot be removed")?;
+        Ok(part)
+    }
+
+    async fn send_all(&self, target: &Target, files: Vec<Found>) -> anyhow::Result<Part> {
+        let mut pace = Pace::new(self.per_second);
+        let mut part = Part {
+            node: self.node,
+            files: Vec::with_capacity(files.len()),
+            files_sent: 0,
+            bytes_sent: 0,
+        };
+        let total = files.len() as u64;
+        for found in files {
+            let (hash, bytes) = Target::hash(&found.path, &mut pace).await?;
+            let record = FileRecord {
+                database: found.database.to_owned(),
+                name: found.name,
+                bytes,
+                hash,
+            };
+            record.check()?;
+            if target.send(&found.path, &record, &mut pace).await? == Sent::New {
+                part.files_sent += 1;
+                part.bytes_sent += record.bytes;
+            }
+            part.files.push(record);
+            self.note(State::Running {
+                files_done: part.files.len() as u64,
+                files: total,
+                bytes_sent: part.bytes_sent,
+            });
+        }
+        Ok(part)
+    }
+}
+
+/// A file of a checkpoint.
+struct Found {
+    database: &'static str,
+    name: String,
+    path: PathBuf,
+}
+
+/// Makes checkpoints of all databases, in their order, and lists their files.
+fn checkpoint(folder: &Path, databases: &Databases) -> anyhow::Result<Vec<Found>> {
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).context("an earlier checkpoint cannot be removed")?;
+    }
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let mut files = Vec::new();
+    for database in DATABASES {
+        let into = folder.join(database);
+        match database {
+            crate::supervisor::BOOKINGS_FOLDER => databases.groups.checkpoint(&into)?,
+            crate::supervisor::LISTINGS_FOLDER => databases.replica.checkpoint(&into)?,
+            _ => databases.registers.checkpoint(&into)?,
+        }
+        for entry in std::fs::read_dir(&into)? {
+            let entry = entry?;
+            let name = entry.file_name().into_string();
+            let name = name.ok().context("a file of a database without a name")?;
+            if name == LOCK {
+                continue;
+            }
+            ensure!(entry.file_type()?.is_file(), "{name} is no file");
+            files.push(Found {
+                database,
+                name,
+                path: entry.path(),
+            });
+        }
+    }
+    files.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+    Ok(files)
+}
+
+/// Whether a URL leads into one of the folders that are allowed.
+fn is_below(url: &str, allowed: &[String]) -> bool {
+    let Ok(folder) = folder_of(url).map(Path::new) else {
+        return false;
+    };
+    let climbs = folder.components().any(|part| part == Component::ParentDir);
+    let mut allowed = allowed.iter().filter_map(|one| folder_of(one).ok());
+    !climbs && allowed.any(|one| folder.starts_with(one))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
+    use super::{Pace, is_below};
+
+    #[test]
+    fn backups_go_below_folders_that_are_named_and_nowhere_else() {
+        let allowed = ["file:///var/backups".to_owned()];
+        assert!(is_below("/var/backups/shop", &allowed));
+        assert!(is_below("file:///var/backups", &allowed));
+        for url in [
+            "/var/backups-of-others",
+            "/var/backups/../lib",
+            "var/backups",
+            "/etc",
+            "s3://var/backups",
+        ] {
+            assert!(!is_below(url, &allowed), "{url}");
+        }
+        assert!(!is_below("/var/backups", &[]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn bytes_go_as_fast_as_they_may_and_no_faster() {
+        let mut pace = Pace::new(NonZeroU64::new(1_000).expect("not zero"));
+        let began = Instant::now();
+        for _ in 0..5 {
+            pace.take(1_000).await;
+        }
+        assert_eq!(began.elapsed(), Duration::from_secs(4));
+    }
+}

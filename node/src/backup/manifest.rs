@@ -1,0 +1,198 @@
+//! The manifest of a backup: what belongs together, and the hash of everything.
+//!
+//! One line with the format and the hash of the rest, then JSON. Whoever reads it checks the
+//! hash first, and takes no name from it that leads out of a folder: it may come from anywhere.
+
+use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
+use meridian_regions::NodeId;
+use serde::{Deserialize, Serialize};
+
+use super::DATABASES;
+
+/// What a manifest begins with.
+const HEAD: &str = "meridian-backup-1";
+/// Digits of a hash.
+const HASH_DIGITS: usize = 64;
+/// Longest name of a file, or of a backup.
+const NAME_MAX: usize = 128;
+
+/// One backup of a whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    /// Its name, which sorts by time.
+    pub(crate) id: String,
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// Everything that had been acknowledged before is in it.
+    pub(crate) began_at: Timestamp,
+    /// Nothing that was acknowledged later is in it.
+    pub(crate) ended_at: Timestamp,
+    /// The cluster's map, TOML, as the node that was asked first has it.
+    pub(crate) map: String,
+    /// Each node's part.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What one node has added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Part {
+    /// The node.
+    pub(crate) node: NodeId,
+    /// Every file of its databases.
+    pub(crate) files: Vec<FileRecord>,
+    /// Files that the target did not have.
+    pub(crate) files_sent: u64,
+    /// Bytes of these.
+    pub(crate) bytes_sent: u64,
+}
+
+/// One file of a database.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct FileRecord {
+    /// The database.
+    pub(crate) database: String,
+    /// The file's name in it.
+    pub(crate) name: String,
+    /// Its size.
+    pub(crate) bytes: u64,
+    /// BLAKE3 of its content, in hexadecimal digits: the name of its object.
+    pub(crate) hash: String,
+}
+
+impl Manifest {
+    /// Name of a backup that begins at an instant.
+    pub(crate) fn name_at(began_at: Timestamp) -> String {
+        began_at.strftime("%Y%m%dT%H%M%S%3fZ").to_string()
+    }
+
+    /// Its text.
+    pub(crate) fn encode(&self) -> anyhow::Result<String> {
+        let body = serde_json::to_string(self)?;
+        Ok(format!(
+            "{HEAD} {}\n{body}",
+            blake3::hash(body.as_bytes()).to_hex()
+        ))
+    }
+
+    /// Reads what [`Manifest::encode`] wrote.
+    ///
+    /// # Errors
+    /// Anything else, damage included.
+    pub(crate) fn decode(text: &str) -> anyhow::Result<Self> {
+        let (head, body) = text.split_once('\n').context("it has no head")?;
+        let (format, hash) = head.split_once(' ').context("its head has no hash")?;
+        ensure!(
+            format == HEAD,
+            "it is of format {format}, and this version reads {HEAD}"
+        );
+        ensure!(
+            blake3::hash(body.as_bytes()).to_hex().as_str() == hash,
+            "it is damaged: it does not match its hash"
+        );
+        let read: Self = serde_json::from_str(body)?;
+        read.check()?;
+        Ok(read)
+    }
+
+    /// Files of all nodes.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        self.parts.iter().flat_map(|part| &part.files)
+    }
+
+    /// Bytes of all files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files().map(|file| file.bytes).sum()
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(is_name(&self.id), "{:?} is no name of a backup", self.id);
+        self.files().try_for_each(FileRecord::check)
+    }
+}
+
+impl FileRecord {
+    /// Refuses what leads anywhere but into a database's folder.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Self {
+            database,
+            name,
+            hash,
+            ..
+        } = self;
+        if !DATABASES.contains(&database.as_str()) {
+            bail!("it names a database that there is none of: {database:?}");
+        }
+        ensure!(is_name(name), "it names a file {name:?}");
+        let is_hash = hash.len() == HASH_DIGITS && hash.bytes().all(|one| one.is_ascii_hexdigit());
+        ensure!(is_hash, "it names a hash {hash:?}");
+        Ok(())
+    }
+}
+
+/// Whether it names a file in a folder, and nothing else.
+pub(crate) fn is_name(name: &str) -> bool {
+    let is_plain = |one: u8| one.is_ascii_alphanumeric() || matches!(one, b'.' | b'-' | b'_');
+    !name.is_empty()
+        && name.len() <= NAME_MAX
+        && !name.starts_with('.')
+        && name.bytes().all(is_plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use meridian_regions::NodeId;
+
+    use super::{FileRecord, Manifest, Part};
+
+    fn manifest(name: &str) -> Manifest {
+        Manifest {
+            id: Manifest::name_at(Timestamp::UNIX_EPOCH),
+            cluster: "shop".to_owned(),
+            began_at: Timestamp::UNIX_EPOCH,
+            ended_at: Timestamp::UNIX_EPOCH,
+            map: String::new(),
+            parts: vec![Part {
+                node: NodeId::new(1).expect("not zero"),
+                files: vec![FileRecord {
+                    database: "bookings".to_owned(),
+                    name: name.to_owned(),
+                    bytes: 3,
+                    hash: blake3::hash(b"abc").to_hex().to_string(),
+                }],
+                files_sent: 1,
+                bytes_sent: 3,
+            }],
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let written = manifest("000012.sst");
+        let text = written.encode().expect("encoded");
+        assert_eq!(Manifest::decode(&text).expect("whole"), written);
+    }
+
+    #[test]
+    fn every_flipped_byte_is_noticed() {
+        let text = manifest("000012.sst").encode().expect("encoded");
+        for at in 0..text.len() {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1;
+            let damaged = String::from_utf8_lossy(&bytes);
+            Manifest::decode(&damaged).expect_err("damaged");
+        }
+    }
+
+    #[test]
+    fn name_that_leads_out_of_the_folder_is_refused() {
+        for name in ["../identity.toml", "/etc/passwd", "..", ".", "", "a/b"] {
+            let text = manifest(name).encode().expect("encoded");
+            Manifest::decode(&text).expect_err(name);
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! One listing, as a backup has it.
+//!
+//! Read from the listings' database of one node of the backup, fetched into a folder that goes
+//! away again. Nothing is written anywhere else: who wants it back edits the listing.
+
+use anyhow::{Context, bail};
+use meridian_regions::{ListingId, RegionId, Shards, Topology};
+use meridian_replication::{Member, Replica, ReplicaOptions};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Manifest, Part, Target};
+use crate::supervisor::LISTINGS_FOLDER;
+
+/// The listing as the node of `manifest` that has it showed it.
+///
+/// # Errors
+/// A backup that cannot be read, or none of whose nodes has the listing.
+pub(crate) async fn listing_in(
+    target: &Target,
+    manifest: &Manifest,
+    id: &ListingId,
+) -> anyhow::Result<Value> {
+    let map = Topology::from_toml(&manifest.map).context("the map in the backup")?;
+    for part in &manifest.parts {
+        let region = map.node(part.node).map(|node| node.region.clone());
+        let region = region.with_context(|| format!("the map lacks node {}", part.node))?;
+        if let Some(found) = look(target, part, region, id).await? {
+            return Ok(found);
+        }
+    }
+    bail!("backup {} has no listing {id}", manifest.id)
+}
+
+async fn look(
+    target: &Target,
+    part: &Part,
+    region: RegionId,
+    id: &ListingId,
+) -> anyhow::Result<Option<Value>> {
+    let folder = TempDir::new().context("cannot make a temporary folder")?;
+    let files = part.files.iter();
+    for file in files.filter(|file| file.database == LISTINGS_FOLDER) {
+        file.check()?;
+        let into = folder.path().join(&file.name);
+        target.fetch(file, Some(&into)).await?;
+    }
+    let this = Member {
+        node: part.node,
+        region,
+        holds: Shards::ALL,
+    };
+    let options = ReplicaOptions::new(folder.path().to_path_buf(), this, Vec::new());
+    let replica = Replica::open(options).context("the listings in the backup")?;
+    let found = replica.read(id).await?;
+    let found = found.filter(|found| !found.deleted());
+    let shown = found.map(|found| serde_json::from_slice(found.json()));
+    Ok(shown.transpose()?)
+}

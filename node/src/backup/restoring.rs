@@ -1,0 +1,176 @@
+//! A new cluster out of a backup.
+//!
+//! Everything is built in a folder beside, and gets its name when it is whole: an interrupted
+//! restore leaves nothing that a node could start on. The new cluster has another name than
+//! the old one, so that certificates of the old one open nothing in it, and none of its nodes,
+//! wherever it may have survived, can speak to a node that was set back.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail, ensure};
+use meridian_consensus::{BookingsCopy, Levelled, level};
+use meridian_regions::{ClusterName, NodeId, Topology};
+use meridian_transport::NodeIdentity;
+
+use super::{FileRecord, Manifest, Part, Target};
+use crate::data_folder::DataFolder;
+use crate::supervisor::BOOKINGS_FOLDER;
+
+/// The map of the new cluster, for all nodes.
+const MAP: &str = "topology.toml";
+/// What the folder is called until it is whole.
+const UNFINISHED: &str = "unfinished";
+
+/// What is to be restored, and as what.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    pub(crate) manifest: Manifest,
+    /// Name of the new cluster.
+    pub(crate) cluster: ClusterName,
+    /// Where the nodes' data folders come to stand; not there yet.
+    pub(crate) into: PathBuf,
+}
+
+impl Plan {
+    /// Checks what can be checked before anything is fetched.
+    ///
+    /// # Errors
+    /// The old cluster's name, or a folder that is there.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let Self {
+            manifest,
+            cluster,
+            into,
+        } = self;
+        ensure!(
+            cluster.as_str() != manifest.cluster,
+            "a restored cluster needs a name of its own: a node of cluster {cluster} that is \
+             still there somewhere would speak to it, and has a later past. Choose another name, \
+             and make certificates for it by `meridian cert`"
+        );
+        ensure!(
+            !into.exists(),
+            "{} is there already: name a folder that is not",
+            into.display()
+        );
+        ensure!(!manifest.parts.is_empty(), "the backup has no nodes");
+        Ok(())
+    }
+
+    fn map(&self) -> anyhow::Result<String> {
+        let mut map: toml::Table = self.manifest.map.parse()?;
+        map.insert("cluster".to_owned(), self.cluster.as_str().into());
+        let epoch = map.get("epoch").and_then(toml::Value::as_integer);
+        // Plans of moves that were under way belong to the earlier epoch.
+        map.insert("epoch".to_owned(), (epoch.unwrap_or(0) + 1).into());
+        let text = map.to_string();
+        Topology::from_toml(&text).context("the map in the backup")?;
+        Ok(text)
+    }
+}
+
+/// Fetches everything, checks every byte, and makes the data folders of a new cluster; tells
+/// `each` of every file that has come.
+///
+/// # Errors
+/// A damaged backup, above all: nothing is left that could be started.
+pub(crate) async fn restore(
+    target: &Target,
+    plan: &Plan,
+    mut each: impl FnMut(&FileRecord),
+) -> anyhow::Result<Levelled> {
+    plan.check()?;
+    let map = plan.map()?;
+    let unfinished = plan.into.with_added_extension(UNFINISHED);
+    if unfinished.exists() {
+        fs::remove_dir_all(&unfinished)
+            .with_context(|| format!("cannot remove {}", unfinished.display()))?;
+    }
+    let built = async {
+        for part in &plan.manifest.parts {
+            fetch(target, part, &unfinished, &mut each).await?;
+        }
+        found(plan, &unfinished, &map).await
+    };
+    let levelled = match built.await {
+        Ok(levelled) => levelled,
+        Err(cause) => {
+            // What is left of it is of no use to anybody.
+            let _ = fs::remove_dir_all(&unfinished);
+            return Err(cause);
+        }
+    };
+    fs::rename(&unfinished, &plan.into)
+        .with_context(|| format!("cannot make {}", plan.into.display()))?;
+    let parent = plan.into.parent().filter(|parent| parent != &Path::new(""));
+    sync_folder(parent.unwrap_or(Path::new(".")))?;
+    Ok(levelled)
+}
+
+fn folder_of(node: NodeId, under: &Path) -> PathBuf {
+    under.join(format!("node-{node}"))
+}
+
+async fn fetch(
+    target: &Target,
+    part: &Part,
+    under: &Path,
+    each: &mut impl FnMut(&FileRecord),
+) -> anyhow::Result<()> {
+    let folder = folder_of(part.node, under);
+    for file in &part.files {
+        file.check()?;
+        let database = folder.join(&file.database);
+        fs::create_dir_all(&database)
+            .with_context(|| format!("cannot make {}", database.display()))?;
+        let into = database.join(&file.name);
+        let fetched = target.fetch(file, Some(&into)).await;
+        fetched.with_context(|| format!("{} of node {}", file.name, part.node))?;
+        each(file);
+    }
+    Ok(())
+}
+
+/// Makes the folders into those of a new cluster's nodes.
+async fn found(plan: &Plan, under: &Path, map: &str) -> anyhow::Result<Levelled> {
+    let parts = &plan.manifest.parts;
+    let copies = parts.iter().map(|part| BookingsCopy {
+        node: part.node,
+        folder: folder_of(part.node, under).join(BOOKINGS_FOLDER),
+    });
+    let life = DataFolder::fresh_life();
+    let now_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    let levelled = level(copies.collect(), &life, now_ms).await?;
+    let topology = Topology::from_toml(map)?;
+    for part in parts {
+        let Some(node) = topology.node(part.node) else {
+            bail!("the map in the backup has no node {}", part.node);
+        };
+        let identity = NodeIdentity {
+            cluster: plan.cluster.clone(),
+            region: node.region.clone(),
+            node: node.id,
+        };
+        let folder = folder_of(part.node, under);
+        DataFolder::restored(&folder, &identity, &life)?;
+        for entry in fs::read_dir(&folder)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                sync_folder(&entry.path())?;
+            }
+        }
+        sync_folder(&folder)?;
+    }
+    let mut file = File::create_new(under.join(MAP))?;
+    file.write_all(map.as_bytes())?;
+    file.sync_all()?;
+    sync_folder(under)?;
+    Ok(levelled)
+}
+
+fn sync_folder(folder: &Path) -> anyhow::Result<()> {
+    let opened = File::open(folder).and_then(|folder| folder.sync_all());
+    opened.with_context(|| format!("cannot make {} durable", folder.display()))
+}
