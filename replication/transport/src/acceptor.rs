@@ -10,15 +10,17 @@ use std::time::Duration;
 
 use meridian_regions::NodeId;
 use quinn::{Connection, Endpoint, Incoming};
-use rustls_pki_types::CertificateDer;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
+use crate::credentials::{Credentials, InForce, shown};
 use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
+use crate::renewal::{REPLACED_MAX, close_distrusted, distrusted};
 use crate::server::Server;
 use crate::tls::certified_identity;
 use crate::{MeshService, NodeIdentity};
@@ -45,6 +47,7 @@ pub(crate) fn start(
         server: Server::new(service, &mesh.peers, tracker, &mesh.closed),
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
         served: Mutex::default(),
+        credentials: Arc::clone(&mesh.credentials),
         tracker: tracker.clone(),
     });
     // Ends with the endpoint, and so does every connection: an earlier end would drop
@@ -58,9 +61,19 @@ struct Acceptor {
     identity: NodeIdentity,
     server: Server,
     handshakes: Arc<Semaphore>,
-    // One connection for each peer: a peer that dials again has lost the other one.
-    served: Mutex<BTreeMap<NodeId, Connection>>,
+    // The latest connection of each peer, and the one before: a peer that dials again has
+    // renewed the other one, or lost it.
+    served: Mutex<BTreeMap<NodeId, Served>>,
+    credentials: Arc<Credentials>,
     tracker: TaskTracker,
+}
+
+/// The connections that a peer is served on.
+struct Served {
+    latest: Connection,
+    /// Cancelled when there is a later one.
+    replaced: CancellationToken,
+    before: Option<Connection>,
 }
 
 impl Acceptor {
@@ -78,10 +91,12 @@ impl Acceptor {
             }
             let acceptor = Arc::clone(&self);
             self.tracker.spawn(async move {
+                // Before it begins: what it stands by is never taken for later than it is.
+                let generation = acceptor.credentials.generation();
                 let connection = acceptor.shake_hands(incoming).await;
                 drop(handshake);
                 if let Some((connection, peer)) = connection {
-                    acceptor.serve(connection, peer).await;
+                    acceptor.serve(connection, peer, generation).await;
                 }
             });
         }
@@ -136,38 +151,76 @@ impl Acceptor {
         }
     }
 
-    async fn serve(&self, connection: Connection, peer: NodeIdentity) {
+    async fn serve(&self, connection: Connection, peer: NodeIdentity, generation: u64) {
         let node = peer.node;
         if let Some(known) = self.peers.peer(node) {
             known.called.notify_waiters();
         }
-        let replaced = self.served().insert(node, connection.clone());
-        if let Some(replaced) = replaced {
-            replaced.close(Close::Replaced.code(), b"replaced by a newer connection");
-        }
-        // Both end with the connection.
-        tokio::join!(self.server.serve(&connection, &peer), echo(&connection));
+        let replaced = self.admit(node, &connection);
+        let is_outdated = || self.credentials.generation() > generation;
+        // All end with the connection.
+        tokio::join!(
+            self.server.serve(&connection, &peer),
+            echo(&connection, is_outdated),
+            self.end(&connection, generation, replaced),
+        );
         let mut served = self.served();
-        if served
-            .get(&node)
-            .is_some_and(|last| last.stable_id() == connection.stable_id())
-        {
+        let is_latest = |last: &Served| last.latest.stable_id() == connection.stable_id();
+        if served.get(&node).is_some_and(is_latest) {
             served.remove(&node);
         }
     }
 
+    /// Takes a connection as the latest of its peer; answers what is cancelled once it is not.
+    fn admit(&self, node: NodeId, connection: &Connection) -> CancellationToken {
+        let replaced = CancellationToken::new();
+        let mut served = self.served();
+        let earlier = served.remove(&node);
+        if let Some(earlier) = &earlier {
+            earlier.replaced.cancel();
+            if let Some(before) = &earlier.before {
+                close_replaced(before);
+            }
+        }
+        let latest = Served {
+            latest: connection.clone(),
+            replaced: replaced.clone(),
+            before: earlier.map(|earlier| earlier.latest),
+        };
+        served.insert(node, latest);
+        replaced
+    }
+
+    /// Ends a connection: some time after it has been replaced, for what is under way on it, or
+    /// when its certificate has not been believed for too long.
+    async fn end(&self, connection: &Connection, generation: u64, replaced: CancellationToken) {
+        let believes = |now: &InForce| now.trusts_client(connection);
+        let outlived = async {
+            replaced.cancelled().await;
+            sleep(REPLACED_MAX).await;
+        };
+        tokio::select! {
+            biased;
+            _ended = connection.closed() => {}
+            () = outlived => close_replaced(connection),
+            () = distrusted(&self.credentials, generation, believes) => {
+                close_distrusted(connection);
+            }
+        }
+    }
+
     // A panic cannot leave the map half changed: whoever comes next goes on with it.
-    fn served(&self) -> MutexGuard<'_, BTreeMap<NodeId, Connection>> {
+    fn served(&self) -> MutexGuard<'_, BTreeMap<NodeId, Served>> {
         self.served.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn close_replaced(connection: &Connection) {
+    connection.close(Close::Replaced.code(), b"replaced by a newer connection");
+}
+
 /// Who the verified certificate at the other end says it is.
 pub(crate) fn proven_identity(connection: &Connection) -> Result<NodeIdentity, String> {
-    let chain = connection
-        .peer_identity()
-        .and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok())
-        .ok_or("no certificate")?;
-    let certificate = chain.first().ok_or("no certificate")?;
-    certified_identity(certificate).map_err(|cause| cause.to_string())
+    let chain = shown(connection).ok_or("no certificate")?;
+    certified_identity(&chain[0]).map_err(|cause| cause.to_string())
 }

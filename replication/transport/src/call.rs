@@ -14,6 +14,7 @@ use quinn::{Connection, WriteError};
 use tokio::time::timeout;
 
 use crate::budget::Share;
+use crate::line::UnderWay;
 use crate::peers::Peer;
 use crate::wire::{Expected, Purpose, Status, greeting, welcomed};
 use crate::{CallError, Channel, FRAME_BYTES_MAX, FrameReader, FrameWriter, Refusal, StreamError};
@@ -59,7 +60,7 @@ pub(crate) async fn open_stream(
     )
     .await
     .map_err(|_elapsed| CallError::Unknown("the peer has not agreed in time".to_owned()))??;
-    Ok(sent.into_stream())
+    Ok(sent.into_stream(channel))
 }
 
 /// Tells the peer what this node speaks, and waits until it has let this node in; answers what
@@ -92,6 +93,7 @@ struct Sent {
     replies: FrameReader,
     request_bytes: usize,
     request: Share,
+    under_way: UnderWay,
     // Bytes count until the answer is there: they may wait in buffers until then.
     _bytes: Share,
 }
@@ -109,8 +111,8 @@ impl Sent {
             .ok_or_else(|| CallError::Unknown("the answer was cut short".to_owned()))
     }
 
-    fn into_stream(self) -> FrameReader {
-        self.replies.hold(self.request)
+    fn into_stream(self, channel: Channel) -> FrameReader {
+        self.replies.hold(self.request, self.under_way, channel)
     }
 }
 
@@ -133,7 +135,7 @@ async fn send(
     let request_share = peer.budgets.request(channel)?;
     // Waits as it would for a full window; the caller's deadline bounds it.
     let bytes_share = peer.budgets.bytes(channel, request_bytes).await;
-    let connection = peer.connection().ok_or_else(unconnected)?;
+    let (connection, under_way) = peer.line().ok_or_else(unconnected)?;
     let purpose = Purpose::Request { channel, expected };
     let head = purpose.head(request_bytes);
     let told = Told {
@@ -146,6 +148,7 @@ async fn send(
         replies,
         request_bytes,
         request: request_share,
+        under_way,
         _bytes: bytes_share,
     })
 }

@@ -75,6 +75,12 @@ impl Channel {
         Self::ALL.into_iter().find(|channel| channel.code() == code)
     }
 
+    /// Whether its streams last, and are begun again where they were: they give way when their
+    /// connection is renewed, where others are waited for.
+    pub(crate) const fn resumes(self) -> bool {
+        matches!(self, Self::Pull)
+    }
+
     /// Its name in logs.
     pub(crate) const fn name(self) -> &'static str {
         match self {

@@ -20,6 +20,10 @@ pub(crate) enum Close {
     Removed = 4,
     /// To a peer with whom no level of formats is spoken by both.
     Unspoken = 5,
+    /// Of a connection that stands anew, by later certificates.
+    Renewed = 6,
+    /// To a peer whose certificate has not been believed for too long.
+    Distrusted = 7,
 }
 
 impl Close {

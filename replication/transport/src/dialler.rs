@@ -15,13 +15,18 @@ use quinn::{Connection, ConnectionError, Endpoint};
 use rand::RngExt;
 use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::acceptor::proven_identity;
 use crate::backoff::Backoff;
 use crate::close::Close;
+use crate::credentials::{Credentials, InForce};
+use crate::heartbeat::asks_for_renewal;
+use crate::line::Line;
 use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
+use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
 use crate::{CallError, call, greeting};
 
 /// Look-up, handshake and greeting together: many round trips of the longest link.
@@ -38,6 +43,9 @@ pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
         let dialler = Dialler {
             endpoint: mesh.endpoint.clone(),
             peers: Arc::clone(&mesh.peers),
+            credentials: Arc::clone(&mesh.credentials),
+            tracker: tracker.clone(),
+            closed: mesh.closed.clone(),
             node,
         };
         let closed = mesh.closed.clone();
@@ -51,6 +59,9 @@ pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
 struct Dialler {
     endpoint: Endpoint,
     peers: Arc<Peers>,
+    credentials: Arc<Credentials>,
+    tracker: TaskTracker,
+    closed: CancellationToken,
     node: NodeId,
 }
 
@@ -68,9 +79,9 @@ impl Dialler {
                 () = calls_late(peer) => continue,
             };
             match dialled {
-                Ok(connection) => {
+                Ok(line) => {
                     told = None;
-                    let stood = self.offer(peer, connection).await;
+                    let stood = self.offer(peer, line).await;
                     backoff.connection_stood(stood);
                 }
                 Err(cause) => {
@@ -93,12 +104,14 @@ impl Dialler {
         }
     }
 
-    async fn dial(&self, peer: &Peer, attempt: usize) -> Result<Connection, String> {
+    async fn dial(&self, peer: &Peer, attempt: usize) -> Result<Line, String> {
         let dialled = async {
             let address = self.address(peer, attempt).await?;
+            let in_force = self.credentials.in_force();
+            let client = in_force.client.clone();
             let connection = self
                 .endpoint
-                .connect(address, &peer.identity.dns_name())
+                .connect_with(client, address, &peer.identity.dns_name())
                 .map_err(|cause| cause.to_string())?
                 .await
                 .map_err(|cause| explained(&cause))?;
@@ -111,7 +124,7 @@ impl Dialler {
             match call::greet(&connection, &self.peers.dialect).await {
                 Ok(theirs) => {
                     greeting::agree(&connection, &self.peers, peer, theirs)?;
-                    Ok(connection)
+                    Ok(Line::new(connection, in_force.generation))
                 }
                 Err(cause) => {
                     if is_expelled(&connection) {
@@ -124,6 +137,53 @@ impl Dialler {
         timeout(DIAL_DEADLINE, dialled)
             .await
             .unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()))
+    }
+
+    /// Waits until a line is to be replaced, and answers the next one. A line that is not
+    /// believed any more is closed in time, whether there is a next one or not.
+    async fn replacement(&self, peer: &Peer, line: &Line) -> Line {
+        let next = async {
+            outdated(&self.credentials, line).await;
+            self.next_line(peer).await
+        };
+        let believes = |now: &InForce| now.trusts_server(&line.connection, &peer.identity);
+        tokio::select! {
+            biased;
+            next = next => next,
+            () = distrusted(&self.credentials, line.generation, believes) => {
+                close_distrusted(&line.connection);
+                // Whoever hears the line hears its end.
+                std::future::pending().await
+            }
+        }
+    }
+
+    /// Dials until there is another line, while the last one goes on.
+    async fn next_line(&self, peer: &Peer) -> Line {
+        // Two at most for each peer: the one in use, and the one before.
+        peer.retired().await;
+        let mut told = None;
+        for attempt in 0.. {
+            let renewal = self.credentials.renewals.acquire().await;
+            let dialled = self.dial(peer, attempt).await;
+            drop(renewal);
+            match dialled {
+                Ok(line) => return line,
+                Err(cause) if told.as_ref() == Some(&cause) => {
+                    tracing::debug!(peer = %self.node, cause, "still cannot renew the connection");
+                }
+                Err(cause) => {
+                    tracing::warn!(
+                        peer = %self.node, cause,
+                        "cannot renew the connection to peer: it stays as long as it is believed"
+                    );
+                    told = Some(cause);
+                }
+            }
+            let pause = RENEW_PAUSE.mul_f64(rand::rng().random_range(0.5..1.0));
+            sleep(pause).await;
+        }
+        unreachable!("attempts do not end")
     }
 
     /// One address of the peer, another at each attempt if its name has several.
@@ -142,21 +202,43 @@ impl Dialler {
             .ok_or_else(|| format!("{} has no address that {own} can reach", peer.address))
     }
 
-    /// Offers the connection to callers until it is lost; returns how long it stood.
-    async fn offer(&self, peer: &Peer, connection: Connection) -> Duration {
+    /// Offers the line to callers until it is lost, and others in its place when certificates
+    /// change; returns how long it stood.
+    async fn offer(&self, peer: &Peer, mut line: Line) -> Duration {
         let since = Instant::now();
-        tracing::info!(peer = %self.node, rtt = ?connection.rtt(), "connected to peer");
-        self.peers.connected(peer, connection.clone());
-        // Ends with the connection. A peer sends nothing back but beats.
+        tracing::info!(peer = %self.node, rtt = ?line.connection.rtt(), "connected to peer");
+        self.peers.connected(peer, line.clone());
         let reason = loop {
-            match connection.read_datagram().await {
-                Ok(echo) => peer.echoed(&echo),
-                Err(reason) => break reason,
-            }
+            let fresh = tokio::select! {
+                biased;
+                reason = hear(peer, &line) => break reason,
+                fresh = self.replacement(peer, &line) => fresh,
+            };
+            tracing::info!(peer = %self.node, "renewed the connection to peer");
+            self.peers.renewed(peer, fresh.clone());
+            let replaced = std::mem::replace(&mut line, fresh);
+            let retired = retire(replaced, self.closed.clone(), peer.retiring.token());
+            // Bounded by RETIRED_MAX, and one at a time for each peer.
+            self.tracker.spawn(retired);
         };
         self.peers.disconnected(peer, reason.to_string());
         tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
         since.elapsed()
+    }
+}
+
+/// Takes beats that come back until the connection ends. A peer sends nothing else.
+async fn hear(peer: &Peer, line: &Line) -> ConnectionError {
+    loop {
+        match line.connection.read_datagram().await {
+            Ok(echo) => {
+                peer.echoed(&echo);
+                if asks_for_renewal(&echo) {
+                    line.asked.cancel();
+                }
+            }
+            Err(reason) => return reason,
+        }
     }
 }
 

@@ -8,10 +8,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, TokioRuntime, TransportConfig};
+use quinn::{
+    ClientConfig, Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime,
+    TransportConfig,
+};
 
 use crate::reset_key::RandomConnectionIds;
-use crate::{MeshError, MeshOptions};
+use crate::{MeshError, MeshOptions, TlsError, TlsMaterial};
 
 /// Streams that a peer may have open on one connection at once. What a node sends
 /// (see [`crate::budget`]) is always below, so that opening one never waits.
@@ -42,29 +45,48 @@ const INCOMING_BYTES_MAX: u64 = 4 * 1_024 * 1_024;
 /// [`MeshError`] if the address is taken, the certificates do not fit, or the times
 /// contradict each other.
 pub(crate) fn bind(options: &MeshOptions) -> Result<Endpoint, MeshError> {
-    let transport = transport(options)?;
-    let mut server = quinn::ServerConfig::with_crypto(Arc::new(options.tls.server()?));
-    server
-        .transport_config(Arc::clone(&transport))
-        .max_incoming(INCOMING_MAX)
-        .incoming_buffer_size_total(INCOMING_BYTES_MAX);
-    let mut client = quinn::ClientConfig::new(Arc::new(options.tls.client()?));
-    client.transport_config(transport);
-
+    let server = server_config(&options.tls, &transport(options)?)?;
     let refused = |cause| MeshError::Bind {
         address: options.bind,
         cause,
     };
     let socket = std::net::UdpSocket::bind(options.bind).map_err(refused)?;
-    let mut endpoint = Endpoint::new(
+    Endpoint::new(
         endpoint_config(options),
         Some(server),
         socket,
         Arc::new(TokioRuntime),
     )
-    .map_err(refused)?;
-    endpoint.set_default_client_config(client);
-    Ok(endpoint)
+    .map_err(refused)
+}
+
+/// What peers are let in by.
+///
+/// # Errors
+/// [`TlsError`] if the certificates do not fit.
+pub(crate) fn server_config(
+    tls: &TlsMaterial,
+    transport: &Arc<TransportConfig>,
+) -> Result<ServerConfig, TlsError> {
+    let mut server = ServerConfig::with_crypto(Arc::new(tls.server()?));
+    server
+        .transport_config(Arc::clone(transport))
+        .max_incoming(INCOMING_MAX)
+        .incoming_buffer_size_total(INCOMING_BYTES_MAX);
+    Ok(server)
+}
+
+/// What peers are dialled with.
+///
+/// # Errors
+/// [`TlsError`] if the certificates do not fit.
+pub(crate) fn client_config(
+    tls: &TlsMaterial,
+    transport: &Arc<TransportConfig>,
+) -> Result<ClientConfig, TlsError> {
+    let mut client = ClientConfig::new(Arc::new(tls.client()?));
+    client.transport_config(Arc::clone(transport));
+    Ok(client)
 }
 
 /// With a key that outlives the process: a restarted node can tell its peers that it
@@ -76,7 +98,11 @@ fn endpoint_config(options: &MeshOptions) -> EndpointConfig {
     config
 }
 
-fn transport(options: &MeshOptions) -> Result<Arc<TransportConfig>, MeshError> {
+/// How connections behave.
+///
+/// # Errors
+/// [`MeshError::Timing`] if the times contradict each other.
+pub(crate) fn transport(options: &MeshOptions) -> Result<Arc<TransportConfig>, MeshError> {
     let contradictory = || MeshError::Timing {
         idle_timeout: options.idle_timeout,
         keep_alive: options.keep_alive,

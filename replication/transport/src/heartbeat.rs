@@ -20,6 +20,9 @@ use prost::Message;
 pub(crate) const BEAT_EVERY: Duration = Duration::from_millis(250);
 /// Longest beat that is sent back, in bytes: a number today, and room for fields to come.
 pub(crate) const BEAT_BYTES_MAX: usize = 64;
+/// Appended to a beat that is sent back over a connection that is to be renewed: field 2 of it,
+/// a varint of 1. Who does not know the field passes over it.
+pub(crate) const RENEW: [u8; 2] = [0x10, 0x01];
 /// An echo that is older tells nothing of the way as it is now.
 const ECHO_AGE_MAX: Duration = Duration::from_secs(10);
 
@@ -39,6 +42,14 @@ struct Beat {
     /// Nanoseconds since the sender's epoch.
     #[prost(uint64, tag = "1")]
     sent_nanos: u64,
+    /// Set by who sends it back: this connection is to be renewed.
+    #[prost(bool, tag = "2")]
+    renew: bool,
+}
+
+/// Whether an echo asks for the connection to be renewed.
+pub(crate) fn asks_for_renewal(echo: &[u8]) -> bool {
+    Beat::decode(echo).is_ok_and(|beat| beat.renew)
 }
 
 impl Heartbeat {
@@ -56,13 +67,14 @@ impl Heartbeat {
     pub(crate) fn beat(&self, now: Instant) -> Bytes {
         let sent = now.saturating_duration_since(self.epoch);
         let sent_nanos = u64::try_from(sent.as_nanos()).unwrap_or(u64::MAX);
-        Beat { sent_nanos }.encode_to_vec().into()
+        let renew = false;
+        Beat { sent_nanos, renew }.encode_to_vec().into()
     }
 
     /// Takes in what the peer has sent back. An echo that comes twice, late or after a later
     /// one, or that no beat can have caused, tells nothing.
     pub(crate) fn echoed(&mut self, echo: &[u8], now: Instant) {
-        let Ok(Beat { sent_nanos }) = Beat::decode(echo) else {
+        let Ok(Beat { sent_nanos, .. }) = Beat::decode(echo) else {
             return;
         };
         let sent = Duration::from_nanos(sent_nanos);
@@ -104,7 +116,7 @@ mod tests {
     use meridian_regions::PhiAccrual;
     use proptest::prelude::*;
 
-    use super::{BEAT_BYTES_MAX, BEAT_EVERY, ECHO_AGE_MAX, Heartbeat};
+    use super::{BEAT_BYTES_MAX, BEAT_EVERY, ECHO_AGE_MAX, Heartbeat, RENEW, asks_for_renewal};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -126,6 +138,19 @@ mod tests {
         assert!(heartbeat.phi(now).is_some_and(|phi| phi < 1.0));
         let later = heartbeat.phi(now + BEAT_EVERY * 6);
         assert!(later.is_some_and(|phi| phi > PhiAccrual::SUSPECTED));
+    }
+
+    #[test]
+    fn echo_that_asks_for_a_renewal_tells_the_way_as_any_other() {
+        let start = Instant::now();
+        let mut heartbeat = Heartbeat::new(start);
+        let beat = heartbeat.beat(start + BEAT_EVERY);
+        assert!(!asks_for_renewal(&beat));
+        let asking = [&beat[..], &RENEW].concat();
+        assert!(asks_for_renewal(&asking));
+        heartbeat.echoed(&asking, start + BEAT_EVERY + ms(20));
+        let round_trip = heartbeat.round_trip().expect("measured");
+        assert_eq!(round_trip.mean, ms(20));
     }
 
     #[test]

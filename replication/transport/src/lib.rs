@@ -1,6 +1,6 @@
 //! The QUIC mesh: one endpoint per node, mutual TLS always.
 //!
-//! The only crate that knows quinn, rustls and rcgen. It moves frames between
+//! The only crate that knows quinn and rcgen; rustls is known to it and to clients. It moves frames between
 //! nodes that have proven who they are, and says honestly what became of a call:
 //! surely not executed ([`CallError::NotSent`]) or perhaps executed
 //! ([`CallError::Unknown`]).
@@ -17,6 +17,7 @@
 //!   length has been checked (invariants 10 and 11).
 //! - Bulk catch-up never starves Raft: streams of a higher [`Channel`] go first, and
 //!   no channel can take the streams, windows or slots that another needs.
+//! - Certificates change while the mesh runs, and no request is lost by it (ADR 55).
 //! - A service that panics or hangs costs its own request, never the connection.
 
 mod acceptor;
@@ -25,6 +26,7 @@ mod budget;
 mod call;
 mod channel;
 mod close;
+mod credentials;
 mod dialler;
 mod endpoint;
 mod error;
@@ -35,11 +37,13 @@ mod greeting;
 mod heartbeat;
 mod https;
 mod identity;
+mod line;
 mod mesh;
 mod options;
 mod peers;
 pub mod pki;
 mod pulse;
+mod renewal;
 mod reset_key;
 mod server;
 mod service;
@@ -47,12 +51,13 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod validity;
 mod wire;
 
 pub use channel::Channel;
 pub use error::{CallError, MeshError, Refusal, StreamError};
 pub use frame::FRAME_BYTES_MAX;
-pub use https::{Trust, https_client};
+pub use https::{ServerMaterial, Trust, https_client};
 pub use identity::{IdentityError, NodeIdentity};
 pub use mesh::Mesh;
 pub use options::{MeshOptions, PeerAddress};
@@ -60,3 +65,4 @@ pub use peers::PeerStatus;
 pub use service::{MeshLinks, MeshService, ServiceFuture};
 pub use stream::{FrameReader, FrameWriter};
 pub use tls::{TlsError, TlsMaterial};
+pub use validity::{Certified, certificates_in, certified, certified_in};

@@ -18,10 +18,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
+use crate::credentials::Credentials;
 use crate::peers::{Peer, Peers};
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshLinks, MeshOptions, MeshService, PeerStatus,
-    acceptor, call, dialler, endpoint, pulse,
+    TlsError, TlsMaterial, acceptor, call, dialler, endpoint, pulse,
 };
 
 /// How long a cancelled mesh waits for its peers to hear of it: a round trip of the
@@ -43,6 +44,7 @@ enum Links {
 pub(crate) struct Quic {
     pub(crate) endpoint: Endpoint,
     pub(crate) peers: Arc<Peers>,
+    pub(crate) credentials: Arc<Credentials>,
     // Cancelled once the endpoint is closed, never before. A task that ended first would
     // finish its streams, and their readers would take what they have for the whole.
     pub(crate) closed: CancellationToken,
@@ -63,6 +65,8 @@ impl Mesh {
     ) -> Result<Self, MeshError> {
         options.tls.check(&options.identity)?;
         let endpoint = endpoint::bind(&options)?;
+        let transport = endpoint::transport(&options)?;
+        let credentials = Credentials::new(&options, transport)?;
         let peers = Arc::new(Peers::new(
             (&options.identity, options.dialect),
             options.peers,
@@ -72,6 +76,7 @@ impl Mesh {
         let quic = Quic {
             endpoint,
             peers,
+            credentials: Arc::new(credentials),
             closed: CancellationToken::new(),
         };
         acceptor::start(&quic, &options.identity, service, tracker);
@@ -140,8 +145,22 @@ impl Mesh {
     /// Every other node, in the order of their numbers. None over other links than QUIC.
     #[must_use]
     pub fn peers(&self) -> Vec<PeerStatus> {
+        self.quic().map_or_else(Vec::new, |quic| {
+            quic.peers.statuses(quic.credentials.generation())
+        })
+    }
+
+    /// Shows other certificates from now on, and trusts other authorities. Connections that
+    /// stand by the earlier ones are renewed, one after the other, while requests go on;
+    /// [`PeerStatus::is_outdated`] says which are not yet. Answers how many changes there have
+    /// been since start; none over other links than QUIC.
+    ///
+    /// # Errors
+    /// [`TlsError`] if what is given is not this node's, does not fit together, or would not be
+    /// believed: what was in force stays.
+    pub fn renew(&self, tls: &TlsMaterial) -> Result<u64, TlsError> {
         self.quic()
-            .map_or_else(Vec::new, |quic| quic.peers.statuses())
+            .map_or(Ok(0), |quic| quic.credentials.change(tls, &quic.endpoint))
     }
 
     /// Whether this node's connection to a peer stands.

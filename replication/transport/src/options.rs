@@ -14,6 +14,9 @@ const KEEP_ALIVE: Duration = Duration::from_millis(250);
 /// See [`MeshOptions::silence_max`].
 const SILENCE_MAX: Duration = Duration::from_millis(1_200);
 
+/// See [`MeshOptions::distrusted_max`].
+const DISTRUSTED_MAX: Duration = Duration::from_secs(30);
+
 /// How to reach a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PeerAddress {
@@ -53,6 +56,11 @@ pub struct MeshOptions {
     /// long before its connection is given up. Default 1.2 s: a round trip of 220 ms and
     /// three lost keep-alives.
     pub silence_max: Duration,
+    /// A connection by a certificate that is not believed any more, because an authority was
+    /// taken out, is closed after this long, renewed or not. Default 30 s: its peer is asked
+    /// for another within a quarter of a second, and may first have to be given its new
+    /// certificate.
+    pub distrusted_max: Duration,
 }
 
 impl MeshOptions {
@@ -69,6 +77,7 @@ impl MeshOptions {
             idle_timeout: IDLE_TIMEOUT,
             keep_alive: KEEP_ALIVE,
             silence_max: SILENCE_MAX,
+            distrusted_max: DISTRUSTED_MAX,
         }
     }
 }

@@ -10,9 +10,13 @@ use std::time::{Duration, Instant};
 use meridian_regions::{Dialect, NodeId, PhiAccrual, Pulse, RegionId, RoundTrip};
 use quinn::Connection;
 use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::budget::{Budgets, outgoing};
+use crate::credentials::shown;
 use crate::heartbeat::Heartbeat;
+use crate::line::{Line, UnderWay};
+use crate::validity::{Certified, certified};
 use crate::{CallError, NodeIdentity, PeerAddress};
 
 /// How it stands with a peer.
@@ -41,6 +45,13 @@ pub struct PeerStatus {
     /// Without a connection: why the last attempt failed, or the last connection
     /// ended, in words for an operator.
     pub last_error: Option<String>,
+    /// What the certificate that it has shown says of itself; `None` without a connection.
+    pub certified: Option<Certified>,
+    /// Whether the connection stands by earlier certificates, at either end, and is to be
+    /// renewed.
+    pub is_outdated: bool,
+    /// Connections that have been replaced, and on which something is still under way.
+    pub retiring: usize,
 }
 
 impl PeerStatus {
@@ -75,6 +86,8 @@ pub(crate) struct Peer {
     pub(crate) budgets: Budgets,
     /// Told when the peer has come through to this node.
     pub(crate) called: Notify,
+    /// Replaced connections on which something is still under way.
+    pub(crate) retiring: TaskTracker,
     link: Mutex<Link>,
 }
 
@@ -90,7 +103,7 @@ struct Link {
 
 #[derive(Debug)]
 enum LinkState {
-    Up(Connection, Heartbeat),
+    Up(Line, Heartbeat),
     Down { error: Option<String> },
 }
 
@@ -134,8 +147,10 @@ impl Peers {
             .ok_or_else(|| CallError::NotSent(format!("node {node} is not in the topology")))
     }
 
-    pub(crate) fn statuses(&self) -> Vec<PeerStatus> {
-        self.by_node.values().map(Peer::status).collect()
+    /// How it stands with all of them; `in_force` are the certificates of today.
+    pub(crate) fn statuses(&self, in_force: u64) -> Vec<PeerStatus> {
+        let peers = self.by_node.values();
+        peers.map(|peer| peer.status(in_force)).collect()
     }
 
     /// Looks at every connection for signs of life since the last look.
@@ -177,9 +192,18 @@ impl Peers {
     }
 
     /// Offers a connection to callers.
-    pub(crate) fn connected(&self, peer: &Peer, connection: Connection) {
+    pub(crate) fn connected(&self, peer: &Peer, line: Line) {
         let heartbeat = Heartbeat::new(Instant::now());
-        self.change(peer, LinkState::Up(connection, heartbeat));
+        self.change(peer, LinkState::Up(line, heartbeat));
+    }
+
+    /// Offers another connection in the place of the one that stands: nobody need know.
+    pub(crate) fn renewed(&self, peer: &Peer, line: Line) {
+        let mut link = peer.link();
+        let now = Instant::now();
+        link.pulse.heard(now);
+        link.datagrams = 0;
+        link.state = LinkState::Up(line, Heartbeat::new(now));
     }
 
     /// Takes note that there is no connection, and why.
@@ -214,12 +238,19 @@ impl Peers {
     }
 }
 
+/// Counts, and is waited for whenever nothing is left.
+fn closed_tracker() -> TaskTracker {
+    let tracker = TaskTracker::new();
+    tracker.close();
+    tracker
+}
+
 impl Link {
     fn feel_pulse(&mut self, now: Instant) {
-        let LinkState::Up(connection, _) = &self.state else {
+        let LinkState::Up(line, _) = &self.state else {
             return;
         };
-        let datagrams = connection.stats().udp_rx.datagrams;
+        let datagrams = line.connection.stats().udp_rx.datagrams;
         if datagrams > self.datagrams {
             self.datagrams = datagrams;
             self.pulse.heard(now);
@@ -227,7 +258,7 @@ impl Link {
     }
 
     fn beat(&mut self, late: Duration, now: Instant) {
-        let LinkState::Up(connection, heartbeat) = &mut self.state else {
+        let LinkState::Up(line, heartbeat) = &mut self.state else {
             return;
         };
         if !late.is_zero() {
@@ -235,7 +266,7 @@ impl Link {
         }
         // Whoever takes no datagrams is of an earlier version: the connection stands
         // without beats. If there is no room, the next one tells as much.
-        let _ = connection.send_datagram(heartbeat.beat(now));
+        let _ = line.connection.send_datagram(heartbeat.beat(now));
     }
 }
 
@@ -250,6 +281,7 @@ impl Peer {
             address: address.address,
             budgets: Budgets::new(outgoing),
             called: Notify::new(),
+            retiring: closed_tracker(),
             link: Mutex::new(Link {
                 state: LinkState::Down { error: None },
                 changed_at: Instant::now(),
@@ -263,8 +295,8 @@ impl Peer {
     /// The connection, as long as it stands.
     pub(crate) fn connection(&self) -> Option<Connection> {
         match &self.link().state {
-            LinkState::Up(connection, _) if connection.close_reason().is_none() => {
-                Some(connection.clone())
+            LinkState::Up(line, _) if line.connection.close_reason().is_none() => {
+                Some(line.connection.clone())
             }
             LinkState::Up(..) | LinkState::Down { .. } => None,
         }
@@ -273,6 +305,22 @@ impl Peer {
     /// Takes note of what it has said that it speaks.
     pub(crate) fn spoke(&self, dialect: Dialect) {
         self.link().dialect = Some(dialect);
+    }
+
+    /// The connection to send on, as long as it stands. It is not closed in favour of another
+    /// while the second is there.
+    pub(crate) fn line(&self) -> Option<(Connection, UnderWay)> {
+        match &self.link().state {
+            LinkState::Up(line, _) if line.connection.close_reason().is_none() => {
+                Some((line.connection.clone(), line.use_it()))
+            }
+            LinkState::Up(..) | LinkState::Down { .. } => None,
+        }
+    }
+
+    /// Waits until no replaced connection is left.
+    pub(crate) async fn retired(&self) {
+        self.retiring.wait().await;
     }
 
     /// Takes in a beat that has come back.
@@ -292,7 +340,7 @@ impl Peer {
         self.link().pulse.is_quiet(Instant::now())
     }
 
-    fn status(&self) -> PeerStatus {
+    fn status(&self, in_force: u64) -> PeerStatus {
         let connection = self.connection();
         let now = Instant::now();
         let link = self.link();
@@ -301,7 +349,14 @@ impl Peer {
             LinkState::Up(..) | LinkState::Down { .. } => None,
         };
         let beaten = heartbeat.and_then(Heartbeat::round_trip);
+        let shown = connection.as_ref().and_then(shown);
         PeerStatus {
+            certified: shown.map(|chain| certified(&chain[0])),
+            is_outdated: match &link.state {
+                LinkState::Up(line, _) => line.is_outdated(in_force),
+                LinkState::Down { .. } => false,
+            },
+            retiring: self.retiring.len(),
             node: self.identity.node,
             region: self.identity.region.clone(),
             connected: connection.is_some(),
@@ -314,9 +369,7 @@ impl Peer {
             since: link.changed_at.elapsed(),
             dialect: link.dialect.clone(),
             last_error: match &link.state {
-                LinkState::Up(connection, _) => {
-                    connection.close_reason().map(|why| why.to_string())
-                }
+                LinkState::Up(line, _) => line.connection.close_reason().map(|why| why.to_string()),
                 LinkState::Down { error } => error.clone(),
             },
         }

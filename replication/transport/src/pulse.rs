@@ -12,7 +12,7 @@ use quinn::Connection;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::task::TaskTracker;
 
-use crate::heartbeat::{BEAT_BYTES_MAX, BEAT_EVERY};
+use crate::heartbeat::{BEAT_BYTES_MAX, BEAT_EVERY, RENEW};
 use crate::mesh::Quic;
 use crate::peers::Peers;
 
@@ -46,12 +46,19 @@ async fn beat(peers: &Peers) {
     }
 }
 
-/// Sends a peer's beats back over the connection that it dialled, until that ends.
-pub(crate) async fn echo(connection: &Connection) {
+/// Sends a peer's beats back over the connection that it dialled, until that ends; asks for
+/// another connection by them once this one `is_outdated`. A beat that is lost asks nothing, and
+/// the next one does.
+pub(crate) async fn echo(connection: &Connection, is_outdated: impl Fn() -> bool) {
     while let Ok(beat) = connection.read_datagram().await {
         if beat.len() <= BEAT_BYTES_MAX {
+            let echo = if is_outdated() {
+                [&beat[..], &RENEW].concat().into()
+            } else {
+                beat
+            };
             // No room or no support: the peer takes it for a lost beat.
-            let _ = connection.send_datagram(beat);
+            let _ = connection.send_datagram(echo);
         }
     }
 }

@@ -10,11 +10,13 @@ use futures::future::Either;
 use quinn::{ReadError, RecvStream, SendStream, WriteError};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
-use crate::StreamError;
 use crate::budget::Share;
 use crate::frame::{FrameDecoder, prefix};
+use crate::line::UnderWay;
 use crate::wire::Purpose;
+use crate::{Channel, StreamError};
 
 /// Pieces taken from QUIC at once, each a packet's worth: fewer visits to the
 /// connection's lock, and no more than about 20 KiB read ahead.
@@ -31,7 +33,9 @@ pub struct FrameReader {
     source: Source,
     decoder: FrameDecoder,
     // The caller's share of its budget, given back when the stream is done.
-    held: Option<Share>,
+    held: Option<(Share, UnderWay)>,
+    // Of a stream that is begun again where it was: whether it is to give way.
+    gives_way: Option<CancellationToken>,
 }
 
 #[derive(Debug)]
@@ -57,12 +61,15 @@ impl FrameReader {
             source,
             decoder: FrameDecoder::default(),
             held: None,
+            gives_way: None,
         }
     }
 
-    /// Keeps a share of the budget for as long as the stream is read.
-    pub(crate) fn hold(mut self, share: Share) -> Self {
-        self.held = Some(share);
+    /// Keeps a share of the budget, and the line, for as long as the stream is read. One that
+    /// resumes gives way once the line has been replaced, between two frames.
+    pub(crate) fn hold(mut self, share: Share, under_way: UnderWay, channel: Channel) -> Self {
+        self.gives_way = channel.resumes().then(|| under_way.replaced.clone());
+        self.held = Some((share, under_way));
         self
     }
 
@@ -79,7 +86,7 @@ impl FrameReader {
             if let Some(frame) = self.decoder.next()? {
                 return Ok(Some(frame));
             }
-            if self.read_more().await? {
+            if self.read_or_give_way().await? {
                 continue;
             }
             if self.decoder.is_inside_frame() {
@@ -99,6 +106,21 @@ impl FrameReader {
             if !self.read_more().await? {
                 return Ok(None);
             }
+        }
+    }
+
+    /// The same as [`FrameReader::read_more`], unless the stream is to give way.
+    async fn read_or_give_way(&mut self) -> Result<bool, StreamError> {
+        let replaced = self.gives_way.clone();
+        let Some(replaced) = replaced.filter(|_| !self.decoder.is_inside_frame()) else {
+            return self.read_more().await;
+        };
+        tokio::select! {
+            biased;
+            () = replaced.cancelled() => {
+                Err(StreamError::Broken("its connection was renewed".to_owned()))
+            }
+            more = self.read_more() => more,
         }
     }
 

@@ -7,4 +7,5 @@ mod floods;
 mod levels;
 mod links;
 mod raw;
+mod renewal;
 mod strangers;

@@ -13,11 +13,13 @@ use rustls::client::danger::ServerCertVerifier;
 use rustls::client::{Resumption, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, RootCertStore};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::reset_key::ResetKey;
+use crate::validity::{Certified, certified};
 use crate::{IdentityError, NodeIdentity};
 
 /// Protocol spoken on our connections; another major version is another name.
@@ -72,12 +74,13 @@ pub enum TlsError {
 }
 
 /// A node's certificate and key, and the authorities that it trusts.
-#[derive(Debug)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsMaterial {
     // More than one only while a cluster changes its authority.
     authorities: Vec<CertificateDer<'static>>,
     certificate: CertificateDer<'static>,
-    key: PrivateKeyDer<'static>,
+    // Shared, so that it is in memory once.
+    key: Arc<PrivateKeyDer<'static>>,
 }
 
 impl TlsMaterial {
@@ -88,10 +91,10 @@ impl TlsMaterial {
     /// [`TlsError::File`] names the file.
     pub fn load(ca: &Path, cert: &Path, key: &Path) -> Result<Self, TlsError> {
         Ok(Self {
-            authorities: authorities(ca)?,
+            authorities: certificates(ca)?,
             certificate: CertificateDer::from_pem_file(cert)
                 .map_err(|cause| refused(cert, cause))?,
-            key: PrivateKeyDer::from_pem_file(key).map_err(|cause| refused(key, cause))?,
+            key: private_key(key)?.into(),
         })
     }
 
@@ -117,9 +120,7 @@ impl TlsMaterial {
             });
         }
         let name = ServerName::try_from(certified.dns_name()).map_err(mismatch)?;
-        WebPkiServerVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
-            .build()
-            .map_err(mismatch)?
+        self.judge_of_servers()?
             .verify_server_cert(&self.certificate, &[], &name, &[], UnixTime::now())
             .map_err(|cause| TlsError::NotTrusted {
                 identity: Box::new(certified),
@@ -129,14 +130,10 @@ impl TlsMaterial {
     }
 
     pub(crate) fn server(&self) -> Result<QuicServerConfig, TlsError> {
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(self.roots()?), provider())
-                .build()
-                .map_err(mismatch)?;
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(mismatch)?
-            .with_client_cert_verifier(verifier)
+            .with_client_cert_verifier(self.judge_of_clients()?)
             .with_single_cert(vec![self.certificate.clone()], self.key.clone_key())
             .map_err(mismatch)?;
         config.alpn_protocols = vec![ALPN.to_vec()];
@@ -156,6 +153,32 @@ impl TlsMaterial {
         QuicClientConfig::try_from(config).map_err(mismatch)
     }
 
+    /// Who says whether a node that was dialled is one of ours.
+    pub(crate) fn judge_of_servers(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+        let roots = Arc::new(self.roots()?);
+        let judge = WebPkiServerVerifier::builder_with_provider(roots, provider()).build();
+        Ok(judge.map_err(mismatch)?)
+    }
+
+    /// Who says whether a node that knocks is one of ours.
+    pub(crate) fn judge_of_clients(&self) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+        let roots = Arc::new(self.roots()?);
+        let judge = WebPkiClientVerifier::builder_with_provider(roots, provider()).build();
+        judge.map_err(mismatch)
+    }
+
+    /// What the node's certificate says of itself.
+    #[must_use]
+    pub fn certified(&self) -> Certified {
+        certified(&self.certificate)
+    }
+
+    /// What the authorities' certificates say of themselves.
+    #[must_use]
+    pub fn authorities_certified(&self) -> Vec<Certified> {
+        self.authorities.iter().map(certified).collect()
+    }
+
     pub(crate) fn reset_key(&self) -> ResetKey {
         ResetKey::derive(&self.key)
     }
@@ -170,7 +193,7 @@ impl TlsMaterial {
 }
 
 /// The certificates in a PEM file, at least one.
-pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let found = CertificateDer::pem_file_iter(path)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|cause| refused(path, cause))?;
@@ -178,6 +201,11 @@ pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, T
         return Err(refused(path, rustls_pki_types::pem::Error::NoItemsFound));
     }
     Ok(found)
+}
+
+/// The private key in a PEM file.
+pub(crate) fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_file(path).map_err(|cause| refused(path, cause))
 }
 
 fn refused(path: &Path, cause: rustls_pki_types::pem::Error) -> TlsError {

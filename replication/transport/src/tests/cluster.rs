@@ -28,7 +28,7 @@ pub(super) const BULK_FRAME_BYTES: usize = 1024 * 1024;
 pub(super) struct Script {
     /// Cancelled when an `idle` stream has been dropped.
     pub(super) abandoned: CancellationToken,
-    /// What a `panic` stream waits for.
+    /// What a `panic` stream and a `later` call wait for.
     pub(super) trigger: CancellationToken,
 }
 
@@ -40,10 +40,15 @@ impl MeshService for Script {
         request: Bytes,
     ) -> ServiceFuture<Result<Bytes, Refusal>> {
         assert_ne!(&*request, b"panic at once", "on purpose");
+        let trigger = self.trigger.clone();
         Box::pin(async move {
             match &*request {
                 b"panic" => panic!("on purpose"),
                 b"silence" => std::future::pending().await,
+                b"later" => {
+                    trigger.cancelled().await;
+                    Ok(request)
+                }
                 b"too long" => Ok(vec![0; FRAME_BYTES_MAX + 1].into()),
                 b"who" => Ok(peer.to_string().into()),
                 _ if channel == Channel::Control => Err(Refusal::Unsupported),

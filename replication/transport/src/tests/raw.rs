@@ -14,7 +14,11 @@ use crate::{FrameReader, MeshOptions, TlsMaterial, call, endpoint};
 pub(super) fn endpoint_with(tls: TlsMaterial) -> Endpoint {
     let bind = "127.0.0.1:0".parse().expect("an address");
     let options = MeshOptions::new(bind, identity(2, "eu-west", "demo"), tls);
-    endpoint::bind(&options).expect("bound")
+    let mut bound = endpoint::bind(&options).expect("bound");
+    let transport = endpoint::transport(&options).expect("times that fit");
+    let client = endpoint::client_config(&options.tls, &transport).expect("it fits");
+    bound.set_default_client_config(client);
+    bound
 }
 
 /// Knocks at node 1; `Err` says how it was turned away.
