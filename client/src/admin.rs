@@ -2,15 +2,20 @@
 
 mod upgrade;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::AUTHORIZATION;
-use reqwest::{Method, RequestBuilder};
+use bytes::Bytes;
+use futures::TryStreamExt;
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use crate::answer::read;
-use crate::{CallError, Credential, FieldProblem};
+use crate::answer::Answer;
+use crate::wire::{Http, Reply, Request, Wire};
+use crate::{CallError, Credential, FieldProblem, Trust};
 
 /// Time for one call: an import makes thousands of listings durable.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -18,7 +23,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 /// A client of the operator API.
 #[derive(Debug, Clone)]
 pub struct AdminClient {
-    http: reqwest::Client,
+    wire: Arc<dyn Wire>,
     url: String,
     credential: Option<Credential>,
 }
@@ -49,15 +54,10 @@ impl AdminClient {
     /// A client of the node whose operator API stands at `url`.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] if the system's HTTP stack cannot be set up.
+    /// None any more; whether it is there is found out by the first call.
     pub fn new(url: impl Into<String>) -> Result<Self, CallError> {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .timeout(DEADLINE)
-            .build()
-            .map_err(|cause| CallError::Unreachable(cause.to_string()))?;
         Ok(Self {
-            http,
+            wire: Arc::new(Http::new(&Trust::machine())),
             url: url.into(),
             credential: None,
         })
@@ -67,6 +67,13 @@ impl AdminClient {
     #[must_use]
     pub fn with_credential(mut self, credential: Option<Credential>) -> Self {
         self.credential = credential;
+        self
+    }
+
+    /// The same, which believes these authorities.
+    #[must_use]
+    pub fn with_trust(mut self, trust: &Trust) -> Self {
+        self.wire = Arc::new(Http::new(trust));
         self
     }
 
@@ -81,8 +88,8 @@ impl AdminClient {
 
     /// Whether the node is ready for clients.
     pub async fn is_ready(&self) -> bool {
-        let asked = self.asking(Method::GET, "/readyz").send().await;
-        asked.is_ok_and(|response| response.status().is_success())
+        let answered = timeout(DEADLINE, self.ask(Method::GET, "/readyz", None)).await;
+        answered.is_ok_and(|reply| reply.is_ok_and(|reply| reply.status.is_success()))
     }
 
     /// `GET /admin/v1/status`
@@ -124,14 +131,9 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`].
     pub async fn import(&self, rows: &[Value]) -> Result<ImportSummary, CallError> {
-        let response = self
-            .asking(Method::POST, "/admin/v1/import")
-            .json(&json!({"rows": rows}))
-            .send()
-            .await
-            .map_err(|cause| failed(&cause))?;
-        serde_json::from_value(read(response).await?.body)
-            .map_err(|cause| CallError::Decode(cause.to_string()))
+        let body = json!({"rows": rows});
+        let answer = self.post("/admin/v1/import", &body).await?;
+        serde_json::from_value(answer).map_err(|cause| CallError::Decode(cause.to_string()))
     }
 
     /// `PUT /admin/v1/failpoints/{name}`: the `hits`-th time from now on that the node
@@ -141,13 +143,10 @@ impl AdminClient {
     /// [`CallError`]: the node was not started with `chaos.enabled`, or there is no such
     /// point.
     pub async fn arm_failpoint(&self, name: &str, hits: u32) -> Result<(), CallError> {
-        let response = self
-            .asking(Method::PUT, &format!("/admin/v1/failpoints/{name}"))
-            .json(&json!({"hits": hits}))
-            .send()
-            .await
-            .map_err(|cause| failed(&cause))?;
-        read(response).await.map(|_armed| ())
+        let path = format!("/admin/v1/failpoints/{name}");
+        let body = json!({"hits": hits});
+        let armed = self.call(Method::PUT, &path, Some(&body));
+        armed.await.map(drop)
     }
 
     /// `GET /admin/v1/chaos/clock`: what the node's wall clock shows, and how wrong that is.
@@ -165,9 +164,8 @@ impl AdminClient {
     /// [`CallError`]: the node was not started with `chaos.enabled`, or that is too much.
     pub async fn set_clock(&self, offset_ms: i64, rate_ppm: i64) -> Result<Value, CallError> {
         let wrong = json!({"offset_ms": offset_ms, "rate_ppm": rate_ppm});
-        let request = self.asking(Method::PUT, "/admin/v1/chaos/clock");
-        let response = request.json(&wrong).send().await;
-        Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
+        let set = self.call(Method::PUT, "/admin/v1/chaos/clock", Some(&wrong));
+        Ok(set.await?.body)
     }
 
     /// `DELETE /admin/v1/chaos/clock`: sets it right.
@@ -175,9 +173,8 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`]: the node was not started with `chaos.enabled`.
     pub async fn set_clock_right(&self) -> Result<Value, CallError> {
-        let request = self.asking(Method::DELETE, "/admin/v1/chaos/clock");
-        let response = request.send().await;
-        Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
+        let set = self.call(Method::DELETE, "/admin/v1/chaos/clock", None);
+        Ok(set.await?.body)
     }
 
     /// `GET /admin/v1/groups/{id}`: how a listing's group stands on this node.
@@ -312,6 +309,23 @@ impl AdminClient {
             .await
     }
 
+    /// `GET /admin/v1/certificates`
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn certificates(&self) -> Result<Value, CallError> {
+        self.get("/admin/v1/certificates").await
+    }
+
+    /// `POST /admin/v1/certificates/reload`: has the node look at its files now.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn reload_certificates(&self) -> Result<Value, CallError> {
+        let nothing = Value::Object(serde_json::Map::new());
+        self.post("/admin/v1/certificates/reload", &nothing).await
+    }
+
     /// `GET /admin/v1/layout`: the cluster's map, and the changes that wait.
     ///
     /// # Errors
@@ -404,10 +418,9 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`].
     pub async fn change_log_filter(&self, filter: &str, seconds: u64) -> Result<Value, CallError> {
-        let url = format!("{}/admin/v1/log-filter", self.url);
         let wish = json!({"filter": filter, "seconds": seconds});
-        let response = self.http.put(url).json(&wish).send().await;
-        Ok(read(response.map_err(|cause| failed(&cause))?).await?.body)
+        let changed = self.call(Method::PUT, "/admin/v1/log-filter", Some(&wish));
+        Ok(changed.await?.body)
     }
 
     /// `DELETE /admin/v1/log-filter`: the configured filter is back.
@@ -423,13 +436,19 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`].
     pub async fn raw(&self, path: &str, bytes_max: usize) -> Result<(Vec<u8>, bool), CallError> {
-        let asked = self.http.get(format!("{}{path}", self.url)).send().await;
-        let mut response = asked.map_err(|cause| failed(&cause))?;
-        if !response.status().is_success() {
-            return read(response).await.map(|_answer| (Vec::new(), true));
+        let asked = self.read_raw(path, bytes_max);
+        timeout(DEADLINE, asked)
+            .await
+            .unwrap_or_else(|_late| Err(late()))
+    }
+
+    async fn read_raw(&self, path: &str, bytes_max: usize) -> Result<(Vec<u8>, bool), CallError> {
+        let mut reply = self.ask(Method::GET, path, None).await?;
+        if !reply.status.is_success() {
+            return reply.read().await.map(|_answer| (Vec::new(), true));
         }
         let mut bytes = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(|cause| failed(&cause))? {
+        while let Some(chunk) = reply.body.try_next().await.map_err(CallError::Unknown)? {
             let room = bytes_max - bytes.len();
             bytes.extend_from_slice(&chunk[..chunk.len().min(room)]);
             if chunk.len() > room {
@@ -439,40 +458,54 @@ impl AdminClient {
         Ok((bytes, true))
     }
 
-    fn asking(&self, method: Method, path: &str) -> RequestBuilder {
-        let request = self.http.request(method, format!("{}{path}", self.url));
-        match &self.credential {
-            Some(credential) => request.header(AUTHORIZATION, credential.header()),
-            None => request,
-        }
-    }
-
     async fn post(&self, path: &str, body: &Value) -> Result<Value, CallError> {
-        let request = self.asking(Method::POST, path).json(body);
-        let response = request.send().await.map_err(|cause| failed(&cause))?;
-        Ok(read(response).await?.body)
+        Ok(self.call(Method::POST, path, Some(body)).await?.body)
     }
 
     async fn delete(&self, path: &str) -> Result<(), CallError> {
-        let request = self.asking(Method::DELETE, path);
-        let response = request.send().await.map_err(|cause| failed(&cause))?;
-        read(response).await.map(drop)
+        self.call(Method::DELETE, path, None).await.map(drop)
     }
 
     async fn get(&self, path: &str) -> Result<Value, CallError> {
-        let response = self
-            .asking(Method::GET, path)
-            .send()
+        Ok(self.call(Method::GET, path, None).await?.body)
+    }
+
+    /// A call and its whole answer, in bounded time.
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Answer, CallError> {
+        let answered = async { self.ask(method, path, body).await?.read().await };
+        timeout(DEADLINE, answered)
             .await
-            .map_err(|cause| failed(&cause))?;
-        Ok(read(response).await?.body)
+            .unwrap_or_else(|_late| Err(late()))
+    }
+
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, CallError> {
+        let mut headers = HeaderMap::new();
+        if let Some(credential) = &self.credential {
+            headers.insert(AUTHORIZATION, credential.header());
+        }
+        if body.is_some() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        }
+        let request = Request {
+            method,
+            url: format!("{}{path}", self.url),
+            headers,
+            body: body.map(|body| Bytes::from(body.to_string())),
+        };
+        Ok(self.wire.exchange(request).await?)
     }
 }
 
-fn failed(cause: &reqwest::Error) -> CallError {
-    if cause.is_connect() {
-        CallError::Unreachable(cause.to_string())
-    } else {
-        CallError::Unknown(cause.to_string())
-    }
+fn late() -> CallError {
+    CallError::Unknown("no answer in time".to_owned())
 }

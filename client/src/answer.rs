@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderMap, RETRY_AFTER};
-use reqwest::{Response, StatusCode};
+use http::StatusCode;
+use http::header::{ETAG, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use crate::wire::{Reply, reply};
+use crate::wire::Reply;
 use crate::{CallError, Problem};
 
 /// A successful answer.
@@ -52,11 +52,6 @@ impl Reply {
             replayed: header(headers, "idempotent-replayed").is_some(),
         })
     }
-}
-
-/// Reads the answer that a response begins.
-pub(crate) async fn read(response: Response) -> Result<Answer, CallError> {
-    reply(response).read().await
 }
 
 fn refusal(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> CallError {

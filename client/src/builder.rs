@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::Url;
+use url::Url;
 
 use crate::client::Client;
 use crate::credential::Credential;
 use crate::options::ClientOptions;
 use crate::roster::Ranking;
 use crate::session::Session;
+use crate::trust::Trust;
 use crate::wire::{Http, Wire};
 
 /// Seeds at most: they are where a client begins, not the cluster.
@@ -35,9 +36,6 @@ pub enum BuildError {
     /// A wait of no time.
     #[error("{0} is zero: nothing is answered in no time")]
     Zero(&'static str),
-    /// The system's HTTP stack cannot be set up.
-    #[error("the HTTP stack cannot be set up: {0}")]
-    Http(String),
 }
 
 /// What a client is to be.
@@ -90,6 +88,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Believes these authorities where an endpoint's URL begins with `https`; what this
+    /// machine trusts if nothing is said.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.options.trust = trust;
+        self
+    }
+
     /// Another way to the endpoints than HTTP.
     pub(crate) fn wire(mut self, wire: Arc<dyn Wire>) -> Self {
         self.wire = Some(wire);
@@ -124,7 +129,7 @@ impl ClientBuilder {
         }
         let wire = match self.wire {
             Some(wire) => wire,
-            None => Arc::new(Http::new().map_err(|cause| BuildError::Http(cause.to_string()))?),
+            None => Arc::new(Http::new(&self.options.trust)),
         };
         let ranking = Ranking::ByRoundTrip;
         Ok(Client::assemble(self.options, self.session, wire, ranking))

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use reqwest::Method;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
@@ -68,7 +68,7 @@ impl Client {
     /// A client of exactly these endpoints, with a session of its own.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] if the system's HTTP stack cannot be set up.
+    /// None any more; whether endpoints are there is found out by the first call.
     pub fn new(options: ClientOptions) -> Result<Self, CallError> {
         Self::with_session(options, Session::new())
     }
@@ -76,9 +76,9 @@ impl Client {
     /// A client of exactly these endpoints that goes on with a session.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] if the system's HTTP stack cannot be set up.
+    /// None any more; whether endpoints are there is found out by the first call.
     pub fn with_session(options: ClientOptions, session: Session) -> Result<Self, CallError> {
-        let http = Http::new().map_err(|cause| CallError::Unreachable(cause.to_string()))?;
+        let http = Http::new(&options.trust);
         let ranking = Ranking::AsGiven;
         Ok(Self::assemble(options, session, Arc::new(http), ranking))
     }

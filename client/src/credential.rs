@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use reqwest::header::HeaderValue;
+use http::header::HeaderValue;
 
 /// Longest credential, in bytes: a node reads no longer one.
 const BYTES_MAX: usize = 8 * 1024;

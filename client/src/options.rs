@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Credential;
+use crate::{Credential, Trust};
 
 /// How a client of given endpoints behaves.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct ClientOptions {
     pub retry: bool,
     /// What every call proves itself with.
     pub credential: Option<Credential>,
+    /// Whose certificates are believed where an endpoint's URL begins with `https`.
+    pub trust: Trust,
 }
 
 impl ClientOptions {
@@ -35,6 +37,7 @@ impl ClientOptions {
             attempt: Duration::from_secs(8),
             retry: true,
             credential: None,
+            trust: Trust::machine(),
         }
     }
 }

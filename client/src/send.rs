@@ -4,8 +4,8 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use futures::future::{Either, select};
-use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
+use http::Method;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
 use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 

@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::future::join_all;
-use reqwest::Method;
-use reqwest::header::AUTHORIZATION;
+use http::Method;
+use http::header::AUTHORIZATION;
 use serde_json::Value;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};

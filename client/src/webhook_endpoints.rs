@@ -1,6 +1,6 @@
 //! Managing webhook endpoints. What receivers need is in [`crate::webhook`].
 
-use reqwest::Method;
+use http::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;

@@ -3,7 +3,7 @@
 //! The only way out of this crate for calls to the client API. It repeats nothing and
 //! judges nothing; it keeps apart what was surely not sent and what may have been.
 
-mod http;
+mod tcp;
 
 use std::fmt::Debug;
 
@@ -11,10 +11,10 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use futures::stream::BoxStream;
-use reqwest::header::HeaderMap;
-use reqwest::{Method, StatusCode};
+use http::header::HeaderMap;
+use http::{Method, StatusCode};
 
-pub(crate) use http::{Http, reply};
+pub(crate) use tcp::Http;
 
 use crate::CallError;
 

@@ -81,17 +81,17 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const OWNED: &[(&str, &[&str])] = &[
     ("rocksdb", &["meridian-storage"]),
     ("quinn", &["meridian-transport"]),
-    ("rustls", &["meridian-transport"]),
+    // Between nodes, and to them: what both sides of clients' TLS are made of.
+    ("rustls", &["meridian-transport", "meridian-client"]),
     ("rcgen", &["meridian-transport"]),
     ("automerge", &["meridian-replication-core"]),
     ("openraft", &["meridian-consensus"]),
     ("opentelemetry", &["meridian-trace"]),
     ("opentelemetry_sdk", &["meridian-trace"]),
-    // Whatever asks a node goes through the client, but for what measures another system
-    // by the same HTTP client.
-    ("reqwest", &["meridian-client", "meridian-bench"]),
-    // The node asks payment providers, by HTTPS.
-    ("hyper-rustls", &["meridian-node"]),
+    // Whatever asks a node goes through the client, but for what measures another system.
+    ("reqwest", &["meridian-bench"]),
+    // The node asks payment providers, and the client nodes, by HTTPS.
+    ("hyper-rustls", &["meridian-node", "meridian-client"]),
     ("axum", &["meridian-node"]),
     ("maxminddb", &["meridian-node"]),
     ("tantivy", &["meridian-search"]),

@@ -1,8 +1,9 @@
 //! A request to the fake, taken apart.
 
-use reqwest::header::{AsHeaderName, HeaderMap};
-use reqwest::{Method, Url};
+use http::Method;
+use http::header::{AsHeaderName, HeaderMap};
 use serde_json::Value;
+use url::Url;
 
 use super::refusal::Refusal;
 use crate::wire::Request;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream;
-use reqwest::StatusCode;
-use reqwest::header::{HeaderMap, HeaderValue};
+use http::StatusCode;
+use http::header::{HeaderMap, HeaderValue};
 use tokio::time::sleep;
 
 use super::asked::token;

@@ -7,7 +7,7 @@ mod search;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use reqwest::Method;
+use http::Method;
 use serde_json::{Value, json};
 
 use super::asked::Asked;
