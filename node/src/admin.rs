@@ -3,6 +3,7 @@
 //! otherwise.
 
 mod backups;
+mod certificates;
 mod chaos;
 mod clock;
 mod drains;
@@ -126,9 +127,13 @@ fn more_routes(routes: Routes) -> Routes {
     const STAGED: &str = "/admin/v1/layout/staged";
     const CLOCK: &str = "/admin/v1/chaos/clock";
     const FINALIZE: &str = "/admin/v1/upgrade/finalize";
+    const CERTIFICATES: &str = "/admin/v1/certificates";
+    const RELOAD: &str = "/admin/v1/certificates/reload";
     let routes = routes
         .on(GET, "/admin/v1/backups", Operator, backups::show)
         .on(POST, "/admin/v1/backups", Operator, backups::begin)
+        .on(GET, CERTIFICATES, Operator, certificates::show)
+        .on(POST, RELOAD, Operator, certificates::reload)
         .on(GET, "/admin/v1/layout", Operator, layout::show)
         .on(POST, "/admin/v1/layout/found", Operator, layout::found)
         .on(POST, STAGED, Operator, layout::stage)

@@ -2,6 +2,7 @@
 
 mod auth;
 mod backup;
+mod cert;
 mod chaos;
 mod credentials;
 mod find;
@@ -16,7 +17,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 use meridian_client::{Client, ClientBuilder};
-use meridian_regions::{ClusterName, ListingId, NodeId, RegionId};
+use meridian_regions::{ListingId, NodeId, RegionId};
+
+pub(crate) use cert::CertCommand;
 
 pub(crate) use auth::{AuthCommand, NewKeyArgs, RoleArg};
 pub(crate) use backup::{
@@ -121,8 +124,8 @@ pub(crate) enum Command {
     Chaos(ChaosCommand),
     /// Serve a payment provider that moves no money and misbehaves on request.
     SandboxPayments(SandboxPaymentsArgs),
-    /// Make the cluster's authority and the nodes' certificates.
-    #[command(subcommand)]
+    /// Make the cluster's authorities and the nodes' certificates, and have nodes take them.
+    #[command(subcommand, visible_alias = "certs")]
     Cert(CertCommand),
     /// Make API keys.
     #[command(subcommand)]
@@ -237,6 +240,7 @@ impl ApiArgs {
     pub(crate) fn client(&self) -> anyhow::Result<Client> {
         let seeds = self.seeds.iter().map(|seed| seed.trim());
         let client = seeds.fold(Client::builder(), ClientBuilder::seed);
+        let client = client.trust(self.credentials.trust()?);
         let credential = self.credentials.credential()?.into_iter();
         Ok(credential.fold(client, ClientBuilder::credential).build()?)
     }
@@ -467,35 +471,4 @@ pub(crate) struct StatusArgs {
     /// Print JSON instead of a table.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CertCommand {
-    /// Make a cluster's authority: `ca.pem` and `ca.key`.
-    Ca {
-        /// Name of the cluster.
-        #[arg(long)]
-        cluster: ClusterName,
-        /// Folder for the two files.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-    },
-    /// Make a node's certificate and key, signed by the authority.
-    Node {
-        /// Folder with `ca.pem` and `ca.key`.
-        #[arg(long, value_name = "DIR")]
-        ca: PathBuf,
-        /// Region of the node.
-        #[arg(long)]
-        region: RegionId,
-        /// Id of the node.
-        #[arg(long)]
-        node: NodeId,
-        /// Folder for `node-N.pem` and `node-N.key`.
-        #[arg(long, value_name = "DIR")]
-        out: PathBuf,
-        /// How long it is valid, as in 2160h (default: two years).
-        #[arg(long, value_name = "TIME")]
-        valid_for: Option<jiff::SignedDuration>,
-    },
 }

@@ -10,6 +10,7 @@
 mod auth;
 mod backup;
 mod chaos;
+mod client_tls;
 mod dial;
 mod events;
 #[cfg(test)]
@@ -36,6 +37,7 @@ use crate::caller_limits::CallerLimits;
 pub use auth::AuthSection;
 pub use backup::BackupSection;
 pub use chaos::ChaosSection;
+pub use client_tls::ClientTlsSection;
 pub use dial::Dial;
 pub use events::EventsSection;
 pub use geoip::GeoIpSection;
@@ -56,6 +58,9 @@ pub struct Config {
     pub listen: ListenSection,
     /// What it proves itself with to other nodes.
     pub tls: TlsSection,
+    /// What it shows to clients.
+    #[serde(default)]
+    pub client_tls: ClientTlsSection,
     /// Which cluster it belongs to.
     pub cluster: ClusterSection,
     /// The listing plane.
@@ -146,7 +151,8 @@ impl Default for ListenSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TlsSection {
-    /// Certificate of the cluster's authority, PEM.
+    /// Certificate of the cluster's authority, PEM; of several while it changes. These three
+    /// files are read again when they change.
     pub ca: PathBuf,
     /// This node's certificate, PEM.
     pub cert: PathBuf,
@@ -395,6 +401,7 @@ impl Config {
                 cert: PathBuf::from("node-1.pem"),
                 key: PathBuf::from("node-1.key"),
             },
+            client_tls: ClientTlsSection::default(),
             cluster: ClusterSection {
                 topology: PathBuf::from("topology.toml"),
                 join: String::new(),
@@ -441,6 +448,8 @@ impl Config {
         let auth = self.auth.as_mut().map(AuthSection::paths);
         // Empty means none.
         for path in [
+            &mut self.client_tls.cert,
+            &mut self.client_tls.key,
             &mut self.cluster.topology,
             &mut self.payments.book,
             &mut self.payments.ca_file,

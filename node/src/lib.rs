@@ -13,6 +13,7 @@ mod auth;
 mod backup;
 mod booking;
 mod caller_limits;
+mod certificates;
 mod cli;
 mod clock;
 mod cluster_map;
@@ -55,10 +56,10 @@ use std::process::ExitCode;
 
 pub use cli::Cli;
 pub use config::{
-    AuthSection, BackupSection, BookingsSection, ChaosSection, ClusterSection, Config, ConfigError,
-    Dial, EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection, ListingsSection,
-    LogFormat, LogSection, NatsSection, NodeSection, PaymentsProvider, PaymentsSection,
-    SearchSection, StorageSection, TlsSection, TracingSection,
+    AuthSection, BackupSection, BookingsSection, ChaosSection, ClientTlsSection, ClusterSection,
+    Config, ConfigError, Dial, EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection,
+    ListingsSection, LogFormat, LogSection, NatsSection, NodeSection, PaymentsProvider,
+    PaymentsSection, SearchSection, StorageSection, TlsSection, TracingSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

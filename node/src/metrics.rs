@@ -3,6 +3,7 @@
 //! Names are constants with their unit; labels are routes, regions and outcomes,
 //! never listing ids.
 
+mod certificates;
 mod links;
 mod logs;
 mod outbound;
@@ -23,6 +24,7 @@ use prometheus::{
 
 use crate::admin::saga_counts;
 use crate::node::Node;
+use certificates::CertificateMetrics;
 use links::Links;
 use logs::LogMetrics;
 use outbound::OutboundMetrics;
@@ -81,6 +83,7 @@ pub(crate) struct Metrics {
     logs: LogMetrics,
     outbound: OutboundMetrics,
     traces: TraceMetrics,
+    certificates: CertificateMetrics,
 }
 
 fn sagas() -> Result<IntGaugeVec, prometheus::Error> {
@@ -168,6 +171,7 @@ impl Metrics {
             logs: LogMetrics::register(&registry)?,
             outbound: OutboundMetrics::register(&registry)?,
             traces: TraceMetrics::register(&registry)?,
+            certificates: CertificateMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
                 RETURNING,
@@ -272,6 +276,7 @@ impl Metrics {
         let peers = node.mesh.peers();
         let connected = peers.iter().filter(|peer| peer.connected).count();
         set(&self.peers_connected, connected as u64);
+        self.certificates.sample(&node.certificates, &peers);
         self.links.sample(&peers, &node.replica.sent());
         for origin in node.replica.lag() {
             if let Some(lag) = origin.lag {

@@ -14,6 +14,7 @@ use crate::admission::Admission;
 use crate::auth::Entrance;
 use crate::backup::BackupDesk;
 use crate::booking::BookingDesk;
+use crate::certificates::Certificates;
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
 use crate::config::Config;
@@ -71,6 +72,8 @@ pub(crate) struct Node {
     pub(crate) metrics: Metrics,
     /// Which requests are followed.
     pub(crate) traces: Traces,
+    /// What it shows to nodes and clients.
+    pub(crate) certificates: Certificates,
     /// Which lines go to the log.
     pub(crate) log_filter: LogFilter,
     /// Who may come in, how often, and what operators have done.

@@ -13,13 +13,14 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::certificates::ClientTls;
 use crate::config::Config;
 use crate::connections::{Manners, serve};
 use crate::node::Node;
 use crate::supervisor;
 
 /// The cluster as its one node reads it.
-const TOPOLOGY: &str = r#"
+pub(crate) const TOPOLOGY: &str = r#"
 cluster = "solo"
 epoch = 1
 
@@ -115,14 +116,24 @@ impl Solo {
 
     /// Serves routes on a port of this machine; answers their URL.
     pub(crate) async fn serve(&self, routes: Router) -> String {
+        self.serve_by(None, routes).await
+    }
+
+    /// The same, by HTTPS if there is something to show.
+    pub(crate) async fn serve_by(&self, tls: Option<ClientTls>, routes: Router) -> String {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .await
             .expect("a free port");
         let address = port.local_addr().expect("it is bound");
         let ending = self.ending.clone();
         let manners = Manners::of(&self.node.config.limits);
-        self.tracker.spawn(serve(port, routes, manners, ending));
-        format!("http://{address}")
+        let url = match tls {
+            None => format!("http://{address}"),
+            Some(_) => format!("https://localhost:{}", address.port()),
+        };
+        self.tracker
+            .spawn(serve((port, tls), routes, manners, ending));
+        url
     }
 
     pub(crate) async fn stop(self) {

@@ -30,6 +30,7 @@ use crate::admission::Admission;
 use crate::auth::Entrance;
 use crate::backup::{BackupDesk, Databases};
 use crate::booking::{BookingDesk, steward};
+use crate::certificates::{Certificates, Loaded};
 use crate::clock::Clock;
 use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
@@ -68,7 +69,7 @@ pub(crate) struct Prepared {
     pub(crate) identity: NodeIdentity,
     pub(crate) topology: Arc<Topology>,
     pub(crate) log_filter: LogFilter,
-    tls: TlsMaterial,
+    certificates: Loaded,
 }
 
 /// Reads certificates and topology and checks that they tell the same story as the
@@ -81,14 +82,14 @@ pub(crate) fn prepare(config: Config) -> anyhow::Result<Prepared> {
         node: config.node.id,
     };
     cluster_map::check_member(&topology, &config, &identity)?;
-    let tls = TlsMaterial::load(&config.tls.ca, &config.tls.cert, &config.tls.key)?;
-    tls.check(&identity)?;
+    let certificates = Loaded::read(&config)?;
+    certificates.nodes.check(&identity)?;
     Ok(Prepared {
         topology: Arc::new(topology),
         log_filter: LogFilter::default(),
         config,
         identity,
-        tls,
+        certificates,
     })
 }
 
@@ -171,8 +172,11 @@ async fn live(
         ),
     ];
     let manners = Manners::of(&node.config.limits);
-    let [api_served, admin_served] =
-        ports.map(|(port, routes, until)| tracker.spawn(serve(port, routes, manners, until)));
+    let [api_tls, admin_tls] = node.certificates.doors();
+    let [(port, routes, until), operators] = ports;
+    let api_served = tracker.spawn(serve((port, api_tls), routes, manners, until));
+    let (port, routes, until) = operators;
+    let admin_served = tracker.spawn(serve((port, admin_tls), routes, manners, until));
     tracing::info!(
         node = %node.identity.node,
         region = %node.identity.region,
@@ -349,7 +353,13 @@ pub(crate) fn assemble(
     background: &CancellationToken,
     stopping: &CancellationToken,
 ) -> anyhow::Result<Arc<Node>> {
-    let (config, identity, topology) = (prepared.config, prepared.identity, prepared.topology);
+    let Prepared {
+        config,
+        identity,
+        topology,
+        log_filter,
+        certificates,
+    } = prepared;
     let told = (&config, &identity, &topology);
     let Planes {
         dispatcher,
@@ -360,7 +370,8 @@ pub(crate) fn assemble(
         groups,
         bookings,
         traces,
-    } = Planes::open(told, prepared.tls, tracker, background)?;
+    } = Planes::open(told, certificates.nodes.clone(), tracker, background)?;
+    let certificates = Certificates::open(&config, certificates, &mesh, &clock)?;
     let holdings = Arc::new(config.holdings(&topology));
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
@@ -414,7 +425,8 @@ pub(crate) fn assemble(
         mesh,
         relay,
         verdict: VerdictDesk::default(),
-        log_filter: prepared.log_filter,
+        certificates,
+        log_filter,
     });
     look_after(&node, &dispatcher, tracker, background);
     Ok(node)
@@ -443,6 +455,7 @@ fn look_after(
     dispatcher.relay(RelayServer::of(node));
     node.map.start(tracker, background);
     log_filter::start(&node.log_filter, tracker, background);
+    node.certificates.start(tracker, background);
     verdict::start(node, tracker, background);
 }
 

@@ -45,7 +45,8 @@ impl Scenario {
         scenario
     }
 
-    async fn prepare(plan: WanPlan, settings: Vec<String>) -> Self {
+    /// The files of a cluster that has not started yet.
+    pub(crate) async fn prepare(plan: WanPlan, settings: Vec<String>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let options = ClusterOptions {
             binary: binary(),

@@ -1,15 +1,18 @@
 //! What the command line proves itself with.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use meridian_client::{AdminClient, Credential};
+use meridian_client::{AdminClient, Credential, Trust};
 
 /// Environment variables with credentials: better than flags, which others on this machine
 /// can see.
 const API_KEY_VARIABLE: &str = "MERIDIAN_API_KEY";
 const TOKEN_VARIABLE: &str = "MERIDIAN_TOKEN";
+/// Environment variable with a file of authorities.
+const CA_VARIABLE: &str = "MERIDIAN_CA";
 
 /// A text that is not shown, also if it is none of what was wanted.
 #[derive(Clone)]
@@ -37,6 +40,10 @@ pub(crate) struct CredentialArgs {
     /// Signed token (JWT) to prove the same with.
     #[arg(long, env = TOKEN_VARIABLE, hide_env_values = true, value_name = "JWT")]
     token: Option<Hidden>,
+    /// Authorities to believe where a URL begins with `https`, PEM, and no others; without it
+    /// those that this machine trusts.
+    #[arg(long, env = CA_VARIABLE, value_name = "FILE")]
+    ca: Option<PathBuf>,
 }
 
 impl CredentialArgs {
@@ -51,9 +58,18 @@ impl CredentialArgs {
         credential.map(Some).with_context(what)
     }
 
+    /// Whose certificates are believed.
+    pub(crate) fn trust(&self) -> anyhow::Result<Trust> {
+        match &self.ca {
+            Some(path) => Ok(Trust::file(path)?),
+            None => Ok(Trust::machine()),
+        }
+    }
+
     /// A client of the operator API at `url`, with it.
     pub(crate) fn admin(&self, url: impl Into<String>) -> anyhow::Result<AdminClient> {
-        Ok(AdminClient::new(url)?.with_credential(self.credential()?))
+        let admin = AdminClient::new(url)?.with_trust(&self.trust()?);
+        Ok(admin.with_credential(self.credential()?))
     }
 }
 

@@ -19,8 +19,9 @@ use axum::http::{Request, Response};
 use axum::routing::future::RouteFuture;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
@@ -29,6 +30,7 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use super::settle;
+use crate::certificates::ClientTls;
 use crate::config::LimitsSection;
 
 /// Headers of one request: browsers send thirty, proxies add ten.
@@ -63,14 +65,14 @@ impl Manners {
     }
 }
 
-/// Serves a port until it is told to end, then lets requests under way finish.
+/// Serves a port until it is told to end, then lets requests under way finish. By TLS, if there
+/// is something to show.
 pub(crate) async fn serve(
-    port: TcpListener,
+    (port, tls): (TcpListener, Option<ClientTls>),
     routes: Router,
     manners: Manners,
     until: CancellationToken,
 ) {
-    let http = http(manners);
     let under_way = GracefulShutdown::new();
     let room = Arc::new(Semaphore::new(manners.connections_max));
     let connections = TaskTracker::new();
@@ -88,26 +90,23 @@ pub(crate) async fn serve(
             }
         };
         settle(&stream, manners.stall);
-        let begun = Arc::new(AtomicBool::new(false));
-        let service = Known {
+        let conversation = Conversation {
+            http: http(manners),
             routes: routes.clone(),
             from,
-            begun: Arc::clone(&begun),
+            header_wait: manners.header_wait,
+            watcher: under_way.watcher(),
         };
-        let service = TowerToHyperService::new(service);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        let connection = under_way.watch(connection.into_owned());
+        let (tls, until) = (tls.clone(), until.clone());
         // Ends with the client, with the port, or when no request comes.
         connections.spawn(async move {
-            let mut connection = std::pin::pin!(connection);
-            tokio::select! {
-                biased;
-                _ended = &mut connection => return,
-                () = sleep(manners.header_wait) => {}
-            }
-            if begun.load(Ordering::Relaxed) {
-                // What is wrong with it is the client's to know.
-                let _ended = connection.await;
+            match tls {
+                None => conversation.hold(stream).await,
+                Some(tls) => match until.run_until_cancelled(tls.shake_hands(stream)).await {
+                    Some(Ok(stream)) => conversation.hold(stream).await,
+                    Some(Err(cause)) => tracing::debug!(%from, %cause, "no TLS with a client"),
+                    None => {}
+                },
             }
             drop(slot);
         });
@@ -116,6 +115,38 @@ pub(crate) async fn serve(
     connections.close();
     under_way.shutdown().await;
     connections.wait().await;
+}
+
+/// A connection of a client, once it is to be talked on.
+struct Conversation {
+    http: Builder<TokioExecutor>,
+    routes: Router,
+    from: SocketAddr,
+    header_wait: Duration,
+    watcher: Watcher,
+}
+
+impl Conversation {
+    async fn hold(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let begun = Arc::new(AtomicBool::new(false));
+        let service = TowerToHyperService::new(Known {
+            routes: self.routes,
+            from: self.from,
+            begun: Arc::clone(&begun),
+        });
+        let connection = self.http.serve_connection(TokioIo::new(stream), service);
+        let connection = self.watcher.watch(connection.into_owned());
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            biased;
+            _ended = &mut connection => return,
+            () = sleep(self.header_wait) => {}
+        }
+        if begun.load(Ordering::Relaxed) {
+            // What is wrong with it is the client's to know.
+            let _ended = connection.await;
+        }
+    }
 }
 
 fn http(manners: Manners) -> Builder<TokioExecutor> {

@@ -74,6 +74,11 @@ pub(crate) struct Own {
     /// How far the stream of NATS is behind, if there is one.
     pub(crate) stream: Option<Behind>,
     pub(crate) placed_otherwise: Vec<NodeId>,
+    /// Why certificates that were put there are not in force.
+    pub(crate) certificate_refused: Option<String>,
+    /// What expires first of certificates that expire soon, and in how many seconds; less than
+    /// none if it has.
+    pub(crate) certificate_expires: Option<(&'static str, i64)>,
     /// Nodes that this one is freeing of groups, with how many are left.
     pub(crate) drains: Vec<(NodeId, u64)>,
 }

@@ -135,6 +135,8 @@ fn own(node: &Node) -> Own {
             .stream(node.clock.now().as_millis())
             .map(|stream| stream.behind),
         placed_otherwise: node.replica.placed_otherwise(),
+        certificate_refused: node.certificates.refused(),
+        certificate_expires: node.certificates.expires_soon(node.clock.now().as_millis()),
         drains: drains.collect(),
     }
 }

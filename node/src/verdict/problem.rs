@@ -43,6 +43,8 @@ pub(super) enum Kind {
     Quarantined,
     PaymentsStuck,
     StreamBehind,
+    CertificateRefused,
+    CertificateExpires,
     PlacedOtherwise,
     Fetching,
     Draining,
@@ -51,7 +53,7 @@ pub(super) enum Kind {
 impl Kind {
     /// All of them.
     #[cfg(test)]
-    pub(super) const ALL: [Self; 22] = [
+    pub(super) const ALL: [Self; 24] = [
         Self::BookingsStopped,
         Self::ReadsStopped,
         Self::DataUnreachable,
@@ -71,6 +73,8 @@ impl Kind {
         Self::Quarantined,
         Self::PaymentsStuck,
         Self::StreamBehind,
+        Self::CertificateRefused,
+        Self::CertificateExpires,
         Self::PlacedOtherwise,
         Self::Fetching,
         Self::Draining,
@@ -98,6 +102,8 @@ impl Kind {
             Self::Quarantined => "quarantined",
             Self::PaymentsStuck => "payments-stuck",
             Self::StreamBehind => "stream-behind",
+            Self::CertificateRefused => "certificate-refused",
+            Self::CertificateExpires => "certificate-expires",
             Self::PlacedOtherwise => "placed-otherwise",
             Self::Fetching => "fetching",
             Self::Draining => "draining",
@@ -151,6 +157,12 @@ impl Kind {
             Self::StreamBehind => {
                 "bring back the NATS server, or mend what it answers; the feed keeps the events"
             }
+            Self::CertificateRefused => {
+                "put files there that fit; `meridian cert reload` takes them at once"
+            }
+            Self::CertificateExpires => {
+                "make another by `meridian cert node`, put it in the place of the one that expires"
+            }
             Self::PlacedOtherwise => {
                 "give all nodes the same topology and listings.replicas_per_region"
             }
@@ -179,6 +191,7 @@ impl Kind {
             Self::Quarantined => "`a change is set aside`",
             Self::PaymentsStuck => "A payment does not come on",
             Self::StreamBehind => "Nothing comes into the NATS stream",
+            Self::CertificateRefused | Self::CertificateExpires => "Certificates are changed",
             Self::Draining => "A node is to go",
         }
     }

@@ -166,6 +166,8 @@ fn everything_that_is_wrong_with_this_node_is_said() {
             error: Some("not connected".to_owned()),
         }),
         placed_otherwise: vec![node(3)],
+        certificate_refused: Some("another's key".to_owned()),
+        certificate_expires: Some(("node", 86_400 * 3)),
         drains: vec![(node(3), 4)],
     };
     let mut facts = well();
@@ -176,6 +178,8 @@ fn everything_that_is_wrong_with_this_node_is_said() {
     let judged = judge(&facts);
     let found: BTreeSet<&str> = judged.problems.iter().map(|one| one.kind.name()).collect();
     let wanted = BTreeSet::from([
+        "certificate-expires",
+        "certificate-refused",
         "returning",
         "catching-up",
         "quarantined",

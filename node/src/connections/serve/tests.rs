@@ -28,7 +28,7 @@ impl Port {
         let port = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = port.local_addr().expect("bound");
         let until = CancellationToken::new();
-        let served = TaskTracker::new().spawn(serve(port, routes, manners, until.clone()));
+        let served = TaskTracker::new().spawn(serve((port, None), routes, manners, until.clone()));
         Self {
             address,
             until,

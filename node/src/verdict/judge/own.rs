@@ -17,6 +17,7 @@ pub(super) fn problems(facts: &Facts) -> Vec<Problem> {
         let mut problems = counts(&facts.own, this);
         problems.extend(ways_back(&facts.own, this));
         problems.extend(stream(facts.own.stream.as_ref(), this));
+        problems.extend(certificates(&facts.own, this));
         problems.extend(others(facts));
         problems
     })
@@ -85,6 +86,35 @@ fn stream(behind: Option<&Behind>, this: &Seen) -> Option<Problem> {
     let cause = error.map_or_else(String::new, |error| format!(" ({error})"));
     let what = format!("the NATS stream is {seconds} s behind the events of this region{cause}");
     Some(of_node(Kind::StreamBehind, this, what))
+}
+
+fn certificates(own: &Own, this: &Seen) -> Vec<Problem> {
+    const DAY_SECONDS: i64 = 24 * 60 * 60;
+    let node = this.node;
+    let refused = own.certificate_refused.as_ref().map(|cause| {
+        let what = format!("node {node} cannot use the certificates that it was given: {cause}");
+        of_node(Kind::CertificateRefused, this, what)
+    });
+    let expires = own.certificate_expires.map(|(what, seconds)| {
+        let whose = match what {
+            "authority" => "an authority that it trusts",
+            "clients" => "what it shows to clients",
+            _ => "its certificate",
+        };
+        let when = match seconds {
+            ..=0 => "has expired".to_owned(),
+            _ => format!(
+                "expires in {}",
+                counted(usize::try_from(seconds / DAY_SECONDS).unwrap_or(0), "day")
+            ),
+        };
+        of_node(
+            Kind::CertificateExpires,
+            this,
+            format!("node {node}: {whose} {when}"),
+        )
+    });
+    refused.into_iter().chain(expires).collect()
 }
 
 /// What this node has noticed of others that its links do not show.

@@ -580,6 +580,8 @@ fn others() -> Vec<Case> {
     const REPAIRS: &str = "/admin/v1/repairs";
     const BACKUPS: &str = "/admin/v1/backups";
     const CLOCK: &str = "/admin/v1/chaos/clock";
+    const CERTIFICATES: &str = "/admin/v1/certificates";
+    const RELOAD: &str = "/admin/v1/certificates/reload";
     vec![
         operators(GET, BACKUPS, |_| at(BACKUPS), 200),
         // No folder is configured for backups.
@@ -592,6 +594,8 @@ fn others() -> Vec<Case> {
             },
             422,
         ),
+        operators(GET, CERTIFICATES, |_| at(CERTIFICATES), 200),
+        operators(POST, RELOAD, |_| at(RELOAD), 200),
         operators(GET, REPAIRS, |_| at(REPAIRS), 200),
         operators(
             POST,
