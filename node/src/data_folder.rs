@@ -177,11 +177,16 @@ impl DataFolder {
     }
 
     /// Writes the record of a folder that was restored from a backup, databases and all: a node
-    /// that begins another life, in which others may have more of its own log than it has.
+    /// that begins another life, in which others may have more of its own log than it has, on
+    /// databases with formats of up to a level.
     ///
     /// # Errors
     /// What the operating system says.
-    pub(crate) fn restored(path: &Path, identity: &NodeIdentity, life: &str) -> anyhow::Result<()> {
+    pub(crate) fn restored(
+        path: &Path,
+        identity: &NodeIdentity,
+        (life, level): (&str, FormatLevel),
+    ) -> anyhow::Result<()> {
         let record = Record {
             cluster: identity.cluster.to_string(),
             node: identity.node.get(),
@@ -190,6 +195,7 @@ impl DataFolder {
                 moved: Vec::new(),
                 stage: Stage::Begun,
             }),
+            format_level: level,
         };
         record.write(path)
     }

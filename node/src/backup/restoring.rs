@@ -154,7 +154,8 @@ async fn found(plan: &Plan, under: &Path, map: &str) -> anyhow::Result<Levelled>
             node: node.id,
         };
         let folder = folder_of(part.node, under);
-        DataFolder::restored(&folder, &identity, &life)?;
+        let level = topology.format_level();
+        DataFolder::restored(&folder, &identity, (&life, level))?;
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
