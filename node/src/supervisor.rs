@@ -19,7 +19,7 @@ use meridian_consensus::Groups;
 use meridian_regions::{NodeId, Topology};
 use meridian_replication::{LogLost, Replica};
 use meridian_storage::{StorageError, Writer};
-use meridian_transport::{Mesh, NodeIdentity, TlsMaterial};
+use meridian_transport::{Mesh, NodeIdentity};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -42,7 +42,6 @@ use crate::import::ImportDesk;
 use crate::log_filter::{self, LogFilter};
 use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
-use crate::moves::Mover;
 use crate::node::Node;
 use crate::ports::{Port, released};
 use crate::relay::{Relay, RelayServer};
@@ -51,7 +50,7 @@ use crate::traces::Traces;
 use crate::verdict::{self, VerdictDesk};
 use crate::{admin, api, formats, geoip, grpc, outbound, settling};
 
-use options::{booking_desk, group_options, mesh_options, open_replica};
+use options::{booking_desk, group_options, mesh_options, mover, open_replica};
 pub(crate) use options::{peers_of, replica_options};
 
 /// Databases, in the data folder.
@@ -307,12 +306,13 @@ struct Planes {
     groups: Groups,
     bookings: BookingDesk,
     traces: Traces,
+    certificates: Certificates,
 }
 
 impl Planes {
     fn open(
         (config, identity, topology): (&Config, &NodeIdentity, &Arc<Topology>),
-        tls: TlsMaterial,
+        loaded: Loaded,
         tracker: &TaskTracker,
         background: &CancellationToken,
     ) -> anyhow::Result<Self> {
@@ -323,7 +323,7 @@ impl Planes {
         let returns = folder.returns().map(str::to_owned);
         let clock = Clock::of(&config.chaos);
         let replica = open_replica(config, &clock, topology, &peers, returns.clone())?;
-        let options = mesh_options(config, (identity, topology), tls, peers);
+        let options = mesh_options(config, (identity, topology), loaded.nodes.clone(), peers);
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
         let traces = Traces::open(&config.tracing, identity, tracker, background)?;
@@ -333,6 +333,7 @@ impl Planes {
         let parts = (&groups, &mesh, &clock, traces.tracer());
         let bookings = booking_desk(config, parts, tracker, background)?;
         folder.settle()?;
+        let certificates = Certificates::open(config, loaded, &mesh, &clock)?;
         Ok(Self {
             dispatcher,
             clock,
@@ -342,6 +343,7 @@ impl Planes {
             groups,
             bookings,
             traces,
+            certificates,
         })
     }
 }
@@ -358,7 +360,7 @@ pub(crate) fn assemble(
         identity,
         topology,
         log_filter,
-        certificates,
+        certificates: loaded,
     } = prepared;
     let told = (&config, &identity, &topology);
     let Planes {
@@ -370,8 +372,8 @@ pub(crate) fn assemble(
         groups,
         bookings,
         traces,
-    } = Planes::open(told, certificates.nodes.clone(), tracker, background)?;
-    let certificates = Certificates::open(&config, certificates, &mesh, &clock)?;
+        certificates,
+    } = Planes::open(told, loaded, tracker, background)?;
     let holdings = Arc::new(config.holdings(&topology));
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
@@ -392,9 +394,7 @@ pub(crate) fn assemble(
     let searched = (replica.clone(), clock.clone());
     let tasks = (tracker.clone(), stopping.clone());
     let relay = Relay::new(&identity, holdings, &mesh, config.booking_deadline(), tasks);
-    let listings = (replica.clone(), relay.clone());
-    let pace = config.bookings.moves_per_second_max;
-    let mover = Mover::new(groups.clone(), listings, map.clone(), clock.clone(), pace);
+    let mover = mover(&config, (&replica, &relay), (&groups, &map, &clock));
     mover.start(returns.as_deref(), tracker, background);
     let databases = Databases::new(&groups, &replica, &registers);
     let node = Arc::new(Node {

@@ -57,17 +57,21 @@ impl Shown {
 }
 
 impl ClientTls {
-    /// Shakes hands with a client.
+    /// Shakes hands with a client, `within` a time that is no longer than [`HANDSHAKE_MAX`].
     ///
     /// # Errors
     /// What went wrong; also that it took too long.
-    pub(crate) async fn shake_hands(&self, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+    pub(crate) async fn shake_hands(
+        &self,
+        stream: TcpStream,
+        within: Duration,
+    ) -> io::Result<TlsStream<TcpStream>> {
         let shaken = async {
             let _room = self.room.acquire().await.map_err(io::Error::other)?;
             let acceptor = self.acceptor.borrow().clone();
             acceptor.accept(stream).await
         };
-        let shaken = timeout(HANDSHAKE_MAX, shaken).await;
+        let shaken = timeout(within.min(HANDSHAKE_MAX), shaken).await;
         shaken.unwrap_or_else(|_elapsed| Err(io::ErrorKind::TimedOut.into()))
     }
 }

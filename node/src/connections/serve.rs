@@ -102,7 +102,10 @@ pub(crate) async fn serve(
         connections.spawn(async move {
             match tls {
                 None => conversation.hold(stream).await,
-                Some(tls) => match until.run_until_cancelled(tls.shake_hands(stream)).await {
+                Some(tls) => match until
+                    .run_until_cancelled(tls.shake_hands(stream, manners.header_wait))
+                    .await
+                {
                     Some(Ok(stream)) => conversation.hold(stream).await,
                     Some(Err(cause)) => tracing::debug!(%from, %cause, "no TLS with a client"),
                     None => {}

@@ -15,7 +15,10 @@ use tokio_util::task::TaskTracker;
 use super::{BOOKINGS_FOLDER, LISTINGS_FOLDER};
 use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks};
 use crate::clock::Clock;
+use crate::cluster_map::ClusterMap;
 use crate::config::Config;
+use crate::moves::Mover;
+use crate::relay::Relay;
 use crate::{formats, payments};
 
 /// Every other node that is still there, where this one dials it.
@@ -154,6 +157,16 @@ pub(super) fn booking_desk(
         desk_options(config, clock.clone(), tracer.clone()),
         tasks,
     ))
+}
+
+pub(super) fn mover(
+    config: &Config,
+    (replica, relay): (&Replica, &Relay),
+    (groups, map, clock): (&Groups, &ClusterMap, &Clock),
+) -> Mover {
+    let pace = config.bookings.moves_per_second_max;
+    let listings = (replica.clone(), relay.clone());
+    Mover::new(groups.clone(), listings, map.clone(), clock.clone(), pace)
 }
 
 fn desk_options(config: &Config, clock: Clock, tracer: Tracer) -> DeskOptions {
