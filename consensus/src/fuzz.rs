@@ -10,12 +10,16 @@ use openraft::{EntryPayload, Membership};
 use prost::Message;
 
 use crate::applied_state::AppliedState;
-use crate::codec::{CodecError, EntryRecord, decode_entry};
+use crate::codec::{CodecError, EntryRecord, LogIdRecord, VoteRecord, decode_entry};
 use crate::electorate::{Electorate, ElectorateRecord};
 use crate::envelope::{Answer, Append, AppendAnswer, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, STATE, day_of_key_use, described};
+use crate::records::{seal, unseal};
+use crate::saved::Progress;
 use crate::tests::genesis;
 use crate::types::{EntryOf, LogIdOf, Proposal, Types, VoteOf};
+use crate::waking::SleepNote;
+use crate::wishes::{self, Aim, Wish};
 
 /// Entries and memberships are read into openraft's own records.
 const MESSAGE: Allowance = Allowance {
@@ -183,5 +187,68 @@ fn keys() {
         day_of_key_use(input);
         described(STATE, input);
         first + &second
+    });
+}
+
+/// What a node notes of a group beside its log.
+#[test]
+fn notes() {
+    let last = LogIdRecord::from(&electorate().at());
+    let note = SleepNote {
+        vote: VoteRecord::from(&vote()),
+        last,
+    };
+    let state = AppliedState {
+        log_id: Some(electorate().at()),
+        ..AppliedState::default()
+    };
+    let decode = |input: &[u8]| SleepNote::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("sleep-note", &[note.encode_to_vec()], target);
+    let decode = |input: &[u8]| VoteRecord::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("vote", &[note.vote.encode_to_vec()], target);
+    let decode = |input: &[u8]| LogIdRecord::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("log-id", &[last.encode_to_vec()], target);
+    let decode = |input: &[u8]| Progress::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    let progress = Progress::of(&state).encode_to_vec();
+    fuzz("index-progress", &[progress], target);
+}
+
+#[test]
+fn wish() {
+    let region = "eu-west".parse().expect("a region");
+    let aims = [
+        Aim::Drain(NodeId::new(3).expect("not zero")),
+        Aim::Rebalance(None),
+        Aim::Rebalance(Some(region)),
+    ];
+    let wishes = aims.map(|aim| Wish {
+        aim,
+        began_ms: 1_800_000_000_000,
+        moved: 7,
+        done_ms: Some(1_800_000_000_005),
+    });
+    let encode = |wish: &Wish| wishes::Record::from(wish).encode_to_vec();
+    let decode = |input: &[u8]| {
+        let record = wishes::Record::decode(input).ok();
+        record.and_then(wishes::Record::wish).ok_or("none")
+    };
+    let examples: Vec<Vec<u8>> = wishes.iter().map(encode).collect();
+    fuzz("wish", &examples, reads(decode, encode));
+}
+
+/// Every record of a group stands behind its format and its checksum.
+#[test]
+fn sealed_record() {
+    let key = GroupKey::new(&genesis(1).listing).entry(7);
+    let sealed = seal(&key, b"a record");
+    fuzz("sealed-record", &[sealed], |input| {
+        match unseal(&key, input) {
+            Ok(()) => "a record".to_owned(),
+            Err(cause) => cause.to_string(),
+        }
     });
 }

@@ -20,7 +20,7 @@ use crate::keys::{GroupKey, LOG, described};
 
 /// Bytes before a record: the format, then the checksum.
 const HEAD_BYTES: usize = 9;
-/// Format of a sealed record.
+/// Format of a sealed record. Another one is refused by its number.
 const FORMAT: u8 = 1;
 /// Groups that are remembered to be ill. With so many, the disk is to be replaced; those
 /// beyond are found to be ill again at every use.
@@ -104,13 +104,16 @@ impl Records {
     }
 
     fn open(&self, cf: &str, key: &[u8], mut sealed: Vec<u8>) -> Result<Vec<u8>, StorageError> {
-        if is_whole(key, &sealed) {
-            sealed.drain(..HEAD_BYTES);
-            return Ok(sealed);
-        }
+        let unsealed = match unseal(key, &sealed) {
+            Ok(()) => {
+                sealed.drain(..HEAD_BYTES);
+                return Ok(sealed);
+            }
+            Err(unsealed) => unsealed,
+        };
         self.damaged.fetch_add(1, Ordering::Relaxed);
         let record = described(cf, key);
-        let cause = format!("{record} is damaged: it does not match its checksum");
+        let cause = format!("{record} {unsealed}");
         self.fall_ill(GroupKey::in_key(key), &cause);
         Err(StorageError::Damaged(cause))
     }
@@ -139,7 +142,7 @@ pub(crate) fn put(batch: &mut Batch, cf: &'static str, key: Vec<u8>, record: &[u
     batch.put(cf, key, sealed);
 }
 
-fn seal(key: &[u8], record: &[u8]) -> Vec<u8> {
+pub(crate) fn seal(key: &[u8], record: &[u8]) -> Vec<u8> {
     let mut sealed = Vec::with_capacity(HEAD_BYTES + record.len());
     sealed.push(FORMAT);
     sealed.extend_from_slice(&checksum(key, record).to_le_bytes());
@@ -147,10 +150,24 @@ fn seal(key: &[u8], record: &[u8]) -> Vec<u8> {
     sealed
 }
 
-fn is_whole(key: &[u8], sealed: &[u8]) -> bool {
+/// Why what stands under a key is not read.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Unsealed {
+    #[error("is damaged: it does not match its checksum")]
+    Damaged,
+    #[error(
+        "is of format {0}, which this release does not know: run the release that wrote it; if \
+         none did, the record is damaged"
+    )]
+    Unknown(u8),
+}
+
+/// Checks a record: the rest of it is what was sealed.
+pub(crate) fn unseal(key: &[u8], sealed: &[u8]) -> Result<(), Unsealed> {
     match sealed.split_first_chunk::<HEAD_BYTES>() {
-        Some(([FORMAT, sum @ ..], record)) => *sum == checksum(key, record).to_le_bytes(),
-        _ => false,
+        Some(([FORMAT, sum @ ..], record)) if *sum == checksum(key, record).to_le_bytes() => Ok(()),
+        Some(([FORMAT, ..], _)) | None => Err(Unsealed::Damaged),
+        Some(([format, ..], _)) => Err(Unsealed::Unknown(*format)),
     }
 }
 
@@ -160,10 +177,11 @@ fn checksum(key: &[u8], record: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_whole, seal};
+    use super::{Unsealed, seal, unseal};
 
     #[test]
     fn every_flipped_bit_and_every_other_key_is_noticed() {
+        let is_whole = |key: &[u8], sealed: &[u8]| unseal(key, sealed).is_ok();
         let sealed = seal(b"key", b"a record");
         assert!(is_whole(b"key", &sealed));
         assert!(!is_whole(b"kez", &sealed));
@@ -176,5 +194,15 @@ mod tests {
             assert!(!is_whole(b"key", &sealed[..length]), "cut at {length}");
         }
         assert!(is_whole(b"key", &seal(b"key", b"")));
+    }
+
+    #[test]
+    fn record_of_another_format_is_refused_by_its_number() {
+        let mut sealed = seal(b"key", b"a record");
+        sealed[0] = 2;
+        let refused = unseal(b"key", &sealed).expect_err("not ours");
+        assert_eq!(refused, Unsealed::Unknown(2));
+        assert!(refused.to_string().contains("format 2"), "{refused}");
+        assert_eq!(unseal(b"key", &sealed[..3]), Err(Unsealed::Damaged));
     }
 }

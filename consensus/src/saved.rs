@@ -24,7 +24,7 @@ pub(crate) const WHOLE_EVERY_ENTRIES: u64 = 64;
 
 /// How far the to-do index and the feed have followed the group's log.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
-struct Progress {
+pub(crate) struct Progress {
     /// Index of the last entry that they know.
     #[prost(uint64, tag = "1")]
     index: u64,
@@ -37,7 +37,7 @@ struct Progress {
 }
 
 impl Progress {
-    fn of(state: &AppliedState) -> Self {
+    pub(crate) fn of(state: &AppliedState) -> Self {
         Self {
             index: index(state),
             todo: state.ledger.todo_ms(),

@@ -46,11 +46,11 @@ const BEGIN_DEADLINE: Duration = Duration::from_secs(5);
 
 /// A leader's note to itself.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
-struct SleepNote {
+pub(crate) struct SleepNote {
     #[prost(message, required, tag = "1")]
-    vote: VoteRecord,
+    pub(crate) vote: VoteRecord,
     #[prost(message, required, tag = "2")]
-    last: LogIdRecord,
+    pub(crate) last: LogIdRecord,
 }
 
 impl Group {

@@ -38,7 +38,7 @@ pub struct Wish {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Record {
+pub(crate) struct Record {
     /// The node to free; 0 for a rebalance.
     #[prost(uint64, tag = "1")]
     node: u64,
@@ -82,7 +82,7 @@ impl From<&Wish> for Record {
 }
 
 impl Record {
-    fn wish(self) -> Option<Wish> {
+    pub(crate) fn wish(self) -> Option<Wish> {
         let aim = match (NodeId::new(self.node), self.region.as_str()) {
             (Some(node), _) => Aim::Drain(node),
             (None, "") => Aim::Rebalance(None),

@@ -1,9 +1,10 @@
 //! Keys of the database, fed with what no version has written.
 
-use meridian_fuzz::{fuzz, reads_exactly};
-use meridian_regions::{Hlc, NodeId, ShardId};
+use meridian_fuzz::{fuzz, reads, reads_exactly};
+use meridian_regions::{Hlc, NodeId, ShardId, Shards};
 use meridian_replication_core::LogFloor;
 
+use crate::marks::Marks;
 use crate::{floors, keys};
 
 #[test]
@@ -52,5 +53,22 @@ fn floor_record() {
         "floor-record",
         &[record(&floor)],
         reads_exactly(decode, record),
+    );
+}
+
+#[test]
+fn watermarks() {
+    let some: Shards = ShardId::all().take(5).collect();
+    let mut marks = Marks::default();
+    marks.raise(Shards::ALL - some, Hlc::from_u64(3));
+    marks.raise(some, Hlc::from_u64(9));
+    let decode = |input: &[u8]| {
+        let mut marks = Marks::default();
+        marks.take_in(input).map(|()| marks)
+    };
+    fuzz(
+        "watermarks",
+        &[marks.encode()],
+        reads(decode, Marks::encode),
     );
 }

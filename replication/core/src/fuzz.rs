@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads, text};
-use meridian_regions::{Genesis, Hlc, ListingId, NodeId, ShardId, Shards, Survival, UnixNanos};
+use meridian_regions::{
+    FormatLevel, Genesis, Hlc, ListingId, NodeId, ShardId, Shards, Survival, UnixNanos,
+};
 use serde_json::{Value, json};
 
 use crate::limits::{FIELD_ERRORS_MAX, FRAME_BYTES_MAX, SESSION_TOKEN_BYTES_MAX};
@@ -329,4 +331,27 @@ fn edit_body() {
         Ok(ops) => format!("{} operations", "+".repeat(ops.len().min(8))),
     });
     fuzz_within(JSON, "edit-body", &[body.to_string().into_bytes()], target);
+}
+
+/// What the next level of formats writes.
+#[test]
+fn next_level() {
+    const NEXT: FormatLevel = FormatLevel::REHEARSED;
+    let entries: Vec<Vec<u8>> = entries().iter().map(|one| one.encode_at(NEXT)).collect();
+    let target = reads(LogEntry::decode, |entry: &LogEntry| entry.encode_at(NEXT));
+    fuzz("log-entry-2", &entries, target);
+    let frame = PullFrame::encode_entries_at(NEXT, entries);
+    let allowance = Allowance {
+        base: 34 * FRAME_BYTES_MAX as u64,
+        ..Allowance::default()
+    };
+    fuzz_within(
+        allowance,
+        "pull-frame-2",
+        &[frame],
+        |input| match PullFrame::decode_up_to(NEXT, input) {
+            Ok(_) => "a frame".to_owned(),
+            Err(cause) => cause.to_string(),
+        },
+    );
 }

@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use meridian_fuzz::{fuzz, reads_exactly};
+use meridian_regions::Dialect;
 
 use crate::frame::{FrameDecoder, prefix};
 use crate::heartbeat::Heartbeat;
-use crate::wire::{Expected, Purpose, Status};
+use crate::wire::{Expected, Purpose, Status, greeted, greeting, welcome, welcomed};
 use crate::{Channel, FRAME_BYTES_MAX, NodeIdentity};
 
 /// Frames in pieces as long as the first byte says; what was read and what is left are
@@ -58,15 +59,28 @@ fn heads() {
         channel: Channel::Pull,
         expected: Expected::Frames,
     };
+    let dialect = Dialect {
+        release: "1.2.3".to_owned(),
+        ..Dialect::default()
+    };
     let wires = [
         request.head(7).expect("short"),
         Purpose::Greeting.head(0).expect("short"),
         Status::Failed.to_frame(),
+        greeting(&dialect),
+        welcome(&dialect),
     ];
     let examples = wires.map(|wire| head(&wire).to_vec());
     fuzz("heads", &examples, |input| {
         let input = Bytes::copy_from_slice(input);
         let purpose = Purpose::decode(input.clone());
+        for dialect in [greeted(input.clone()), welcomed(input.clone())]
+            .iter()
+            .flatten()
+        {
+            assert_eq!(greeted(head(&greeting(dialect))).as_ref(), Some(dialect));
+            assert_eq!(welcomed(head(&welcome(dialect))).as_ref(), Some(dialect));
+        }
         if let Some(purpose) = purpose {
             let again = head(&purpose.head(7).expect("short"));
             assert_eq!(Purpose::decode(again), Some(purpose));
