@@ -8,9 +8,11 @@
 //!
 //! An input fails if the target panics, if it holds more memory at once than its
 //! [`Allowance`], or if the target itself says so: it checks that what was read is written
-//! and read again as the same.
+//! and read again as the same. Its examples are compared with its golden file
+//! (`golden.rs`).
 
 mod corpus;
+mod golden;
 mod mutate;
 mod oracle;
 mod pool;

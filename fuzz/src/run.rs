@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 
 use crate::corpus::{kept, leave};
+use crate::golden;
 use crate::mutate::mutate;
 use crate::pool::Pool;
 
@@ -70,11 +71,20 @@ pub fn fuzz_within(
     let mut pool = Pool::default();
     // Something to begin with, for a target without examples.
     let inputs = std::iter::once(Vec::new());
-    for input in inputs.chain(examples.to_vec()).chain(kept(name)) {
+    let mut said_of_examples = Vec::new();
+    for (number, input) in inputs
+        .chain(examples.to_vec())
+        .chain(kept(name))
+        .enumerate()
+    {
         let said = check(allowance, name, &input, &target);
         pool.consider(&input, &said);
+        if (1..=examples.len()).contains(&number) {
+            said_of_examples.push((input.clone(), said));
+        }
         pool.keep(input);
     }
+    golden::compare(name, &said_of_examples);
     let mut tried = 0;
     while tried < inputs_max && Instant::now() < until {
         let input = {

@@ -15,6 +15,8 @@
 mod change;
 mod file;
 mod founding;
+#[cfg(test)]
+mod fuzz;
 mod join;
 mod plan;
 mod spread;

@@ -10,6 +10,8 @@
 //! tells from the one before (`aside.rs`).
 
 mod aside;
+#[cfg(test)]
+mod fuzz;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -34,12 +36,12 @@ struct Record {
     node: u64,
     /// Random: tells two lives of one number apart.
     incarnation: String,
-    /// Set if this life began without the records of an earlier one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    returned: Option<Returned>,
     /// The latest level of formats that anything here may be of.
     #[serde(default, skip_serializing_if = "is_first")]
     format_level: FormatLevel,
+    /// Set if this life began without the records of an earlier one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    returned: Option<Returned>,
 }
 
 const fn is_first(level: &FormatLevel) -> bool {

@@ -4,6 +4,7 @@
 //! them anew, without it they compare. Pages of people are compared as far as they can be.
 
 mod deployment;
+mod formats;
 mod links;
 mod reference;
 mod tutorials;

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use meridian_consensus_core::{Applied, Command, Expire, Ledger, Op};
-use meridian_fuzz::{Allowance, fuzz_within};
+use meridian_fuzz::{Allowance, fuzz_within, reads};
 use prost::Message;
 
 use super::attempt::{Answer, answered, from_wire, unanswered};
-use super::wire::{Answered, Failure, NotLeader, Reply};
+use super::wire::{Answered, Asked, Failure, Forwarded, GuestQuestion, NotLeader, Read, Reply};
 
 /// Records of a few bytes become entries of maps.
 const RECORDS: Allowance = Allowance {
@@ -44,5 +44,41 @@ fn forwarded_reply() {
             }
             Err(attempt) => format!("{:?}", unanswered(attempt)),
         },
+    );
+}
+
+/// What another node asks of a group, or of the node itself.
+#[test]
+fn forwarded_request() {
+    let question = GuestQuestion {
+        guest: "guest-1".to_owned(),
+        listing: vec![1, 2],
+        number: 7,
+        ..GuestQuestion::default()
+    };
+    let asked = [
+        Asked::Propose(vec![1]),
+        Asked::Book(vec![2]),
+        Asked::Read(Read {}),
+        Asked::Sightings(vec![3]),
+        Asked::Guest(question),
+    ];
+    let examples = asked.map(|asked| {
+        let forwarded = Forwarded {
+            genesis: vec![9],
+            deadline_ms: 5_000,
+            asked: Some(asked),
+            request_id: "request-1".to_owned(),
+            claimant: vec![7; 16],
+            caller: 3,
+        };
+        forwarded.encode_to_vec()
+    });
+    let decode = |input: &[u8]| Forwarded::decode(input);
+    fuzz_within(
+        RECORDS,
+        "forwarded-request",
+        &examples,
+        reads(decode, Message::encode_to_vec),
     );
 }

@@ -64,7 +64,7 @@ impl Charted {
         })
     }
 
-    fn from_text(text: &str) -> anyhow::Result<Self> {
+    pub(super) fn from_text(text: &str) -> anyhow::Result<Self> {
         let written: Written = toml::from_str(text)?;
         let genesis = Genesis::decode(&unhex(&written.genesis)?)?;
         // Checked as every map is.
@@ -76,22 +76,30 @@ impl Charted {
         })
     }
 
-    /// Writes it, durably and whole.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
+    /// What is written of it.
+    pub(super) fn to_text(&self) -> String {
         let written = Written {
             genesis: hex(&self.genesis.encode()),
             stage: self.stage,
             map: self.map.clone(),
         };
+        let text = toml::to_string(&written);
+        format!(
+            "{HEAD}{}",
+            text.expect("names, numbers and tables are TOML")
+        )
+    }
+
+    /// Writes it, durably and whole.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
         let write = || -> anyhow::Result<()> {
             fs::create_dir_all(folder)?;
             let unfinished = folder.join(UNFINISHED);
             let mut file = File::create(&unfinished)?;
-            file.write_all(HEAD.as_bytes())?;
-            file.write_all(toml::to_string(&written)?.as_bytes())?;
+            file.write_all(self.to_text().as_bytes())?;
             file.sync_all()?;
             fs::rename(&unfinished, folder.join(FILE))?;
             // The name is durable only with its folder.

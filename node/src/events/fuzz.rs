@@ -6,7 +6,7 @@ use meridian_regions::{ListingId, UnixNanos};
 use prost::Message;
 
 use super::Cursor;
-use super::wire::{Answer, Record};
+use super::wire::{Answer, Ask, Record};
 
 #[test]
 fn cursor() {
@@ -52,4 +52,15 @@ fn feed_answer() {
         }
         reads(|bytes: &[u8]| Answer::decode(bytes), Message::encode_to_vec)(input)
     });
+}
+
+#[test]
+fn feed_question() {
+    let ask = Ask {
+        after: Some(FeedPosition { run: 3, offset: 70 }.into()),
+        limit: 100,
+    };
+    let decode = |input: &[u8]| Ask::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("feed-question", &[ask.encode_to_vec()], target);
 }

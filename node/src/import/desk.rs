@@ -107,17 +107,17 @@ pub(crate) enum ImportError {
 /// Rows forwarded to their owner: JSON inside, because drafts are JSON at the edge
 /// and are validated again where they land.
 #[derive(Clone, PartialEq, Message)]
-struct ForwardedRows {
+pub(super) struct ForwardedRows {
     #[prost(bytes = "vec", tag = "1")]
-    rows: Vec<u8>,
+    pub(super) rows: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct ForwardedSummary {
+pub(super) struct ForwardedSummary {
     #[prost(bytes = "vec", tag = "1")]
-    summary: Vec<u8>,
+    pub(super) summary: Vec<u8>,
     #[prost(string, tag = "2")]
-    error: String,
+    pub(super) error: String,
 }
 
 /// A valid row, ready to be written by its owner.

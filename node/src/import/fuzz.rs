@@ -1,7 +1,9 @@
 //! Files of rows, fed with what no spreadsheet would write.
 
-use meridian_fuzz::{Allowance, fuzz_within};
+use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads};
+use prost::Message;
 
+use super::desk::{ForwardedRows, ForwardedSummary};
 use super::file::read_rows;
 
 const FILE: Allowance = Allowance {
@@ -37,4 +39,22 @@ fn csv_rows() {
             }
         },
     );
+}
+
+/// Rows on their way to their owner, and what came of them.
+#[test]
+fn forwarded_rows() {
+    let rows = ForwardedRows {
+        rows: b"[]".to_vec(),
+    };
+    let decode = |input: &[u8]| ForwardedRows::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("forwarded-rows", &[rows.encode_to_vec()], target);
+    let summary = ForwardedSummary {
+        summary: b"{}".to_vec(),
+        error: "why not".to_owned(),
+    };
+    let decode = |input: &[u8]| ForwardedSummary::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("forwarded-summary", &[summary.encode_to_vec()], target);
 }

@@ -4,7 +4,7 @@ use meridian_fuzz::{fuzz, reads};
 use prost::Message;
 
 use super::record::{Record, Register, Space, Stamp};
-use super::wire::{Ask, Bucket, Known};
+use super::wire::{Answer, Ask, Bucket, Known};
 
 #[test]
 fn register_exchange() {
@@ -31,4 +31,21 @@ fn register_exchange() {
         }
         reads(|bytes: &[u8]| Ask::decode(bytes), Message::encode_to_vec)(input)
     });
+}
+
+#[test]
+fn register_answer() {
+    let register = Register {
+        space: Space::Preferences,
+        key: "guest/x".to_owned(),
+        stamp: Stamp { ms: 7, node: 2 },
+        value: None,
+    };
+    let answer = Answer {
+        digests: vec![1, u64::MAX],
+        newer: vec![Record::from(&register)],
+    };
+    let decode = |input: &[u8]| Answer::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("register-answer", &[answer.encode_to_vec()], target);
 }

@@ -35,12 +35,12 @@ pub(crate) enum Unfounded {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct Page {
+pub(super) struct Page {
     #[prost(bytes = "vec", repeated, tag = "1")]
-    records: Vec<Vec<u8>>,
+    pub(super) records: Vec<Vec<u8>>,
     /// After which there are more; empty at the end.
     #[prost(string, tag = "2")]
-    next: String,
+    pub(super) next: String,
 }
 
 /// What nodes ask of each other.

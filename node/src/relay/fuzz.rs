@@ -2,9 +2,10 @@
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, Request, StatusCode};
-use meridian_fuzz::fuzz;
+use meridian_fuzz::{fuzz, reads};
 use prost::Message;
 
+use super::founders::Page;
 use super::wire::{Answered, Asked};
 
 #[test]
@@ -35,4 +36,15 @@ fn relayed_answer() {
             None => "no answer".to_owned(),
         },
     );
+}
+
+#[test]
+fn founders_page() {
+    let page = Page {
+        records: vec![vec![1, 2], vec![3]],
+        next: "lst_1".to_owned(),
+    };
+    let decode = |input: &[u8]| Page::decode(input);
+    let target = reads(decode, Message::encode_to_vec);
+    fuzz("founders-page", &[page.encode_to_vec()], target);
 }
