@@ -322,11 +322,12 @@ impl Planes {
         folder.write_at(formats::dialect(config, topology).formats)?;
         let returns = folder.returns().map(str::to_owned);
         let clock = Clock::of(&config.chaos);
-        let replica = open_replica(config, &clock, topology, &peers, returns.clone())?;
+        let traces = Traces::open(&config.tracing, identity, tracker, background)?;
+        let pulled = (&peers[..], returns.clone());
+        let replica = open_replica(config, &clock, topology, pulled, traces.tracer())?;
         let options = mesh_options(config, (identity, topology), loaded.nodes.clone(), peers);
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
-        let traces = Traces::open(&config.tracing, identity, tracker, background)?;
         let options = group_options(config, &clock, returns.clone(), traces.tracer());
         let groups = Groups::open(options, transport, tracker, background)
             .context("cannot open the bookings' database")?;

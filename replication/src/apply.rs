@@ -7,6 +7,7 @@ use meridian_replication_core::{
     Applied, ApplyError, EntryContent, ListingDocument, ReceivedEntry, SequenceGap,
 };
 use meridian_storage::{Batch, Committed, Durability, StorageError, WritePermit};
+use meridian_trace::Step;
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::PullError;
@@ -58,7 +59,7 @@ impl Inner {
     /// Applies one entry; `None` if it is here already.
     fn apply(
         self: &Arc<Self>,
-        permit: WritePermit,
+        mut permit: WritePermit,
         entry: ReceivedEntry,
     ) -> Result<Option<Committed>, PullError> {
         let mut stripe = self.documents.stripe(entry.shard);
@@ -79,6 +80,9 @@ impl Inner {
             }));
         }
         self.sequencer.observe(entry.hlc)?;
+        let place = (entry.origin, entry.shard, entry.seq);
+        let step = self.followed.step("apply", place);
+        permit.follow(&step.trace());
         let mut intake = Intake::of(&entry);
         let shown = match &entry.content {
             Ok(content) => self.take(&mut intake, &mut stripe, content)?,
@@ -94,7 +98,7 @@ impl Inner {
             permit,
             intake.batch,
             &entry,
-            shown,
+            (shown, step),
         )))
     }
 
@@ -175,7 +179,7 @@ impl Inner {
         permit: WritePermit,
         batch: Batch,
         entry: &ReceivedEntry,
-        shown: Option<Shown>,
+        (shown, step): (Option<Shown>, Step),
     ) -> Committed {
         let (origin, shard, seq, hlc) = (entry.origin, entry.shard, entry.seq, entry.hlc);
         let (answer, committed) = tokio::sync::oneshot::channel();
@@ -191,7 +195,7 @@ impl Inner {
                 }
             }
             // Whoever hears of it may be the last to close the database: not this thread.
-            drop(inner);
+            drop((inner, step));
             // The puller may have gone; the entry stands all the same.
             let _ = answer.send(result);
         };

@@ -38,6 +38,7 @@ mod digests;
 mod documents;
 mod error;
 mod floors;
+mod followed;
 #[cfg(test)]
 mod fuzz;
 mod history;

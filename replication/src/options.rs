@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meridian_regions::{Formats, NodeId, RegionId, Shards};
 use meridian_storage::StoreOptions;
+use meridian_trace::Tracer;
 
 use crate::WallClock;
 use crate::keys::FAMILIES;
@@ -41,6 +42,8 @@ pub struct ReplicaOptions {
     /// Set for a node that has come back without a part of its own log; tells this return
     /// from any other.
     pub returns: Option<String>,
+    /// Goes on with what other nodes follow.
+    pub tracer: Tracer,
     /// This machine's clock.
     pub wall_clock: WallClock,
     /// How far ahead of ours the clock of an entry may be.
@@ -94,6 +97,7 @@ impl ReplicaOptions {
             departed: Vec::new(),
             holdings: 0,
             returns: None,
+            tracer: Tracer::off(),
             wall_clock: WallClock::default(),
             clock_drift_max: Duration::from_millis(500),
             pull_silence_max: Duration::from_secs(5),

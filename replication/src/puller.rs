@@ -199,8 +199,11 @@ impl Puller {
         asked: &[(NodeId, Shards)],
     ) -> Result<(), PullError> {
         let frame = self.next(frames, asked).await?;
-        let latest = self.replica.inner().formats.levels.latest();
-        match PullFrame::decode_up_to(latest, &frame)? {
+        let inner = self.replica.inner();
+        inner.followed.hear(&frame, |origin, shard| {
+            of(asked, origin).is_some_and(|shards| shards.contains(shard))
+        });
+        match PullFrame::decode_up_to(inner.formats.levels.latest(), &frame)? {
             PullFrame::Entries(entries) => {
                 let wanted = entries.into_iter().filter(|entry| {
                     of(asked, entry.origin).is_some_and(|shards| shards.contains(entry.shard))

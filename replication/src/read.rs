@@ -6,6 +6,7 @@ use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId};
 use meridian_replication_core::{Conflict, Lifecycle, ListingDocument, ListingView};
 use meridian_storage::{Batch, Durability};
+use meridian_trace::{Kind, Trace};
 
 use crate::documents::{open, peek};
 use crate::error::ReadError;
@@ -117,6 +118,7 @@ impl Replica {
             Look::Known(found) => return Ok(found),
             Look::Load(load) => load,
         };
+        let _step = Trace::current().step("render", Kind::Within);
         let (found, durable) = self.render(id)?;
         if !durable {
             self.barrier(Durability::Synced).await?;

@@ -218,10 +218,7 @@ impl Replica {
             all.insert(listing.clone(), Some(noted));
             return Ok(());
         }
-        let slot = Slot {
-            permit: inner.writer.reserve().await?,
-            rendering: Rendering::Later,
-        };
+        let slot = Slot::new(inner.writer.reserve().await?, Rendering::Later);
         let begin =
             |document: &mut ListingDocument, node, at| document.begin_anew(node, at, &noted.heads);
         let submitted = inner.change(slot, listing, &Precondition::None, begin)?;

@@ -21,6 +21,7 @@ use crate::counters::Counters;
 use crate::documents::Documents;
 use crate::error::{LogLost, OpenError, SessionBehind, WriteError};
 use crate::floors::Floors;
+use crate::followed::FollowedChanges;
 use crate::keys::{self, PROGRESS};
 use crate::left_behind::LeftBehind;
 use crate::neighbours::Neighbours;
@@ -84,6 +85,8 @@ pub(crate) struct Inner {
     pub(crate) renewals: Renewals,
     pub(crate) neighbours: Neighbours,
     pub(crate) sent: Sent,
+    /// Which changes are followed.
+    pub(crate) followed: FollowedChanges,
     pub(crate) counters: Counters,
     pub(crate) pull_silence_max: Duration,
     pub(crate) clock_drift_max: Duration,
@@ -236,6 +239,7 @@ impl Replica {
                 renewals: Renewals::new(options.changes_before_renewal, options.renew_every),
                 neighbours: Neighbours::new(options.holdings),
                 sent: Sent::default(),
+                followed: FollowedChanges::new(options.tracer),
                 pull_silence_max: options.pull_silence_max,
                 clock_drift_max: options.clock_drift_max,
                 counters: Counters {

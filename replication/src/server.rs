@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{Hlc, NodeId, ShardId, Shards};
-use meridian_replication_core::{PullFrame, PullRequest, VersionVector};
+use meridian_replication_core::{FollowedEntry, PullFrame, PullRequest, VersionVector};
 use meridian_storage::{Batch, Durability, StorageError};
 use meridian_transport::{FrameWriter, StreamError};
 use tokio::time::{sleep, timeout_at};
@@ -324,6 +324,7 @@ impl Pull<'_> {
             &keys::entry(origin, shard, from)[..],
             &keys::entry(origin, shard, through.saturating_add(1))[..],
         );
+        let followed = &self.replica.inner().followed;
         let store = &self.replica.inner().store;
         let (entries_max, bytes_max) = frame.room();
         let stored = store.scan_within(LOG, bounds, entries_max, bytes_max)?;
@@ -334,6 +335,8 @@ impl Pull<'_> {
                 break;
             }
             frame.take(entry);
+            let beside = seq.and_then(|seq| followed.beside((origin, shard, seq)));
+            frame.followed.extend(beside);
             gathered = true;
         }
         if gathered {
@@ -352,7 +355,9 @@ impl Pull<'_> {
     async fn send_entries(&mut self, gathered: Gathered) -> Result<(), ServeError> {
         let entries = u64::try_from(gathered.entries.len()).unwrap_or(u64::MAX);
         let level = self.replica.inner().formats.active;
-        let frame: Bytes = PullFrame::encode_entries_at(level, gathered.entries).into();
+        let mut frame = PullFrame::encode_entries_at(level, gathered.entries);
+        PullFrame::put_followed(&mut frame, gathered.followed);
+        let frame: Bytes = frame.into();
         let bytes = u64::try_from(frame.len()).unwrap_or(u64::MAX);
         self.replies.send(frame).await?;
         self.replica.inner().sent.add(self.peer, entries, bytes);
@@ -365,6 +370,7 @@ impl Pull<'_> {
 struct Gathered {
     entries: Vec<Vec<u8>>,
     bytes: usize,
+    followed: Vec<FollowedEntry>,
 }
 
 impl Gathered {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use meridian_regions::{Genesis, ListingId, NodeId, UnixNanos};
 use meridian_replication_core::{EditError, EncodedChange, ListingDocument, LogEntry, ValidDraft};
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
+use meridian_trace::{Kind, Step, Trace};
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::WriteError;
@@ -24,8 +25,21 @@ pub(crate) enum Rendering {
 
 /// A place in the writer's queue, and what becomes of the write's rendering.
 pub(crate) struct Slot {
-    pub(crate) permit: WritePermit,
-    pub(crate) rendering: Rendering,
+    permit: WritePermit,
+    rendering: Rendering,
+    /// The write, if it is followed.
+    step: Step,
+}
+
+impl Slot {
+    /// A write begins, for whatever the running task works for.
+    pub(crate) fn new(permit: WritePermit, rendering: Rendering) -> Self {
+        Self {
+            permit,
+            rendering,
+            step: Trace::current().step("write", Kind::Within),
+        }
+    }
 }
 
 /// Whether a row of a batch was new.
@@ -156,7 +170,13 @@ impl Inner {
         change: EncodedChange,
         genesis: Option<Genesis>,
     ) -> Submitted {
-        let Slot { permit, rendering } = slot;
+        let Slot {
+            mut permit,
+            rendering,
+            mut step,
+        } = slot;
+        let trace = step.trace();
+        permit.follow(&trace);
         let id = hot.document.id().clone();
         let shard = id.shard();
         let listing =
@@ -186,6 +206,9 @@ impl Inner {
             batch.put(LOG, place, entry.encode_at(self.formats.active));
             let place = keys::change(&id, ticket.origin, ticket.seq);
             stored.put(&mut batch, &id, place, entry.change);
+            self.followed
+                .keep((ticket.origin, shard, ticket.seq), trace);
+            step.set_with("meridian.listing", || id.to_string());
             let mark_durable = hot.submit();
             permit.submit_then(batch, Durability::Synced, move |result| {
                 if result.is_ok() {
@@ -203,7 +226,7 @@ impl Inner {
                     inner.announce(id);
                 }
                 // Whoever hears of it may be the last to close the database: not this thread.
-                drop(inner);
+                drop((inner, step));
                 // Nobody may wait any more; the write stands all the same.
                 let _ = answer.send(result);
             });

@@ -81,10 +81,7 @@ impl Replica {
         for (id, draft, genesis) in rows {
             self.inner().writable()?;
             let permit = self.inner().writer.reserve().await?;
-            let slot = Slot {
-                permit,
-                rendering: Rendering::Later,
-            };
+            let slot = Slot::new(permit, Rendering::Later);
             let (submitted, came) = self
                 .inner()
                 .create_or_reconcile(slot, &id, &draft, genesis)?;
@@ -156,10 +153,8 @@ impl Replica {
     /// `overloaded` can go elsewhere, one that waits cannot.
     fn slot(&self) -> Result<Slot, WriteError> {
         self.inner().writable()?;
-        Ok(Slot {
-            permit: self.inner().writer.try_reserve()?,
-            rendering: Rendering::Now,
-        })
+        let permit = self.inner().writer.try_reserve()?;
+        Ok(Slot::new(permit, Rendering::Now))
     }
 }
 

@@ -1,6 +1,8 @@
 //! One booking, followed from the node that was asked to those that write it and to who
 //! takes the money.
 
+use std::collections::BTreeSet;
+
 use meridian_chaos::{WanPlan, until};
 use meridian_client::NewStay;
 use reqwest::{Client, Response};
@@ -235,5 +237,32 @@ async fn without_an_endpoint_nothing_is_followed_whoever_asks_for_it() {
     for node in 1..=3 {
         assert!(!scenario.log(node).contains("trace_id"), "node {node}");
     }
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn change_of_a_listing_is_followed_to_the_other_regions() {
+    let collector = Collector::start().await;
+    let plan = WanPlan::scaled_down(LINK_DIVISOR);
+    let scenario = Scenario::start_with(plan, collector.settings()).await;
+    let listing = scenario.listing(1).await;
+    let trace = trace();
+    let edits = json!({"ops": [{"op": "add", "path": "/amenities", "value": "sauna"}]});
+    let path_of_edits = format!("/v1/listings/{listing}/edits");
+    let edited = post(&scenario, 1, &path_of_edits, &edits, &trace).await;
+    assert_eq!(edited.status(), 200, "{:?}", edited.text().await);
+
+    let applied_at = |spans: &[Seen]| {
+        let request = under(spans, CLIENT_SPAN, "POST /v1/listings/{id}/edits")?;
+        let write = path(spans, &request.id, &["write"])?;
+        path(spans, &write.id, &["fsync"])?;
+        let is_apply = |span: &&Seen| span.parent == write.id && span.name == "apply";
+        let applies = spans.iter().filter(is_apply);
+        let synced = applies.filter(|apply| under(spans, &apply.id, "fsync").is_some());
+        let nodes: BTreeSet<String> = synced.map(|apply| apply.node.clone()).collect();
+        (nodes.len() == 2).then_some(nodes)
+    };
+    let nodes = collector.shows(&trace, "a change in every region", applied_at);
+    assert_eq!(nodes.await, BTreeSet::from(["2", "3"].map(str::to_owned)));
     scenario.stop().await;
 }

@@ -108,3 +108,27 @@ fn headers_are_read_as_the_recommendation_says() {
     let unsampled = TraceParent::read(&format!("00-{trace}-{span}-02"));
     assert!(!unsampled.expect("a header").is_sampled());
 }
+
+/// What a step costs, for `docs/adr/0058-tracing.md`; the bound is far from it, so that a machine
+/// that is busy does not fail.
+#[test]
+fn step_of_what_is_not_followed_costs_next_to_nothing() {
+    const STEPS: u32 = 100_000;
+    let each = |trace: &Trace| {
+        let began = std::time::Instant::now();
+        for index in 0..STEPS {
+            let mut step = trace.step("append", Kind::Within);
+            step.set_with("meridian.log_index", || i64::from(index));
+        }
+        began.elapsed() / STEPS
+    };
+    let (tracer, mut finished) = Tracer::new(Resource::builder_empty().build(), 1 << 17);
+    let request = tracer.begin("POST /v1/bookings".to_owned(), None);
+    let (unfollowed, followed) = (each(&Trace::none()), each(&request.trace()));
+    println!("a step: {unfollowed:?} not followed, {followed:?} followed");
+    assert_eq!(finished.ready(usize::MAX).len(), STEPS as usize);
+    assert!(
+        unfollowed < std::time::Duration::from_micros(5),
+        "{unfollowed:?}"
+    );
+}

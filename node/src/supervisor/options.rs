@@ -48,10 +48,11 @@ pub(super) fn open_replica(
     config: &Config,
     clock: &Clock,
     topology: &Topology,
-    peers: &[PeerAddress],
-    returns: Option<String>,
+    (peers, returns): (&[PeerAddress], Option<String>),
+    tracer: &Tracer,
 ) -> anyhow::Result<Replica> {
     let options = ReplicaOptions {
+        tracer: tracer.clone(),
         wall_clock: clock.of_listings(),
         ..replica_options(config, topology, peers, returns)
     };

@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 
 use crate::limits::{FIELD_ERRORS_MAX, FRAME_BYTES_MAX, SESSION_TOKEN_BYTES_MAX};
 use crate::{
-    Currency, EditOp, FieldError, ListingDocument, ListingDraft, ListingPatch, Location, LogEntry,
-    LogFloor, Money, PullFrame, PullRequest, ReceivedEntry, SessionToken, ValidDraft,
-    VersionVector,
+    Currency, EditOp, FieldError, FollowedEntry, ListingDocument, ListingDraft, ListingPatch,
+    Location, LogEntry, LogFloor, Money, PullFrame, PullRequest, ReceivedEntry, SessionToken,
+    ValidDraft, VersionVector,
 };
 
 /// A change unfolds to more than its bytes, by far: `limits.rs` says how much.
@@ -170,6 +170,32 @@ fn pull_frame() {
     };
     let target = reads(PullFrame::decode, PullFrame::encode);
     fuzz_within(allowance, "pull-frame", &examples, target);
+}
+
+/// What is read of what goes beside a frame's entries is written and read again as the same.
+#[test]
+fn followed_entries() {
+    let mut example = PullFrame::Entries(Vec::new()).encode();
+    let followed = FollowedEntry {
+        origin: NodeId::new(1).expect("not zero"),
+        shard: ShardId::new(3).expect("a shard"),
+        seq: 7,
+        traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".to_owned(),
+    };
+    PullFrame::put_followed(&mut example, [followed]);
+    // The field that is passed over if it is too long has been copied by then.
+    let allowance = Allowance {
+        base: 4 * 1024 * 1024,
+        ..Allowance::default()
+    };
+    fuzz_within(allowance, "followed-entries", &[example], |input| {
+        let read = PullFrame::followed(input);
+        let mut frame = Vec::new();
+        PullFrame::put_followed(&mut frame, read.clone());
+        let again = PullFrame::followed(&frame);
+        assert!(read.starts_with(&again));
+        format!("{} read", read.len().min(3))
+    });
 }
 
 #[test]

@@ -100,7 +100,7 @@ pub use heads::{ChangeId, Heads, NoChangeId};
 pub use log_entry::LogEntry;
 pub use merge_rules::{MERGE_RULES, MergeRule};
 pub use patch::ListingPatch;
-pub use pull::{LogFloor, PullFrame, PullRequest};
+pub use pull::{FollowedEntry, LogFloor, PullFrame, PullRequest};
 pub use received_entry::{EntryContent, ReceivedEntry};
 pub use session_token::SessionToken;
 pub use values::{Currency, CurrencyError, External, Location, Money, Slot};

@@ -6,6 +6,7 @@
 //! it hears itself, and which logs it has trimmed. Entries travel packed where that is shorter.
 
 mod floors;
+mod followed;
 mod packed;
 
 use meridian_regions::{Feature, FormatLevel, Hlc, NodeId, Shards};
@@ -19,6 +20,7 @@ use crate::version_vector::{VectorMessage, VersionVector};
 use crate::wire::{self, WireError};
 
 pub use floors::LogFloor;
+pub use followed::FollowedEntry;
 
 const REQUEST: &str = "pull request";
 const FRAME: &str = "pull frame";

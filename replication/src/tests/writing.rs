@@ -129,10 +129,8 @@ async fn interrupted_document_is_loaded_again_once_the_disk_has_followed() {
         let hot = documents::open(&mut stripe, &inner.store, &id).expect("readable");
         hot.expect("there").submit()
     };
-    let slot = Slot {
-        permit: inner.writer.try_reserve().expect("room"),
-        rendering: Rendering::Now,
-    };
+    let permit = inner.writer.try_reserve().expect("room");
+    let slot = Slot::new(permit, Rendering::Now);
     let defect = std::panic::AssertUnwindSafe(|| {
         inner.change(slot, &id, &Precondition::None, |document, node, at| {
             document.edit(node, at, &amenity("never logged"))?;
