@@ -285,6 +285,32 @@ fn snapshot() {
     });
 }
 
+/// Where a document begins, by the word of a peer: to a replica that has an earlier document
+/// of the listing, and to one that has none.
+#[test]
+fn beginning() {
+    let (mut document, _) = document();
+    let earlier = document.save();
+    let heads = document.heads();
+    let begun = document.begin_anew(node(1), at(3), &heads);
+    begun.expect("sound").expect("nothing is awaited");
+    document.forget_former();
+    let beginning = document.beyond(&[], usize::MAX).beginning;
+    let examples = [beginning.expect("it has begun anew")];
+    fuzz_within(DOCUMENT, "beginning", &examples, |input| {
+        let mut known = ListingDocument::load(&listing(), Some(&earlier), []).expect("saved");
+        let mut fresh = ListingDocument::empty(&listing());
+        let said = known.take_beginning(input);
+        let first = fresh.take_beginning(input);
+        let begins = [(&said, &known), (&first, &fresh)];
+        for (said, document) in begins {
+            assert_eq!(document.generation() == 1, *said == Ok(true));
+        }
+        stays_whole(known);
+        format!("{said:?} {first:?}").chars().take(60).collect()
+    });
+}
+
 fn told(errors: &[FieldError]) -> String {
     assert!(errors.len() <= FIELD_ERRORS_MAX, "{} errors", errors.len());
     errors

@@ -15,6 +15,7 @@ use automerge::{Automerge, ChangeHash, ReadDoc, ScalarValue};
 use super::Lifecycle;
 use super::genesis::GENESIS_MESSAGE;
 use super::register::Register;
+use super::renewal::RENEWED;
 use super::standing::{self, Standing, Written};
 use crate::heads::ChangeId;
 
@@ -100,7 +101,7 @@ impl Deletions {
 
 /// Whether somebody has edited the listing by a change. One of a later version may.
 fn edits(change: &Written) -> bool {
-    ![GENESIS_MESSAGE, COUNT, DELETE].contains(&change.message.as_str())
+    ![GENESIS_MESSAGE, COUNT, DELETE, RENEWED].contains(&change.message.as_str())
 }
 
 /// Where a listing that may have been created stands in its life.

@@ -36,7 +36,7 @@ use crate::actor;
 use crate::change::EncodedChange;
 use crate::heads::{ChangeId, Heads, entity_tag};
 use crate::limits::RENEWAL_HEADS_MAX;
-pub(super) use beginning::writer_of;
+pub(super) use beginning::{RENEWED, writer_of};
 pub(super) use former::Former;
 pub use handed::BeginningError;
 pub(super) use handed::{BaseMessage, FormerMessage};
@@ -130,10 +130,9 @@ impl ListingDocument {
     }
 
     /// Begins anew with what was there at heads that every replica has; what has been
-    /// written since is carried over. The change that says so is to be made durable and sent.
-    /// `None` if that cannot be now: something from before is awaited, or something that has
-    /// been written since, a deletion for instance by somebody who had not seen these heads,
-    /// cannot be carried over.
+    /// written since is carried over. Answers the change that says so, to be made durable and
+    /// sent; `None` if that cannot be now, or if something could not be carried over: it was
+    /// acknowledged to somebody, and stays where it is.
     ///
     /// # Errors
     /// [`EditError`]; the document is then as it was, or says that it must be loaded again.
@@ -150,9 +149,26 @@ impl ListingDocument {
         if self.former.is_some() || !is_known || hashes.len() > RENEWAL_HEADS_MAX {
             return Ok(None);
         }
-        let names: Vec<String> = hashes.iter().map(ToString::to_string).collect();
-        let generation = self.generation();
         let before = self.clone();
+        let marker = self.mark(actor, at, &hashes)?;
+        let refused = self.renew().map_err(|_broken| EditError::Poisoned)?;
+        if !refused.is_empty() {
+            // Nobody has the marker: it has never been.
+            *self = before;
+            return Ok(None);
+        }
+        Ok(Some(marker))
+    }
+
+    /// Adds the marker that names these heads.
+    fn mark(
+        &mut self,
+        actor: NodeId,
+        at: UnixNanos,
+        heads: &[ChangeHash],
+    ) -> Result<EncodedChange, EditError> {
+        let names: Vec<String> = heads.iter().map(ToString::to_string).collect();
+        let generation = self.generation();
         self.health = Health::Poisoned;
         let automerge = self.body.get_mut();
         automerge.set_actor(actor::of_node(actor, generation));
@@ -163,13 +179,7 @@ impl ListingDocument {
         let change = last_change(automerge)?;
         self.health = Health::Sound;
         self.history.add(&change);
-        let refused = self.renew().map_err(|_broken| EditError::Poisoned)?;
-        if !refused.is_empty() {
-            // Nobody has the marker: it has never been.
-            *self = before;
-            return Ok(None);
-        }
-        Ok(Some(EncodedChange::of(&change)))
+        Ok(EncodedChange::of(&change))
     }
 
     /// Begins anew if the marker has come. Answers what could not be carried over.

@@ -77,7 +77,7 @@ fn document_that_begins_anew_unheard_is_found() {
         "acknowledged is kept",
         "everything ends well",
     ];
-    finds_in(Kind::Renewing, Bug::RenewalUnheard, &promises, 1);
+    finds_in(Kind::Renewing, Bug::RenewalUnheard, &promises, 3);
 }
 
 #[test]

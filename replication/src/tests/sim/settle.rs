@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use meridian_replication_core::{SessionToken, VersionVector};
 use meridian_simulation::pass;
+use meridian_storage::Durability;
 use tokio::time::Instant;
 
 use super::history::{Final, digest};
@@ -14,7 +15,7 @@ use super::world::World;
 use crate::documents::open;
 use crate::keys::{LOG, QUARANTINE};
 use crate::tests::setup::{draft, genesis, listing, node};
-use crate::{ReadListing, Replica};
+use crate::{ReadListing, Replica, ShardDigest};
 
 /// Of virtual time: longer than everything that anybody waits for.
 const SETTLE_MAX: Duration = Duration::from_secs(120);
@@ -32,39 +33,45 @@ pub(super) async fn settle(world: &Arc<World>) {
             world.stuck(format!("node {id} takes no writes any more"));
         }
     }
-    loop {
-        become_the_same(world, until).await;
-        world.tell("all is quiet".to_owned());
-        let written = written(world);
-        world.look();
-        for id in world.plan.nodes() {
-            if let Some((replica, _)) = world.reach(id) {
-                look_at(world, id, &replica).await;
-            }
-        }
-        // A document that began anew in the midst of the look was seen before and after.
-        if written == self::written(world) || Instant::now() >= until {
-            return;
-        }
-    }
+    // Documents begin anew when nobody writes, too, and whoever looks at one replica after
+    // the other would see one before and one after: what is seen counts if nothing moved.
+    while !look_at_all(world, until).await {}
 }
 
-async fn become_the_same(world: &World, until: Instant) {
+/// Awaits that all are the same, and looks at them. Answers whether they stood still.
+async fn look_at_all(world: &World, until: Instant) -> bool {
     while !all_the_same(world) {
         if Instant::now() >= until {
             // The checkers say in what they differ.
             world.stuck("replicas do not become the same".to_owned());
-            return;
+            break;
         }
         pass(ROUND).await;
     }
+    world.tell("all is quiet".to_owned());
+    let before = stands(world).await;
+    world.look();
+    for id in world.plan.nodes() {
+        if let Some((replica, _)) = world.reach(id) {
+            look_at(world, id, &replica).await;
+        }
+    }
+    let stood_still = stands(world).await == before && all_the_same(world);
+    stood_still || Instant::now() >= until
 }
 
-/// How far the logs have come at every node that is up.
-fn written(world: &World) -> Vec<VersionVector> {
-    let up = world.plan.nodes().filter_map(|id| world.reach(id));
-    up.map(|(replica, _)| replica.inner().progress.vector())
-        .collect()
+/// What every node has, durably.
+async fn stands(world: &World) -> Vec<(VersionVector, Vec<ShardDigest>)> {
+    let mut stands = Vec::new();
+    for id in world.plan.nodes() {
+        if let Some((replica, _)) = world.reach(id) {
+            let settled = replica.barrier(Durability::Synced).await;
+            settled.expect("the disk is well");
+            let digests = replica.digests().expect("readable");
+            stands.push((replica.inner().progress.vector(), digests));
+        }
+    }
+    stands
 }
 
 async fn takes_a_write(world: &World, id: u64, until: Instant) -> bool {

@@ -21,7 +21,8 @@ use super::Base;
 use crate::actor;
 
 /// What the messages of carried registers begin with: node and message of their writer follow.
-const RENEWED: &str = "renewed";
+/// Alone, it is the message of the change with which a beginning ends, and nobody's edit.
+pub(in super::super) const RENEWED: &str = "renewed";
 
 /// Registers in which nobody can disagree in a listing that begins anew.
 const AGREED: [Register; 3] = [

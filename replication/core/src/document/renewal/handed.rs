@@ -253,7 +253,11 @@ impl ListingDocument {
         let mut automerge = genesis::containers().0.clone();
         automerge.apply_changes(changes).ok()?;
         let id = automerge.get(ROOT, "id").ok()??.0.into_string().ok()?;
-        let is_it = id == self.id.to_string() && automerge.get_heads() == [base.root];
+        let generation = automerge.get(ROOT, "generation").ok()??.0;
+        let generation = generation.as_scalar()?.as_u64()?;
+        let is_it = id == self.id.to_string()
+            && generation == u64::from(base.generation)
+            && automerge.get_heads() == [base.root];
         is_it.then_some(automerge)
     }
 }

@@ -96,6 +96,27 @@ fn what_was_written_meanwhile_is_carried_over_once() {
     assert!(view.description.contains("and warm"));
 }
 
+/// A deletion counts for what it has seen, so that it cannot be carried over to where the
+/// document would begin with more. Whoever deleted was told that it is.
+#[test]
+fn nothing_begins_anew_upon_a_deletion_that_could_not_be_carried() {
+    let (mut keeper, _) = created();
+    let mut other = keeper.clone();
+    count(&mut keeper, 1);
+    let noted = keeper.heads();
+    let known = other.keeps();
+    let deletion = other.delete(node(2), at(400), &known);
+    let deletion = deletion.expect("it is sound").expect("it is live");
+    keeper.apply(deletion.as_bytes()).expect("a change");
+    let before = (keeper.heads(), keeper.save());
+    let begun = keeper.begin_anew(node(1), at(500), &noted);
+    assert_eq!(begun, Ok(None));
+    assert!(before == (keeper.heads(), keeper.save()), "it is as it was");
+    assert_eq!(keeper.lifecycle(), Lifecycle::Deleted);
+    renewed(&mut keeper);
+    assert_eq!(keeper.lifecycle(), Lifecycle::Deleted);
+}
+
 #[test]
 fn later_writer_wins_also_over_what_is_carried() {
     let (mut keeper, _) = created();
