@@ -71,6 +71,7 @@ fn forwarded_request() {
             request_id: "request-1".to_owned(),
             claimant: vec![7; 16],
             caller: 3,
+            trace: String::new(),
         };
         forwarded.encode_to_vec()
     });

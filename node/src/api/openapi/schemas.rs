@@ -13,7 +13,14 @@ use super::texts::{
 
 /// Every component, by its name.
 pub(super) fn all() -> Value {
-    let parts = [common(), listings::answers(), nights(), events(), regions()];
+    let parts = [
+        common(),
+        listings::answers(),
+        nights(),
+        events(),
+        guests(),
+        regions(),
+    ];
     let parts = parts.into_iter().filter_map(|part| match part {
         Value::Object(part) => Some(part),
         _ => None,
@@ -94,14 +101,9 @@ fn common() -> Value {
     })
 }
 
-fn nights() -> Value {
-    let free = |begins: &str, schema: Value| {
-        let mut slot = json!({"free": count()});
-        slot[begins] = schema;
-        list(object("A slot, and how many units are free.", slot))
-    };
-    let states = json!({"type": "string", "enum": ["held", "pending_payment", "confirmed", "cancelled", "expired"]});
-    let kept = json!({
+/// What a reservation is of, and more.
+fn with(more: Value) -> Value {
+    let mut all = json!({
         "listing_id": Listing::schema(),
         "hold_id": Hold::schema(),
         "check_in": when(),
@@ -110,13 +112,19 @@ fn nights() -> Value {
         "price": of("Money"),
         "quote": text(),
     });
-    let with = |more: Value| {
-        let mut all = kept.clone();
-        if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
-            all.extend(more);
-        }
-        all
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, more) {
+        all.extend(more);
+    }
+    all
+}
+
+fn nights() -> Value {
+    let free = |begins: &str, schema: Value| {
+        let mut slot = json!({"free": count()});
+        slot[begins] = schema;
+        list(object("A slot, and how many units are free.", slot))
     };
+    let states = json!({"type": "string", "enum": ["held", "pending_payment", "confirmed", "cancelled", "expired"]});
     let step = object(
         "A step, and when.",
         json!({"step": text(), "at": Instant::schema()}),
@@ -240,6 +248,11 @@ fn events() -> Value {
         "Deliveries": object("Parked ones first, then those that fail, then the latest.", json!({
             "data": list(delivery), "regions": list(region),
         })),
+    })
+}
+
+fn guests() -> Value {
+    json!({
         "Preferences": object("What a guest has stated.", json!({
             "near?": {"type": "object"},
             "nightly_price?": of("Money"),

@@ -22,6 +22,7 @@ const DECIDED: [&str; 3] = [
 pub(super) fn all() -> Vec<Described> {
     let mut all = holds_and_blocks();
     all.extend(sold());
+    all.extend(looked_up());
     all
 }
 
@@ -129,6 +130,15 @@ fn sold() -> Vec<Described> {
             "Cancelled",
         )
         .with(&DECIDED);
+    vec![
+        (Method::GET, "/v1/listings/{id}/bookings", of_listing),
+        (Method::POST, "/v1/bookings", book),
+        (Method::GET, "/v1/bookings/{id}", read),
+        (Method::POST, "/v1/bookings/{id}/cancel", cancel),
+    ]
+}
+
+fn looked_up() -> Vec<Described> {
     let mine = Operation::new(TAG, "listMyBookings", "Read one's own bookings")
         .in_session()
         .query::<bookings::Page>()
@@ -150,10 +160,6 @@ fn sold() -> Vec<Described> {
     .answers(StatusCode::OK, "What became of it.", "Outcome")
     .with(&FRESHNESS);
     vec![
-        (Method::GET, "/v1/listings/{id}/bookings", of_listing),
-        (Method::POST, "/v1/bookings", book),
-        (Method::GET, "/v1/bookings/{id}", read),
-        (Method::POST, "/v1/bookings/{id}/cancel", cancel),
         (Method::GET, "/v1/me/bookings", mine),
         (Method::GET, "/v1/outcomes/{key}", outcome),
     ]
