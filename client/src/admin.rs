@@ -405,6 +405,23 @@ impl AdminClient {
             .await
     }
 
+    /// `POST /admin/v1/groups/{id}/goal`: has a listing be at home elsewhere, or survive
+    /// something else, and its voters move; what is `None` stays. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn set_goal(
+        &self,
+        listing: &str,
+        home_region: Option<&str>,
+        survival: Option<&str>,
+        dry_run: bool,
+    ) -> Result<Value, CallError> {
+        let body = json!({"home_region": home_region, "survival": survival, "dry_run": dry_run});
+        self.post(&format!("/admin/v1/groups/{listing}/goal"), &body)
+            .await
+    }
+
     /// `GET /admin/v1/log-filter`
     ///
     /// # Errors

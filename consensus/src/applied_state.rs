@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use meridian_consensus_core::Ledger;
+use meridian_regions::Goal;
 use prost::Message;
 
-use crate::codec::{CodecError, LogIdRecord, StoredMembershipRecord};
+use crate::codec::{CodecError, GoalRecord, LogIdRecord, StoredMembershipRecord};
 use crate::types::{LogIdOf, StoredMembershipOf};
 
 /// A group's applied state. Readers share its ledger, which is copied only where an entry
@@ -18,6 +19,8 @@ pub(crate) struct AppliedState {
     pub(crate) ledger: Arc<Ledger>,
     /// No plan of an earlier epoch of the topology moves the group any more.
     pub(crate) move_epoch: u64,
+    /// What the listing's home and survival goal were changed to last.
+    pub(crate) goal: Option<Goal>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -30,6 +33,8 @@ struct Record {
     ledger: Vec<u8>,
     #[prost(uint64, tag = "4")]
     move_epoch: u64,
+    #[prost(message, optional, tag = "5")]
+    goal: Option<GoalRecord>,
 }
 
 impl AppliedState {
@@ -39,6 +44,7 @@ impl AppliedState {
             membership: Some((&self.membership).into()),
             ledger: self.ledger.encode(),
             move_epoch: self.move_epoch,
+            goal: self.goal.as_ref().map(GoalRecord::from),
         }
         .encode_to_vec()
     }
@@ -55,12 +61,27 @@ impl AppliedState {
                 .map(Arc::new)
                 .map_err(|cause| CodecError(cause.to_string()))?,
             move_epoch: record.move_epoch,
+            goal: record.goal.map(Goal::try_from).transpose()?,
         })
     }
 
     /// The log id alone, for who does not care for the ledger.
     pub(crate) fn log_id_in(bytes: &[u8]) -> Result<Option<LogIdOf>, CodecError> {
         Ok(Record::decode(bytes)?.log_id.map(LogIdOf::from))
+    }
+
+    /// The goal alone, for who does not care for the ledger.
+    pub(crate) fn goal_in(bytes: &[u8]) -> Result<Option<Goal>, CodecError> {
+        Record::decode(bytes)?.goal.map(Goal::try_from).transpose()
+    }
+
+    /// Takes a goal that follows the one that stands. One that was decided upon another than
+    /// that comes too late, and changes nothing.
+    pub(crate) fn take_goal(&mut self, goal: &Goal) {
+        let standing = self.goal.as_ref().map_or(0, |goal| goal.revision);
+        if goal.revision == standing.saturating_add(1) {
+            self.goal = Some(goal.clone());
+        }
     }
 
     /// The membership alone, for who does not care for the ledger.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use meridian_regions::{Goal, Survival};
 use openraft::{EntryPayload, LogId};
 use prost::Message;
 
@@ -143,12 +144,61 @@ impl From<StoredMembershipRecord> for StoredMembershipOf {
     }
 }
 
+/// Where a listing is at home, and what its bookings survive.
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct GoalRecord {
+    #[prost(string, tag = "1")]
+    home: String,
+    /// As in the genesis record: 1 for a region, 2 for a zone.
+    #[prost(int32, tag = "2")]
+    survival: i32,
+    #[prost(uint64, tag = "3")]
+    revision: u64,
+}
+
+impl From<&Goal> for GoalRecord {
+    fn from(goal: &Goal) -> Self {
+        Self {
+            home: goal.home.to_string(),
+            survival: match goal.survival {
+                Survival::Region => 1,
+                Survival::Zone => 2,
+            },
+            revision: goal.revision,
+        }
+    }
+}
+
+impl TryFrom<GoalRecord> for Goal {
+    type Error = CodecError;
+
+    fn try_from(record: GoalRecord) -> Result<Self, CodecError> {
+        let unreadable = |cause: String| CodecError(format!("a goal of a listing: {cause}"));
+        Ok(Self {
+            home: record
+                .home
+                .parse()
+                .map_err(|cause: meridian_regions::IdError| unreadable(cause.to_string()))?,
+            survival: match record.survival {
+                1 => Survival::Region,
+                2 => Survival::Zone,
+                other => {
+                    return Err(unreadable(format!(
+                        "survival {other} is of a later version"
+                    )));
+                }
+            },
+            revision: record.revision,
+        })
+    }
+}
+
 /// One entry of a group's log.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct EntryRecord {
     #[prost(message, required, tag = "1")]
     log_id: LogIdRecord,
-    #[prost(oneof = "PayloadRecord", tags = "2, 3, 4, 5")]
+    #[prost(oneof = "PayloadRecord", tags = "2, 3, 4, 5, 6")]
     payload: Option<PayloadRecord>,
 }
 
@@ -162,6 +212,8 @@ enum PayloadRecord {
     Membership(MembershipRecord),
     #[prost(uint64, tag = "5")]
     MoveEpoch(u64),
+    #[prost(message, tag = "6")]
+    Goal(GoalRecord),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Message)]
@@ -175,6 +227,7 @@ impl From<&EntryOf> for EntryRecord {
                 PayloadRecord::Command(command.clone())
             }
             EntryPayload::Normal(Proposal::MoveEpoch(epoch)) => PayloadRecord::MoveEpoch(*epoch),
+            EntryPayload::Normal(Proposal::Goal(goal)) => PayloadRecord::Goal(goal.into()),
             EntryPayload::Membership(membership) => PayloadRecord::Membership(membership.into()),
         };
         Self {
@@ -193,6 +246,9 @@ impl TryFrom<EntryRecord> for EntryOf {
             Some(PayloadRecord::Command(bytes)) => EntryPayload::Normal(Proposal::Command(bytes)),
             Some(PayloadRecord::MoveEpoch(epoch)) => {
                 EntryPayload::Normal(Proposal::MoveEpoch(epoch))
+            }
+            Some(PayloadRecord::Goal(goal)) => {
+                EntryPayload::Normal(Proposal::Goal(goal.try_into()?))
             }
             Some(PayloadRecord::Membership(record)) => EntryPayload::Membership(record.into()),
             // To guess would make replicas differ.

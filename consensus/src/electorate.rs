@@ -14,11 +14,11 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meridian_regions::{Genesis, NodeId};
+use meridian_regions::{Genesis, Goal, NodeId};
 use meridian_storage::{Batch, Durability, StorageError};
 use prost::Message;
 
-use crate::codec::{CodecError, LogIdRecord};
+use crate::codec::{CodecError, GoalRecord, LogIdRecord};
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::records::{Records, put};
 use crate::shared::Shared;
@@ -33,6 +33,8 @@ pub struct Electorate {
     pub index: u64,
     /// The voters, in ascending order.
     pub voters: Vec<NodeId>,
+    /// What home and survival goal were changed to last, as far as whoever says so knows.
+    pub goal: Option<Goal>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -41,6 +43,8 @@ pub(crate) struct ElectorateRecord {
     pub(crate) at: LogIdRecord,
     #[prost(uint64, repeated, tag = "2")]
     pub(crate) voters: Vec<u64>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) goal: Option<GoalRecord>,
 }
 
 /// What a node that has no log of a group keeps of it.
@@ -76,7 +80,17 @@ impl Electorate {
             term: at.leader_id.term,
             index: at.index,
             voters: voters.filter_map(NodeId::new).collect(),
+            goal: None,
         })
+    }
+
+    /// The same, with the later of its goal and another.
+    pub(crate) fn with_goal(mut self, other: Option<Goal>) -> Self {
+        let revision = |goal: &Option<Goal>| goal.as_ref().map_or(0, |goal| goal.revision);
+        if revision(&other) > revision(&self.goal) {
+            self.goal = other;
+        }
+        self
     }
 
     pub(crate) fn at(&self) -> LogIdOf {
@@ -89,6 +103,7 @@ impl From<&Electorate> for ElectorateRecord {
         Self {
             at: (&electorate.at()).into(),
             voters: electorate.voters.iter().map(|voter| voter.get()).collect(),
+            goal: electorate.goal.as_ref().map(GoalRecord::from),
         }
     }
 }
@@ -101,6 +116,8 @@ impl From<ElectorateRecord> for Electorate {
             term: at.leader_id.term,
             index: at.index,
             voters: voters.filter_map(NodeId::new).collect(),
+            // Of a later version: a hint without it is a hint still.
+            goal: record.goal.and_then(|goal| Goal::try_from(goal).ok()),
         }
     }
 }
@@ -129,6 +146,22 @@ impl Elsewhere {
             forgotten: record.forgotten.map(LogIdOf::from),
             returns: record.returns,
         }))
+    }
+
+    /// What is known once something else was told: who votes by the later entry, the later
+    /// goal, and what this node had itself.
+    fn merged(&self, told: Self) -> Self {
+        let (later, other) = if told.electorate.at() > self.electorate.at() {
+            (told.electorate, &self.electorate)
+        } else {
+            (self.electorate.clone(), &told.electorate)
+        };
+        let goal = other.goal.clone();
+        Self {
+            electorate: later.with_goal(goal),
+            forgotten: told.forgotten.max(self.forgotten),
+            returns: self.returns,
+        }
     }
 
     pub(crate) fn put(&self, batch: &mut Batch, genesis: &Genesis, key: &GroupKey) {
@@ -224,21 +257,16 @@ pub(crate) async fn note(
 ) -> Result<(), StorageError> {
     let key = GroupKey::new(&genesis.listing);
     let known = Elsewhere::read(&shared.records, &key)?;
-    if known
-        .as_ref()
-        .is_some_and(|known| known.electorate.at() >= told.electorate.at())
-    {
-        return Ok(());
-    }
     if known.is_none() && shared.returns() {
         return Ok(());
     }
-    let (forgotten, returns) = known.map_or((None, false), |it| (it.forgotten, it.returns));
-    let told = Elsewhere {
-        forgotten: told.forgotten.max(forgotten),
-        returns,
-        ..told
+    let told = match &known {
+        Some(known) => known.merged(told),
+        None => told,
     };
+    if known.as_ref() == Some(&told) {
+        return Ok(());
+    }
     let mut batch = Batch::new();
     told.put(&mut batch, genesis, &key);
     let permit = shared.writer.reserve().await?;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads, reads_exactly};
-use meridian_regions::NodeId;
+use meridian_regions::{Goal, NodeId, Survival};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 use openraft::{EntryPayload, Membership};
 use prost::Message;
@@ -27,6 +27,14 @@ const MESSAGE: Allowance = Allowance {
     per_byte: 512,
 };
 
+fn goal() -> Goal {
+    Goal {
+        home: "eu-west".parse().expect("a region"),
+        survival: Survival::Zone,
+        revision: 2,
+    }
+}
+
 fn electorate() -> Electorate {
     Electorate {
         term: 3,
@@ -34,6 +42,7 @@ fn electorate() -> Electorate {
         voters: [1, 2, 3]
             .map(|id| NodeId::new(id).expect("not zero"))
             .to_vec(),
+        goal: Some(goal()),
     }
 }
 
@@ -47,6 +56,7 @@ fn entries() -> Vec<EntryOf> {
         EntryPayload::Blank,
         EntryPayload::Normal(Proposal::Command(Bytes::from_static(b"held"))),
         EntryPayload::Normal(Proposal::MoveEpoch(9)),
+        EntryPayload::Normal(Proposal::Goal(goal())),
         EntryPayload::Membership(Membership::new_with_defaults(voters, [4])),
     ];
     let entries = (13..).zip(payloads).map(|(index, payload)| EntryOf {
@@ -147,6 +157,7 @@ fn applied_state() {
     let state = AppliedState {
         log_id: Some(electorate().at()),
         move_epoch: 4,
+        goal: Some(goal()),
         ..AppliedState::default()
     };
     fuzz_within(

@@ -265,8 +265,8 @@ impl Group {
             return None;
         }
         let transport = &self.shared.transport;
-        let home = self.genesis.listing.home();
-        if transport.region(self.shared.node).as_ref() == Some(home) {
+        let home = self.goal().home;
+        if transport.region(self.shared.node).as_ref() == Some(&home) {
             return None;
         }
         let applied = metrics.last_applied.map(|id| id.index);
@@ -276,7 +276,7 @@ impl Group {
             .filter(|(_, matched)| matched.as_ref().map(|id| id.index) == applied)
             .filter(|(node, _)| votes(metrics, **node))
             .filter_map(|(node, _)| NodeId::new(*node))
-            .filter(|node| transport.region(*node).as_ref() == Some(home))
+            .filter(|node| transport.region(*node).as_ref() == Some(&home))
             .filter(|node| !self.shared.clocks.is_ahead(*node))
             .filter(|node| self.shared.is_steady(*node))
             .min_by_key(|node| (self.shared.loads.of(*node), *node))

@@ -19,11 +19,14 @@ pub struct Leaderships {
 }
 
 impl Leaderships {
-    fn count(listings: impl Iterator<Item = ListingId>, here: &RegionId, named_max: usize) -> Self {
+    fn count(
+        listings: impl Iterator<Item = (ListingId, RegionId)>,
+        here: &RegionId,
+        named_max: usize,
+    ) -> Self {
         let mut counted = Self::default();
         let mut misplaced = Vec::new();
-        for listing in listings {
-            let home = listing.home().clone();
+        for (listing, home) in listings {
             if home != *here {
                 misplaced.push(listing);
             }
@@ -43,7 +46,7 @@ impl Groups {
     pub fn leaderships(&self, here: &RegionId, named_max: usize) -> Leaderships {
         let groups = self.places().all();
         let led = groups.iter().filter(|group| group.leads());
-        let led = led.map(|group| group.genesis.listing.clone());
+        let led = led.map(|group| (group.genesis.listing.clone(), group.goal().home));
         Leaderships::count(led, here, named_max)
     }
 }
@@ -64,7 +67,9 @@ mod tests {
             ListingId::generate(UnixNanos::from_millis(1), number, region(home))
         };
         let led = (0..5).map(|number| listing(number, "there"));
-        let led = led.chain([listing(9, "here")]);
+        // One was created elsewhere, and is at home here by now.
+        let led = led.map(|listing| (listing.clone(), listing.home().clone()));
+        let led = led.chain([(listing(9, "elsewhere"), region("here"))]);
         let counted = Leaderships::count(led, &region("here"), 2);
         assert_eq!(counted.by_home[&region("there")], 5);
         assert_eq!(counted.by_home[&region("here")], 1);

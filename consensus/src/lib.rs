@@ -36,6 +36,7 @@ mod fence;
 mod followed;
 #[cfg(test)]
 mod fuzz;
+mod goals;
 mod group;
 mod groups;
 mod guests;

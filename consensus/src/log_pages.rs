@@ -5,7 +5,7 @@
 //! is not: a way to learn of bookings; entries that were purged are gone.
 
 use bytes::Bytes;
-use meridian_regions::ListingId;
+use meridian_regions::{Goal, ListingId};
 use meridian_storage::StorageError;
 use openraft::storage::RaftLogStorage;
 use openraft::{EntryPayload, RaftLogReader};
@@ -49,6 +49,8 @@ pub enum Logged {
     Voters(String),
     /// No plan of an earlier epoch of the topology moves the group any more.
     MoveEpoch(u64),
+    /// Where the listing is at home from now on, and what its bookings are to survive.
+    Goal(Goal),
 }
 
 impl Groups {
@@ -93,6 +95,7 @@ fn shown(entry: EntryOf) -> LogEntry {
             EntryPayload::Blank => Logged::Nothing,
             EntryPayload::Normal(Proposal::Command(command)) => Logged::Command(command),
             EntryPayload::Normal(Proposal::MoveEpoch(epoch)) => Logged::MoveEpoch(epoch),
+            EntryPayload::Normal(Proposal::Goal(goal)) => Logged::Goal(goal),
             EntryPayload::Membership(membership) => {
                 let members: Vec<u64> = membership.nodes().map(|(id, _)| *id).collect();
                 let voters = membership.get_joint_config();

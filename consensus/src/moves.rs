@@ -22,7 +22,7 @@ mod wire;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use meridian_regions::{Genesis, NodeId};
+use meridian_regions::{Genesis, Goal, NodeId};
 use prost::Message;
 use tokio::time::Instant;
 
@@ -53,6 +53,10 @@ pub struct Move {
     pub to: Vec<NodeId>,
     /// Epoch of the topology that they were chosen by.
     pub epoch: u64,
+    /// The goal that they were chosen for. If it is the next after the one that stands, it is
+    /// written into the log first; if neither, nothing is done. `None` for a move that serves
+    /// every goal.
+    pub goal: Option<Goal>,
 }
 
 /// How far a move has come with its last step.
@@ -132,10 +136,10 @@ impl Groups {
         });
         let mut voters = known.unwrap_or_else(|| genesis.voters.clone());
         let place = |node: &NodeId| genesis.voters.iter().position(|voter| voter == node);
-        let home = genesis.listing.home();
+        let home = self.goal(genesis).home;
         let transport = &self.shared().transport;
         voters.sort_by_key(|node| {
-            let away = transport.region(*node).as_ref() != Some(home);
+            let away = transport.region(*node).as_ref() != Some(&home);
             (away, place(node).unwrap_or(usize::MAX), *node)
         });
         voters
@@ -249,8 +253,10 @@ impl Groups {
     /// Serves a step that another node asks for.
     pub(crate) async fn take_step(&self, genesis: &Genesis, call: &MoveCall) -> MoveAnswer {
         let until = Instant::now() + Duration::from_millis(call.deadline_ms);
-        let taken = self.lead_step(genesis, &call.order(), until).await;
-        taken.into()
+        match call.order() {
+            Ok(order) => self.lead_step(genesis, &order, until).await.into(),
+            Err(cause) => Err(MoveError::Unknown(cause.to_string())).into(),
+        }
     }
 
     async fn lead_step(

@@ -158,7 +158,12 @@ impl Groups {
             let others = from.iter().copied().filter(|voter| *voter != self.node());
             let to: Vec<NodeId> = others.collect();
             let voted = to.len() < from.len();
-            let order = Move { from, to, epoch };
+            let order = Move {
+                from,
+                to,
+                epoch,
+                goal: None,
+            };
             match self.arrive(genesis, order, until).await {
                 Ok(electorate) => {
                     // Taken out a moment ago, and killed before it was written down.
@@ -202,6 +207,7 @@ impl Groups {
                 to: back.collect(),
                 from: now.voters,
                 epoch,
+                goal: None,
             };
             match self.arrive(genesis, order, until).await {
                 Ok(settled) => {

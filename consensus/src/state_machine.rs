@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures::{Stream, StreamExt};
 use meridian_consensus_core::{Command, Ledger};
 use meridian_failpoints::Failpoint;
+use meridian_regions::Goal;
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::type_config::alias::{SnapshotMetaOf, SnapshotOf};
@@ -49,6 +50,11 @@ impl SharedState {
     /// No plan of an earlier epoch of the topology moves the group.
     pub(crate) fn move_epoch(&self) -> u64 {
         self.read(|state| state.move_epoch)
+    }
+
+    /// What the listing's home and survival goal were changed to last.
+    pub(crate) fn goal(&self) -> Option<Goal> {
+        self.read(|state| state.goal.clone())
     }
 
     fn read<T>(&self, look: impl FnOnce(&AppliedState) -> T) -> T {
@@ -286,6 +292,10 @@ fn apply_entry(
             state.move_epoch = state.move_epoch.max(*epoch);
             Bytes::new()
         }
+        EntryPayload::Normal(Proposal::Goal(goal)) => {
+            state.take_goal(goal);
+            Bytes::new()
+        }
         EntryPayload::Normal(Proposal::Command(command)) => {
             let command = readable(command)?;
             #[cfg(test)]
@@ -304,7 +314,8 @@ fn apply_entry(
 const fn decides_who_votes(payload: &crate::types::PayloadOf) -> bool {
     matches!(
         payload,
-        EntryPayload::Membership(_) | EntryPayload::Normal(Proposal::MoveEpoch(_))
+        EntryPayload::Membership(_)
+            | EntryPayload::Normal(Proposal::MoveEpoch(_) | Proposal::Goal(_))
     )
 }
 

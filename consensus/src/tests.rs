@@ -33,6 +33,7 @@ use crate::{GroupOptions, Groups, LedgerView, Past, ProposeError, ReadError};
 
 mod damage;
 mod events;
+mod goals;
 mod isolation;
 mod key_uses;
 mod levelling;

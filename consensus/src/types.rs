@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use meridian_regions::Goal;
 use openraft::impls::leader_id_std;
 use openraft::{EmptyNode, Entry, EntryPayload, LogId, Membership, StoredMembership, Vote};
 
@@ -15,6 +16,8 @@ pub(crate) enum Proposal {
     Command(Bytes),
     /// No plan of an earlier epoch of the topology moves the group any more.
     MoveEpoch(u64),
+    /// Where the listing is at home from now on, and what its bookings are to survive.
+    Goal(Goal),
 }
 
 impl fmt::Display for Proposal {
@@ -22,6 +25,7 @@ impl fmt::Display for Proposal {
         match self {
             Self::Command(bytes) => write!(formatter, "a command of {} bytes", bytes.len()),
             Self::MoveEpoch(epoch) => write!(formatter, "moves of epoch {epoch}"),
+            Self::Goal(goal) => write!(formatter, "home {} as of {}", goal.home, goal.revision),
         }
     }
 }

@@ -9,6 +9,7 @@ mod clock;
 mod drains;
 mod explain;
 mod failpoints;
+mod goals;
 mod groups;
 mod health;
 mod import;
@@ -129,6 +130,7 @@ fn more_routes(routes: Routes) -> Routes {
     const FINALIZE: &str = "/admin/v1/upgrade/finalize";
     const CERTIFICATES: &str = "/admin/v1/certificates";
     const RELOAD: &str = "/admin/v1/certificates/reload";
+    const GOAL: &str = "/admin/v1/groups/{id}/goal";
     let routes = routes
         .on(GET, "/admin/v1/backups", Operator, backups::show)
         .on(POST, "/admin/v1/backups", Operator, backups::begin)
@@ -142,6 +144,7 @@ fn more_routes(routes: Routes) -> Routes {
         .on(POST, "/admin/v1/layout/apply", Operator, layout::apply)
         .on(GET, "/admin/v1/upgrade", Operator, upgrade::check)
         .on(POST, FINALIZE, Operator, upgrade::finalize)
+        .on(POST, GOAL, Operator, goals::set)
         .on(GET, CLOCK, Operator, clock::show)
         .on(Method::PUT, CLOCK, Operator, clock::set)
         .on(Method::DELETE, CLOCK, Operator, clock::set_right);

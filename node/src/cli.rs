@@ -6,6 +6,7 @@ mod cert;
 mod chaos;
 mod credentials;
 mod find;
+mod goals;
 mod inspect;
 mod layout;
 mod operate;
@@ -36,6 +37,7 @@ pub(crate) use upgrade::{FinalizeArgs, UpgradeCommand};
 
 pub(crate) use shell::{CompletionsArgs, ManArgs};
 
+pub(crate) use goals::{GoalArgs, SetHomeArgs, SetSurvivalArgs};
 pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
@@ -311,6 +313,12 @@ pub(crate) enum ListingCommand {
     /// Say everything that is known of a listing, and why: replicas, conflicts, leader,
     /// bookings. Asks a node's operator API.
     Explain(ExplainArgs),
+    /// Have a listing be at home in another region: its voters move, and its leader goes
+    /// there. May be repeated, and goes on with what was begun.
+    SetHome(SetHomeArgs),
+    /// Have a listing's bookings survive the loss of a region, or of a zone of its home: its
+    /// voters move. May be repeated, and goes on with what was begun.
+    SetSurvival(SetSurvivalArgs),
     /// Print every change of a listing as it arrives.
     Watch {
         /// `lst_…`

@@ -6,6 +6,7 @@ mod booking;
 mod bundle;
 mod cert;
 mod chaos;
+mod goals;
 mod layout;
 mod listing;
 mod moves;

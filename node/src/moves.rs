@@ -9,6 +9,7 @@
 //!
 //! What it is not: it decides nothing about quorums. That is the groups' own.
 
+mod goal;
 mod listing;
 mod plan;
 mod returning;
@@ -24,11 +25,12 @@ use meridian_consensus::{Aim, Groups, Wish};
 use meridian_regions::{Genesis, NodeId, ShardId, Topology};
 use meridian_replication::Replica;
 use meridian_storage::StorageError;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::goal::{Aimed, GoalError};
 use self::plan::Plan;
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
@@ -72,6 +74,8 @@ struct Inner {
     progress: Mutex<BTreeMap<Aim, Progress>>,
     /// How this node's own return goes.
     returning: Mutex<Progress>,
+    /// Places of listings whose goal is being changed.
+    goals: Semaphore,
     /// Held while a wish is looked at and written: one that is given up does not come back.
     wishes: tokio::sync::Mutex<()>,
     wished: Notify,
@@ -141,6 +145,7 @@ impl Mover {
                 under_way: AtomicU64::new(0),
                 progress: Mutex::default(),
                 returning: Mutex::default(),
+                goals: Semaphore::new(UNDER_WAY_MAX),
                 wishes: tokio::sync::Mutex::default(),
                 wished: Notify::new(),
             }),
@@ -355,7 +360,7 @@ impl Mover {
 impl Errand {
     fn concerns(&self, groups: &Groups, genesis: &Genesis) -> Result<bool, StorageError> {
         match self {
-            Self::Move(plan) => Ok(plan.moves(genesis, &groups.voters(genesis))),
+            Self::Move(plan) => Ok(plan.moves(&groups.placing(genesis), &groups.voters(genesis))),
             Self::Return => groups.is_absent(genesis),
         }
     }

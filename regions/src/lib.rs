@@ -18,6 +18,7 @@ mod format;
 #[cfg(test)]
 mod fuzz;
 mod genesis;
+mod goal;
 mod hashing;
 mod health;
 mod ids;
@@ -35,6 +36,7 @@ pub use carrier::{carrier, carriers};
 pub use clock::{ClockDrift, HybridClock};
 pub use format::{Dialect, Feature, FormatLevel, Formats, Levels, Unspoken};
 pub use genesis::{Genesis, GenesisError, VOTERS_MAX};
+pub use goal::Goal;
 pub use health::{Probation, Pulse};
 pub use ids::{
     BlockId, BookingId, ClusterName, EventId, HoldId, IdError, NodeId, RegionId, ZoneId,

@@ -1,8 +1,13 @@
 //! What bookings survive: the loss of a region, or of a zone.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use meridian_chaos::{WanPlan, until};
+use meridian_client::Client;
+use serde_json::{Value, json};
+use tokio::time::interval;
 
 use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, key, sold, stay};
 
@@ -100,5 +105,148 @@ async fn listing_over_zones_survives_the_loss_of_one_and_is_not_sold_from_outsid
     scenario.cluster.wan().heal();
     books(&scenario, 2, &listing, 14).await;
     every_night_was_sold_once(&scenario, 2, &listing, 5).await;
+    scenario.stop().await;
+}
+
+/// Between two bookings.
+const PACE: Duration = Duration::from_millis(250);
+/// Nights that must be sold before anything changes, and again after each change.
+const SOLD_MEANWHILE: usize = 4;
+
+/// Books night after night through two nodes until there is enough; answers how many.
+async fn books_on(
+    clients: [Client; 2],
+    listing: &str,
+    (enough, sold): (&AtomicBool, &AtomicUsize),
+) -> usize {
+    let mut days = 2..;
+    // A year of nights is to last for the whole scenario.
+    let mut pace = interval(PACE);
+    while !enough.load(Ordering::Relaxed) {
+        pace.tick().await;
+        let day = days.next().expect("there is always another");
+        let client = &clients[usize::from(day % 2 == 0)];
+        let booked = book_surely(client, listing, &stay(day)).await;
+        booked.expect("a free night is sold");
+        sold.fetch_add(1, Ordering::Relaxed);
+    }
+    sold.load(Ordering::Relaxed)
+}
+
+async fn go_on(sold: &AtomicUsize) {
+    let goal = sold.load(Ordering::Relaxed) + SOLD_MEANWHILE;
+    until(PATIENCE, "guests to go on booking", async || {
+        (sold.load(Ordering::Relaxed) >= goal).then_some(())
+    })
+    .await
+    .expect("they book");
+}
+
+/// Asks a node for another goal until it says that it is reached.
+async fn change(
+    scenario: &Scenario,
+    node: u64,
+    listing: &str,
+    (home, survival): (&str, &str),
+) -> Value {
+    let admin = scenario.cluster.admin(node).expect("a node");
+    until(
+        PATIENCE,
+        format!("{listing} to be at home in {home}"),
+        async || {
+            let asked = admin.set_goal(listing, Some(home), Some(survival), false);
+            asked.await.ok()
+        },
+    )
+    .await
+    .expect("it is reached")
+}
+
+async fn explained(scenario: &Scenario, node: u64, listing: &str) -> Option<Value> {
+    let admin = scenario.cluster.admin(node).expect("a node");
+    admin.explain(listing).await.ok()
+}
+
+/// From us-east to eu-west, back over zones with a coordinator that is killed, and to where
+/// it began.
+async fn goes_there_and_back(scenario: &mut Scenario, listing: &str, sold: &AtomicUsize) {
+    go_on(sold).await;
+    let admin = scenario.cluster.admin(3).expect("a node");
+    let plan = admin
+        .set_goal(listing, Some("us-east"), Some("zone"), true)
+        .await;
+    let plan = plan.expect("it can be placed");
+    assert_eq!(plan["after"]["stops_without"], json!(["us-east"]));
+    assert_eq!(plan["come"].as_array().map(Vec::len), Some(2), "{plan}");
+    let lacks = admin
+        .set_goal(listing, Some("eu-west"), Some("zone"), false)
+        .await;
+    let lacks = lacks.expect_err("eu-west has one zone");
+    assert_eq!(lacks.code(), Some("validation"), "{lacks}");
+
+    let moved = change(scenario, 3, listing, ("eu-west", "region")).await;
+    assert_eq!(moved["after"]["revision"], 1, "{moved}");
+    go_on(sold).await;
+    until(PATIENCE, "the leader to be in the new home", async || {
+        let (_, leader) = group(scenario, 2, listing).await;
+        (leader == Some(2)).then_some(())
+    })
+    .await
+    .expect("it goes there");
+
+    // Killed once the goal is written: whoever is asked next goes on.
+    let begun = {
+        let (admin, listing) = (
+            scenario.cluster.admin(3).expect("a node"),
+            listing.to_owned(),
+        );
+        async move {
+            admin
+                .set_goal(&listing, Some("us-east"), Some("zone"), false)
+                .await
+        }
+    };
+    let written = until(PATIENCE, "the goal to be written", async || {
+        let explained = explained(scenario, 2, listing).await?;
+        (explained["goal_revision"] == 2).then_some(())
+    });
+    tokio::select! {
+        biased;
+        written = written => written.expect("it is"),
+        reached = begun => assert!(reached.is_ok(), "{reached:?}"),
+    }
+    scenario.cluster.kill(3).await.expect("it ran");
+    let settled = change(scenario, 1, listing, ("us-east", "zone")).await;
+    assert_eq!(settled["after"]["revision"], 2, "once: {settled}");
+    assert_eq!(settled["after"]["voters"], json!([1, 4, 5]));
+    go_on(sold).await;
+    scenario.cluster.restart(3).await.expect("it starts again");
+    let back = change(scenario, 3, listing, ("us-east", "region")).await;
+    assert_eq!(back["after"]["revision"], 3, "{back}");
+    go_on(sold).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_goes_to_another_home_and_goal_under_bookings_and_comes_back() {
+    let plan = WanPlan::scaled_down(LINK_DIVISOR)
+        .with_node(4, "us-east")
+        .with_node(5, "us-east");
+    let mut scenario = Scenario::start_with(plan, Vec::new()).await;
+    let listing = scenario.listing_at_home(1).await;
+    let (enough, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+    // Guests have clients of their own, and the scenario is changed meanwhile.
+    let booking = {
+        let clients = [scenario.client(1), scenario.client(2)];
+        books_on(clients, &listing, (&enough, &count))
+    };
+    let changing = async {
+        goes_there_and_back(&mut scenario, &listing, &count).await;
+        enough.store(true, Ordering::Relaxed);
+    };
+    let (nights, ()) = tokio::join!(booking, changing);
+    let explained = explained(&scenario, 3, &listing).await.expect("known");
+    assert_eq!(explained["home_region"], "us-east");
+    assert_eq!(explained["survival"], "region");
+    every_night_was_sold_once(&scenario, 2, &listing, nights).await;
     scenario.stop().await;
 }

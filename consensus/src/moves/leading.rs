@@ -43,6 +43,7 @@ impl Group {
         };
         self.confirm(until).await?;
         self.fence_older(order.epoch, until).await?;
+        self.set_goal(order, until).await?;
         loop {
             let now = self.committed_membership(until).await?;
             let [from, to] = [&order.from, &order.to].map(|nodes| numbers(nodes));
@@ -51,8 +52,8 @@ impl Group {
                 is_caught_up(&metrics, node)
             });
             let (then, stage) = match step {
-                Step::Done => return Ok(Moving::Settled(electorate(&now)?)),
-                Step::Changed => return Err(MoveError::Changed(electorate(&now)?)),
+                Step::Done => return Ok(Moving::Settled(self.electorate(&now)?)),
+                Step::Changed => return Err(MoveError::Changed(self.electorate(&now)?)),
                 Step::Wait => match self.learn(&to, until).await? {
                     Learned::All => continue,
                     Learned::NotYet => return Ok(Moving::Learning),
@@ -107,6 +108,32 @@ impl Group {
             latest if latest > epoch => Err(MoveError::Fenced { epoch: latest }),
             _ => Ok(()),
         }
+    }
+
+    /// Writes the goal that an order moves the group for, if it follows the one that stands.
+    /// Refuses an order that was made for another than stands then.
+    async fn set_goal(&self, order: &Move, until: Instant) -> Result<(), MoveError> {
+        let Some(goal) = &order.goal else {
+            return Ok(());
+        };
+        if goal.revision == self.goal().revision.saturating_add(1) {
+            let listing = &self.genesis.listing;
+            tracing::info!(%listing, home = %goal.home, survival = ?goal.survival, "a new goal");
+            let written = self.raft.client_write(Proposal::Goal(goal.clone()));
+            let written = timeout_at(until, written).await;
+            written.map_err(|_late| late())?.map_err(refused)?;
+        }
+        if self.goal() == *goal {
+            return Ok(());
+        }
+        let now = self.committed_membership(until).await?;
+        Err(MoveError::Changed(self.electorate(&now)?))
+    }
+
+    fn electorate(&self, now: &StoredMembershipOf) -> Result<Electorate, MoveError> {
+        let known = Electorate::of(now);
+        let known = known.ok_or_else(|| MoveError::Unknown("no membership is known".to_owned()))?;
+        Ok(known.with_goal(self.state.goal()))
     }
 
     /// The latest membership of the log, once it is committed and applied here.
@@ -199,8 +226,8 @@ impl Group {
 
     /// A living voter, now and next, that has everything; one at home if possible.
     fn successor(&self, metrics: &RaftMetrics<Types>, then: &MembershipOf) -> Option<NodeId> {
-        let home = self.genesis.listing.home();
-        let is_home = |node: NodeId| self.shared.transport.region(node).as_ref() == Some(home);
+        let home = self.goal().home;
+        let is_home = |node: NodeId| self.shared.transport.region(node).as_ref() == Some(&home);
         then.voter_ids()
             .filter(|voter| votes(metrics, *voter) && has_everything(metrics, *voter))
             .filter_map(NodeId::new)
@@ -245,10 +272,6 @@ enum Learned {
 
 fn numbers(nodes: &[NodeId]) -> Voters {
     nodes.iter().map(|node| node.get()).collect()
-}
-
-fn electorate(now: &StoredMembershipOf) -> Result<Electorate, MoveError> {
-    Electorate::of(now).ok_or_else(|| MoveError::Unknown("no membership is known".to_owned()))
 }
 
 fn matched(metrics: &RaftMetrics<Types>, node: u64) -> Option<LogIdOf> {

@@ -148,11 +148,19 @@ impl Groups {
         let key = GroupKey::new(&genesis.listing);
         let before = Elsewhere::read(self.records(), &key)?;
         let state = self.stored_state(&genesis.listing)?;
+        let known = before
+            .as_ref()
+            .and_then(|before| before.electorate.goal.clone());
+        let electorate = left
+            .electorate
+            .with_goal(state.goal.clone())
+            .with_goal(known);
         let left = Elsewhere {
+            electorate,
             forgotten: left
                 .forgotten
                 .max(before.and_then(|before| before.forgotten)),
-            ..left
+            returns: left.returns,
         };
         let mut batch = Batch::new();
         left.put(&mut batch, genesis, &key);

@@ -1,9 +1,10 @@
 //! How a step is asked of a leader, and what it answers.
 
-use meridian_regions::NodeId;
+use meridian_regions::{Goal, NodeId};
 use prost::Message;
 
 use super::{Move, MoveError, Moving};
+use crate::codec::{CodecError, GoalRecord};
 use crate::electorate::ElectorateRecord;
 use crate::envelope::Answer;
 
@@ -19,6 +20,8 @@ pub(crate) struct MoveCall {
     /// Time for the step, in milliseconds.
     #[prost(uint64, tag = "4")]
     pub(super) deadline_ms: u64,
+    #[prost(message, optional, tag = "5")]
+    goal: Option<GoalRecord>,
 }
 
 /// What came of it.
@@ -68,16 +71,20 @@ impl MoveCall {
             to: numbers(&order.to),
             epoch: order.epoch,
             deadline_ms,
+            goal: order.goal.as_ref().map(GoalRecord::from),
         }
     }
 
-    pub(super) fn order(&self) -> Move {
+    /// # Errors
+    /// [`CodecError`] for a goal of a later version.
+    pub(super) fn order(&self) -> Result<Move, CodecError> {
         let nodes = |numbers: &[u64]| numbers.iter().copied().filter_map(NodeId::new).collect();
-        Move {
+        Ok(Move {
             from: nodes(&self.from),
             to: nodes(&self.to),
             epoch: self.epoch,
-        }
+            goal: self.goal.clone().map(Goal::try_from).transpose()?,
+        })
     }
 }
 

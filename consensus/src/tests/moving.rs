@@ -15,7 +15,7 @@ use crate::keys::{GroupKey, LOG};
 use crate::{Aim, Electorate, Move, MoveError, Moving, Wish};
 
 /// Time for one step.
-const STEP: Duration = Duration::from_secs(4);
+pub(super) const STEP: Duration = Duration::from_secs(4);
 /// The epoch of the topology in these tests.
 const EPOCH: u64 = 1;
 
@@ -28,6 +28,7 @@ pub(super) fn order(from: &[u64], to: &[u64]) -> Move {
         from: nodes(from),
         to: nodes(to),
         epoch: EPOCH,
+        goal: None,
     }
 }
 

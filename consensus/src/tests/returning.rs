@@ -116,6 +116,7 @@ async fn no_message_brings_lost_records_back_to_life() {
         term: 1,
         index: 1,
         voters: nodes(&[1, 2]),
+        goal: None,
     };
     let told = Call::Settled((&stale).into());
     for call in [

@@ -41,6 +41,8 @@ pub(crate) async fn explain(
     let voters = node.groups.voters(&genesis);
     let leader = node.groups.known_leader(&genesis).await;
     let state = state(described.as_ref());
+    let goal = node.groups.goal(&genesis);
+    let genesis = goal.placing(&genesis);
     let is_alive = |other| other == node.identity.node || node.groups.is_alive(other);
     let why = (state, is_alive);
     let leader_said = leader_why(&node.topology, &genesis, (&voters, leader), why);
@@ -58,8 +60,9 @@ pub(crate) async fn explain(
     Ok(Json(json!({
         "listing_id": id,
         "seen_by": node.identity.node,
-        "home_region": id.home(),
-        "survival": genesis.survival,
+        "home_region": goal.home,
+        "survival": goal.survival,
+        "goal_revision": goal.revision,
         "created_by": genesis.created_by,
         "said": said,
         "document": {

@@ -116,7 +116,8 @@ async fn look(
         for genesis in founded {
             let voters = node.groups.voters(&genesis);
             let leader = runtime.block_on(node.groups.known_leader(&genesis));
-            let is_misplaced = misplaced(&node.topology, &genesis, &voters, leader).is_some();
+            let placing = node.groups.placing(&genesis);
+            let is_misplaced = misplaced(&node.topology, &placing, &voters, leader).is_some();
             look.looked_at += 1;
             let listing = genesis.listing.clone();
             if is_misplaced == (part == Part::Misplaced) {
@@ -139,14 +140,15 @@ async fn shown(node: &Node, genesis: &Genesis) -> Result<Value, Problem> {
     let voters = node.groups.voters(genesis);
     let leader = node.groups.known_leader(genesis).await;
     let here = describe(node, &genesis.listing).await?;
+    let placing = node.groups.placing(genesis);
     Ok(json!({
         "listing_id": genesis.listing,
-        "home_region": genesis.listing.home(),
-        "survival": genesis.survival,
+        "home_region": placing.listing.home(),
+        "survival": placing.survival,
         "voters": voters,
         "leader": leader,
         "state": state(here.as_ref()),
-        "misplaced": misplaced(&node.topology, genesis, &voters, leader),
+        "misplaced": misplaced(&node.topology, &placing, &voters, leader),
     }))
 }
 
@@ -176,6 +178,7 @@ pub(crate) async fn show(
         )
     })?;
     let genesis = founded_anywhere(&node, &id).await.ok();
+    let genesis = genesis.map(|genesis| node.groups.placing(&genesis));
     let misplaced = genesis
         .as_ref()
         .and_then(|genesis| misplaced(&node.topology, genesis, &group.voters, group.leader));

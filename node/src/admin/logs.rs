@@ -73,6 +73,12 @@ fn shown(entry: &LogEntry) -> Value {
         Logged::Command(command) => ("command", STANDARD.encode(command)),
         Logged::Voters(voters) => ("voters", voters.clone()),
         Logged::MoveEpoch(epoch) => ("move-epoch", epoch.to_string()),
+        Logged::Goal(goal) => {
+            let survival = json!(goal.survival);
+            let survival = survival.as_str().unwrap_or_default();
+            let said = format!("{} {survival} as of {}", goal.home, goal.revision);
+            ("goal", said)
+        }
     };
     json!({"index": entry.index, "term": entry.term, "kind": kind, "payload": payload})
 }

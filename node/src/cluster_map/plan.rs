@@ -71,7 +71,7 @@ impl Surveyed {
         }
     }
 
-    /// Counts one listing, by who votes on it.
+    /// Counts one listing, by the goal that stands and who votes on it.
     pub(crate) fn note(&mut self, genesis: &Genesis, voters: &[NodeId]) {
         self.plan.listings += 1;
         self.note_stops(voters, |stops| &mut stops.now, Side::Now);
@@ -153,7 +153,7 @@ pub(crate) async fn survey(
         let groups = groups.clone();
         let counted = tokio::task::spawn_blocking(move || {
             for genesis in &founded {
-                surveyed.note(genesis, &groups.voters(genesis));
+                surveyed.note(&groups.placing(genesis), &groups.voters(genesis));
             }
             surveyed
         });

@@ -41,6 +41,10 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             print_conflicts(&left, out)?;
         }
         ListingCommand::Explain(arguments) => super::operate::explain(arguments, out).await?,
+        ListingCommand::SetHome(arguments) => super::goals::set_home(arguments, out).await?,
+        ListingCommand::SetSurvival(arguments) => {
+            super::goals::set_survival(arguments, out).await?;
+        }
         ListingCommand::Watch { id, to } => {
             let mut events = to.client()?.watch(&id).await?;
             while let Some(chunk) = events.chunk().await.context("the stream broke")? {

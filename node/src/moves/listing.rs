@@ -14,7 +14,7 @@ pub(super) const STEP_DEADLINE: Duration = Duration::from_secs(8);
 /// Time for a listing in one walk; what is not done by then is left to the next.
 const LISTING_DEADLINE: Duration = Duration::from_secs(60);
 /// Pause after a step that was not taken.
-const PAUSE: Duration = Duration::from_millis(100);
+pub(super) const PAUSE: Duration = Duration::from_millis(100);
 /// Time for others to take note of who votes.
 const TELL_DEADLINE: Duration = Duration::from_secs(2);
 /// How often those that live are told.
@@ -29,9 +29,10 @@ impl Mover {
         let inner = &self.inner;
         let until = Instant::now() + LISTING_DEADLINE;
         let mut from = inner.groups.voters(genesis);
+        let mut goal = inner.groups.goal(genesis);
         let mut last = "no step was taken in time".to_owned();
-        while Instant::now() < until && plan.moves(genesis, &from) {
-            let to = plan.target(genesis, &from);
+        while Instant::now() < until && plan.moves(&goal.placing(genesis), &from) {
+            let to = plan.target(&goal.placing(genesis), &from);
             let to = to.map_err(|cause| cause.to_string())?;
             let is_lost = |node: &&NodeId| !from.contains(node) && !inner.groups.is_alive(**node);
             if let Some(lost) = to.iter().find(is_lost) {
@@ -43,6 +44,7 @@ impl Mover {
                 to,
                 from: from.clone(),
                 epoch: inner.topology.epoch(),
+                goal: Some(goal.clone()),
             };
             match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
                 Ok(Moving::Settled(electorate)) => {
@@ -51,7 +53,10 @@ impl Mover {
                 }
                 Ok(Moving::Learning) => "the new voters have not caught up".clone_into(&mut last),
                 Ok(_) => {}
-                Err(MoveError::Changed(electorate)) => from = electorate.voters,
+                Err(MoveError::Changed(electorate)) => {
+                    goal = electorate.goal.unwrap_or(goal);
+                    from = electorate.voters;
+                }
                 Err(fenced @ MoveError::Fenced { .. }) => return Err(fenced.to_string()),
                 Err(other) => {
                     last = other.to_string();
@@ -59,7 +64,7 @@ impl Mover {
                 }
             }
         }
-        if plan.moves(genesis, &from) {
+        if plan.moves(&goal.placing(genesis), &from) {
             Err(last)
         } else {
             Ok(())
@@ -68,7 +73,7 @@ impl Mover {
 
     /// Tells the whole cluster who votes. Those who have left and live are told again, for
     /// a while: who was not told finds out by use.
-    async fn tell(&self, genesis: &Genesis, electorate: &Electorate, from: &[NodeId]) {
+    pub(super) async fn tell(&self, genesis: &Genesis, electorate: &Electorate, from: &[NodeId]) {
         let inner = &self.inner;
         let nodes = inner.topology.nodes().iter();
         let mut untold: Vec<NodeId> = nodes

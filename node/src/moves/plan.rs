@@ -18,7 +18,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// Whether a listing is to be moved from its voters.
+    /// Whether a listing is to be moved from its voters; `genesis` with the goal that stands.
     pub(super) fn moves(&self, genesis: &Genesis, voters: &[NodeId]) -> bool {
         match &self.aim {
             Aim::Drain(node) => voters.contains(node),

@@ -375,6 +375,15 @@ pub(super) fn admin() -> Vec<Case> {
             200,
         ),
         operators(
+            POST,
+            "/admin/v1/groups/{id}/goal",
+            |things| {
+                let path = format!("/admin/v1/groups/{}/goal", things.listing);
+                (path, Some(json!({"dry_run": true})))
+            },
+            200,
+        ),
+        operators(
             GET,
             "/admin/v1/replication",
             |_| at("/admin/v1/replication"),

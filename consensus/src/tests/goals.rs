@@ -1,0 +1,106 @@
+//! Home and survival goal change in the log of the listing's own group.
+
+use meridian_regions::{Goal, Survival};
+
+use super::moving::{STEP, nodes, order};
+use super::*;
+use crate::{Move, MoveError, Moving};
+
+fn goal(home: &str, revision: u64) -> Goal {
+    Goal {
+        home: home.parse().expect("a region"),
+        survival: Survival::Zone,
+        revision,
+    }
+}
+
+fn order_for(from: &[u64], to: &[u64], goal: Goal) -> Move {
+    Move {
+        goal: Some(goal),
+        ..order(from, to)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goal_is_written_with_the_move_and_every_node_knows_it() {
+    let mut cluster = Cluster::of(5, NEVER_IDLE);
+    let genesis = genesis(31);
+    cluster.propose(&genesis, &block(1)).await;
+    let new = goal("us-east", 1);
+    let moving = order_for(&[1, 2, 3], &[2, 4, 5], new.clone());
+    let settled = cluster.carry_out(3, &genesis, &moving).await;
+    assert_eq!(settled.goal.as_ref(), Some(&new));
+    for id in 1..=5 {
+        assert_eq!(cluster.node(id).goal(&genesis), new, "node {id}");
+    }
+    // Asked again, by a node that has no part in it: nothing is written.
+    let again = order_for(&[2, 4, 5], &[2, 4, 5], new.clone());
+    let settled = cluster.carry_out(1, &genesis, &again).await;
+    assert_eq!(settled.goal.as_ref(), Some(&new));
+    // It is as durable as the log, on who votes and on who has left.
+    for id in [1, 2] {
+        cluster.stop_node(id).await;
+        cluster.start_node(id);
+        assert_eq!(cluster.node(id).goal(&genesis), new, "node {id}");
+    }
+    cluster.propose(&genesis, &block(2)).await;
+    assert_eq!(cluster.read(&genesis).await.ledger.revision(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goal_without_other_voters_is_told_to_those_that_have_no_log() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(32);
+    for (home, revision) in [("us-east", 1), ("eu-west", 2)] {
+        let new = goal(home, revision);
+        let stays = order_for(&[1, 2, 3], &[1, 2, 3], new.clone());
+        cluster.carry_out(4, &genesis, &stays).await;
+        assert_eq!(cluster.node(4).goal(&genesis), new);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn order_made_for_another_goal_than_stands_moves_nobody() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(33);
+    let new = goal("us-east", 1);
+    let first = order_for(&[1, 2, 3], &[1, 2, 3], new.clone());
+    cluster.carry_out(1, &genesis, &first).await;
+    // A drain that knows the genesis only, a second change upon the same goal as the first,
+    // and one upon a goal that never was.
+    for stale in [
+        Goal::of(&genesis),
+        goal("ap-southeast", 1),
+        goal("ap-southeast", 3),
+    ] {
+        let order = order_for(&[1, 2, 3], &[2, 3, 4], stale);
+        let refused = cluster
+            .until_answered(
+                async |groups| match groups.move_step(&genesis, &order, STEP).await {
+                    Err(MoveError::Changed(electorate)) => Some(Ok(electorate)),
+                    Ok(moving) => Some(Err(moving)),
+                    Err(_) => None,
+                },
+            )
+            .await;
+        let electorate = refused.unwrap_or_else(|moving: Moving| panic!("it moved: {moving:?}"));
+        assert_eq!(electorate.goal.as_ref(), Some(&new));
+        assert_eq!(electorate.voters, nodes(&[1, 2, 3]));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_goes_to_the_new_home() {
+    let cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(34);
+    cluster.propose(&genesis, &block(1)).await;
+    assert_eq!(cluster.node(1).known_leader(&genesis).await, Some(node(1)));
+    let stays = order_for(&[1, 2, 3], &[1, 2, 3], goal("us-east", 1));
+    cluster.carry_out(1, &genesis, &stays).await;
+    cluster
+        .until_answered(async |groups| {
+            (groups.known_leader(&genesis).await == Some(node(2))).then_some(())
+        })
+        .await;
+    assert_eq!(cluster.node(3).voters(&genesis)[0], node(2));
+}

@@ -1,0 +1,141 @@
+//! A listing's home and survival goal, changed by an operator.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use meridian_regions::{ListingId, NodeId, PlacementError, RegionId, Survival, Topology};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::problem::{Problem, Slug};
+use crate::api::{Id, JsonBody, founded_anywhere};
+use crate::moves::{Aimed, GoalError};
+use crate::node::Node;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Asked {
+    /// Where it is to be at home; as it is where this is left out.
+    home_region: Option<RegionId>,
+    /// What its bookings are to survive; as it is where this is left out.
+    survival: Option<Survival>,
+    /// Only say what would be done.
+    #[serde(default)]
+    dry_run: bool,
+}
+
+/// `POST /admin/v1/groups/{id}/goal`: changes a listing's home and survival goal, and moves its
+/// voters. `before` and `after` say who votes, and without which regions its bookings stop;
+/// `leave` and `come`, which voters go and come; with `dry_run` nothing is done. Asking again
+/// changes nothing, and goes on with what was begun.
+pub(crate) async fn set(
+    State(node): State<Arc<Node>>,
+    Id(id): Id<ListingId>,
+    body: JsonBody<Asked>,
+) -> Result<Json<Value>, Problem> {
+    let asked = body.value;
+    if let Some(home) = &asked.home_region
+        && node.topology.region(home).is_none()
+    {
+        return Err(Problem::field("/home_region", "no region of this cluster"));
+    }
+    let genesis = founded_anywhere(&node, &id).await?;
+    let aimed = node
+        .mover
+        .aim(&genesis, (asked.home_region, asked.survival));
+    let (before, mut after) = aimed.map_err(unplaceable)?;
+    if !asked.dry_run {
+        let wanted = (before.clone(), after.goal);
+        let reached = node.mover.reach(&genesis, wanted).await;
+        after = reached.map_err(refused)?;
+        tracing::info!(listing = %id, home = %after.goal.home, "its goal was changed, as asked");
+    }
+    let without = |some: &[NodeId], other: &[NodeId]| -> Vec<NodeId> {
+        let left = some.iter().filter(|node| !other.contains(node));
+        left.copied().collect()
+    };
+    Ok(Json(json!({
+        "listing_id": id,
+        "dry_run": asked.dry_run,
+        "before": shown(&node.topology, &before),
+        "after": shown(&node.topology, &after),
+        "leave": without(&before.voters, &after.voters),
+        "come": without(&after.voters, &before.voters),
+    })))
+}
+
+fn shown(topology: &Topology, aimed: &Aimed) -> Value {
+    json!({
+        "home_region": aimed.goal.home,
+        "survival": aimed.goal.survival,
+        "revision": aimed.goal.revision,
+        "voters": aimed.voters,
+        "stops_without": stops_without(topology, &aimed.voters),
+    })
+}
+
+/// Regions each of which has so many of the voters that the others are no quorum.
+fn stops_without<'a>(topology: &'a Topology, voters: &[NodeId]) -> BTreeSet<&'a RegionId> {
+    let mut seats: BTreeMap<&RegionId, usize> = BTreeMap::new();
+    for voter in voters.iter().filter_map(|voter| topology.node(*voter)) {
+        *seats.entry(&voter.region).or_default() += 1;
+    }
+    let all = voters.len();
+    let stops = seats
+        .into_iter()
+        .filter(|(_, lost)| (all - lost) * 2 <= all);
+    stops.map(|(region, _)| region).collect()
+}
+
+fn unplaceable(cause: PlacementError) -> Problem {
+    let field = match cause {
+        PlacementError::HomeEmpty(_) => "/home_region",
+        PlacementError::Regions { .. } | PlacementError::Zones { .. } => "/survival",
+    };
+    Problem::field(field, cause.to_string())
+}
+
+fn refused(error: GoalError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        GoalError::Unplaceable(cause) => unplaceable(cause),
+        GoalError::Silent(_) => Problem::new(Slug::NoQuorum, detail),
+        GoalError::Overloaded => Problem::new(Slug::Overloaded, detail),
+        GoalError::Fenced(_) | GoalError::Overtaken { .. } => {
+            Problem::new(Slug::PreconditionFailed, detail)
+        }
+        GoalError::Unfinished(_) => Problem::new(Slug::OutcomeUnknown, detail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::{NodeId, Topology};
+
+    use super::stops_without;
+
+    #[test]
+    fn region_with_half_of_the_voters_stops_them() {
+        let mut text = "cluster = \"t\"\nepoch = 1\n".to_owned();
+        for region in ["a", "b", "c"] {
+            text += &format!("[[regions]]\nid = \"{region}\"\nlatitude = 0\nlongitude = 0\n");
+        }
+        for (id, region) in [(1, "a"), (2, "a"), (3, "a"), (4, "b"), (5, "c")] {
+            text += &format!(
+                "[[nodes]]\nid = {id}\nregion = \"{region}\"\nzone = \"{region}-{id}\"\n\
+                 peer = \"h:1\"\napi = \"\"\nadmin = \"\"\nstate = \"active\"\n"
+            );
+        }
+        let topology = Topology::from_toml(&text).expect("a good topology");
+        let stops = |ids: &[u64]| -> Vec<String> {
+            let ids: Vec<NodeId> = ids.iter().copied().filter_map(NodeId::new).collect();
+            let stops = stops_without(&topology, &ids).into_iter();
+            stops.map(ToString::to_string).collect()
+        };
+        assert_eq!(stops(&[1, 2, 3]), ["a"]);
+        assert_eq!(stops(&[1, 4]), ["a", "b"]);
+        assert!(stops(&[1, 4, 5]).is_empty());
+    }
+}

@@ -1,0 +1,188 @@
+//! A listing that is to be at home elsewhere, or to survive something else.
+//!
+//! One order says both what the goal is to be and who is to vote: the group writes the goal
+//! into its log, and goes there step by step. Whoever asks again finds it written, and goes on.
+//!
+//! What it is not: nothing is kept beside the group. If the mover dies the goal stands, and the
+//! voters follow once somebody asks again, or rebalances.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use meridian_consensus::{Move, MoveError, Moving};
+use meridian_regions::{Genesis, Goal, NodeId, PlacementError, RegionId, Survival, balance_voters};
+use tokio::time::{Instant, sleep};
+
+use super::Mover;
+use super::listing::{PAUSE, STEP_DEADLINE};
+
+/// Time for a listing, within that of a request.
+const GOAL_DEADLINE: Duration = Duration::from_secs(24);
+
+/// A goal, and who votes for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Aimed {
+    pub(crate) goal: Goal,
+    pub(crate) voters: Vec<NodeId>,
+}
+
+/// Why a goal is not reached. It may always be asked for again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum GoalError {
+    /// Nothing was done.
+    #[error(transparent)]
+    Unplaceable(#[from] PlacementError),
+    /// Nothing was done.
+    #[error("node {0}, which is to vote on it, is not reached: look at its process and its links")]
+    Silent(NodeId),
+    /// Nothing was done.
+    #[error("too many listings are being moved: ask again")]
+    Overloaded,
+    /// Nothing was done.
+    #[error("{0}")]
+    Fenced(String),
+    /// Another goal was set meanwhile.
+    #[error(
+        "somebody else has changed it meanwhile: it is at home in {home}, as of revision {revision}"
+    )]
+    Overtaken { home: RegionId, revision: u64 },
+    /// The goal may stand, and the voters may be on their way.
+    #[error("it is not where it should be yet: {0}; ask again, and it goes on")]
+    Unfinished(String),
+}
+
+impl Mover {
+    /// Who votes on a listing, and who would for another home and survival goal.
+    ///
+    /// # Errors
+    /// [`PlacementError`] names the failure domains that are missing.
+    pub(crate) fn aim(
+        &self,
+        genesis: &Genesis,
+        (home, survival): (Option<RegionId>, Option<Survival>),
+    ) -> Result<(Aimed, Aimed), PlacementError> {
+        let groups = &self.inner.groups;
+        let now = groups.goal(genesis);
+        let then = Goal {
+            home: home.unwrap_or_else(|| now.home.clone()),
+            survival: survival.unwrap_or(now.survival),
+            revision: now.revision,
+        };
+        let then = following(&now, &then);
+        let voters = self.placed(genesis, &then)?;
+        let before = Aimed {
+            goal: now,
+            voters: groups.voters(genesis),
+        };
+        Ok((before, Aimed { goal: then, voters }))
+    }
+
+    /// Changes a listing's goal and moves its voters, as far as it comes in time.
+    ///
+    /// # Errors
+    /// [`GoalError`]; asked again, it goes on where it stopped.
+    pub(crate) async fn reach(
+        &self,
+        genesis: &Genesis,
+        (before, wanted): (Aimed, Goal),
+    ) -> Result<Aimed, GoalError> {
+        let inner = &self.inner;
+        let _place = inner
+            .goals
+            .try_acquire()
+            .map_err(|_full| GoalError::Overloaded)?;
+        let until = Instant::now() + GOAL_DEADLINE;
+        let seen = before.goal.clone();
+        let (mut now, mut from) = (before.goal, before.voters);
+        let mut last = "no step was taken in time".to_owned();
+        while Instant::now() < until {
+            let goal = following(&now, &wanted);
+            let to = self.placed(genesis, &goal)?;
+            let is_lost = |node: &&NodeId| !from.contains(node) && !inner.groups.is_alive(**node);
+            if let Some(lost) = to.iter().find(is_lost) {
+                return Err(GoalError::Silent(*lost));
+            }
+            let order = Move {
+                to,
+                from: from.clone(),
+                epoch: inner.topology.epoch(),
+                goal: Some(goal.clone()),
+            };
+            match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
+                Ok(Moving::Settled(electorate)) => {
+                    self.tell(genesis, &electorate, &from).await;
+                    let voters = electorate.voters;
+                    return Ok(Aimed { goal, voters });
+                }
+                // Any other step was taken by the goal of the order.
+                Ok(moving) => {
+                    now = goal;
+                    last = format!("{moving:?}").to_lowercase();
+                }
+                Err(MoveError::Changed(electorate)) => {
+                    let standing = electorate.goal.unwrap_or_else(|| Goal::of(genesis));
+                    if !standing.is_as(&wanted) && !standing.is_as(&seen) {
+                        return Err(GoalError::Overtaken {
+                            home: standing.home,
+                            revision: standing.revision,
+                        });
+                    }
+                    (now, from) = (standing, electorate.voters);
+                }
+                Err(fenced @ MoveError::Fenced { .. }) => {
+                    return Err(GoalError::Fenced(fenced.to_string()));
+                }
+                // Whether the step was taken is found out by asking again.
+                Err(other) => {
+                    last = other.to_string();
+                    sleep(PAUSE).await;
+                }
+            }
+        }
+        Err(GoalError::Unfinished(last))
+    }
+
+    /// Where a listing with a goal is placed, without the nodes that this one is to free.
+    fn placed(&self, genesis: &Genesis, goal: &Goal) -> Result<Vec<NodeId>, PlacementError> {
+        let placing = goal.placing(genesis);
+        let (listing, survival) = (&placing.listing, placing.survival);
+        let leaving = self.leaving().unwrap_or_else(|cause| {
+            tracing::error!(%cause, "cannot read which nodes are to be freed");
+            BTreeSet::new()
+        });
+        balance_voters(&self.inner.topology, listing, survival, &[], &leaving, None)
+    }
+}
+
+/// What is wanted, under the revision that it has or would have.
+fn following(now: &Goal, wanted: &Goal) -> Goal {
+    let revision = now.revision + u64::from(!now.is_as(wanted));
+    Goal {
+        revision,
+        ..wanted.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::{Goal, Survival};
+
+    use super::following;
+
+    #[test]
+    fn only_another_goal_counts_up() {
+        let goal = |home: &str, revision| Goal {
+            home: home.parse().expect("a region"),
+            survival: Survival::Zone,
+            revision,
+        };
+        let now = goal("eu-west", 4);
+        assert_eq!(following(&now, &goal("eu-west", 0)), now);
+        assert_eq!(following(&now, &goal("us-east", 0)), goal("us-east", 5));
+        let other = Goal {
+            survival: Survival::Region,
+            ..now.clone()
+        };
+        assert_eq!(following(&now, &other).revision, 5);
+    }
+}
