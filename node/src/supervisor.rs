@@ -44,6 +44,7 @@ use crate::mesh_service::{Components, Dispatcher, RaftOverMesh};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::ports::{Port, released};
+use crate::registers::Registers;
 use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::traces::Traces;
@@ -176,20 +177,7 @@ async fn live(
     let api_served = tracker.spawn(serve((port, api_tls), routes, manners, until));
     let (port, routes, until) = operators;
     let admin_served = tracker.spawn(serve((port, admin_tls), routes, manners, until));
-    tracing::info!(
-        node = %node.identity.node,
-        region = %node.identity.region,
-        cluster = %node.identity.cluster,
-        api = %node.config.listen.api,
-        peer = %node.config.listen.peer,
-        admin = %node.config.listen.admin,
-        "started"
-    );
-    if node.config.chaos.enabled {
-        tracing::warn!(
-            "chaos.enabled: this node can be made to kill itself, and its clock be set wrong"
-        );
-    }
+    say_started(&node);
 
     let [listings_failure, bookings_failure] = failures;
     let (map, mesh) = (node.map.clone(), node.mesh.clone());
@@ -220,6 +208,23 @@ async fn live(
     };
     running.shut_down(node).await;
     outcome(ended)
+}
+
+fn say_started(node: &Node) {
+    tracing::info!(
+        node = %node.identity.node,
+        region = %node.identity.region,
+        cluster = %node.identity.cluster,
+        api = %node.config.listen.api,
+        peer = %node.config.listen.peer,
+        admin = %node.config.listen.admin,
+        "started"
+    );
+    if node.config.chaos.enabled {
+        tracing::warn!(
+            "chaos.enabled: this node can be made to kill itself, and its clock be set wrong"
+        );
+    }
 }
 
 /// Says how a life has ended.
@@ -349,6 +354,22 @@ impl Planes {
     }
 }
 
+/// What answers peers.
+fn components(
+    (groups, replica, bookings): (&Groups, &Replica, &BookingDesk),
+    (imports, events, map, registers): (&ImportDesk, &EventsDesk, &ClusterMap, &Registers),
+) -> Components {
+    Components {
+        groups: groups.clone(),
+        replica: replica.clone(),
+        bookings: bookings.clone(),
+        imports: imports.clone(),
+        events: events.clone(),
+        map: map.clone(),
+        registers: registers.clone(),
+    }
+}
+
 /// Opens the databases and the mesh and connects everything.
 pub(crate) fn assemble(
     prepared: Prepared,
@@ -382,15 +403,8 @@ pub(crate) fn assemble(
     let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
     let parts = outbound::Parts::new(&identity, &topology, (&events, &clock, &mesh));
     let (registers, outbound) = outbound::open(&config, parts, tracker, background)?;
-    dispatcher.connect(Components {
-        groups: groups.clone(),
-        replica: replica.clone(),
-        bookings: bookings.clone(),
-        imports: imports.clone(),
-        events: events.clone(),
-        map: map.clone(),
-        registers: registers.clone(),
-    });
+    let desks = (&imports, &events, &map, &registers);
+    dispatcher.connect(components((&groups, &replica, &bookings), desks));
     start(&replica, (&mesh, &bookings, &groups), tracker, background);
     let searched = (replica.clone(), clock.clone());
     let tasks = (tracker.clone(), stopping.clone());

@@ -3,6 +3,7 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
+use meridian_regions::Dialect;
 use quinn::Connection;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -106,7 +107,8 @@ async fn peer_that_dials_again_is_served_on_the_newer_connections() {
     let oldest = knock(&cluster, &endpoint).await.expect("a peer");
     let older = knock(&cluster, &endpoint).await.expect("a peer");
     // What is under way on one that is renewed is answered there.
-    assert!(call::greet(&oldest).await.is_ok());
+    let greeted = call::greet(&oldest, &Dialect::default()).await;
+    assert!(greeted.is_ok());
     let newer = knock(&cluster, &endpoint).await.expect("a peer");
     let reason = ended(&oldest).await;
     assert!(
