@@ -1,5 +1,7 @@
 //! Calls to the operator API of one node.
 
+mod layout;
+mod moves;
 mod upgrade;
 
 use std::sync::Arc;
@@ -222,57 +224,6 @@ impl AdminClient {
         self.get("/admin/v1/nodes").await
     }
 
-    /// `GET /admin/v1/drains`
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn drains(&self) -> Result<Value, CallError> {
-        self.get("/admin/v1/drains").await
-    }
-
-    /// `POST /admin/v1/drains`: has this node free another of groups. May be repeated.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn drain(&self, node: u64) -> Result<Value, CallError> {
-        self.post("/admin/v1/drains", &json!({"node": node})).await
-    }
-
-    /// `DELETE /admin/v1/drains/{node}`. May be repeated.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn give_up_drain(&self, node: u64) -> Result<(), CallError> {
-        self.delete(&format!("/admin/v1/drains/{node}")).await
-    }
-
-    /// `GET /admin/v1/rebalances`
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn rebalances(&self) -> Result<Value, CallError> {
-        self.get("/admin/v1/rebalances").await
-    }
-
-    /// `POST /admin/v1/rebalances`: has this node move groups to where placement would put
-    /// them now, within a region or everywhere. May be repeated.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn rebalance(&self, region: Option<&str>) -> Result<Value, CallError> {
-        self.post("/admin/v1/rebalances", &json!({"region": region}))
-            .await
-    }
-
-    /// `DELETE /admin/v1/rebalances`. May be repeated.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn give_up_rebalance(&self, region: Option<&str>) -> Result<(), CallError> {
-        let query = region.map_or_else(String::new, |region| format!("?region={region}"));
-        self.delete(&format!("/admin/v1/rebalances{query}")).await
-    }
-
     /// `GET /admin/v1/repairs`
     ///
     /// # Errors
@@ -324,58 +275,6 @@ impl AdminClient {
     pub async fn reload_certificates(&self) -> Result<Value, CallError> {
         let nothing = Value::Object(serde_json::Map::new());
         self.post("/admin/v1/certificates/reload", &nothing).await
-    }
-
-    /// `GET /admin/v1/layout`: the cluster's map, and the changes that wait.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn layout(&self) -> Result<Value, CallError> {
-        self.get("/admin/v1/layout").await
-    }
-
-    /// `POST /admin/v1/layout/found`: the cluster keeps its map itself from now on. May be
-    /// repeated.
-    ///
-    /// # Errors
-    /// [`CallError`]: among others, which node has not agreed.
-    pub async fn found_layout(&self) -> Result<Value, CallError> {
-        self.post("/admin/v1/layout/found", &json!({})).await
-    }
-
-    /// `POST /admin/v1/layout/staged`: one more change waits.
-    ///
-    /// # Errors
-    /// [`CallError`]: among others, why the map cannot be changed so.
-    pub async fn stage_layout(&self, change: &impl Serialize) -> Result<Value, CallError> {
-        self.post("/admin/v1/layout/staged", &json!({"change": change}))
-            .await
-    }
-
-    /// `DELETE /admin/v1/layout/staged`: nothing waits any more.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn revert_layout(&self) -> Result<(), CallError> {
-        self.delete("/admin/v1/layout/staged").await
-    }
-
-    /// `GET /admin/v1/layout/plan`: what the changes that wait will cost.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn plan_layout(&self) -> Result<Value, CallError> {
-        self.get("/admin/v1/layout/plan").await
-    }
-
-    /// `POST /admin/v1/layout/apply`: the changes that wait are in force, as the map of an
-    /// epoch that a plan has named.
-    ///
-    /// # Errors
-    /// [`CallError`]: among others, that others have changed the map since.
-    pub async fn apply_layout(&self, epoch: u64) -> Result<Value, CallError> {
-        self.post("/admin/v1/layout/apply", &json!({"epoch": epoch}))
-            .await
     }
 
     /// `GET /admin/v1/regions`

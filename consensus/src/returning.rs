@@ -44,18 +44,18 @@ enum Absence {
     Out(Electorate),
 }
 
-/// Whether the node's return is not completed.
+/// Whether the node's return is not completed. One that was completed by another life than the
+/// node's is none of its own.
 ///
 /// # Errors
-/// [`OpenError::OfAnotherLife`] for a database that has completed a return of which the node
-/// knows nothing: it was put here from elsewhere, and its log is not this node's.
+/// [`OpenError::OfAnotherLife`] for a database that has completed a return, of a node that has
+/// never lost anything: it was put here from elsewhere, and its log is not this node's.
 pub(crate) fn is_open(store: &Store, past: &Past) -> Result<bool, OpenError> {
     let completed = store.get(STATE, &returned())?;
     match (past, completed) {
         (Past::Whole, None) => Ok(false),
-        (Past::Lost(_), None) => Ok(true),
-        (Past::Lost(life), Some(completed)) if completed == life.as_bytes() => Ok(false),
-        (Past::Whole | Past::Lost(_), Some(_)) => Err(OpenError::OfAnotherLife),
+        (Past::Whole, Some(_)) => Err(OpenError::OfAnotherLife),
+        (Past::Lost(life), completed) => Ok(completed.as_deref() != Some(life.as_bytes())),
     }
 }
 
