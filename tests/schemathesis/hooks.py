@@ -14,6 +14,7 @@ import schemathesis
 
 SESSION = "Meridian-Session"
 KEY = "Idempotency-Key"
+MATCH = "If-Match"
 # The regions of the cluster.
 REGIONS = itertools.cycle(["us-east", "eu-west", "ap-southeast"])
 # Of so many valid requests, one keeps the id that was made up.
@@ -84,7 +85,13 @@ def is_valid(case, location):
 
 
 def fresh(headers):
-    """Puts a session's token in place, and a key that nobody has used."""
+    """Puts a session's token in place, and a key that nobody has used.
+
+    At the edges of its schema an empty `If-Match` is made, which its pattern and its length exclude:
+    that one is no valid request.
+    """
+    if headers.get(MATCH) == "":
+        headers[MATCH] = "*"
     if SESSION in headers:
         if latest:
             headers[SESSION] = latest[0]

@@ -111,8 +111,6 @@ pub(crate) enum Step {
     Clippy,
     /// Unit, property and scenario tests, by nextest.
     Test,
-    /// A running server against its description, by schemathesis, for a minute.
-    Openapi,
     /// Examples in the documentation.
     Doctest,
     /// Documentation, warnings denied.
@@ -128,7 +126,6 @@ impl Step {
             Self::Deny => "deny",
             Self::Clippy => "clippy",
             Self::Test => "test",
-            Self::Openapi => "openapi",
             Self::Doctest => "doctest",
             Self::Doc => "doc",
         }

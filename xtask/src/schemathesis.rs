@@ -14,8 +14,8 @@ use crate::workspace::Workspace;
 const REQUIREMENTS: &str = "tests/schemathesis/requirements.txt";
 /// Beside what is installed: what it was installed from.
 const INSTALLED: &str = "installed.txt";
-/// Requests of each operation in the gate, and from which seed: a minute of them.
-const GATE: &str = "--seed 7 --max-examples 20 --max-time 60";
+/// Requests of each operation, and from which seed: a minute of them.
+const A_MINUTE: &str = "--seed 7 --max-examples 20 --max-time 60";
 const TEST: &str = "test(=openapi::running_server_does_what_its_description_says)";
 
 /// Runs it; answers whether nothing was found, and `None` where it cannot be had.
@@ -25,7 +25,7 @@ pub(crate) fn run(arguments: &SchemathesisArgs) -> anyhow::Result<Option<bool>> 
         return Ok(None);
     };
     let more = match arguments.arguments.as_slice() {
-        [] => GATE.to_owned(),
+        [] => A_MINUTE.to_owned(),
         more => more.join(" "),
     };
     say(&format!("schemathesis run {more}"));

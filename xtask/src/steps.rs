@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use clap::ValueEnum;
 
-use crate::cli::{SchemathesisArgs, Step, VerifyArgs, say};
+use crate::cli::{Step, VerifyArgs, say};
 use crate::workspace::Workspace;
-use crate::{imports, schemathesis, sizes};
+use crate::{imports, sizes};
 
 /// What a step came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,7 +94,6 @@ fn run(step: Step) -> anyhow::Result<Outcome> {
             "warnings",
         ])?,
         Step::Test => cargo(&["nextest", "run", "--workspace", "--locked"])?,
-        Step::Openapi => return openapi(),
         Step::Doctest => cargo(&["test", "--workspace", "--doc", "--locked"])?,
         Step::Doc => command(
             Command::new("cargo")
@@ -124,19 +123,6 @@ fn deny() -> anyhow::Result<Outcome> {
         Outcome::Passed
     } else {
         Outcome::Failed
-    })
-}
-
-/// It needs Python and a registry of packages: where they cannot be had, that is said.
-fn openapi() -> anyhow::Result<Outcome> {
-    Ok(match schemathesis::run(&SchemathesisArgs::default())? {
-        Some(true) => Outcome::Passed,
-        Some(false) => Outcome::Failed,
-        None => {
-            let what = "the server was NOT compared with its description: no schemathesis";
-            say(&format!("WARNING: {what}"));
-            Outcome::Incomplete(what.to_owned())
-        }
     })
 }
 
