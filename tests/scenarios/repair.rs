@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, binary};
 
 /// Column families of the listings' database.
-const FAMILIES: &[&str] = &[
+pub(crate) const FAMILIES: &[&str] = &[
     "log",
     "documents",
     "changes",

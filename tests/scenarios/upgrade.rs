@@ -13,6 +13,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::{PATIENCE, Scenario, binary, book_surely, draft, sold, stay, text};
+use crate::repair::FAMILIES;
 use load::Load;
 
 const NODES: [u64; 3] = [1, 2, 3];
@@ -87,15 +88,7 @@ fn read_by_the_first_level(scenario: &Scenario, node: u64) -> (usize, usize) {
     let data = config["node"]["data_dir"].as_str().expect("a path");
     let store = Store::open(StoreOptions {
         path: folder.join(data).join("listings"),
-        column_families: &[
-            "log",
-            "documents",
-            "changes",
-            "heads",
-            "genesis",
-            "quarantine",
-            "progress",
-        ],
+        column_families: FAMILIES,
         block_cache_bytes: 1 << 20,
         write_buffer_bytes: 1 << 20,
     });

@@ -124,7 +124,7 @@ pub(crate) fn unhex(text: &str) -> anyhow::Result<Vec<u8>> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeSet;
 
     use meridian_regions::{ListingId, NodeId, Survival, control_voters};
@@ -132,10 +132,14 @@ mod tests {
 
     use super::{Charted, FILE, Genesis, Stage, Topology};
 
-    const MAP: &str = "cluster = \"shop\"\nepoch = 3\n[[regions]]\nid = \"a\"\nlatitude = 0.0\nlongitude = 0.0\n[[nodes]]\nid = 1\nregion = \"a\"\nzone = \"a-a\"\npeer = \"h:1\"\napi = \"http://h:2\"\nadmin = \"http://h:3\"\n";
+    pub(in crate::cluster_map) const MAP: &str = "cluster = \"shop\"\nepoch = 3\n[[regions]]\nid = \"a\"\nlatitude = 0.0\nlongitude = 0.0\n[[nodes]]\nid = 1\nregion = \"a\"\nzone = \"a-a\"\npeer = \"h:1\"\napi = \"http://h:2\"\nadmin = \"http://h:3\"\n";
 
     fn charted() -> Charted {
-        let map = Topology::from_toml(MAP).expect("good");
+        sample(Stage::Agreed, Topology::from_toml(MAP).expect("good"))
+    }
+
+    /// A map of region `a`, as a file has it.
+    pub(in crate::cluster_map) fn sample(stage: Stage, map: Topology) -> Charted {
         Charted {
             genesis: Genesis {
                 listing: ListingId::of_control("a".parse().expect("a region")),
@@ -144,7 +148,7 @@ mod tests {
                 map_epoch: 3,
                 created_by: NodeId::new(1).expect("not zero"),
             },
-            stage: Stage::Agreed,
+            stage,
             map,
         }
     }

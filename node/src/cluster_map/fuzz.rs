@@ -1,42 +1,24 @@
 //! What nodes tell each other of the map, and what they keep of it, fed with what none would.
 
-use std::collections::BTreeSet;
-
 use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads, text};
-use meridian_regions::{
-    FormatLevel, Genesis, ListingId, NodeId, Survival, Topology, control_voters,
-};
+use meridian_regions::{FormatLevel, Topology};
 use prost::Message;
 
+use super::file::tests::{MAP, sample};
 use super::file::{Charted, Stage};
 use super::wire::{Answer, Asked, Nothing, Question, Sheet, Told};
 
-const MAP: &str = "cluster = \"shop\"\nepoch = 3\n[[regions]]\nid = \"a\"\nlatitude = 0.0\nlongitude = 0.0\n[[nodes]]\nid = 1\nregion = \"a\"\nzone = \"a-a\"\npeer = \"h:1\"\napi = \"http://h:2\"\nadmin = \"http://h:3\"\n";
 /// A map of TOML becomes a tree of values.
 const FILE: Allowance = Allowance {
     base: 1 << 20,
     per_byte: 4_096,
 };
 
-fn charted(map: Topology) -> Charted {
-    Charted {
-        genesis: Genesis {
-            listing: ListingId::of_control("a".parse().expect("a region")),
-            survival: Survival::Region,
-            voters: control_voters(&map, &BTreeSet::new()),
-            map_epoch: 3,
-            created_by: NodeId::new(1).expect("not zero"),
-        },
-        stage: Stage::Founded,
-        map,
-    }
-}
-
 /// The same map before and after a level of formats was turned on.
 fn both() -> [Charted; 2] {
     let map = Topology::from_toml(MAP).expect("good");
     let raised = map.raised(FormatLevel::REHEARSED).expect("later");
-    [charted(map), charted(raised)]
+    [map, raised].map(|map| sample(Stage::Founded, map))
 }
 
 #[test]

@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meridian_consensus::{Move, MoveError, Moving};
+use meridian_consensus::{MoveError, Moving};
 use meridian_regions::{Genesis, Goal, NodeId, PlacementError, RegionId, Survival, balance_voters};
 use tokio::time::{Instant, sleep};
 
@@ -49,6 +49,18 @@ pub(crate) enum GoalError {
     /// The goal may stand, and the voters may be on their way.
     #[error("it is not where it should be yet: {0}; ask again, and it goes on")]
     Unfinished(String),
+}
+
+impl GoalError {
+    /// The same once a step was taken, or may have been: then it is not so that nothing was done.
+    fn once(self, begun: bool) -> Self {
+        match self {
+            Self::Unplaceable(_) | Self::Silent(_) | Self::Fenced(_) if begun => {
+                Self::Unfinished(self.to_string())
+            }
+            other => other,
+        }
+    }
 }
 
 impl Mover {
@@ -94,20 +106,15 @@ impl Mover {
         let until = Instant::now() + GOAL_DEADLINE;
         let seen = before.goal.clone();
         let (mut now, mut from) = (before.goal, before.voters);
-        let mut last = "no step was taken in time".to_owned();
+        let (mut begun, mut last) = (false, "no step was taken in time".to_owned());
         while Instant::now() < until {
             let goal = following(&now, &wanted);
-            let to = self.placed(genesis, &goal)?;
-            let is_lost = |node: &&NodeId| !from.contains(node) && !inner.groups.is_alive(**node);
-            if let Some(lost) = to.iter().find(is_lost) {
-                return Err(GoalError::Silent(*lost));
-            }
-            let order = Move {
-                to,
-                from: from.clone(),
-                epoch: inner.topology.epoch(),
-                goal: Some(goal.clone()),
-            };
+            let to = self.placed(genesis, &goal).map_err(GoalError::from);
+            let order = to.and_then(|to| {
+                let order = self.order(&goal, &from, to);
+                order.map_err(GoalError::Silent)
+            });
+            let order = order.map_err(|error| error.once(begun))?;
             match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
                 Ok(Moving::Settled(electorate)) => {
                     self.tell(genesis, &electorate, &from).await;
@@ -116,6 +123,7 @@ impl Mover {
                 }
                 // Any other step was taken by the goal of the order.
                 Ok(moving) => {
+                    begun = true;
                     now = goal;
                     last = format!("{moving:?}").to_lowercase();
                 }
@@ -130,10 +138,11 @@ impl Mover {
                     (now, from) = (standing, electorate.voters);
                 }
                 Err(fenced @ MoveError::Fenced { .. }) => {
-                    return Err(GoalError::Fenced(fenced.to_string()));
+                    return Err(GoalError::Fenced(fenced.to_string()).once(begun));
                 }
                 // Whether the step was taken is found out by asking again.
                 Err(other) => {
+                    begun = true;
                     last = other.to_string();
                     sleep(PAUSE).await;
                 }
@@ -165,9 +174,24 @@ fn following(now: &Goal, wanted: &Goal) -> Goal {
 
 #[cfg(test)]
 mod tests {
-    use meridian_regions::{Goal, Survival};
+    use meridian_regions::{Goal, NodeId, Survival};
 
-    use super::following;
+    use super::{GoalError, following};
+
+    #[test]
+    fn what_stops_a_change_that_was_begun_leaves_it_unfinished() {
+        let lost = NodeId::new(4).expect("not zero");
+        let silent = GoalError::Silent(lost);
+        assert_eq!(silent.clone().once(false), silent);
+        let GoalError::Unfinished(why) = silent.once(true) else {
+            panic!("nothing was done, it says");
+        };
+        assert!(why.contains("node 4"), "{why}");
+        let fenced = GoalError::Fenced("epoch 3".to_owned());
+        assert!(matches!(fenced.once(true), GoalError::Unfinished(_)));
+        let full = GoalError::Overloaded;
+        assert_eq!(full.clone().once(true), full, "before the first step");
+    }
 
     #[test]
     fn only_another_goal_counts_up() {

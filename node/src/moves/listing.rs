@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meridian_consensus::{Electorate, Move, MoveError, Moving};
-use meridian_regions::{Genesis, NodeId, NodeState};
+use meridian_regions::{Genesis, Goal, NodeId, NodeState};
 use tokio::time::{Instant, sleep};
 
 use super::Mover;
@@ -21,6 +21,29 @@ const TELL_DEADLINE: Duration = Duration::from_secs(2);
 const TELLS_MAX: usize = 3;
 
 impl Mover {
+    /// The order by which voters give way to others.
+    ///
+    /// # Errors
+    /// The node that is to come and is not reached.
+    pub(super) fn order(
+        &self,
+        goal: &Goal,
+        from: &[NodeId],
+        to: Vec<NodeId>,
+    ) -> Result<Move, NodeId> {
+        let inner = &self.inner;
+        let is_lost = |node: &&NodeId| !from.contains(node) && !inner.groups.is_alive(**node);
+        if let Some(lost) = to.iter().find(is_lost) {
+            return Err(*lost);
+        }
+        Ok(Move {
+            to,
+            from: from.to_vec(),
+            epoch: inner.topology.epoch(),
+            goal: Some(goal.clone()),
+        })
+    }
+
     /// Moves a listing to where a plan wants it.
     ///
     /// # Errors
@@ -34,18 +57,9 @@ impl Mover {
         while Instant::now() < until && plan.moves(&goal.placing(genesis), &from) {
             let to = plan.target(&goal.placing(genesis), &from);
             let to = to.map_err(|cause| cause.to_string())?;
-            let is_lost = |node: &&NodeId| !from.contains(node) && !inner.groups.is_alive(**node);
-            if let Some(lost) = to.iter().find(is_lost) {
-                return Err(format!(
-                    "node {lost}, which is to vote on it, is not reached"
-                ));
-            }
-            let order = Move {
-                to,
-                from: from.clone(),
-                epoch: inner.topology.epoch(),
-                goal: Some(goal.clone()),
-            };
+            let order = self.order(&goal, &from, to);
+            let order = order
+                .map_err(|lost| format!("node {lost}, which is to vote on it, is not reached"))?;
             match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
                 Ok(Moving::Settled(electorate)) => {
                     self.tell(genesis, &electorate, &from).await;

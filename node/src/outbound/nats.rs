@@ -7,7 +7,6 @@
 
 mod options;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -169,8 +168,10 @@ impl Inner {
         let subject = format!("{}.{}", self.options.subject_prefix, delivery.kind());
         let body = delivery.cloud_event().to_string().into();
         let published = context.publish_with_headers(subject, headers, body).await;
-        let acknowledged = published.map_err(|cause| told(&cause))?.await;
-        acknowledged.map(|_place| ()).map_err(|cause| told(&cause))
+        let acknowledged = published.map_err(|cause| Failure::of(&cause))?.await;
+        acknowledged
+            .map(|_place| ())
+            .map_err(|cause| Failure::of(&cause))
     }
 
     /// The stream, which is made if it is not there. One that is there stays as it is.
@@ -189,7 +190,7 @@ impl Inner {
                 ..StreamConfig::default()
             };
             let made = context.get_or_create_stream(wanted).await;
-            made.map_err(|cause| told(&cause))?;
+            made.map_err(|cause| Failure::of(&cause))?;
             self.is_there.store(true, Ordering::Relaxed);
         }
         Ok(context)
@@ -199,7 +200,7 @@ impl Inner {
         let tls = https_client(Trust::Machine).or_else(|_none| https_client(Trust::Nobody));
         let mut options = ConnectOptions::new()
             .name("meridian")
-            .tls_client_config(tls.map_err(|cause| told(&cause))?)
+            .tls_client_config(tls.map_err(|cause| Failure::of(&cause))?)
             .connection_timeout(CONNECT_DEADLINE);
         let credentials = &self.options.credentials_file;
         if !credentials.as_os_str().is_empty() {
@@ -210,20 +211,9 @@ impl Inner {
             })?;
         }
         let connected = options.connect(self.options.servers.clone()).await;
-        let client = connected.map_err(|cause| told(&cause))?;
+        let client = connected.map_err(|cause| Failure::of(&cause))?;
         let mut context = jetstream::new(client.clone());
         context.set_timeout(self.options.deadline);
         Ok((client, context))
     }
-}
-
-/// An error and its causes: the first alone says little.
-fn told(error: &dyn Error) -> Failure {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    Failure(text)
 }

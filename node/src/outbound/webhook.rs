@@ -7,7 +7,6 @@
 mod address;
 mod resolver;
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +111,7 @@ impl WebhookSender {
     ) -> Result<StatusCode, Failure> {
         let url = self
             .check(&endpoint.url)
-            .map_err(|refused| told(&refused))?;
+            .map_err(|refused| Failure::of(&refused))?;
         let body = Bytes::from(event.to_string());
         let seconds = self.clock.now().as_millis() / 1_000;
         let signature = sign(&endpoint.secret, seconds, &body);
@@ -124,10 +123,10 @@ impl WebhookSender {
             .header(SIGNATURE_HEADER, signature)
             .header(ATTEMPT_HEADER, HeaderValue::from(number))
             .body(Full::new(body))
-            .map_err(|cause| told(&cause))?;
+            .map_err(|cause| Failure::of(&cause))?;
         let exchange = async {
             let response = self.http.request(request).await;
-            let response = response.map_err(|cause| told(&cause))?;
+            let response = response.map_err(|cause| Failure::of(&cause))?;
             let status = response.status();
             // Taken is what the status says, whatever follows it.
             let _ = Limited::new(response.into_body(), ANSWER_BYTES_MAX)
@@ -148,17 +147,6 @@ impl WebhookSender {
         };
         Err(Failure(format!("answered {}: {what}", status.as_u16())))
     }
-}
-
-/// An error and its causes: the first alone says little.
-fn told(error: &dyn Error) -> Failure {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    Failure(text)
 }
 
 /// One endpoint, as a pump sees it.

@@ -9,17 +9,20 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::caller::Caller;
+use crate::config::Config;
 use crate::grpc::v1::regions_client::RegionsClient;
 use crate::grpc::{self, v1};
 
+/// Three at once and one a second, for each address that a proxy on this machine names.
+fn one_a_second(config: &mut Config) {
+    config.limits.caller_requests_per_second = 1;
+    config.limits.caller_burst = NonZeroU32::new(3).expect("not zero");
+    config.listen.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn caller_who_sends_too_much_is_told_when_to_come_back_and_others_are_served() {
-    let caller = Caller::start_with(|config| {
-        config.limits.caller_requests_per_second = 1;
-        config.limits.caller_burst = NonZeroU32::new(3).expect("not zero");
-        config.listen.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
-    })
-    .await;
+    let caller = Caller::start_with(one_a_second).await;
     let solo = &caller.solo;
     let routes = crate::api::router(Arc::clone(&solo.node));
     let url = solo.serve(routes).await;
@@ -67,12 +70,7 @@ async fn node_that_bounds_nobody_says_nothing_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn caller_over_grpc_is_counted_as_over_rest_and_told_so() {
-    let caller = Caller::start_with(|config| {
-        config.limits.caller_requests_per_second = 1;
-        config.limits.caller_burst = NonZeroU32::new(3).expect("not zero");
-        config.listen.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
-    })
-    .await;
+    let caller = Caller::start_with(one_a_second).await;
     let solo = &caller.solo;
     let routes = grpc::beside(crate::api::router(Arc::clone(&solo.node))).await;
     let channel = Channel::from_shared(solo.serve(routes).await).expect("a URL");

@@ -7,33 +7,16 @@ use meridian_regions::PhiAccrual;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
 
-use super::cluster::{Cluster, DEADLINE, Running, killable};
+use super::cluster::{Cluster, DEADLINE, killable};
 use super::raw::{endpoint_with, knock};
 use crate::PeerStatus;
 use crate::heartbeat::BEAT_BYTES_MAX;
-
-/// Waits for what no connection that comes or goes tells of.
-async fn until(running: &Running, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
-    let reached = async {
-        loop {
-            let peer = running.mesh.peers().remove(0);
-            if expected(&peer) {
-                return peer;
-            }
-            tokio::task::yield_now().await;
-        }
-    };
-    match timeout(DEADLINE, reached).await {
-        Ok(peer) => peer,
-        Err(_elapsed) => panic!("never came: {:?}", running.mesh.peers()),
-    }
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn beats_measure_a_link_that_nobody_uses() {
     let (_cluster, one, two) = Cluster::start().await;
     for running in [&one, &two] {
-        let peer = until(running, |peer| peer.phi.is_some()).await;
+        let peer = running.until_seen(|peer| peer.phi.is_some()).await;
         assert!(
             peer.rtt.is_some() && peer.rtt_deviation.is_some(),
             "{peer:?}"
@@ -53,14 +36,14 @@ fn silent_peer_is_suspected_long_before_its_connection_is_given_up() {
         options.idle_timeout = Duration::from_secs(3_600);
         let one = cluster.start_with(1, options);
         one.until_connected().await;
-        until(&one, |peer| peer.phi.is_some()).await;
+        one.until_seen(|peer| peer.phi.is_some()).await;
         one
     });
     process.shutdown_background();
     drop(killed);
     observer.block_on(async {
         let suspected = |peer: &PeerStatus| peer.phi >= Some(PhiAccrual::SUSPECTED);
-        let peer = until(&one, suspected).await;
+        let peer = one.until_seen(suspected).await;
         assert!(peer.connected && !peer.is_reachable(), "{peer:?}");
         one.stop().await;
     });

@@ -136,6 +136,24 @@ impl Running {
         }
     }
 
+    /// The same, of what no connection that comes or goes tells of: it is looked at again and
+    /// again.
+    pub(super) async fn until_seen(&self, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
+        let reached = async {
+            loop {
+                let peer = self.mesh.peers().remove(0);
+                if expected(&peer) {
+                    return peer;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        match timeout(DEADLINE, reached).await {
+            Ok(peer) => peer,
+            Err(_elapsed) => panic!("never came: {:?}", self.mesh.peers()),
+        }
+    }
+
     pub(super) async fn until_connected(&self) {
         self.until(|peer| peer.connected).await;
     }

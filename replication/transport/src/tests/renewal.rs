@@ -64,22 +64,6 @@ fn is_renewed(peer: &PeerStatus) -> bool {
     peer.connected && !peer.is_outdated && peer.retiring == 0
 }
 
-/// Waits until the status of a node's only peer is as expected: what is renewed is no news, so
-/// that it is looked at again and again.
-async fn until(running: &Running, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
-    let reached = async {
-        loop {
-            let peer = running.mesh.peers().remove(0);
-            if expected(&peer) {
-                return peer;
-            }
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let peer = timeout(DEADLINE, reached).await;
-    peer.unwrap_or_else(|_elapsed| panic!("never came: {:?}", running.mesh.peers()))
-}
-
 /// Calls the other node over and over; answers how many calls were answered.
 async fn calls(running: &Running, until: &CancellationToken) -> u64 {
     let to = running.mesh.peers()[0].node;
@@ -107,8 +91,8 @@ async fn authority_is_replaced_without_a_lost_call_and_nothing_hangs_on_the_old_
             for (id, node) in [(1, &one), (2, &two)] {
                 let tls = new.tls(&cluster, trusted, shown, id);
                 node.mesh.renew(&tls).expect("it fits");
-                until(&one, is_renewed).await;
-                until(&two, is_renewed).await;
+                one.until_seen(is_renewed).await;
+                two.until_seen(is_renewed).await;
             }
         }
         done.cancel();
@@ -141,14 +125,15 @@ async fn call_under_way_is_answered_on_the_connection_that_is_replaced() {
         // The peer has it, or it would not be under way there.
         let tls = new.tls(&cluster, Trusted::Both, Shown::Old, 2);
         two.mesh.renew(&tls).expect("it fits");
-        until(&one, |peer| peer.retiring == 1 && !peer.is_outdated).await;
+        one.until_seen(|peer| peer.retiring == 1 && !peer.is_outdated)
+            .await;
         assert!(replaced.close_reason().is_none());
         assert_ne!(one.connection().stable_id(), replaced.stable_id());
         two.script.trigger.cancel();
     };
     let (answer, ()) = tokio::join!(call, renewed);
     assert_eq!(answer, Ok("later".into()));
-    until(&one, is_renewed).await;
+    one.until_seen(is_renewed).await;
     assert!(replaced.close_reason().is_some());
     tokio::join!(one.stop(), two.stop());
 }
@@ -167,7 +152,7 @@ async fn stream_that_resumes_gives_way_between_two_frames() {
     let told = ended.expect_err("it gave way").to_string();
     assert!(told.contains("renewed"), "{told}");
     drop(frames);
-    until(&one, is_renewed).await;
+    one.until_seen(is_renewed).await;
     tokio::join!(one.stop(), two.stop());
 }
 
