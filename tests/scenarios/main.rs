@@ -31,7 +31,6 @@ mod mmdb;
 mod moves;
 mod nats;
 mod nearest;
-mod openapi;
 mod payments;
 mod provider;
 mod real_listings;

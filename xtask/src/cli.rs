@@ -42,7 +42,7 @@ pub(crate) enum Command {
 
 #[derive(Debug, Default, Args)]
 pub(crate) struct SchemathesisArgs {
-    /// Passed on to `schemathesis run`, as in `--max-examples 200`; without any, those of the gate.
+    /// Passed on to `schemathesis run`, as in `--max-examples 200`; without any, a minute of requests.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     pub(crate) arguments: Vec<String>,
 }

@@ -16,7 +16,8 @@ const REQUIREMENTS: &str = "tests/schemathesis/requirements.txt";
 const INSTALLED: &str = "installed.txt";
 /// Requests of each operation, and from which seed: a minute of them.
 const A_MINUTE: &str = "--seed 7 --max-examples 20 --max-time 60";
-const TEST: &str = "test(=openapi::running_server_does_what_its_description_says)";
+/// Its settings and hooks, where it runs.
+const FOLDER: &str = "tests/schemathesis";
 
 /// Runs it; answers whether nothing was found, and `None` where it cannot be had.
 pub(crate) fn run(arguments: &SchemathesisArgs) -> anyhow::Result<Option<bool>> {
@@ -24,19 +25,22 @@ pub(crate) fn run(arguments: &SchemathesisArgs) -> anyhow::Result<Option<bool>> 
     let Some(program) = installed(&target.join("tools/schemathesis"))? else {
         return Ok(None);
     };
-    let more = match arguments.arguments.as_slice() {
-        [] => A_MINUTE.to_owned(),
-        more => more.join(" "),
+    let more: Vec<&str> = match arguments.arguments.as_slice() {
+        [] => A_MINUTE.split(' ').collect(),
+        more => more.iter().map(String::as_str).collect(),
     };
-    say(&format!("schemathesis run {more}"));
-    let mut nextest = Command::new("cargo");
+    let mut build = Command::new("cargo");
     // The whole workspace: another selection would compile RocksDB again.
-    nextest.args(["nextest", "run", "--workspace", "--locked"]);
-    nextest.args(["--profile", "long", "--run-ignored", "only", "--no-capture"]);
-    nextest.args(["-E", TEST]);
-    nextest.env("MERIDIAN_SCHEMATHESIS", program);
-    nextest.env("MERIDIAN_SCHEMATHESIS_ARGUMENTS", more);
-    steps::command(&mut nextest).map(Some)
+    build.args(["build", "--workspace", "--locked", "--bins"]);
+    build.args(["--example", "described"]);
+    if !steps::command(&mut build)? {
+        return Ok(Some(false));
+    }
+    say(&format!("schemathesis run {}", more.join(" ")));
+    let mut described = Command::new(target.join("debug/examples/described"));
+    described.args([target.join("debug/meridian"), program, FOLDER.into()]);
+    described.args(more);
+    steps::command(&mut described).map(Some)
 }
 
 /// The program, installed if it is not there; `None` where that cannot be done.
