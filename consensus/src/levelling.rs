@@ -74,12 +74,23 @@ pub struct Levelled {
     /// Listings of which most voters have no copy that can be read: something that had been
     /// acknowledged may be missing. The first hundred.
     pub doubtful: Vec<ListingId>,
+    /// How many these are.
+    pub doubtful_total: u64,
+}
+
+impl Levelled {
+    fn doubt(&mut self, listing: Option<ListingId>) {
+        self.doubtful_total += 1;
+        if self.doubtful.len() < DOUBTFUL_MAX {
+            self.doubtful.extend(listing);
+        }
+    }
 }
 
 /// Why there is no such state.
 #[derive(Debug, thiserror::Error)]
 pub enum LevelError {
-    /// A database cannot be read or written, or all copies of a record are damaged.
+    /// A database cannot be read or written.
     #[error("the bookings of node {node}: {cause}")]
     Storage {
         /// Whose copy.
@@ -218,13 +229,16 @@ async fn level_group(
         .enumerate()
         .filter(|(_, one)| one.last.is_some());
     let Some((best, winner)) = ends.max_by_key(|(_, one)| one.last) else {
-        // Somebody has heard who votes, and nobody who does is here.
+        // Somebody has heard who votes, and nobody who does is here; or who does cannot be read.
+        if held.iter().any(|one| one.damaged) {
+            levelled.doubt(listing);
+        }
         return Ok(());
     };
     let source = &desks[best];
     let members = winner.members(source, group)?;
-    if !members.suffice(desks, &held) && levelled.doubtful.len() < DOUBTFUL_MAX {
-        levelled.doubtful.extend(listing);
+    if !members.suffice(desks, &held) {
+        levelled.doubt(listing);
     }
     let concerned = |at: usize| members.has(desks[at].node) || held[at].last.is_some();
     let concerned: Vec<usize> = (0..desks.len()).filter(|at| concerned(*at)).collect();

@@ -178,7 +178,9 @@ impl Certificates {
 impl Inner {
     fn look_now(&self) {
         let now_ms = self.clock.now().as_millis();
-        locked(&self.nodes).look("tls", now_ms, nodes_of(&self.tls), |nodes| {
+        // Files are read before the lock is taken: a disk may hang, and others ask how it stands.
+        let read = nodes_of(&self.tls);
+        locked(&self.nodes).look("tls", now_ms, read, |nodes| {
             Ok(self.mesh.renew(nodes).map(drop)?)
         });
         if let Some((shown, clients)) = &self.clients {

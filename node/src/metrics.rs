@@ -3,6 +3,7 @@
 //! Names are constants with their unit; labels are routes, regions and outcomes,
 //! never listing ids.
 
+mod backups;
 mod certificates;
 mod links;
 mod logs;
@@ -24,6 +25,7 @@ use prometheus::{
 
 use crate::admin::saga_counts;
 use crate::node::Node;
+use backups::BackupMetrics;
 use certificates::CertificateMetrics;
 use links::Links;
 use logs::LogMetrics;
@@ -83,7 +85,13 @@ pub(crate) struct Metrics {
     logs: LogMetrics,
     outbound: OutboundMetrics,
     traces: TraceMetrics,
+    backups: BackupMetrics,
     certificates: CertificateMetrics,
+}
+
+fn lag_ms() -> Result<IntGaugeVec, prometheus::Error> {
+    let help = "How far this node is behind an origin's region, in milliseconds";
+    IntGaugeVec::new(Opts::new(LAG_MILLISECONDS, help), &["region"])
 }
 
 fn sagas() -> Result<IntGaugeVec, prometheus::Error> {
@@ -148,13 +156,7 @@ impl Metrics {
                 .buckets(DURATION_BUCKETS.to_vec()),
             &["route", "method"],
         )?;
-        let lag_ms = IntGaugeVec::new(
-            Opts::new(
-                LAG_MILLISECONDS,
-                "How far this node is behind an origin's region, in milliseconds",
-            ),
-            &["region"],
-        )?;
+        let lag_ms = lag_ms()?;
         let sagas = sagas()?;
         let shards = shards(&registry)?;
         registry.register(Box::new(sagas.clone()))?;
@@ -171,6 +173,7 @@ impl Metrics {
             logs: LogMetrics::register(&registry)?,
             outbound: OutboundMetrics::register(&registry)?,
             traces: TraceMetrics::register(&registry)?,
+            backups: BackupMetrics::register(&registry)?,
             certificates: CertificateMetrics::register(&registry)?,
             events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
             returning: gauge(
@@ -247,6 +250,7 @@ impl Metrics {
             .sample(&node.search, node.clock.now().as_millis());
         self.logs.sample(&node.replica);
         self.traces.sample(&node.traces);
+        self.backups.sample(&node.backups);
         self.outbound
             .sample(&node.outbound, node.clock.now().as_millis());
         let groups = node.groups.stats();

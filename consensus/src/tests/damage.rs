@@ -14,7 +14,7 @@ use crate::{Groups, ProposeError, ReadError};
 const SOON: Duration = Duration::from_millis(80);
 
 /// Flips one bit in the midst of a stored value.
-async fn flip(groups: &Groups, cf: &'static str, key: Vec<u8>) {
+pub(super) async fn flip(groups: &Groups, cf: &'static str, key: Vec<u8>) {
     let value = groups.store().get(cf, &key).expect("readable");
     let mut value = value.expect("there");
     let middle = value.len() / 2;

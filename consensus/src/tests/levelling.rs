@@ -5,7 +5,9 @@ use meridian_consensus_core::Rejection;
 use meridian_regions::Genesis;
 use tempfile::TempDir;
 
+use super::damage::flip;
 use super::{Cluster, block, genesis, node};
+use crate::keys::{GroupKey, STATE, StateKind};
 use crate::{BookingsCopy, Levelled, Past, level};
 
 const LIFE: &str = "restored";
@@ -125,6 +127,24 @@ async fn listing_without_a_copy_of_most_of_its_voters_is_named() {
     let genesis = genesis(93);
     cluster.propose(&genesis, &block(1)).await;
     caught_up(&cluster, 1, &genesis, 1).await;
+    let only = copy(&cluster, 1);
+    let copies = vec![BookingsCopy {
+        node: node(1),
+        folder: only.path().to_path_buf(),
+    }];
+    let levelled = level(copies, LIFE, now_ms()).await.expect("levelled");
+    assert_eq!(levelled.doubtful, [genesis.listing]);
+    assert_eq!(levelled.doubtful_total, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_of_which_no_copy_can_be_read_is_named() {
+    let cluster = Cluster::start();
+    let genesis = genesis(94);
+    cluster.propose(&genesis, &block(1)).await;
+    caught_up(&cluster, 1, &genesis, 1).await;
+    let vote = GroupKey::new(&genesis.listing).state(StateKind::Vote);
+    flip(&cluster.node(1), STATE, vote).await;
     let only = copy(&cluster, 1);
     let copies = vec![BookingsCopy {
         node: node(1),

@@ -3,8 +3,10 @@
 //! One at a time. It goes on when whoever asked for it is gone, and is forgotten by a restart:
 //! what it has sent by then needs not be sent again.
 
+use std::io::ErrorKind;
 use std::num::NonZeroU64;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -133,6 +135,8 @@ struct Inner {
     tracker: TaskTracker,
     cancel: CancellationToken,
     latest: Mutex<Option<Run>>,
+    done: AtomicU64,
+    failed: AtomicU64,
 }
 
 impl BackupDesk {
@@ -142,16 +146,28 @@ impl BackupDesk {
         tracker: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Self {
+        let folder = config.node.data_dir.join(CHECKPOINTS);
+        // Of a backup in whose midst the node ended.
+        if let Err(cause) = remove(&folder) {
+            tracing::warn!(%cause, folder = %folder.display(), "a former checkpoint stays");
+        }
         Self(Arc::new(Inner {
             node: config.node.id,
             databases,
-            folder: config.node.data_dir.join(CHECKPOINTS),
+            folder,
             allowed: config.backup.to.clone(),
             per_second: config.backup.bytes_per_second_max,
             tracker: tracker.clone(),
             cancel: cancel.clone(),
             latest: Mutex::default(),
+            done: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
         }))
+    }
+
+    /// Backups to which this node has sent its part since its start, and those that failed here.
+    pub(crate) fn counts(&self) -> [u64; 2] {
+        [&self.0.done, &self.0.failed].map(|count| count.load(Ordering::Relaxed))
     }
 
     /// The latest one.
@@ -182,13 +198,27 @@ impl BackupDesk {
             }
             *latest = Some(run.clone());
         }
-        let (inner, url) = (Arc::clone(&self.0), url.to_owned());
+        tracing::info!(backup, to = url, "a backup has begun");
+        let (inner, url, backup) = (Arc::clone(&self.0), url.to_owned(), backup.to_owned());
         self.0.tracker.spawn(async move {
             let ended = inner.cancel.run_until_cancelled(inner.send(&url)).await;
             let state = match ended {
-                Some(Ok(part)) => State::Done { part },
+                Some(Ok(part)) => {
+                    let (files, sent) = (part.files.len(), part.bytes_sent);
+                    tracing::info!(
+                        backup,
+                        to = url,
+                        files,
+                        sent,
+                        "its part of a backup is there"
+                    );
+                    inner.done.fetch_add(1, Ordering::Relaxed);
+                    State::Done { part }
+                }
                 Some(Err(cause)) => {
-                    tracing::error!(cause = format!("{cause:#}"), "a backup has failed");
+                    let told = format!("{cause:#}");
+                    tracing::error!(backup, to = url, cause = told, "a backup has failed");
+                    inner.failed.fetch_add(1, Ordering::Relaxed);
                     State::Failed {
                         cause: format!("{cause:#}"),
                     }
@@ -198,6 +228,15 @@ impl BackupDesk {
             inner.note(state);
         });
         Ok(run)
+    }
+}
+
+/// Removes a checkpoint, if there is one: it keeps the room of files that the database has done
+/// with.
+fn remove(folder: &Path) -> std::io::Result<()> {
+    match std::fs::remove_dir_all(folder) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
     }
 }
 
@@ -222,11 +261,12 @@ impl Inner {
         let target = Target::open(url)?;
         let (folder, databases) = (self.folder.clone(), self.databases.clone());
         let made = move || checkpoint(&folder, &databases);
-        let files = tokio::task::spawn_blocking(made).await??;
-        let sent = self.send_all(&target, files).await;
-        // A checkpoint that stays keeps the room of files that the database has done with.
+        let sent = match tokio::task::spawn_blocking(made).await? {
+            Ok(files) => self.send_all(&target, files).await,
+            Err(cause) => Err(cause),
+        };
         let folder = self.folder.clone();
-        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(folder)).await?;
+        let removed = tokio::task::spawn_blocking(move || remove(&folder)).await?;
         let part = sent?;
         removed.context("the checkpoint cannot be removed")?;
         Ok(part)

@@ -114,6 +114,11 @@ impl Manifest {
     }
 }
 
+/// Whether a text is the name of an object.
+pub(super) fn is_hash(text: &str) -> bool {
+    text.len() == HASH_DIGITS && text.bytes().all(|one| one.is_ascii_hexdigit())
+}
+
 impl FileRecord {
     /// Refuses what leads anywhere but into a database's folder.
     pub(crate) fn check(&self) -> anyhow::Result<()> {
@@ -127,8 +132,7 @@ impl FileRecord {
             bail!("it names a database that there is none of: {database:?}");
         }
         ensure!(is_name(name), "it names a file {name:?}");
-        let is_hash = hash.len() == HASH_DIGITS && hash.bytes().all(|one| one.is_ascii_hexdigit());
-        ensure!(is_hash, "it names a hash {hash:?}");
+        ensure!(is_hash(hash), "it names a hash {hash:?}");
         Ok(())
     }
 }

@@ -84,10 +84,11 @@ pub(crate) async fn restore(
     plan.check()?;
     let map = plan.map()?;
     let unfinished = plan.into.with_added_extension(UNFINISHED);
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished)
-            .with_context(|| format!("cannot remove {}", unfinished.display()))?;
-    }
+    ensure!(
+        !unfinished.exists(),
+        "{} is there: another restore is under way, or has died; in that case remove it",
+        unfinished.display()
+    );
     let built = async {
         for part in &plan.manifest.parts {
             fetch(target, part, &unfinished, &mut each).await?;

@@ -16,7 +16,7 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::desk::Pace;
-use super::manifest::{FileRecord, Manifest, is_name};
+use super::manifest::{FileRecord, Manifest, is_hash, is_name};
 
 /// Bytes read, hashed and sent at once: what a backup holds in memory of a file.
 const CHUNK_BYTES: usize = 4 << 20;
@@ -234,7 +234,15 @@ impl Target {
         self.store.put(&path, id.to_owned().into()).await?;
         let occupied = Occupied { target: self, path };
         let other = Path::from_iter([BUSY, work.other().name()]);
-        let found: Vec<_> = self.store.list(Some(&other)).try_collect().await?;
+        let found: Result<Vec<_>, _> = self.store.list(Some(&other)).try_collect().await;
+        let found = match found {
+            Ok(found) => found,
+            Err(cause) => {
+                // Nothing is under way; whoever cannot list may not be able to delete either.
+                let _ = occupied.free().await;
+                return Err(cause.into());
+            }
+        };
         if let Some(found) = found.first() {
             let found = found.location.clone();
             occupied.free().await?;
@@ -248,7 +256,8 @@ impl Target {
         Ok(occupied)
     }
 
-    /// Removes objects that `is_used` does not name; answers how many, and their bytes.
+    /// Removes objects that `is_used` does not name; answers how many, and their bytes. What has
+    /// no name of an object is somebody else's, and stays.
     pub(crate) async fn remove_objects(
         &self,
         is_used: impl Fn(&str) -> bool,
@@ -257,7 +266,9 @@ impl Target {
         let mut listed = self.store.list(Some(&prefix));
         let (mut removed, mut bytes) = (0, 0);
         while let Some(one) = listed.try_next().await? {
-            if !is_used(one.location.filename().unwrap_or_default()) {
+            let name = one.location.filename().unwrap_or_default();
+            let is_object = is_hash(name) && object(name)? == one.location;
+            if is_object && !is_used(name) {
                 self.store.delete(&one.location).await?;
                 removed += 1;
                 bytes += one.size;
@@ -287,4 +298,35 @@ fn object(hash: &str) -> anyhow::Result<Path> {
 
 fn manifest_path(id: &str) -> Path {
     Path::from_iter([MANIFESTS, id])
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::{OBJECTS, Target};
+
+    #[tokio::test]
+    async fn what_has_no_name_of_an_object_is_somebody_elses_and_stays() {
+        let folder = TempDir::new().expect("a folder");
+        let objects = folder.path().join(OBJECTS);
+        let hash = "ab".repeat(32);
+        let own = objects.join("ab").join(&hash);
+        let others = [
+            objects.join("info/packs"),
+            objects.join("cd").join(&hash),
+            objects.join("ab").join("cd12"),
+        ];
+        for file in others.iter().chain([&own]) {
+            std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
+            std::fs::write(file, "six or").expect("written");
+        }
+        let target = Target::open(&folder.path().display().to_string()).expect("a folder");
+        let used = target.remove_objects(|name| name == hash).await;
+        assert_eq!(used.expect("listed"), (0, 0), "it is used");
+        let removed = target.remove_objects(|_| false).await;
+        assert_eq!(removed.expect("listed"), (1, 6));
+        assert!(!own.exists());
+        assert!(others.iter().all(|file| file.exists()), "{others:?}");
+    }
 }

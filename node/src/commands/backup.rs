@@ -9,8 +9,9 @@ use anyhow::{Context, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use meridian_client::AdminClient;
+use meridian_client::{AdminClient, CallError};
 use serde_json::Value;
+use tokio::time::{Instant, sleep};
 
 use crate::backup::{FileRecord, Manifest, Part, Plan, Target, Work, listing_in, restore};
 use crate::cli::{
@@ -19,6 +20,10 @@ use crate::cli::{
 
 /// How often a node is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
+/// The same, of one that does not answer.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// How long a node may be silent: restarts and bad links are over by then.
+const SILENCE_MAX: Duration = Duration::from_secs(5 * 60);
 /// Objects read at once: enough for a disk, and some megabytes of memory.
 const READS_MAX: usize = 4;
 
@@ -60,7 +65,7 @@ async fn create(arguments: BackupCreateArgs, out: &mut impl Write) -> anyhow::Re
         Ok(manifest) => target.write_manifest(manifest).await,
         Err(_) => Ok(()),
     };
-    occupied.free().await?;
+    let freed = occupied.free().await;
     written?;
     let manifest = manifest?;
     let files_sent: u64 = manifest.parts.iter().map(|part| part.files_sent).sum();
@@ -73,6 +78,17 @@ async fn create(arguments: BackupCreateArgs, out: &mut impl Write) -> anyhow::Re
         manifest.files().count(),
         manifest.bytes(),
     )?;
+    tell_freed(freed, out)
+}
+
+/// What is done is done; the mark that stays keeps others away.
+fn tell_freed(freed: anyhow::Result<()>, out: &mut impl Write) -> anyhow::Result<()> {
+    if let Err(cause) = freed {
+        writeln!(
+            out,
+            "WARNING: the mark that work is under way there stays; remove it by hand: {cause:#}"
+        )?;
+    }
     Ok(())
 }
 
@@ -84,7 +100,7 @@ async fn parts_of(
     out: &mut impl Write,
 ) -> anyhow::Result<Vec<Part>> {
     for one in asked {
-        let begun = one.admin.back_up(id, to).await;
+        let begun = begun(one, id, to).await;
         begun.with_context(|| format!("node {}", one.node))?;
     }
     let mut parts = Vec::new();
@@ -93,6 +109,30 @@ async fn parts_of(
         parts.push(part.with_context(|| format!("node {}", one.node))?);
     }
     Ok(parts)
+}
+
+/// Has a node begin. Where its answer is lost, it is asked what it does.
+async fn begun(one: &Asked, id: &str, to: &str) -> anyhow::Result<()> {
+    match one.admin.back_up(id, to).await {
+        Err(error) if error.outcome_unknown() && latest(one).await?["backup"] == id => Ok(()),
+        begun => Ok(begun.map(drop)?),
+    }
+}
+
+/// What a node says of its latest backup: a link that was lost for a while ends nothing.
+async fn latest(one: &Asked) -> anyhow::Result<Value> {
+    let until = Instant::now() + SILENCE_MAX;
+    loop {
+        match one.admin.backups().await {
+            Ok(mut told) => return Ok(told["run"].take()),
+            Err(error) if Instant::now() < until && is_passing(&error) => sleep(ASK_AGAIN).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn is_passing(error: &CallError) -> bool {
+    error.outcome_unknown() || error.is_retryable()
 }
 
 /// Every node that is not removed.
@@ -115,7 +155,7 @@ fn all_of(first: &AdminClient, nodes: &Value) -> anyhow::Result<Vec<Asked>> {
 async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Result<Part> {
     let mut told = String::new();
     loop {
-        let run = asked.admin.backups().await?["run"].take();
+        let run = latest(asked).await?;
         ensure!(
             run["backup"] == id,
             "it was restarted meanwhile: begin again, what it has sent is not sent twice"
@@ -133,7 +173,7 @@ async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Resu
             writeln!(out, "{line}")?;
             told = line;
         }
-        tokio::time::sleep(ASK_EVERY).await;
+        sleep(ASK_EVERY).await;
     }
 }
 
@@ -219,8 +259,9 @@ async fn prune(arguments: &PruneArgs, out: &mut impl Write) -> anyhow::Result<()
     let id = Manifest::name_at(Timestamp::now());
     let occupied = target.occupy(Work::Prune, &id).await?;
     let pruned = pruned(&target, arguments, out).await;
-    occupied.free().await?;
-    pruned
+    let freed = occupied.free().await;
+    pruned?;
+    tell_freed(freed, out)
 }
 
 async fn pruned(
@@ -229,6 +270,12 @@ async fn pruned(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let backups = target.backups().await?;
+    // Without any, nothing is known to be in use: a folder of something else, perhaps.
+    ensure!(
+        !backups.is_empty(),
+        "{} has no backup: nothing was removed",
+        arguments.target.from
+    );
     let keep = usize::try_from(arguments.keep).unwrap_or(usize::MAX);
     let (gone, kept) = backups.split_at(backups.len().saturating_sub(keep));
     let mut used = std::collections::BTreeSet::new();
@@ -291,9 +338,13 @@ pub(crate) async fn restore_cluster(
     for listing in &levelled.doubtful {
         writeln!(
             out,
-            "look at {listing}: most of its voters are not in the backup, so that a booking of \
-             it may be missing"
+            "look at {listing}: most of its voters are not in the backup, or cannot be read, so \
+             that a booking of it may be missing"
         )?;
+    }
+    let unnamed = levelled.doubtful_total - levelled.doubtful.len() as u64;
+    if unnamed > 0 {
+        writeln!(out, "and at {unnamed} more that are not named here")?;
     }
     Ok(())
 }

@@ -47,15 +47,19 @@ async fn ask_others(admin: &AdminClient, upgrade: &mut Value) -> anyhow::Result<
     let answers: BTreeMap<String, Option<Value>> = join_all(answers).await.into_iter().collect();
     let mut unasked = Vec::new();
     for (node, answer) in answers {
-        let Some(answer) = answer else {
-            unasked.push(node);
-            continue;
+        let busy: Vec<Value> = match answer {
+            Some(answer) => list(&answer["busy"]).cloned().collect(),
+            None => {
+                let unknown = format!("node {node} was not asked what is under way there");
+                unasked.push(node);
+                vec![json!(unknown)]
+            }
         };
-        for busy in list(&answer["busy"]) {
+        for busy in busy {
             let hindrances = upgrade["restart"]["blocked_by"].as_array_mut();
             let hindrances = hindrances.context("an answer of another version")?;
-            if !hindrances.contains(busy) {
-                hindrances.push(busy.clone());
+            if !hindrances.contains(&busy) {
+                hindrances.push(busy);
             }
             upgrade["restart"]["safe"] = json!(false);
         }

@@ -135,6 +135,8 @@ impl Mover {
                             revision: standing.revision,
                         });
                     }
+                    // The leader writes the goal before it finds that the voters are others.
+                    begun |= standing.is_as(&wanted) && !seen.is_as(&wanted);
                     (now, from) = (standing, electorate.voters);
                 }
                 Err(fenced @ MoveError::Fenced { .. }) => {

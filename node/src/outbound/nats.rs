@@ -7,14 +7,14 @@
 
 mod options;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_nats::connection::State;
 use async_nats::jetstream::stream::Config as StreamConfig;
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, HeaderMap};
+use async_nats::{Client, ConnectOptions, Event, HeaderMap};
 use meridian_regions::RegionId;
 use meridian_transport::{Trust, https_client};
 use tokio::sync::OnceCell;
@@ -127,6 +127,8 @@ struct Inner {
     context: OnceCell<(Client, Context)>,
     /// Whether the stream was there. Untrue after a failure: it is looked for again.
     is_there: AtomicBool,
+    /// What the connection was last told that went wrong.
+    last_error: Arc<Mutex<Option<String>>>,
 }
 
 impl Nats {
@@ -135,6 +137,7 @@ impl Nats {
             options,
             context: OnceCell::new(),
             is_there: AtomicBool::new(false),
+            last_error: Arc::default(),
         }))
     }
 }
@@ -180,7 +183,10 @@ impl Inner {
         let (client, context) = self.context.get_or_try_init(connect).await?;
         // What the client would keep until it is connected again comes again from the feed.
         if client.connection_state() != State::Connected {
-            return Err(Failure("not connected".to_owned()));
+            let last = self.last_error.lock();
+            let last = last.unwrap_or_else(PoisonError::into_inner).clone();
+            let why = last.map_or_else(String::new, |error| format!(": {error}"));
+            return Err(Failure(format!("not connected{why}")));
         }
         if !self.is_there.load(Ordering::Relaxed) {
             let wanted = StreamConfig {
@@ -198,8 +204,13 @@ impl Inner {
 
     async fn connect(&self) -> Result<(Client, Context), Failure> {
         let tls = https_client(Trust::Machine).or_else(|_none| https_client(Trust::Nobody));
+        let last_error = Arc::clone(&self.last_error);
         let mut options = ConnectOptions::new()
             .name("meridian")
+            .event_callback(move |event| {
+                note(&last_error, &event);
+                std::future::ready(())
+            })
             .tls_client_config(tls.map_err(|cause| Failure::of(&cause))?)
             .connection_timeout(CONNECT_DEADLINE);
         let credentials = &self.options.credentials_file;
@@ -216,4 +227,17 @@ impl Inner {
         context.set_timeout(self.options.deadline);
         Ok((client, context))
     }
+}
+
+/// Keeps what went wrong with a connection, for whoever asks why it is not there.
+fn note(last_error: &Mutex<Option<String>>, event: &Event) {
+    let told = match event {
+        Event::ServerError(_) | Event::ClientError(_) => Some(event.to_string()),
+        Event::Connected => None,
+        _ => return,
+    };
+    if let Some(error) = &told {
+        tracing::warn!(error, "the NATS server or the way to it is at fault");
+    }
+    *last_error.lock().unwrap_or_else(PoisonError::into_inner) = told;
 }
