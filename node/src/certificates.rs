@@ -5,6 +5,9 @@
 //! before stays in force, and the next look tries again. Connections to other nodes are renewed
 //! by the mesh; those of clients stay, and new ones are shown what is new.
 //!
+//! Invariant kept here: looks come one after another, so that what was read earlier is never put
+//! in the place of what was read later.
+//!
 //! What it is not: it makes no certificate and judges none (`meridian-transport` does).
 
 mod clients;
@@ -65,6 +68,8 @@ struct Inner {
     client_tls: ClientTlsSection,
     mesh: Mesh,
     clock: Clock,
+    /// Held from before the files are read until what they hold is in force or refused.
+    looking: Arc<tokio::sync::Mutex<()>>,
     nodes: Mutex<Kept<TlsMaterial>>,
     clients: Option<(Shown, Mutex<Kept<ServerMaterial>>)>,
 }
@@ -101,6 +106,7 @@ impl Certificates {
             client_tls: config.client_tls.clone(),
             mesh: mesh.clone(),
             clock: clock.clone(),
+            looking: Arc::default(),
             nodes: Mutex::new(Kept::new(loaded.nodes, now_ms)),
             clients: clients.transpose()?,
         })))
@@ -134,8 +140,14 @@ impl Certificates {
     /// what came of it.
     pub(crate) async fn look(&self) {
         let this = self.clone();
+        // It goes where the look goes: whoever gives up waiting does not let in the next.
+        let turn = Arc::clone(&self.0.looking).lock_owned().await;
         // It reads files.
-        let looked = tokio::task::spawn_blocking(move || this.0.look_now()).await;
+        let looked = tokio::task::spawn_blocking(move || {
+            this.0.look_now();
+            drop(turn);
+        })
+        .await;
         if let Err(cause) = looked {
             tracing::error!(%cause, "certificates were not looked at");
         }
@@ -178,7 +190,7 @@ impl Certificates {
 impl Inner {
     fn look_now(&self) {
         let now_ms = self.clock.now().as_millis();
-        // Files are read before the lock is taken: a disk may hang, and others ask how it stands.
+        // Files are read before it is locked: a disk may hang, and others ask how it stands.
         let read = nodes_of(&self.tls);
         locked(&self.nodes).look("tls", now_ms, read, |nodes| {
             Ok(self.mesh.renew(nodes).map(drop)?)

@@ -1,12 +1,17 @@
 //! Files of certificates that change under a running node.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use meridian_client::{AdminClient, Trust};
 use meridian_transport::pki::Authority;
 use meridian_transport::{Certified, NodeIdentity};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
 
 use super::{Standing, first_to_expire};
 use crate::solo::{Solo, TOPOLOGY};
@@ -52,6 +57,47 @@ async fn files_that_do_not_fit_leave_those_before_in_force_and_are_told_of() {
         last.certificates[0].1.serial,
         first.certificates[0].1.serial
     );
+    solo.stop().await;
+}
+
+/// A look that read the files as they were before a change, and is slow, is overtaken by none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_read_earlier_never_takes_the_place_of_what_was_read_later() {
+    let authority = Authority::create(&"solo".parse().expect("a name")).expect("made");
+    let solo = Solo::start_in(TOPOLOGY, &authority, |_config| ());
+    let node = &solo.node;
+    let [cert, key]: [PathBuf; 2] = [&node.config.tls.cert, &node.config.tls.key].map(Clone::clone);
+    let fresh = issue(&authority, &node.identity, "fresh");
+
+    // Whoever reads this key waits for somebody to write it.
+    let slow = fresh.path().join("slow");
+    let made = Command::new("mkfifo").arg(&slow).status();
+    assert!(made.expect("mkfifo of coreutils").success());
+    std::fs::rename(&slow, &key).expect("put in place");
+    let looks = TaskTracker::new();
+    let look = || {
+        let certificates = node.certificates.clone();
+        looks.spawn(async move { certificates.look().await })
+    };
+    let early = look();
+    // Opened only once a look has opened it for reading.
+    let opened = tokio::task::spawn_blocking({
+        let key = key.clone();
+        move || std::fs::File::options().write(true).open(key)
+    });
+    let mut writer = opened.await.expect("no panic").expect("opened");
+
+    std::fs::copy(fresh.path().join("fresh.pem"), &cert).expect("copied");
+    std::fs::rename(fresh.path().join("fresh.key"), &key).expect("put in place");
+    let mut late = look();
+    let overtook = timeout(Duration::from_millis(200), &mut late).await;
+    assert!(overtook.is_err(), "while an earlier one still reads");
+    writer.write_all(b"no key").expect("read");
+    drop(writer);
+    early.await.expect("no panic");
+    late.await.expect("no panic");
+    let last = node.certificates.standing().remove(0);
+    assert_eq!((last.changes, last.refused), (1, None));
     solo.stop().await;
 }
 
