@@ -56,6 +56,10 @@ else
     unchecked "the rules, because there is no promtool"
 fi
 
+# With a certificate for clients everything that asks a node does so by HTTPS.
+[ "$(grep -c 'scheme: HTTPS' "$work/one-region.yaml")" -eq 3 ] || die "probes do not follow clientTls.admin"
+grep -q 'scheme: https' "$work/one-region.yaml" || die "Prometheus does not follow clientTls.admin"
+
 # The files as a node reads them.
 if binary=$(../compose/binary 2>/dev/null); then
     for values in three-regions one-region; do
@@ -70,13 +74,20 @@ for document in yaml.safe_load_all(open(sys.argv[1], encoding="utf-8")):
             (folder / name).write_text(text)
 PYTHON
         "$binary" cert ca --cluster shop --out "$work/$values/authority" >/dev/null
+        arguments=()
+        if grep -qs '^\[client_tls\]' "$work/$values"/*/node-*.toml; then
+            openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=shop \
+                -addext subjectAltName=DNS:shop.example.net -keyout "$work/$values/tls.key" \
+                -out "$work/$values/tls.crt" 2>/dev/null
+            arguments=(--set "client_tls.cert=$work/$values/tls.crt" --set "client_tls.key=$work/$values/tls.key")
+        fi
         for file in "$work/$values"/*/node-*.toml; do
             folder=$(dirname "$file") node=$(basename "$file" .toml)
             "$binary" cert node --ca "$work/$values/authority" --region "$(basename "$folder")" \
                 --node "${node#node-}" --out "$folder" >/dev/null
             "$binary" start --check --config "$file" --set "cluster.topology=$folder/topology.toml" \
                 --set "tls.ca=$work/$values/authority/ca.pem" --set "tls.cert=$folder/$node.pem" \
-                --set "tls.key=$folder/$node.key" >"$work/checked" 2>&1 || die "$(basename "$file"): $(cat "$work/checked")"
+                --set "tls.key=$folder/$node.key" "${arguments[@]}" >"$work/checked" 2>&1 || die "$(basename "$file"): $(cat "$work/checked")"
         done
     done
 else
@@ -97,7 +108,8 @@ refuses "follow one another" --set-json "regions=[$(region a true '{"id": 1, "zo
 refuses "peer" --set-json "regions=[$(region a false '{"id": 1, "zone": "a"}')]"
 refuses "no region is run" --set-json \
     "regions=[$(region a false '{"id": 1, "zone": "a", "peer": "a:1", "api": "http://a", "admin": "http://a"}')]"
+refuses "secret" --set clientTls.admin=true
 refuses "propertyName" --set config.node.id=3
 refuses "kubeVersion" --kube-version 1.29.0
 
-echo "helm: $count resources valid for Kubernetes ${releases[*]}, 7 mistakes refused"
+echo "helm: $count resources valid for Kubernetes ${releases[*]}, 8 mistakes refused"

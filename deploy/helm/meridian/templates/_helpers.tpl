@@ -72,11 +72,16 @@ id = {{ int64 .id }}
 region = {{ toJson $region.id }}
 zone = {{ toJson .zone }}
 peer = {{ toJson (default (printf "%s:7401" $host) .peer) }}
-api = {{ toJson (default (printf "http://%s:7400" $host) .api) }}
-admin = {{ toJson (default (printf "http://%s:7402" $host) .admin) }}
+api = {{ toJson (default (printf "%s://%s:7400" (include "meridian.scheme" $top.Values.clientTls.secret) $host) .api) }}
+admin = {{ toJson (default (printf "%s://%s:7402" (include "meridian.scheme" $top.Values.clientTls.admin) $host) .admin) }}
 state = {{ toJson (default "active" .state) }}
 {{- end }}
 {{- end }}
+{{- end }}
+
+{{- /* How a port is spoken to, by whether it has a certificate. */ -}}
+{{- define "meridian.scheme" -}}
+{{ if . }}https{{ else }}http{{ end }}
 {{- end }}
 
 {{- /* The configuration of one node. JSON's strings, numbers and lists are TOML's, too. */ -}}
@@ -95,6 +100,14 @@ admin = "0.0.0.0:7402"
 ca = "/etc/meridian/tls/ca.pem"
 cert = "/etc/meridian/tls/node-{{ int64 .node.id }}.pem"
 key = "/etc/meridian/tls/node-{{ int64 .node.id }}.key"
+
+{{- if .top.Values.clientTls.secret }}
+
+[client_tls]
+cert = "/etc/meridian/client-tls/tls.crt"
+key = "/etc/meridian/client-tls/tls.key"
+admin = {{ .top.Values.clientTls.admin }}
+{{- end }}
 
 [cluster]
 topology = "/etc/meridian/config/topology.toml"
