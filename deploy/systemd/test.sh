@@ -12,8 +12,11 @@ trap 'rm -rf "$root"' EXIT
 # A root with what the unit names, so that nothing of this machine is looked at or needed.
 mkdir -p "$root"/{etc/systemd/system,usr/bin,usr/lib/systemd/system}
 cp meridian@.service "$root/etc/systemd/system/"
-printf '#!/bin/sh\n' >"$root/usr/bin/meridian"
-chmod +x "$root/usr/bin/meridian"
+ln -s usr/bin "$root/bin"
+for program in meridian sh; do
+    printf '#!/bin/sh\n' >"$root/usr/bin/$program"
+    chmod +x "$root/usr/bin/$program"
+done
 for target in sysinit basic shutdown network-online time-sync multi-user; do
     printf '[Unit]\nDescription=%s\n' "$target" >"$root/usr/lib/systemd/system/$target.target"
 done
