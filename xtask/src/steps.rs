@@ -84,6 +84,7 @@ fn run(step: Step) -> anyhow::Result<Outcome> {
         Step::Sizes => report(&sizes::check(&Workspace::load()?)?),
         Step::Imports => report(&imports::check(&Workspace::load()?)?),
         Step::Deny => return deny(),
+        Step::Deploy => return deploy(),
         Step::Clippy => cargo(&[
             "clippy",
             "--workspace",
@@ -123,6 +124,26 @@ fn deny() -> anyhow::Result<Outcome> {
         Outcome::Passed
     } else {
         Outcome::Failed
+    })
+}
+
+/// Charts, units, rules and the book, as far as this machine has the tools. Containers take a
+/// minute and root: `deploy/test compose`.
+fn deploy() -> anyhow::Result<Outcome> {
+    /// By which `deploy/test` tells that something could not be checked.
+    const SKIPPED: i32 = 77;
+    let mut test = Command::new("deploy/test");
+    let status = test
+        .args(["prometheus", "systemd", "book", "helm"])
+        .status();
+    Ok(match status.context("cannot run deploy/test")?.code() {
+        Some(0) => Outcome::Passed,
+        Some(SKIPPED) => {
+            let what = "some of deploy/ was NOT checked: its tools are not there";
+            say(&format!("WARNING: {what}"));
+            Outcome::Incomplete(what.to_owned())
+        }
+        _ => Outcome::Failed,
     })
 }
 
