@@ -70,6 +70,8 @@ pub(crate) enum Suite {
     Wan,
     /// From the death of a leader to the next booking, survivors 220 ms apart.
     Failover,
+    /// Processor time for each booking, with tracing and without; wants `--rounds 40`.
+    Tracing,
     /// Bookings beside etcd and PostgreSQL, listings beside PostgreSQL and Redis, and a loss.
     Compare,
 }
@@ -86,6 +88,7 @@ impl Suite {
             Self::Stock => "stock",
             Self::Wan => "wan",
             Self::Failover => "failover",
+            Self::Tracing => "tracing",
             Self::Compare => "compare",
         }
     }

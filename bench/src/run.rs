@@ -8,7 +8,9 @@ use clap::ValueEnum;
 use crate::cli::{Arguments, Suite, say};
 use crate::machine::Machine;
 use crate::report::{Finding, Report};
-use crate::{bookings, cold, compare, failover, lag, listings, reunion, sleeping, stock, wan};
+use crate::{
+    bookings, cold, compare, failover, followed, lag, listings, reunion, sleeping, stock, wan,
+};
 
 /// Where a measurement finds the binary, and may put its files.
 pub(crate) struct Site<'a> {
@@ -76,6 +78,7 @@ async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> 
         Suite::Stock => stock::measure(site).await,
         Suite::Wan => wan::measure(site).await,
         Suite::Failover => failover::measure(site).await,
+        Suite::Tracing => followed::measure(site).await,
         Suite::Compare => compare::measure(site).await,
     }
 }
