@@ -29,6 +29,11 @@ impl Backoff {
         pause
     }
 
+    /// Takes note of a dial to which nothing was answered: the wait was pause enough.
+    pub(crate) fn unanswered(&mut self) {
+        self.ceiling = PAUSE_MIN;
+    }
+
     /// Takes note of a connection that has ended.
     pub(crate) fn connection_stood(&mut self, stood: Duration) {
         if stood >= STANDING {
@@ -57,7 +62,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_connection_that_stood_resets_it() {
+    fn dial_that_nobody_answered_is_followed_by_another_at_once() {
+        let mut backoff = Backoff::new();
+        for _ in 0..10 {
+            backoff.next_pause(1.0);
+        }
+        backoff.unanswered();
+        assert_eq!(backoff.next_pause(1.0), PAUSE_MIN);
+    }
+
+    #[test]
+    fn connection_resets_it_only_if_it_stood() {
         let mut backoff = Backoff::new();
         for _ in 0..10 {
             backoff.next_pause(1.0);

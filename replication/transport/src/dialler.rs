@@ -31,8 +31,18 @@ use crate::{CallError, call, greeting};
 
 /// Look-up, handshake and greeting together: many round trips of the longest link.
 const DIAL_DEADLINE: Duration = Duration::from_secs(5);
+/// A dial to which nothing was answered for so long was lost with a link that is cut, and
+/// another is begun: three round trips of the longest link. QUIC would repeat the first packet
+/// at ever longer intervals, and find a healed link as late.
+const ANSWER_SOON: Duration = Duration::from_millis(750);
+/// Every fourth dial waits so long for the first answer: of a peer that is busy.
+const ANSWER_LATE: Duration = Duration::from_secs(3);
+const LATE_EVERY: usize = 4;
 /// When a dial has sent its first packet again, and waits twice as long each time from then.
 const STALE_AFTER: Duration = Duration::from_millis(750);
+
+/// Why a dial failed to which nothing was answered.
+const UNANSWERED: &str = "no answer in time";
 
 /// Error codes of QUIC that carry an alert of TLS (RFC 9001, section 4.8).
 const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
@@ -85,6 +95,10 @@ impl Dialler {
                     backoff.connection_stood(stood);
                 }
                 Err(cause) => {
+                    if cause == UNANSWERED {
+                        // It took its time: nobody is thrown out there again and again.
+                        backoff.unanswered();
+                    }
                     // Once for each reason: a peer that is away is news, not that it
                     // still is.
                     if told.as_ref() == Some(&cause) {
@@ -109,12 +123,15 @@ impl Dialler {
             let address = self.address(peer, attempt).await?;
             let in_force = self.credentials.in_force();
             let client = in_force.client.clone();
-            let connection = self
+            let mut connecting = self
                 .endpoint
                 .connect_with(client, address, &peer.identity.dns_name())
-                .map_err(|cause| cause.to_string())?
+                .map_err(|cause| cause.to_string())?;
+            timeout(answer_within(attempt), connecting.handshake_data())
                 .await
+                .map_err(|_elapsed| UNANSWERED.to_owned())?
                 .map_err(|cause| explained(&cause))?;
+            let connection = connecting.await.map_err(|cause| explained(&cause))?;
             let proven = proven_identity(&connection)?;
             if proven != peer.identity {
                 let cause = format!("dialled {}, found {proven}", peer.identity);
@@ -136,7 +153,7 @@ impl Dialler {
         };
         timeout(DIAL_DEADLINE, dialled)
             .await
-            .unwrap_or_else(|_elapsed| Err("no answer in time".to_owned()))
+            .unwrap_or_else(|_elapsed| Err(UNANSWERED.to_owned()))
     }
 
     /// Waits until a line is to be replaced, and answers the next one. A line that is not
@@ -224,6 +241,15 @@ impl Dialler {
         self.peers.disconnected(peer, reason.to_string());
         tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
         since.elapsed()
+    }
+}
+
+/// How long a dial waits for the peer's first packet.
+const fn answer_within(attempt: usize) -> Duration {
+    if attempt % LATE_EVERY == LATE_EVERY - 1 {
+        ANSWER_LATE
+    } else {
+        ANSWER_SOON
     }
 }
 

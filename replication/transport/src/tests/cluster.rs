@@ -284,6 +284,12 @@ impl Cluster {
         }
     }
 
+    /// The socket at a node's address, in the place of the node.
+    pub(super) fn socket(&self, id: u64) -> UdpSocket {
+        let kept = self.place(id).kept.lock().expect("no panic").take();
+        kept.expect("not started yet")
+    }
+
     fn place(&self, id: u64) -> &Place {
         &self.places[usize::try_from(id).expect("small") - 1]
     }

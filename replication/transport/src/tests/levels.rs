@@ -44,7 +44,10 @@ async fn node_that_cannot_read_what_is_written_is_refused_with_what_to_do() {
     let one = start(&cluster, 1, early);
     let two = start(&cluster, 2, raised);
     for running in [&one, &two] {
-        let said = running.last_error().await;
+        // Before it was there, it was dialled in vain.
+        let is_told = |said: &String| said.contains("release");
+        let peer = running.until(|peer| peer.last_error.as_ref().is_some_and(is_told));
+        let said = peer.await.last_error.expect("just seen");
         assert!(said.contains("node 1 (release 1.2.3)"), "{said}");
         assert!(said.contains("run a release on it"), "{said}");
         assert!(!running.mesh.peers()[0].connected);

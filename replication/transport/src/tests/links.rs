@@ -10,6 +10,7 @@ use tokio::time::timeout;
 
 use super::cluster::{Cluster, DEADLINE, Running, killable, node};
 use super::raw::{endpoint_with, knock};
+use crate::endpoint::INITIAL_WINDOW_BYTES;
 use crate::{Channel, MeshError, call};
 
 async fn answers(from: &Running) {
@@ -97,6 +98,45 @@ fn killed_peer_that_stays_away_is_given_up_after_the_idle_timeout() {
         one.until(|peer| !peer.connected).await;
         one.stop().await;
     });
+}
+
+/// What a dial is known by: the connection id of its first packet.
+fn dial_of(packet: &[u8]) -> Vec<u8> {
+    let length = usize::from(packet[5]);
+    packet[6..6 + length].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peer_that_does_not_answer_is_dialled_anew_and_not_ever_more_seldom() {
+    let cluster = Cluster::new();
+    // As behind a link that is cut: what is sent there is lost.
+    let lost = cluster.socket(2);
+    lost.set_nonblocking(true).expect("a socket");
+    let lost = tokio::net::UdpSocket::from_std(lost).expect("a socket");
+    let one = cluster.start_node(1);
+    let mut dials: Vec<(Vec<u8>, usize)> = Vec::new();
+    let mut packet = [0; 2_048];
+    while dials.len() < 4 {
+        let received = timeout(DEADLINE, lost.recv(&mut packet)).await;
+        let length = received.expect("it is dialled").expect("a packet");
+        let dial = dial_of(&packet[..length]);
+        match dials.iter_mut().find(|(known, _)| *known == dial) {
+            Some((_, packets)) => *packets += 1,
+            None => dials.push((dial, 1)),
+        }
+    }
+    // Repeated once at most, by two packets, before there is another.
+    let packets: Vec<usize> = dials.iter().map(|(_, packets)| *packets).collect();
+    assert!(packets[..3].iter().all(|count| *count <= 3), "{packets:?}");
+    one.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_may_send_more_than_ten_packets_from_the_start() {
+    let (_cluster, one, two) = Cluster::start().await;
+    let window = one.connection().stats().path.cwnd;
+    assert!(window >= INITIAL_WINDOW_BYTES, "{window}");
+    tokio::join!(one.stop(), two.stop());
 }
 
 #[tokio::test(flavor = "multi_thread")]
