@@ -206,6 +206,10 @@ impl Store {
         batch: WriteBatch,
         durability: Durability,
     ) -> Result<(), StorageError> {
+        if batch.is_empty() && durability == Durability::Buffered {
+            // A barrier in the queue: it asks nothing of the disk.
+            return Ok(());
+        }
         let mut options = WriteOptions::default();
         options.set_sync(durability == Durability::Synced);
         self.database

@@ -128,7 +128,10 @@ async fn synced_batch_syncs_the_log_and_a_buffered_one_does_not() {
     let buffered = Durability::Buffered;
     assert_eq!(write(record(b"a", b"1"), buffered).await, 0);
     assert_eq!(write(record(b"b", b"2"), Durability::Synced).await, 1);
+    let written = || database.get_ticker_count(Ticker::WalFileBytes);
+    let before = written();
     assert_eq!(write(Batch::new(), buffered).await, 0);
+    assert_eq!(written(), before, "one with nothing in it is not written");
     // A barrier makes durable what was buffered before it.
     assert_eq!(write(record(b"c", b"3"), buffered).await, 0);
     assert_eq!(write(Batch::new(), Durability::Synced).await, 1);
