@@ -17,6 +17,10 @@ use crate::keys::{self, HEADS};
 use crate::planted::{self, Bug, is_planted};
 use crate::replica::{Inner, Replica};
 
+mod run;
+
+use run::{Run, first_run};
+
 /// A change that is visible once its batch is durable.
 struct Shown {
     listing: ListingId,
@@ -33,12 +37,40 @@ impl Replica {
     /// clock of its origin is too far ahead; entries before it have been applied.
     pub(crate) async fn apply(&self, entries: Vec<ReceivedEntry>) -> Result<(), PullError> {
         let (mut last, mut passed_over) = (None, false);
-        for entry in entries {
+        let (mut rest, mut alone) = (&entries[..], 0_usize);
+        while let Some(first) = rest.first() {
             let permit = self.inner().writer.reserve().await?;
-            match self.inner().apply(permit, entry)? {
-                Some(committed) => last = Some(committed),
-                None => passed_over = true,
-            }
+            let run = first_run(rest);
+            let run = if alone == 0 && run.len() > 1 {
+                self.inner().apply_run(permit, run)?
+            } else {
+                alone = alone.saturating_sub(1);
+                match self.inner().apply(permit, first)? {
+                    Some(committed) => Run::Submitted(1, committed),
+                    None => Run::PassedOver(1),
+                }
+            };
+            let taken = match run {
+                Run::Submitted(count, committed) => {
+                    last = Some(committed);
+                    count
+                }
+                Run::PassedOver(count) => {
+                    passed_over = true;
+                    count
+                }
+                Run::Alone => {
+                    alone = 1;
+                    0
+                }
+                Run::HalfWay(count) => {
+                    // What was left half-way is loaded again from disk.
+                    self.barrier(Durability::Synced).await?;
+                    alone = count;
+                    0
+                }
+            };
+            rest = &rest[taken..];
             tokio::task::consume_budget().await;
         }
         #[cfg(test)]
@@ -60,14 +92,14 @@ impl Inner {
     fn apply(
         self: &Arc<Self>,
         mut permit: WritePermit,
-        entry: ReceivedEntry,
+        entry: &ReceivedEntry,
     ) -> Result<Option<Committed>, PullError> {
         let mut stripe = self.documents.stripe(entry.shard);
         // Under the lock of the shard's documents, which every stream takes: the same
         // entry from two peers is applied once.
         let expected = self.accepted(entry.origin, entry.shard) + 1;
         #[cfg(test)]
-        let expected = planted::past_gap(self, &entry, expected);
+        let expected = planted::past_gap(self, entry, expected);
         if entry.seq < expected {
             return Ok(None);
         }
@@ -83,7 +115,7 @@ impl Inner {
         let place = (entry.origin, entry.shard, entry.seq);
         let step = self.followed.step("apply", place);
         permit.follow(&step.trace());
-        let mut intake = Intake::of(&entry);
+        let mut intake = Intake::of(entry);
         let shown = match &entry.content {
             Ok(content) => self.take(&mut intake, &mut stripe, content)?,
             Err(cause) => {
@@ -97,7 +129,7 @@ impl Inner {
         Ok(Some(self.submit_applied(
             permit,
             intake.batch,
-            &entry,
+            entry,
             (shown, step),
         )))
     }

@@ -5,13 +5,14 @@
 //! order in which they were made. A document may therefore be ahead of the disk;
 //! who shows it to a reader waits for the disk first.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
 use meridian_regions::{Genesis, ListingId, SHARD_COUNT, ShardId, UnixNanos};
-use meridian_replication_core::ListingDocument;
+use meridian_replication_core::{ListingDocument, ReceivedEntry};
 use meridian_storage::{Batch, Store};
 
 use crate::error::ReadError;
@@ -129,7 +130,28 @@ impl Hot {
     /// snapshot if it is time for one: before the change has a number, because a whole
     /// document takes milliseconds. One that has begun anew is stored whole.
     pub(crate) fn store(&mut self, batch: &mut Batch, at: UnixNanos) -> Stored {
-        self.stored_changes += 1;
+        self.store_so_many(1, batch, at)
+    }
+
+    /// Stores changes that the document holds already, each at its place.
+    pub(crate) fn store_all(
+        &mut self,
+        batch: &mut Batch,
+        at: UnixNanos,
+        changes: Vec<(Vec<u8>, Vec<u8>)>,
+    ) {
+        match self.store_so_many(changes.len(), batch, at) {
+            Stored::Snapshot(document) => put_whole(batch, self.document.id(), document),
+            Stored::Change => {
+                for (place, change) in changes {
+                    batch.put(CHANGES, place, change);
+                }
+            }
+        }
+    }
+
+    fn store_so_many(&mut self, count: usize, batch: &mut Batch, at: UnixNanos) -> Stored {
+        self.stored_changes += count;
         let is_another = self.note_beginning(batch, at);
         if self.stored_changes < CHANGES_BETWEEN_SNAPSHOTS && !is_another {
             return Stored::Change;
@@ -188,9 +210,9 @@ fn put_whole(batch: &mut Batch, id: &ListingId, document: Vec<u8>) {
     batch.delete_range(CHANGES, keys::listing_prefix(id), keys::changes_end(id));
 }
 
-/// How the latest change of a document is stored.
+/// How the latest changes of a document are stored.
 pub(crate) enum Stored {
-    /// By itself.
+    /// Each by itself.
     Change,
     /// With all others.
     Snapshot(Vec<u8>),
@@ -223,6 +245,26 @@ impl Stripe {
         {
             self.hot.pop_lru();
         }
+    }
+
+    /// Of entries of this stripe's shards, those at the beginning whose documents it can keep
+    /// open all at once: none of them goes before what it holds is submitted.
+    pub(crate) fn that_fits<'a>(&self, entries: &'a [ReceivedEntry]) -> &'a [ReceivedEntry] {
+        let mut listings = BTreeSet::new();
+        let fits = entries.iter().take_while(|entry| {
+            let listing = entry.content.as_ref().map(|said| &said.listing);
+            listings.extend(listing);
+            listings.len() <= self.hot_max
+        });
+        &entries[..fits.count()]
+    }
+
+    /// The change of a document that was begun ends by being submitted now; the answer is to
+    /// be called once it is durable.
+    pub(crate) fn end_submitted(&mut self, id: &ListingId) -> Option<Box<dyn FnOnce() + Send>> {
+        let hot = self.hot.peek_mut(id)?;
+        hot.end();
+        Some(Box::new(hot.submit()))
     }
 
     /// Forgets a document that was interrupted half-way, to load what is durable.

@@ -1,5 +1,5 @@
-//! What one entry of another node puts into the database: itself, byte for byte, what
-//! it changes, and what of it had to be set aside.
+//! What entries of another node put into the database: themselves, byte for byte, what
+//! they change, and what of them had to be set aside.
 
 use meridian_regions::{Genesis, NodeId};
 use meridian_replication_core::{ReceivedEntry, RefusedChange, WireError};
@@ -8,7 +8,7 @@ use meridian_storage::Batch;
 use crate::documents::{Founding, Hot};
 use crate::keys::{self, LOG, QUARANTINE};
 
-/// The batch of one entry in the making.
+/// The batch in the making, of one entry or of a run of them.
 pub(crate) struct Intake {
     pub(crate) batch: Batch,
     pub(crate) origin: NodeId,
@@ -20,16 +20,33 @@ pub(crate) struct Intake {
 
 impl Intake {
     pub(crate) fn of(entry: &ReceivedEntry) -> Self {
-        let place = keys::entry(entry.origin, entry.shard, entry.seq);
-        let mut batch = Batch::new();
-        batch.put(LOG, place.clone(), entry.as_bytes().to_vec());
+        let mut intake = Self::empty(entry);
+        intake.log(entry);
+        intake
+    }
+
+    /// One that has nothing yet, about an entry.
+    pub(crate) fn empty(entry: &ReceivedEntry) -> Self {
         Self {
-            batch,
+            batch: Batch::new(),
             origin: entry.origin,
             seq: entry.seq,
             put_aside: 0,
-            place,
+            place: keys::entry(entry.origin, entry.shard, entry.seq),
         }
+    }
+
+    /// Turns to an entry, and puts it into the log.
+    pub(crate) fn log(&mut self, entry: &ReceivedEntry) {
+        self.turn_to(entry);
+        let bytes = entry.as_bytes().to_vec();
+        self.batch.put(LOG, self.place.clone(), bytes);
+    }
+
+    /// What is set aside from now on is this entry's.
+    pub(crate) fn turn_to(&mut self, entry: &ReceivedEntry) {
+        (self.origin, self.seq) = (entry.origin, entry.seq);
+        self.place = keys::entry(entry.origin, entry.shard, entry.seq);
     }
 
     /// Sets the entry, or its genesis record, aside: loudly, and for whoever mends it.

@@ -51,6 +51,10 @@ pub(crate) fn is_planted(bug: Bug) -> bool {
     PLANTED.get() == Some(bug)
 }
 
+pub(crate) fn is_any_planted() -> bool {
+    PLANTED.get().is_some()
+}
+
 /// See [`Bug::AckBeforeDurable`].
 pub(crate) fn without_disk(submitted: Submitted) -> Submitted {
     if !is_planted(Bug::AckBeforeDurable) {

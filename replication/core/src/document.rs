@@ -28,6 +28,7 @@ mod revise;
 mod snapshot;
 mod standing;
 mod text;
+mod together;
 mod waiting;
 mod write;
 

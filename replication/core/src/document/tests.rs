@@ -15,6 +15,7 @@ mod renewing;
 mod resolving;
 mod speed;
 mod storing;
+mod together;
 mod writing;
 
 use meridian_regions::{ListingId, NodeId, UnixNanos};

@@ -282,7 +282,7 @@ fn beginning_of_another_listing_or_of_strangers_is_refused() {
 }
 
 /// Three replicas write; the first begins anew at what it has when `at_step` has been done.
-fn play_renewing(
+pub(super) fn play_renewing(
     (before, after): (&[Step], &[Step]),
     starts: Starts,
 ) -> ([Replica; REPLICAS], Vec<Vec<u8>>) {
@@ -314,7 +314,7 @@ fn play_renewing(
 
 /// What everybody has where the document begins anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Starts {
+pub(super) enum Starts {
     /// All that is there.
     Together,
     /// More or less.

@@ -1,0 +1,174 @@
+//! Entries that come in one frame leave what they would have left one by one.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
+
+use meridian_regions::ListingId;
+use meridian_replication_core::LogEntry;
+use meridian_storage::{Batch, Durability};
+use tempfile::TempDir;
+
+use super::setup::{amenity, close, draft, entries, genesis, listing, open, options, pair, sent};
+use crate::changes::Change;
+use crate::documents;
+use crate::error::PullError;
+use crate::keys::{CHANGES, DOCUMENTS, GENESIS, HEADS, LOG, QUARANTINE};
+use crate::{Precondition, Replica};
+
+/// As many listings whose entries stand in one log.
+fn of_one_shard(count: usize) -> Vec<ListingId> {
+    let shard = listing(1).shard();
+    let ids = (1..).map(listing).filter(|id| id.shard() == shard);
+    ids.take(count).collect()
+}
+
+/// Creates listings, and edits them by turns.
+async fn write(source: &Replica, ids: &[ListingId], rounds: usize) {
+    for id in ids {
+        let made = source.create(id, &draft("Loft"), genesis(id)).await;
+        made.expect("durable");
+    }
+    for round in 0..rounds {
+        for id in ids {
+            let ops = amenity(&format!("amenity {round}"));
+            let edited = source.edit(id, &ops, Precondition::None).await;
+            edited.expect("durable");
+        }
+    }
+}
+
+/// Numbers entries of one log anew, in the order in which they stand.
+fn numbered(mut entries: Vec<LogEntry>) -> Vec<LogEntry> {
+    for (seq, entry) in (1..).zip(&mut entries) {
+        entry.seq = seq;
+    }
+    entries
+}
+
+fn saved(replica: &Replica, id: &ListingId) -> Vec<u8> {
+    let mut stripe = replica.inner().documents.stripe(id.shard());
+    let hot = documents::open(&mut stripe, &replica.inner().store, id);
+    hot.expect("readable").expect("there").document.save()
+}
+
+fn rows(replica: &Replica, family: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let rows = replica.inner().store.scan(family, &[], &[0xff; 80], 10_000);
+    rows.expect("readable")
+}
+
+fn are_alike(one: &Replica, other: &Replica, ids: &[ListingId]) {
+    assert_eq!(one.digests(), other.digests());
+    let [left, right] = [one, other].map(|replica| &replica.inner().progress);
+    assert!(left.vector().covers(&right.vector()) && right.vector().covers(&left.vector()));
+    assert_eq!(left.seen(), right.seen());
+    for family in [LOG, QUARANTINE, HEADS, GENESIS] {
+        assert_eq!(rows(one, family), rows(other, family), "{family}");
+    }
+    let [left, right] = [one, other].map(Replica::stats);
+    assert_eq!(left.quarantined, right.quarantined);
+    assert_eq!(left.listings, right.listings);
+    assert_eq!(left.entries_applied, right.entries_applied);
+    for id in ids {
+        assert_eq!(saved(one, id), saved(other, id), "{id}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_one_frame_leave_what_they_would_have_left_one_by_one() {
+    let folders: [TempDir; 3] = std::array::from_fn(|_| TempDir::new().expect("a folder"));
+    let path = |index: usize| folders[index].path().to_path_buf();
+    let (source, ids) = (open(path(0), 1), of_one_shard(3));
+    write(&source, &ids, 70).await;
+    let mut log = entries(&source);
+    // Two of one listing the wrong way round, one twice, one broken, in the midst of others.
+    log.swap(20, 23);
+    let twice = log[30].clone();
+    log.insert(40, twice);
+    let mut broken = log[50].clone();
+    broken.change = b"junk".to_vec();
+    log.insert(55, broken);
+    let log = numbered(log);
+
+    let (one, other) = (open(path(1), 2), open(path(2), 2));
+    let mut changes = other.subscribe();
+    for entry in &log {
+        one.apply(sent([entry])).await.expect("applied");
+    }
+    for frame in log.chunks(150) {
+        other.apply(sent(frame)).await.expect("applied");
+    }
+    are_alike(&one, &other, &ids);
+    assert_eq!(other.stats().quarantined, 1);
+    assert!(other.stats().syncs * 4 < one.stats().syncs);
+    let mut announced = BTreeSet::new();
+    while let Some(Change::Of(listing)) = changes.announced() {
+        announced.insert(listing);
+    }
+    assert_eq!(announced, ids.iter().cloned().collect());
+    // What is on disk is no other than what is in memory.
+    close(other).await;
+    let other = open(path(2), 2);
+    assert_eq!(one.digests(), other.digests());
+    for id in &ids {
+        let title = async |replica: &Replica| replica.read(id).await.expect("readable");
+        assert_eq!(title(&one).await, title(&other).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn frame_of_more_documents_than_are_kept_open_is_taken_all_the_same() {
+    let folders: [TempDir; 2] = std::array::from_fn(|_| TempDir::new().expect("a folder"));
+    let source = open(folders[0].path().to_path_buf(), 1);
+    let ids = of_one_shard(5);
+    write(&source, &ids, 20).await;
+    for hot_max in [1, 129, 193] {
+        let folder = TempDir::new().expect("a folder");
+        let mut options = options(folder.path().to_path_buf(), 2);
+        options.documents_hot_max = NonZeroUsize::new(hot_max).expect("not zero");
+        let target = Replica::open(options).expect("opened");
+        target
+            .apply(sent(&entries(&source)))
+            .await
+            .expect("applied");
+        assert_eq!(target.digests(), source.digests(), "{hot_max}");
+        for id in &ids {
+            assert_eq!(saved(&target, id), saved(&source, id), "{hot_max}");
+        }
+        close(target).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn document_that_cannot_be_read_holds_up_nothing_that_came_before_it() {
+    let (folders, source, target) = pair();
+    let ids = of_one_shard(2);
+    write(&source, &ids, 0).await;
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
+    close(target).await;
+    let target = open(folders[1].path().to_path_buf(), 2);
+    let mut batch = Batch::new();
+    batch.put(DOCUMENTS, ids[1].to_key(), b"junk".to_vec());
+    let permit = target.inner().writer.reserve().await.expect("it runs");
+    permit
+        .submit(batch, Durability::Synced)
+        .await
+        .expect("written");
+
+    for id in [&ids[0], &ids[0], &ids[1]] {
+        let ops = amenity(&format!("amenity {}", source.stats().entries_logged));
+        let edited = source.edit(id, &ops, Precondition::None).await;
+        edited.expect("durable");
+    }
+    let log = entries(&source);
+    let stopped = target.apply(sent(&log)).await;
+    assert!(matches!(stopped, Err(PullError::Read(_))), "{stopped:?}");
+    assert_eq!(target.inner().accepted(log[0].origin, log[0].shard), 4);
+    assert_eq!(saved(&target, &ids[0]), saved(&source, &ids[0]));
+    // Each is stored once.
+    let settled = target.barrier(Durability::Synced).await;
+    settled.expect("it runs");
+    assert_eq!(rows(&target, CHANGES).len(), 4);
+}
