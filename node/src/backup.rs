@@ -20,13 +20,18 @@
 mod desk;
 mod manifest;
 mod of_listing;
+mod place;
 mod restoring;
+mod s3;
 mod target;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use desk::{BackupDesk, Databases, NotBegun};
 pub(crate) use manifest::{FileRecord, Manifest, Part};
 pub(crate) use of_listing::listing_in;
 pub(crate) use restoring::{Plan, restore};
+pub(crate) use s3::S3Settings;
 pub(crate) use target::{Target, Work};
 
 /// A node's databases, in the order in which they are copied: bookings first, so that whatever

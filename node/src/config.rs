@@ -456,6 +456,7 @@ impl Config {
             &mut self.payments.secret_file,
             &mut self.geoip.database,
             &mut self.nats.credentials_file,
+            &mut self.backup.s3_settings,
         ]
         .into_iter()
         .chain(auth.into_iter().flatten())

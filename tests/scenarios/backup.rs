@@ -1,8 +1,11 @@
 //! The drill: a cluster is backed up while it works, destroyed, and restored as a new one.
 
+mod bucket;
+mod buckets;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
@@ -11,8 +14,10 @@ use meridian_client::Client;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::command_line::{meridian, said};
-use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, draft, sold, stay, text};
+use crate::command_line::said;
+use crate::harness::{
+    LINK_DIVISOR, PATIENCE, Scenario, binary, book_surely, draft, sold, stay, text,
+};
 
 /// Name of the cluster that begins with the backup.
 const RESTORED: &str = "restored";
@@ -20,15 +25,28 @@ const RESTORED: &str = "restored";
 /// Bytes of files that may be the same on several nodes: names and settings of databases.
 const SAME_BYTES_MAX: u64 = 100_000;
 
+/// What is added to the environment of a command.
+type Environment = Vec<(&'static str, String)>;
+
 /// Runs the binary beside what else goes on.
 async fn run(arguments: &[&str]) -> Output {
-    let arguments: Vec<String> = arguments.iter().map(|one| (*one).to_owned()).collect();
-    let run = move || meridian(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    tokio::task::spawn_blocking(run).await.expect("it runs")
+    run_in(&Vec::new(), arguments).await
+}
+
+async fn run_in(environment: &Environment, arguments: &[&str]) -> Output {
+    let mut command = Command::new(binary());
+    command.args(arguments).envs(environment.iter().cloned());
+    let run = move || command.output();
+    let output = tokio::task::spawn_blocking(run).await;
+    output.expect("it ends").expect("it runs")
 }
 
 async fn well(arguments: &[&str]) -> String {
-    let output = run(arguments).await;
+    well_in(&Vec::new(), arguments).await
+}
+
+async fn well_in(environment: &Environment, arguments: &[&str]) -> String {
+    let output = run_in(environment, arguments).await;
     assert!(output.status.success(), "{arguments:?}: {}", said(&output));
     said(&output)
 }
@@ -75,14 +93,19 @@ impl Drill {
         let backups = TempDir::new().expect("a folder");
         let allowed = format!("backup.to=[\"{}\"]", backups.path().display());
         let plan = WanPlan::scaled_down(LINK_DIVISOR);
-        let scenario = Scenario::start_with(plan, vec![allowed]).await;
+        let mut drill = Self::of(Scenario::start_with(plan, vec![allowed]).await).await;
+        drill.backups = backups;
+        drill
+    }
+
+    async fn of(scenario: Scenario) -> Self {
         let mut listings = Vec::new();
         for node in scenario.cluster.ids() {
             listings.push(scenario.listing(node).await);
         }
         Self {
             scenario,
-            backups,
+            backups: TempDir::new().expect("a folder"),
             listings,
             booked: BTreeMap::new(),
         }

@@ -5,7 +5,7 @@
 
 use std::io::ErrorKind;
 use std::num::NonZeroU64;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::manifest::{FileRecord, is_name};
-use super::target::{Sent, Target, folder_of};
-use super::{DATABASES, Part};
+use super::place::Place;
+use super::target::{Sent, Target};
+use super::{DATABASES, Part, S3Settings};
 use crate::config::Config;
 use crate::registers::Registers;
 
@@ -96,7 +97,7 @@ pub(crate) enum NotBegun {
     Busy(String),
     /// No backup may go there.
     #[error(
-        "no backup may be written to {0}: name the folder, or one above it, in `backup.to` of this node's configuration"
+        "no backup may be written to {0}: name the folder or the bucket, or what is above it, in `backup.to` of this node's configuration"
     )]
     Forbidden(String),
     /// A name that is none.
@@ -131,6 +132,7 @@ struct Inner {
     databases: Databases,
     folder: PathBuf,
     allowed: Vec<String>,
+    s3_settings: PathBuf,
     per_second: NonZeroU64,
     tracker: TaskTracker,
     cancel: CancellationToken,
@@ -156,6 +158,7 @@ impl BackupDesk {
             databases,
             folder,
             allowed: config.backup.to.clone(),
+            s3_settings: config.backup.s3_settings.clone(),
             per_second: config.backup.bytes_per_second_max,
             tracker: tracker.clone(),
             cancel: cancel.clone(),
@@ -258,7 +261,13 @@ impl Inner {
     }
 
     async fn send(&self, url: &str) -> anyhow::Result<Part> {
-        let target = Target::open(url)?;
+        // Read now: credentials change.
+        let settings = S3Settings::from_environment();
+        let settings = match self.s3_settings.as_os_str().is_empty() {
+            true => settings,
+            false => settings.with_file(&self.s3_settings)?,
+        };
+        let target = Target::open(url, &settings).await?;
         let (folder, databases) = (self.folder.clone(), self.databases.clone());
         let made = move || checkpoint(&folder, &databases);
         let sent = match tokio::task::spawn_blocking(made).await? {
@@ -345,14 +354,13 @@ fn checkpoint(folder: &Path, databases: &Databases) -> anyhow::Result<Vec<Found>
     Ok(files)
 }
 
-/// Whether a URL leads into one of the folders that are allowed.
+/// Whether a URL leads into one of the places that are allowed.
 fn is_below(url: &str, allowed: &[String]) -> bool {
-    let Ok(folder) = folder_of(url).map(Path::new) else {
+    let Ok(place) = Place::parse(url) else {
         return false;
     };
-    let climbs = folder.components().any(|part| part == Component::ParentDir);
-    let mut allowed = allowed.iter().filter_map(|one| folder_of(one).ok());
-    !climbs && allowed.any(|one| folder.starts_with(one))
+    let mut allowed = allowed.iter().filter_map(|one| Place::parse(one).ok());
+    allowed.any(|one| one.holds(&place))
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where backups are kept: a folder, behind the interface of object stores.
+//! Where backups are kept: a folder or a bucket, behind the interface of object stores.
 //!
 //! `objects/ab/abcd…` holds a file's content under its hash, `manifests/…` what belongs
 //! together. An object appears whole or not at all, and is durable when its writing is answered.
@@ -11,19 +11,21 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
 use object_store::path::Path;
+use object_store::prefix::PrefixStore;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, WriteMultipart};
 use tokio::fs::File;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::desk::Pace;
 use super::manifest::{FileRecord, Manifest, is_hash, is_name};
+use super::place::Place;
+use super::s3::S3Settings;
 
-/// Bytes read, hashed and sent at once: what a backup holds in memory of a file.
-const CHUNK_BYTES: usize = 4 << 20;
+/// Bytes read, hashed and sent at once: what a backup holds in memory of a file. A file of no
+/// more is sent in one request, and S3 takes no part but the last that has less than 5 MiB.
+const CHUNK_BYTES: usize = 8 << 20;
 /// Parts of one object under way to the target at once.
 const PARTS_MAX: usize = 2;
-/// A folder may be named so.
-const FILE_SCHEME: &str = "file://";
 const OBJECTS: &str = "objects";
 const MANIFESTS: &str = "manifests";
 const BUSY: &str = "busy";
@@ -90,14 +92,29 @@ pub(crate) struct BadObject {
 }
 
 impl Target {
-    /// Opens a target by its URL: `file:///var/backups/shop`, or the folder's path.
-    /// The folder has to be there: where a mount is missing, none is made in its place.
-    pub(crate) fn open(url: &str) -> anyhow::Result<Self> {
-        let folder = folder_of(url)?;
-        let store = LocalFileSystem::new_with_prefix(folder)
-            .with_context(|| format!("cannot open the backups in {folder}"))?;
+    /// Opens a target by its URL: `file:///var/backups/shop`, the folder's path, or
+    /// `s3://bucket/prefix`. The folder has to be there: where a mount is missing, none is made in
+    /// its place. A bucket is asked once, so that what keeps it from being used is told before
+    /// anything is done.
+    pub(crate) async fn open(url: &str, settings: &S3Settings) -> anyhow::Result<Self> {
+        let store: Arc<dyn ObjectStore> = match Place::parse(url)? {
+            Place::Folder(folder) => {
+                let store = LocalFileSystem::new_with_prefix(&folder)
+                    .with_context(|| format!("cannot open the backups in {}", folder.display()))?;
+                Arc::new(store.with_fsync(true))
+            }
+            Place::Bucket { bucket, prefix } => {
+                let what = || format!("cannot open the backups in {url} ({})", settings.told());
+                let store = settings.open(&bucket).with_context(what)?;
+                let store = PrefixStore::new(store, prefix);
+                let manifests = Path::from(MANIFESTS);
+                let asked = store.list_with_delimiter(Some(&manifests)).await;
+                asked.with_context(what)?;
+                Arc::new(store)
+            }
+        };
         Ok(Self {
-            store: Arc::new(store.with_fsync(true)),
+            store,
             url: url.to_owned(),
         })
     }
@@ -132,19 +149,21 @@ impl Target {
             Err(cause) => return Err(cause.into()),
         }
         let mut open = File::open(file).await?;
-        let mut upload = WriteMultipart::new(self.store.put_multipart(&path).await?);
-        loop {
-            let mut chunk = vec![0; CHUNK_BYTES];
-            let read = open.read(&mut chunk).await?;
-            if read == 0 {
-                break;
-            }
-            pace.take(read).await;
-            chunk.truncate(read);
-            upload.wait_for_capacity(PARTS_MAX).await?;
-            upload.put(Bytes::from(chunk));
+        if record.bytes <= CHUNK_BYTES as u64 {
+            let content = chunk_of(&mut open, pace).await?;
+            self.store.put(&path, content.into()).await?;
+            return Ok(Sent::New);
         }
-        upload.finish().await?;
+        let upload = self.store.put_multipart(&path).await?;
+        let mut upload = WriteMultipart::new_with_chunk_size(upload, CHUNK_BYTES);
+        match copy(&mut open, &mut upload, pace).await {
+            Ok(()) => upload.finish().await.map(drop)?,
+            Err(cause) => {
+                // Parts that stay cost room, and nobody sees them; that it failed is said anyway.
+                let _ = upload.abort().await;
+                return Err(cause);
+            }
+        }
         Ok(Sent::New)
     }
 
@@ -194,8 +213,19 @@ impl Target {
         let options = PutOptions::from(PutMode::Create);
         let path = manifest_path(&manifest.id);
         let text = manifest.encode()?;
-        self.store.put_opts(&path, text.into(), options).await?;
-        Ok(())
+        match self
+            .store
+            .put_opts(&path, text.clone().into(), options)
+            .await
+        {
+            // The answer was lost, and the request repeated: it is this one.
+            Err(object_store::Error::AlreadyExists { .. })
+                if self.store.get(&path).await?.bytes().await? == text.as_bytes() =>
+            {
+                Ok(())
+            }
+            written => Ok(written.map(drop)?),
+        }
     }
 
     /// Reads the manifest of a backup.
@@ -278,17 +308,24 @@ impl Target {
     }
 }
 
-/// The folder that a URL names.
-pub(crate) fn folder_of(url: &str) -> anyhow::Result<&str> {
-    let folder = url.strip_prefix(FILE_SCHEME).unwrap_or(url);
-    if folder.contains("://") {
-        bail!("{url}: this build keeps backups in folders only: file:///… or a path");
+/// The next chunk of a file; empty at its end.
+async fn chunk_of(file: &mut File, pace: &mut Pace) -> anyhow::Result<Bytes> {
+    let mut chunk = Vec::new();
+    let mut limited = file.take(CHUNK_BYTES as u64);
+    limited.read_to_end(&mut chunk).await?;
+    pace.take(chunk.len()).await;
+    Ok(Bytes::from(chunk))
+}
+
+async fn copy(file: &mut File, upload: &mut WriteMultipart, pace: &mut Pace) -> anyhow::Result<()> {
+    loop {
+        let chunk = chunk_of(file, pace).await?;
+        if chunk.is_empty() {
+            return Ok(());
+        }
+        upload.wait_for_capacity(PARTS_MAX).await?;
+        upload.put(chunk);
     }
-    ensure!(
-        FilePath::new(folder).is_absolute(),
-        "{url}: give the whole path of the folder"
-    );
-    Ok(folder)
 }
 
 fn object(hash: &str) -> anyhow::Result<Path> {
@@ -304,7 +341,7 @@ fn manifest_path(id: &str) -> Path {
 mod tests {
     use tempfile::TempDir;
 
-    use super::{OBJECTS, Target};
+    use super::{OBJECTS, S3Settings, Target};
 
     #[tokio::test]
     async fn what_has_no_name_of_an_object_is_somebody_elses_and_stays() {
@@ -321,7 +358,9 @@ mod tests {
             std::fs::create_dir_all(file.parent().expect("a folder")).expect("made");
             std::fs::write(file, "six or").expect("written");
         }
-        let target = Target::open(&folder.path().display().to_string()).expect("a folder");
+        let url = folder.path().display().to_string();
+        let target = Target::open(&url, &S3Settings::default()).await;
+        let target = target.expect("a folder");
         let used = target.remove_objects(|name| name == hash).await;
         assert_eq!(used.expect("listed"), (0, 0), "it is used");
         let removed = target.remove_objects(|_| false).await;

@@ -22,10 +22,10 @@ pub(crate) enum BackupCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every node has to be up, and to have the folder, or one above it, in `backup.to` of its configuration; the folder is there already, and the same for all nodes and for this command: a mount."
+    after_help = "Every node has to be up, and to have the folder or bucket, or what is above it, in `backup.to` of its configuration. A folder is there already, and the same for all nodes and for this command: a mount. A bucket is reached as the environment of this command says: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL; nodes have `backup.s3_settings`."
 )]
 pub(crate) struct BackupCreateArgs {
-    /// Folder of the backups, as file:///… or as a path.
+    /// Folder or bucket of the backups: file:///…, a path, or s3://bucket/prefix.
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
     #[command(flatten)]
@@ -34,7 +34,7 @@ pub(crate) struct BackupCreateArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct TargetArgs {
-    /// Folder of the backups, as file:///… or as a path.
+    /// Folder or bucket of the backups: file:///…, a path, or s3://bucket/prefix.
     #[arg(long, value_name = "URL")]
     pub(crate) from: String,
 }

@@ -13,7 +13,9 @@ use meridian_client::{AdminClient, CallError};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::backup::{FileRecord, Manifest, Part, Plan, Target, Work, listing_in, restore};
+use crate::backup::{
+    FileRecord, Manifest, Part, Plan, S3Settings, Target, Work, listing_in, restore,
+};
 use crate::cli::{
     BackupArgs, BackupCommand, BackupCreateArgs, PruneArgs, RestoreArgs, RestoreListingArgs,
 };
@@ -36,6 +38,11 @@ pub(crate) async fn run(command: BackupCommand, out: &mut impl Write) -> anyhow:
     }
 }
 
+/// A target, reached as the environment says.
+async fn opened(url: &str) -> anyhow::Result<Target> {
+    Target::open(url, &S3Settings::from_environment()).await
+}
+
 /// One node that is to be backed up.
 struct Asked {
     node: u64,
@@ -48,7 +55,7 @@ async fn create(arguments: BackupCreateArgs, out: &mut impl Write) -> anyhow::Re
     let map = first.backups().await?["map"].as_str().map(str::to_owned);
     let asked = all_of(&first, &nodes)?;
     let map = map.context("the node does not tell its map: it is of an earlier version")?;
-    let target = Target::open(&arguments.to)?;
+    let target = opened(&arguments.to).await?;
     let began_at = Timestamp::now();
     let id = Manifest::name_at(began_at);
     let occupied = target.occupy(Work::Backup, &id).await?;
@@ -178,7 +185,7 @@ async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Resu
 }
 
 async fn list(from: &str, out: &mut impl Write) -> anyhow::Result<()> {
-    let target = Target::open(from)?;
+    let target = opened(from).await?;
     writeln!(
         out,
         "{:<22} {:<16} {:<25} {:>5} {:>7} {:>14} {:>14}",
@@ -226,7 +233,7 @@ async fn chosen(target: &Target, arguments: &BackupArgs) -> anyhow::Result<Manif
 }
 
 async fn verify(arguments: &BackupArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let target = Target::open(&arguments.target.from)?;
+    let target = opened(&arguments.target.from).await?;
     let manifest = chosen(&target, arguments).await?;
     let progress = bar(manifest.bytes());
     // The same content may stand under several names.
@@ -255,7 +262,7 @@ async fn verify(arguments: &BackupArgs, out: &mut impl Write) -> anyhow::Result<
 }
 
 async fn prune(arguments: &PruneArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let target = Target::open(&arguments.target.from)?;
+    let target = opened(&arguments.target.from).await?;
     let id = Manifest::name_at(Timestamp::now());
     let occupied = target.occupy(Work::Prune, &id).await?;
     let pruned = pruned(&target, arguments, out).await;
@@ -302,7 +309,7 @@ pub(crate) async fn restore_cluster(
     arguments: RestoreArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let target = Target::open(&arguments.source.target.from)?;
+    let target = opened(&arguments.source.target.from).await?;
     let manifest = chosen(&target, &arguments.source).await?;
     let plan = Plan {
         manifest,
@@ -379,7 +386,7 @@ pub(crate) async fn restore_listing(
     arguments: RestoreListingArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
-    let target = Target::open(&arguments.source.target.from)?;
+    let target = opened(&arguments.source.target.from).await?;
     let manifest = chosen(&target, &arguments.source).await?;
     let before = listing_in(&target, &manifest, &arguments.listing).await?;
     let client = arguments.to.client()?;
