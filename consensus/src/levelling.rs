@@ -17,10 +17,15 @@
 //! A group of which all copies are alike is left as it is: that is what a power cut of the
 //! whole cluster leaves.
 //!
+//! With copies of a later backup, a group is taken forward first, to a moment between the two
+//! (`forward.rs`).
+//!
 //! What it is not: a repair. It needs a copy of most voters of a group to promise that nothing
 //! is missing, and says where it had not ([`Levelled::doubtful`]).
 
+mod forward;
 mod held;
+mod taking;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -28,21 +33,20 @@ use std::sync::Arc;
 
 use meridian_regions::{ListingId, NodeId};
 use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
-use prost::Message;
 
 use crate::GroupOptions;
 use crate::changes::Announcer;
-use crate::codec::{EntryRecord, LogIdRecord, VoteRecord};
 use crate::events::{Feed, begin_anew};
-use crate::fence::FencedWriter;
-use crate::key_uses;
-use crate::keys::{FIRST_GROUP, GroupKey, LOG, STATE, StateKind, UNSETTLED, returned};
+use crate::keys::{FIRST_GROUP, GroupKey, LOG, STATE, UNSETTLED, returned};
 use crate::options::WallClock;
-use crate::records::{Records, put};
-use crate::state_machine::LedgerMachine;
+use crate::records::Records;
 use crate::types::{EntryOf, VoteOf};
 
+use forward::{Later, Step};
 use held::Held;
+use taking::Taking;
+
+pub use forward::{Forwarded, Until};
 
 /// Entries read at once: a log has some hundreds at most.
 const ENTRIES_PAGE: usize = 256;
@@ -76,6 +80,8 @@ pub struct Levelled {
     pub doubtful: Vec<ListingId>,
     /// How many these are.
     pub doubtful_total: u64,
+    /// What later copies have added.
+    pub forward: Forwarded,
 }
 
 impl Levelled {
@@ -111,31 +117,48 @@ pub enum LevelError {
     },
 }
 
-/// Makes the copies into the first state of a new cluster, which lives under the name `life`.
-/// Can be repeated after an interruption.
+/// Makes the copies into the first state of a new cluster, which lives under the name `life`; with
+/// later copies, into that of a moment behind them. Can be repeated after an interruption.
 ///
 /// # Errors
 /// [`LevelError`]; the copies are of no use then.
 pub async fn level(
     copies: Vec<BookingsCopy>,
+    until: Option<Until>,
     life: &str,
     now_ms: u64,
 ) -> Result<Levelled, LevelError> {
-    let mut desks = Vec::new();
-    for copy in copies {
-        desks.push(Desk::open(copy, life, now_ms).await?);
-    }
+    let desks = open_all(copies, life, now_ms).await?;
+    let later = match until {
+        Some(until) => Some(Later {
+            desks: open_all(until.copies, life, now_ms).await?,
+            at_ms: until.at_ms,
+        }),
+        None => None,
+    };
     let mut levelled = Levelled::default();
     let mut from = FIRST_GROUP.to_vec();
-    while let Some(group) = next_group(&desks, &from)? {
+    while let Some(group) = next_group(&desks, later.as_ref(), &from)? {
         levelled.groups += 1;
-        level_group(&desks, &group, &mut levelled).await?;
+        level_group(&desks, later.as_ref(), &group, &mut levelled).await?;
         from = group.end();
     }
     for desk in &desks {
         desk.write(Batch::new(), Durability::Synced).await?;
     }
     Ok(levelled)
+}
+
+async fn open_all(
+    copies: Vec<BookingsCopy>,
+    life: &str,
+    now_ms: u64,
+) -> Result<Vec<Desk>, LevelError> {
+    let mut desks = Vec::new();
+    for copy in copies {
+        desks.push(Desk::open(copy, life, now_ms).await?);
+    }
+    Ok(desks)
 }
 
 /// One copy, open.
@@ -198,9 +221,14 @@ impl Desk {
 }
 
 /// The first group at or behind `from` in any of the copies.
-fn next_group(desks: &[Desk], from: &[u8]) -> Result<Option<GroupKey>, LevelError> {
+fn next_group(
+    desks: &[Desk],
+    later: Option<&Later>,
+    from: &[u8],
+) -> Result<Option<GroupKey>, LevelError> {
     let mut first: Option<GroupKey> = None;
-    for desk in desks {
+    let later = later.map_or(&[][..], |later| &later.desks);
+    for desk in desks.iter().chain(later) {
         let found = desk.next_group(from)?;
         first = match (first, found) {
             (Some(one), Some(other)) if other.start() < one.start() => Some(other),
@@ -212,6 +240,7 @@ fn next_group(desks: &[Desk], from: &[u8]) -> Result<Option<GroupKey>, LevelErro
 
 async fn level_group(
     desks: &[Desk],
+    later: Option<&Later>,
     group: &GroupKey,
     levelled: &mut Levelled,
 ) -> Result<(), LevelError> {
@@ -224,18 +253,28 @@ async fn level_group(
     for desk in desks {
         held.push(Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?);
     }
-    let ends = held
-        .iter()
-        .enumerate()
-        .filter(|(_, one)| one.last.is_some());
-    let Some((best, winner)) = ends.max_by_key(|(_, one)| one.last) else {
+    let mut forward = Step::Stays;
+    if let Some(later) = later {
+        forward = later.take_forward(desks, &held, group).await?;
+        levelled.forward.note(&forward, listing.as_ref());
+    }
+    let (mut taken, mut latest_term) = (None, 0);
+    if let Step::Taken { at, term, .. } = forward {
+        let desk = &desks[at];
+        held[at] = Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?;
+        (taken, latest_term) = (Some(at), term);
+    }
+    let ends = held.iter().enumerate();
+    let ends = ends.filter(|(_, one)| one.last.is_some());
+    let longest = ends.max_by_key(|(_, one)| one.last).map(|(at, _)| at);
+    let Some(best) = taken.or(longest) else {
         // Somebody has heard who votes, and nobody who does is here; or who does cannot be read.
         if held.iter().any(|one| one.damaged) {
             levelled.doubt(listing);
         }
         return Ok(());
     };
-    let source = &desks[best];
+    let (source, winner) = (&desks[best], &held[best]);
     let members = winner.members(source, group)?;
     if !members.suffice(desks, &held) {
         levelled.doubt(listing);
@@ -243,11 +282,12 @@ async fn level_group(
     let concerned = |at: usize| members.has(desks[at].node) || held[at].last.is_some();
     let concerned: Vec<usize> = (0..desks.len()).filter(|at| concerned(*at)).collect();
     let alike = |at: &usize| held[*at].last == winner.last && held[*at].vote == winner.vote;
-    if concerned.iter().all(alike) {
+    if taken.is_none() && concerned.iter().all(alike) {
         return Ok(());
     }
     levelled.differed += 1;
-    let term = held.iter().map(Held::latest_term).max().unwrap_or(0) + 1;
+    let terms = held.iter().map(Held::latest_term);
+    let term = terms.fold(latest_term, u64::max) + 1;
     let vote = VoteOf::new(term, source.node.get());
     for at in concerned {
         let taking = Taking {
@@ -278,99 +318,4 @@ async fn forget(desks: &[Desk], group: &GroupKey) -> Result<(), LevelError> {
 fn erase(batch: &mut Batch, group: &GroupKey) {
     batch.delete_range(LOG, group.start(), group.end());
     batch.delete_range(STATE, group.start(), group.end());
-}
-
-/// One copy of a group that is given what another has.
-struct Taking<'a> {
-    to: &'a Desk,
-    has: &'a Held,
-    from: &'a Desk,
-    winner: &'a Held,
-}
-
-impl Taking<'_> {
-    /// Gives it log, if need be ledger, and a vote that no copy has seen; answers how many
-    /// entries.
-    async fn take(&self, group: &GroupKey, vote: &VoteOf) -> Result<u64, LevelError> {
-        let mut entries = 0;
-        if self.has.last != self.winner.last {
-            entries = self.take_log(group).await?;
-        }
-        let mut batch = Batch::new();
-        batch.delete(STATE, group.state(StateKind::SleepNote));
-        batch.delete(STATE, group.state(StateKind::Elsewhere));
-        if let Some(genesis) = &self.winner.genesis {
-            put(&mut batch, STATE, group.state(StateKind::Genesis), genesis);
-        }
-        let vote = VoteRecord::from(vote).encode_to_vec();
-        put(&mut batch, STATE, group.state(StateKind::Vote), &vote);
-        // So that it is used once, and everything applied, by whoever is elected.
-        batch.put(UNSETTLED, group.unsettled(self.to.node.get()), Vec::new());
-        self.to.write(batch, Durability::Buffered).await?;
-        Ok(entries)
-    }
-
-    async fn take_log(&self, group: &GroupKey) -> Result<u64, LevelError> {
-        if self.has.next_to_apply() > self.winner.end() {
-            return Err(LevelError::Foreign {
-                node: self.to.node,
-                listing: group.name(),
-            });
-        }
-        let mut from = self.has.next_to_apply();
-        if self.has.damaged || self.winner.first() > from {
-            self.take_ledger(group).await?;
-            from = self.winner.first();
-        }
-        let mut batch = Batch::new();
-        batch.delete_range(LOG, group.entry(from), group.end());
-        self.to.write(batch, Durability::Buffered).await?;
-        let mut taken = 0;
-        loop {
-            let page = self.from.entries(group, from)?;
-            let Some(last) = page.last() else {
-                return Ok(taken);
-            };
-            from = last.log_id.index + 1;
-            taken += page.len() as u64;
-            let mut batch = Batch::new();
-            for entry in &page {
-                let record = EntryRecord::from(entry).encode_to_vec();
-                put(&mut batch, LOG, group.entry(entry.log_id.index), &record);
-                key_uses::note_entry(&mut batch, group, entry);
-            }
-            self.to.write(batch, Durability::Buffered).await?;
-        }
-    }
-
-    /// The log does not reach back to what this copy has: as where a leader sends a snapshot,
-    /// and what is new by it is told in the feed.
-    async fn take_ledger(&self, group: &GroupKey) -> Result<(), LevelError> {
-        let mut batch = Batch::new();
-        if self.has.damaged {
-            erase(&mut batch, group);
-        } else {
-            batch.delete_range(LOG, group.start(), group.end());
-        }
-        if let Some(purged) = &self.winner.purged {
-            let record = LogIdRecord::from(purged).encode_to_vec();
-            put(&mut batch, STATE, group.state(StateKind::Purged), &record);
-        }
-        self.to.write(batch, Durability::Buffered).await?;
-        let applied = self
-            .from
-            .records
-            .get(STATE, &group.state(StateKind::Applied));
-        let applied = applied.map_err(|cause| self.from.failed(cause))?;
-        let (Some(applied), Some(listing)) = (applied, group.listing()) else {
-            return Ok(());
-        };
-        let failed = |cause: std::io::Error| self.to.failed(StorageError::Read(cause.to_string()));
-        let writer = FencedWriter::new(self.to.writer.clone());
-        let machine = LedgerMachine::open(group.clone(), &self.to.records, writer);
-        let machine = machine
-            .map_err(failed)?
-            .heard_by(self.to.announcer.herald(&listing), &self.to.feed);
-        machine.take_whole(&applied).await.map_err(failed)
-    }
 }

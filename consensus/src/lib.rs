@@ -80,7 +80,7 @@ pub use group::GroupDescription;
 pub use groups::{Groups, Source};
 pub use key_uses::KeyUse;
 pub use leaderships::Leaderships;
-pub use levelling::{BookingsCopy, LevelError, Levelled, level};
+pub use levelling::{BookingsCopy, Forwarded, LevelError, Levelled, Until, level};
 pub use log_pages::{LOG_PAGE_MAX, LogEntry, LogPage, Logged};
 pub use moves::{Move, MoveError, Moving, TransferError};
 pub use options::{GroupOptions, Past, WallClock};

@@ -30,7 +30,7 @@ mod tests;
 pub(crate) use desk::{BackupDesk, Databases, NotBegun};
 pub(crate) use manifest::{FileRecord, Manifest, Part};
 pub(crate) use of_listing::listing_in;
-pub(crate) use restoring::{Plan, restore};
+pub(crate) use restoring::{Forward, Plan, Restored, restore};
 pub(crate) use s3::S3Settings;
 pub(crate) use target::{Target, Work};
 

@@ -57,6 +57,7 @@ mod recover;
 mod rendered;
 mod renewing;
 mod repair;
+mod replaying;
 mod replica;
 mod resolve;
 mod returning;
@@ -92,6 +93,7 @@ pub use renewing::RenewalStats;
 pub use repair::{
     AskedBy, RepairRound, RepairScope, RepairTotals, RepairsFull, RoundProgress, RoundState,
 };
+pub use replaying::{ReplayError, Replayed};
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
 pub use sent::SentTo;

@@ -14,6 +14,7 @@ mod reading;
 mod rendering;
 mod renewing;
 mod repair;
+mod replaying;
 mod returning;
 mod sessions;
 pub(crate) mod setup;

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod buckets;
+mod moments;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

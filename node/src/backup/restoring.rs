@@ -4,6 +4,11 @@
 //! restore leaves nothing that a node could start on. The new cluster has another name than
 //! the old one, so that certificates of the old one open nothing in it, and none of its nodes,
 //! wherever it may have survived, can speak to a node that was set back.
+//!
+//! To a moment between two backups, the earlier one is taken forward by the logs in the later one
+//! (ADR 63): its databases stand beside for so long ([`forward`]).
+
+mod forward;
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,16 +17,21 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail, ensure};
 use meridian_consensus::{BookingsCopy, Levelled, level};
 use meridian_regions::{ClusterName, NodeId, Topology};
+use meridian_replication::Replayed;
 use meridian_transport::NodeIdentity;
 
 use super::{FileRecord, Manifest, Part, Target};
 use crate::data_folder::DataFolder;
 use crate::supervisor::BOOKINGS_FOLDER;
 
+pub(crate) use forward::Forward;
+
 /// The map of the new cluster, for all nodes.
 const MAP: &str = "topology.toml";
 /// What the folder is called until it is whole.
 const UNFINISHED: &str = "unfinished";
+/// Where the databases of a later backup stand meanwhile.
+const LATER: &str = "later";
 
 /// What is to be restored, and as what.
 #[derive(Debug)]
@@ -29,6 +39,8 @@ pub(crate) struct Plan {
     pub(crate) manifest: Manifest,
     /// Name of the new cluster.
     pub(crate) cluster: ClusterName,
+    /// The moment to which it is taken forward, and the later backup that tells what came by then.
+    pub(crate) forward: Option<Forward>,
     /// Where the nodes' data folders come to stand; not there yet.
     pub(crate) into: PathBuf,
 }
@@ -43,6 +55,7 @@ impl Plan {
             manifest,
             cluster,
             into,
+            ..
         } = self;
         ensure!(
             cluster.as_str() != manifest.cluster,
@@ -56,7 +69,14 @@ impl Plan {
             into.display()
         );
         ensure!(!manifest.parts.is_empty(), "the backup has no nodes");
-        Ok(())
+        let forward = self.forward.as_ref();
+        forward.map_or(Ok(()), |forward| forward.check(manifest))
+    }
+
+    /// Files that are fetched.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
+        let later = self.forward.iter().flat_map(Forward::files);
+        self.manifest.files().chain(later)
     }
 
     fn map(&self) -> anyhow::Result<String> {
@@ -71,6 +91,14 @@ impl Plan {
     }
 }
 
+/// What a restore has made.
+#[derive(Debug)]
+pub(crate) struct Restored {
+    pub(crate) levelled: Levelled,
+    /// Changes of listings that later backups had.
+    pub(crate) replayed: Replayed,
+}
+
 /// Fetches everything, checks every byte, and makes the data folders of a new cluster; tells
 /// `each` of every file that has come.
 ///
@@ -80,25 +108,36 @@ pub(crate) async fn restore(
     target: &Target,
     plan: &Plan,
     mut each: impl FnMut(&FileRecord),
-) -> anyhow::Result<Levelled> {
+) -> anyhow::Result<Restored> {
     plan.check()?;
     let map = plan.map()?;
     let unfinished = plan.into.with_added_extension(UNFINISHED);
-    ensure!(
-        !unfinished.exists(),
-        "{} is there: another restore is under way, or has died; in that case remove it",
-        unfinished.display()
-    );
+    let later = plan.into.with_added_extension(LATER);
+    for folder in [&unfinished, &later] {
+        ensure!(
+            !folder.exists(),
+            "{} is there: another restore is under way, or has died; in that case remove it",
+            folder.display()
+        );
+    }
     let built = async {
         for part in &plan.manifest.parts {
-            fetch(target, part, &unfinished, &mut each).await?;
+            fetch(target, (part, part.files.iter()), &unfinished, &mut each).await?;
         }
-        found(plan, &unfinished, &map).await
+        if let Some(forward) = &plan.forward {
+            for part in &forward.manifest.parts {
+                let files = part.files.iter().filter(|file| Forward::needs(file));
+                fetch(target, (part, files), &later, &mut each).await?;
+            }
+        }
+        found(plan, (&unfinished, &later), &map).await
     };
-    let levelled = match built.await {
-        Ok(levelled) => levelled,
+    let built = built.await;
+    // What is left of them is of no use to anybody.
+    let _ = fs::remove_dir_all(&later);
+    let restored = match built {
+        Ok(restored) => restored,
         Err(cause) => {
-            // What is left of it is of no use to anybody.
             let _ = fs::remove_dir_all(&unfinished);
             return Err(cause);
         }
@@ -107,7 +146,7 @@ pub(crate) async fn restore(
         .with_context(|| format!("cannot make {}", plan.into.display()))?;
     let parent = plan.into.parent().filter(|parent| parent != &Path::new(""));
     sync_folder(parent.unwrap_or(Path::new(".")))?;
-    Ok(levelled)
+    Ok(restored)
 }
 
 fn folder_of(node: NodeId, under: &Path) -> PathBuf {
@@ -116,12 +155,12 @@ fn folder_of(node: NodeId, under: &Path) -> PathBuf {
 
 async fn fetch(
     target: &Target,
-    part: &Part,
+    (part, files): (&Part, impl Iterator<Item = &FileRecord>),
     under: &Path,
     each: &mut impl FnMut(&FileRecord),
 ) -> anyhow::Result<()> {
     let folder = folder_of(part.node, under);
-    for file in &part.files {
+    for file in files {
         file.check()?;
         let database = folder.join(&file.database);
         fs::create_dir_all(&database)
@@ -135,16 +174,18 @@ async fn fetch(
 }
 
 /// Makes the folders into those of a new cluster's nodes.
-async fn found(plan: &Plan, under: &Path, map: &str) -> anyhow::Result<Levelled> {
+async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow::Result<Restored> {
     let parts = &plan.manifest.parts;
-    let copies = parts.iter().map(|part| BookingsCopy {
-        node: part.node,
-        folder: folder_of(part.node, under).join(BOOKINGS_FOLDER),
-    });
     let life = DataFolder::fresh_life();
     let now_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
-    let levelled = level(copies.collect(), &life, now_ms).await?;
+    let forward = plan.forward.as_ref();
+    let until = forward.map(|forward| forward.until(later)).transpose()?;
+    let levelled = level(bookings(parts, under), until, &life, now_ms).await?;
     let topology = Topology::from_toml(map)?;
+    let replayed = match forward {
+        Some(forward) => forward.replay(parts, &topology, (under, later)).await?,
+        None => Replayed::default(),
+    };
     for part in parts {
         let Some(node) = topology.node(part.node) else {
             bail!("the map in the backup has no node {}", part.node);
@@ -169,7 +210,15 @@ async fn found(plan: &Plan, under: &Path, map: &str) -> anyhow::Result<Levelled>
     file.write_all(map.as_bytes())?;
     file.sync_all()?;
     sync_folder(under)?;
-    Ok(levelled)
+    Ok(Restored { levelled, replayed })
+}
+
+fn bookings(parts: &[Part], under: &Path) -> Vec<BookingsCopy> {
+    let copies = parts.iter().map(|part| BookingsCopy {
+        node: part.node,
+        folder: folder_of(part.node, under).join(BOOKINGS_FOLDER),
+    });
+    copies.collect()
 }
 
 fn sync_folder(folder: &Path) -> anyhow::Result<()> {

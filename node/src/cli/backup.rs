@@ -44,7 +44,8 @@ pub(crate) struct TargetArgs {
 pub(crate) struct BackupArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
-    /// The latest backup in which nothing is later than this time, as in 2026-11-27T12:00:00Z.
+    /// The latest backup in which nothing is later than this time, as in 2026-11-27T12:00:00Z;
+    /// `meridian restore` takes it forward to that time, if a later backup tells how.
     #[arg(long, value_name = "TIME", conflicts_with = "backup")]
     pub(crate) at: Option<Timestamp>,
     /// The backup of this name. Without either, the latest.

@@ -1,6 +1,7 @@
 //! `meridian backup`, `restore` and `restore-listing`.
 
 mod listing_patch;
+mod restoring;
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -13,12 +14,10 @@ use meridian_client::{AdminClient, CallError};
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::backup::{
-    FileRecord, Manifest, Part, Plan, S3Settings, Target, Work, listing_in, restore,
-};
-use crate::cli::{
-    BackupArgs, BackupCommand, BackupCreateArgs, PruneArgs, RestoreArgs, RestoreListingArgs,
-};
+use crate::backup::{FileRecord, Manifest, Part, S3Settings, Target, Work, listing_in};
+use crate::cli::{BackupArgs, BackupCommand, BackupCreateArgs, PruneArgs, RestoreListingArgs};
+
+pub(crate) use restoring::restore_cluster;
 
 /// How often a node is asked how far it is.
 const ASK_EVERY: Duration = Duration::from_millis(200);
@@ -301,83 +300,6 @@ async fn pruned(
         out,
         "{} backups stay; removed {objects} objects, {bytes} bytes",
         kept.len()
-    )?;
-    Ok(())
-}
-
-pub(crate) async fn restore_cluster(
-    arguments: RestoreArgs,
-    out: &mut impl Write,
-) -> anyhow::Result<()> {
-    let target = opened(&arguments.source.target.from).await?;
-    let manifest = chosen(&target, &arguments.source).await?;
-    let plan = Plan {
-        manifest,
-        cluster: arguments.cluster,
-        into: arguments.into,
-    };
-    plan.check()?;
-    warn(&plan, out)?;
-    ensure!(
-        arguments.yes,
-        "nothing was done: repeat this with --yes if that is what you want"
-    );
-    let progress = bar(plan.manifest.bytes());
-    let levelled = restore(&target, &plan, |file| progress.inc(file.bytes)).await?;
-    progress.finish_and_clear();
-    let into = plan.into.display();
-    writeln!(
-        out,
-        "restored into {into}: {} listings with bookings, {} of them brought to the same state \
-         on all nodes.\nNext: certificates of cluster {} for every node, each node's folder \
-         {into}/node-… as its data_dir, {into}/topology.toml as its topology; start all nodes, \
-         together",
-        levelled.groups - levelled.control,
-        levelled.differed,
-        plan.cluster,
-    )?;
-    if levelled.control > 0 {
-        writeln!(
-            out,
-            "The old cluster kept its map itself: have the new one do so by `meridian init`"
-        )?;
-    }
-    for listing in &levelled.doubtful {
-        writeln!(
-            out,
-            "look at {listing}: most of its voters are not in the backup, or cannot be read, so \
-             that a booking of it may be missing"
-        )?;
-    }
-    let unnamed = levelled.doubtful_total - levelled.doubtful.len() as u64;
-    if unnamed > 0 {
-        writeln!(out, "and at {unnamed} more that are not named here")?;
-    }
-    Ok(())
-}
-
-/// Says what a restore costs.
-fn warn(plan: &Plan, out: &mut impl Write) -> anyhow::Result<()> {
-    let Manifest {
-        id,
-        cluster,
-        began_at,
-        ended_at,
-        parts,
-        ..
-    } = &plan.manifest;
-    writeln!(
-        out,
-        "backup {id} of cluster {cluster}, {} nodes, {} bytes.\n\
-         It has everything that was acknowledged before {began_at}, and nothing from after \
-         {ended_at}.\n\
-         LOST by a restore: every change of a listing and every booking acknowledged since. \
-         Nights sold since are free again, and guests who were told that they have them do not: \
-         the payment provider's book says who has paid (runbook `Restoring a cluster`).\n\
-         The new cluster is {}: no node and no certificate of {cluster} gets into it.",
-        parts.len(),
-        plan.manifest.bytes(),
-        plan.cluster,
     )?;
     Ok(())
 }

@@ -1,0 +1,196 @@
+//! Takes a group forward to a moment behind the copies, by its log in later copies.
+//!
+//! What a later backup has of a group's log says what came after an earlier one, in order, and
+//! each command says when its leader proposed it. So the earlier copy is given the entries that
+//! follow its own up to the first that is later than the moment asked for: a state that the group
+//! has been in. What has no time of its own, a change of its members or a leader's first entry,
+//! goes with what stands before it.
+//!
+//! Invariants kept here:
+//! - Nothing that the earlier copies have is undone: its end is in the later log, or is not
+//!   applied anywhere.
+//! - A group is taken forward without a gap or stays where it was, and then it is named: a log
+//!   that has been cut off does not reach back.
+
+use meridian_consensus_core::{Command, DecodeError};
+use meridian_regions::ListingId;
+use meridian_storage::StorageError;
+use openraft::EntryPayload;
+
+use super::held::Held;
+use super::{BookingsCopy, DOUBTFUL_MAX, Desk, LevelError, Taking};
+use crate::keys::GroupKey;
+use crate::types::{EntryOf, LogIdOf, Proposal};
+
+/// Later copies, and the moment up to which they count.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Until {
+    /// Copies of the same cluster, made after the moment. They are written to.
+    pub copies: Vec<BookingsCopy>,
+    /// The moment, in milliseconds since 1970, by the clocks of leaders.
+    pub at_ms: u64,
+}
+
+/// What the later copies have added.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Groups that were taken forward.
+    pub groups: u64,
+    /// Entries of their logs that were taken over.
+    pub entries: u64,
+    /// Listings whose later log does not reach back to the earlier copies: they stay as these
+    /// have them. The first hundred.
+    pub short: Vec<ListingId>,
+    /// How many these are.
+    pub short_total: u64,
+}
+
+/// What became of one group.
+pub(super) enum Step {
+    /// There is nothing later of it that counts.
+    Stays,
+    /// The later log does not reach back.
+    Short,
+    /// The copy of this place has it up to the moment, by so many entries.
+    Taken {
+        at: usize,
+        entries: u64,
+        /// The latest term that the later copy has seen.
+        term: u64,
+    },
+}
+
+impl Forwarded {
+    pub(super) fn note(&mut self, step: &Step, listing: Option<&ListingId>) {
+        match step {
+            Step::Stays => {}
+            Step::Short => {
+                self.short_total += 1;
+                if self.short.len() < DOUBTFUL_MAX {
+                    self.short.extend(listing.cloned());
+                }
+            }
+            Step::Taken { entries, .. } => {
+                self.groups += 1;
+                self.entries += entries;
+            }
+        }
+    }
+}
+
+/// The later copies, open.
+pub(super) struct Later {
+    pub(super) desks: Vec<Desk>,
+    pub(super) at_ms: u64,
+}
+
+impl Later {
+    /// Takes the copy that has most of a group forward; `held` is what the copies have of it.
+    pub(super) async fn take_forward(
+        &self,
+        desks: &[Desk],
+        held: &[Held],
+        group: &GroupKey,
+    ) -> Result<Step, LevelError> {
+        let mut best: Option<(&Desk, Held)> = None;
+        for desk in &self.desks {
+            let read = Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?;
+            if read.last > best.as_ref().and_then(|(_, best)| best.last) {
+                best = Some((desk, read));
+            }
+        }
+        let Some((source, later)) = best else {
+            return Ok(Step::Stays);
+        };
+        let ends = held.iter().enumerate();
+        let ends = ends.filter(|(_, held)| held.last.is_some());
+        let known = ends.max_by_key(|(_, held)| held.last).map(|(at, _)| at);
+        // A group that was founded since begins on the node that tells of it.
+        let at = known.or_else(|| desks.iter().position(|desk| desk.node == source.node));
+        let Some(at) = at else {
+            return Ok(Step::Short);
+        };
+        let Some(from) = follows(&held[at], source, &later, group)? else {
+            return Ok(Step::Short);
+        };
+        let Some((last, timed)) = self.cut(source, group, from)? else {
+            return Ok(Step::Stays);
+        };
+        if known.is_none() && !timed {
+            return Ok(Step::Stays);
+        }
+        let term = later.latest_term();
+        let mut winner = later;
+        winner.last = Some(last);
+        let taking = Taking {
+            to: &desks[at],
+            has: &held[at],
+            from: source,
+            winner: &winner,
+        };
+        let entries = taking.take_forward(group, from).await?;
+        Ok(Step::Taken { at, entries, term })
+    }
+
+    /// The last entry from an index on that counts, and whether a command is among them.
+    fn cut(
+        &self,
+        source: &Desk,
+        group: &GroupKey,
+        mut from: u64,
+    ) -> Result<Option<(LogIdOf, bool)>, LevelError> {
+        let (mut last, mut timed) = (None, false);
+        loop {
+            let page = source.entries(group, from)?;
+            if page.is_empty() {
+                return Ok(last.map(|last| (last, timed)));
+            }
+            for entry in page {
+                let at_ms = time_of(source, &entry)?;
+                if at_ms.is_some_and(|at_ms| at_ms > self.at_ms) {
+                    return Ok(last.map(|last| (last, timed)));
+                }
+                timed |= at_ms.is_some();
+                from = entry.log_id.index + 1;
+                last = Some(entry.log_id);
+            }
+        }
+    }
+}
+
+/// Index from which the later log goes on with what a copy has; `None` if it does not reach back.
+fn follows(
+    has: &Held,
+    source: &Desk,
+    later: &Held,
+    group: &GroupKey,
+) -> Result<Option<u64>, LevelError> {
+    if has.damaged {
+        return Ok(None);
+    }
+    if let Some(last) = has.last {
+        let same = match later.purged {
+            Some(purged) if purged.index >= last.index => Some(purged),
+            _ => {
+                let entries = source.entries(group, last.index)?;
+                entries.first().map(|entry| entry.log_id)
+            }
+        };
+        if same == Some(last) {
+            return Ok(Some(last.index + 1));
+        }
+    }
+    // What it has behind its ledger has come to nothing, or nothing is here yet.
+    let from = has.next_to_apply();
+    Ok((later.first() <= from && from <= later.end()).then_some(from))
+}
+
+/// When an entry was proposed; `None` if it does not say.
+fn time_of(source: &Desk, entry: &EntryOf) -> Result<Option<u64>, LevelError> {
+    let EntryPayload::Normal(Proposal::Command(bytes)) = &entry.payload else {
+        return Ok(None);
+    };
+    let unreadable = |cause: DecodeError| source.failed(StorageError::Read(cause.to_string()));
+    let command = Command::decode(bytes).map_err(unreadable)?;
+    Ok(Some(command.at_ms))
+}

@@ -1,0 +1,192 @@
+//! `meridian restore`: what it costs, and then the data folders of a new cluster.
+
+use std::io::Write;
+
+use anyhow::ensure;
+use meridian_consensus::Forwarded;
+use meridian_regions::ListingId;
+
+use super::{bar, chosen, opened};
+use crate::backup::{Forward, Manifest, Plan, Restored, Target, restore};
+use crate::cli::{BackupArgs, RestoreArgs};
+
+pub(crate) async fn restore_cluster(
+    arguments: RestoreArgs,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let target = opened(&arguments.source.target.from).await?;
+    let manifest = chosen(&target, &arguments.source).await?;
+    let forward = forward(&target, &manifest, &arguments.source).await?;
+    let plan = Plan {
+        manifest,
+        forward,
+        cluster: arguments.cluster,
+        into: arguments.into,
+    };
+    plan.check()?;
+    warn(&plan, &arguments.source, out)?;
+    ensure!(
+        arguments.yes,
+        "nothing was done: repeat this with --yes if that is what you want"
+    );
+    let progress = bar(plan.files().map(|file| file.bytes).sum());
+    let restored = restore(&target, &plan, |file| progress.inc(file.bytes)).await?;
+    progress.finish_and_clear();
+    tell(&plan, &restored, out)
+}
+
+/// The later backup that tells what came up to the moment that is asked for.
+async fn forward(
+    target: &Target,
+    base: &Manifest,
+    source: &BackupArgs,
+) -> anyhow::Result<Option<Forward>> {
+    let Some(at) = source.at else {
+        return Ok(None);
+    };
+    let mut later = Vec::new();
+    for id in target.backups().await? {
+        if id > base.id {
+            later.push(target.manifest(&id).await?);
+        }
+    }
+    Ok(Forward::of(base, later, at))
+}
+
+fn tell(plan: &Plan, restored: &Restored, out: &mut impl Write) -> anyhow::Result<()> {
+    let (levelled, into) = (&restored.levelled, plan.into.display());
+    writeln!(
+        out,
+        "restored into {into}: {} listings with bookings, {} of them brought to the same state \
+         on all nodes.",
+        levelled.groups - levelled.control,
+        levelled.differed,
+    )?;
+    if let Some(forward) = &plan.forward {
+        tell_forward(forward, restored, out)?;
+    }
+    writeln!(
+        out,
+        "Next: certificates of cluster {} for every node, each node's folder {into}/node-… as its \
+         data_dir, {into}/topology.toml as its topology; start all nodes, together",
+        plan.cluster,
+    )?;
+    if levelled.control > 0 {
+        writeln!(
+            out,
+            "The old cluster kept its map itself: have the new one do so by `meridian init`"
+        )?;
+    }
+    name(
+        &levelled.doubtful,
+        levelled.doubtful_total,
+        out,
+        |listing| {
+            format!(
+                "look at {listing}: most of its voters are not in the backup, or cannot be read, so \
+             that a booking of it may be missing"
+            )
+        },
+    )
+}
+
+/// Says how far the backup was taken forward, and what was not.
+fn tell_forward(
+    forward: &Forward,
+    restored: &Restored,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let Forwarded {
+        groups,
+        entries,
+        short,
+        short_total,
+    } = &restored.levelled.forward;
+    let replayed = &restored.replayed;
+    let (at, later) = (forward.at, &forward.manifest.id);
+    writeln!(
+        out,
+        "taken forward to {at} by backup {later}: {entries} entries of {groups} listings' bookings, \
+         {} changes of listings at all nodes together",
+        replayed.changes
+    )?;
+    if replayed.short > 0 {
+        writeln!(
+            out,
+            "{} logs of changes in backup {later} do not reach back to the earlier backup: what \
+             they would have told of listings is as of that one",
+            replayed.short
+        )?;
+    }
+    name(short, *short_total, out, |listing| {
+        format!(
+            "the bookings of {listing} are as of the earlier backup: too much has happened since \
+             for the log in backup {later} to reach back"
+        )
+    })
+}
+
+fn name(
+    listings: &[ListingId],
+    total: u64,
+    out: &mut impl Write,
+    what: impl Fn(&ListingId) -> String,
+) -> anyhow::Result<()> {
+    for listing in listings {
+        writeln!(out, "{}", what(listing))?;
+    }
+    let unnamed = total - listings.len() as u64;
+    if unnamed > 0 {
+        writeln!(out, "and {unnamed} more that are not named here")?;
+    }
+    Ok(())
+}
+
+/// Says what a restore costs.
+fn warn(plan: &Plan, source: &BackupArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let Manifest {
+        id,
+        cluster,
+        began_at,
+        ended_at,
+        parts,
+        ..
+    } = &plan.manifest;
+    writeln!(
+        out,
+        "backup {id} of cluster {cluster}, {} nodes, {} bytes.",
+        parts.len(),
+        plan.manifest.bytes()
+    )?;
+    match (&plan.forward, source.at) {
+        (Some(forward), _) => writeln!(
+            out,
+            "It is taken forward to {} by the logs in backup {}: everything that was proposed by \
+             then, by the clocks of the nodes, and nothing later, as far as these logs reach back; \
+             what they do not is named.",
+            forward.at, forward.manifest.id
+        )?,
+        (None, at) => {
+            writeln!(
+                out,
+                "It has everything that was acknowledged before {began_at}, and nothing from after \
+                 {ended_at}."
+            )?;
+            if at.is_some() {
+                writeln!(
+                    out,
+                    "No later backup tells what came between that and the time asked for."
+                )?;
+            }
+        }
+    }
+    writeln!(
+        out,
+        "LOST by a restore: every change of a listing and every booking acknowledged since. \
+         Nights sold since are free again, and guests who were told that they have them do not: \
+         the payment provider's book says who has paid (runbook `Restoring a cluster`).\n\
+         The new cluster is {}: no node and no certificate of {cluster} gets into it.",
+        plan.cluster,
+    )?;
+    Ok(())
+}

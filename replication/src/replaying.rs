@@ -1,0 +1,116 @@
+//! Takes the listings of a copy forward to a moment, by the logs in later copies. For a restore:
+//! nothing of it runs on a node.
+//!
+//! Every write has a number in its node's log and a hybrid time that grows with it, so what was
+//! written by a moment is the beginning of what follows here, log by log. It is applied as if a
+//! peer had sent it; also what the node itself had written, whose numbers go on behind it.
+//!
+//! Invariant kept here: a log is taken forward without a gap or stays where it was, and then it is
+//! told: what was trimmed from it in between is in no copy by itself.
+
+use std::collections::BTreeSet;
+
+use meridian_regions::{NodeId, ShardId, UnixNanos};
+use meridian_replication_core::{ReceivedEntry, WireError};
+use meridian_storage::StorageError;
+
+use crate::keys::{self, LOG};
+use crate::replica::Replica;
+
+/// Entries and bytes read at once: what is held in memory of a log.
+const ENTRIES_MAX: usize = 1_024;
+const BYTES_MAX: usize = 8 << 20;
+
+/// What later copies have added to one.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// Changes that were applied.
+    pub changes: u64,
+    /// Logs, by node and shard, that do not reach back to what the copy has: it stays there.
+    pub short: u64,
+}
+
+/// Why a copy cannot be taken forward.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// A log that cannot be read.
+    #[error("a later log cannot be read: {0}")]
+    Storage(#[from] StorageError),
+    /// An entry that is none.
+    #[error("an entry of a later log cannot be read: {0}")]
+    Entry(#[from] WireError),
+    /// An entry that cannot be applied.
+    #[error("a later change cannot be applied: {0}")]
+    Apply(String),
+}
+
+impl Replica {
+    /// Applies what `later` copies have up to a moment of every log that this copy, or a later one
+    /// of the same node, has anything of: who holds a part of the listings gets no other.
+    ///
+    /// # Errors
+    /// [`ReplayError`]; the copy is of no use then.
+    pub async fn replay(&self, later: &[Self], until: UnixNanos) -> Result<Replayed, ReplayError> {
+        let mut replayed = Replayed::default();
+        let this = self.inner().this();
+        let own = later.iter().filter(|copy| copy.inner().this() == this);
+        for (origin, shard) in logs_of(own.chain([self])) {
+            let mut is_short = false;
+            for source in later {
+                let here = self.inner().accepted(origin, shard);
+                if source.inner().accepted(origin, shard) <= here {
+                    continue;
+                }
+                if source.inner().floors.seq(origin, shard) > here {
+                    is_short = true;
+                    continue;
+                }
+                is_short = false;
+                replayed.changes += self.take_log(source, (origin, shard), until).await?;
+            }
+            replayed.short += u64::from(is_short);
+        }
+        Ok(replayed)
+    }
+
+    async fn take_log(
+        &self,
+        source: &Self,
+        (origin, shard): (NodeId, ShardId),
+        until: UnixNanos,
+    ) -> Result<u64, ReplayError> {
+        let mut taken = 0;
+        loop {
+            let from = self.inner().accepted(origin, shard) + 1;
+            let bounds = (
+                &keys::entry(origin, shard, from)[..],
+                &keys::entry(origin, shard, u64::MAX)[..],
+            );
+            let store = &source.inner().store;
+            let stored = store.scan_within(LOG, bounds, ENTRIES_MAX, BYTES_MAX)?;
+            let entries = stored.into_iter().map(|(_, entry)| entry);
+            let entries = entries.map(ReceivedEntry::decode);
+            let mut entries = entries.collect::<Result<Vec<_>, _>>()?;
+            let found = entries.len();
+            let late = |entry: &ReceivedEntry| entry.hlc.to_unix_nanos() > until;
+            let cut = entries.iter().position(late).unwrap_or(found);
+            entries.truncate(cut);
+            taken += cut as u64;
+            let applied = self.apply(entries).await;
+            applied.map_err(|cause| ReplayError::Apply(cause.to_string()))?;
+            if cut < found || found == 0 {
+                return Ok(taken);
+            }
+        }
+    }
+}
+
+/// Every log that any of the copies has.
+fn logs_of<'a>(copies: impl Iterator<Item = &'a Replica>) -> BTreeSet<(NodeId, ShardId)> {
+    let vectors = copies.map(|copy| copy.inner().accepted_mut().clone());
+    let logs = vectors.flat_map(|vector| {
+        let logs = vector.iter().map(|(origin, shard, _)| (origin, shard));
+        logs.collect::<Vec<_>>()
+    });
+    logs.collect()
+}

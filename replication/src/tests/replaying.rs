@@ -1,0 +1,118 @@
+//! Copies of replicas that are taken forward to a moment by later copies.
+
+use std::path::Path;
+
+use meridian_regions::UnixNanos;
+use tempfile::TempDir;
+
+use super::setup::{amenity, close, create, entries, listing, node, open, pair, sent, title};
+use super::trimming::open_bounded;
+use crate::keys::{self, LOG};
+use crate::replaying::Replayed;
+use crate::{Precondition, Replica};
+
+fn copy(replica: &Replica) -> TempDir {
+    let folder = TempDir::new().expect("a folder");
+    std::fs::remove_dir(folder.path()).expect("it is empty");
+    replica.checkpoint(folder.path()).expect("copied");
+    folder
+}
+
+fn at(folder: &TempDir, id: u64) -> Replica {
+    open(Path::new(folder.path()).to_path_buf(), id)
+}
+
+async fn edit(replica: &Replica, number: u64, what: &str) {
+    let (id, ops) = (listing(number), amenity(what));
+    let edited = replica.edit(&id, &ops, Precondition::None).await;
+    edited.expect("durable");
+}
+
+/// Everything that is written from now on is later.
+async fn moment(replica: &Replica) -> UnixNanos {
+    let moment = replica.hybrid_time().to_unix_nanos();
+    while crate::WallClock::default().now() <= moment {
+        tokio::task::yield_now().await;
+    }
+    moment
+}
+
+/// Two nodes write; node 2 has seen only the first write of node 1 when both are copied.
+#[tokio::test(flavor = "multi_thread")]
+async fn copies_are_taken_forward_to_a_moment_and_not_beyond_also_in_their_own_logs() {
+    let (_folders, one, two) = pair();
+    create(&one, 1).await;
+    two.apply(sent(&entries(&one))).await.expect("applied");
+    let earlier = [copy(&one), copy(&two)];
+    create(&one, 2).await;
+    edit(&one, 1, "sauna").await;
+    edit(&two, 1, "pool").await;
+    let until = moment(&one).await.max(moment(&two).await);
+    edit(&one, 1, "late").await;
+    edit(&two, 1, "late, too").await;
+    create(&two, 3).await;
+    let later = [copy(&one), copy(&two)];
+    let later = [at(&later[0], 1), at(&later[1], 2)];
+    let mut taken = Vec::new();
+    for (folder, id) in earlier.iter().zip(1..) {
+        let replica = at(folder, id);
+        let replayed = replica.replay(&later, until).await.expect("taken forward");
+        assert_eq!(
+            replayed,
+            Replayed {
+                changes: 3,
+                short: 0
+            },
+            "node {id}"
+        );
+        let again = replica.replay(&later, until).await.expect("repeated");
+        assert_eq!(again, Replayed::default(), "each once");
+        close(replica).await;
+        taken.push(at(folder, id));
+    }
+    let both = "both are at one moment";
+    assert_eq!(taken[0].digests(), taken[1].digests(), "{both}");
+    assert_eq!(
+        title(&taken[1], &listing(2)).await,
+        title(&one, &listing(2)).await
+    );
+    assert_eq!(title(&taken[0], &listing(3)).await, None, "it was later");
+    // Its own numbers go on behind what was replayed.
+    edit(&taken[0], 1, "new").await;
+    let own = entries(&taken[0]).into_iter();
+    let own = own.filter(|entry| entry.origin == node(1) && entry.shard == listing(1).shard());
+    let numbers: Vec<u64> = own.map(|entry| entry.seq).collect();
+    assert_eq!(numbers, [1, 2, 3]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_that_was_trimmed_in_between_stays_where_it_was_and_is_told() {
+    let folder = TempDir::new().expect("a folder");
+    let one = open_bounded(folder.path().to_path_buf(), 1, 0);
+    create(&one, 1).await;
+    let earlier = copy(&one);
+    for what in ["sauna", "pool", "garden"] {
+        edit(&one, 1, what).await;
+    }
+    one.trim().await.expect("trimmed");
+    let shard = listing(1).shard();
+    assert!(
+        one.inner().floors.seq(node(1), shard) > 1,
+        "nothing reaches back"
+    );
+    let last = keys::entry(node(1), shard, 1);
+    assert_eq!(one.inner().store.get(LOG, &last).expect("readable"), None);
+    let until = moment(&one).await;
+    let later = copy(&one);
+    let replica = at(&earlier, 1);
+    let before = replica.digests();
+    let replayed = replica.replay(&[at(&later, 1)], until).await;
+    assert_eq!(
+        replayed.expect("read"),
+        Replayed {
+            changes: 0,
+            short: 1
+        }
+    );
+    assert_eq!(replica.digests(), before);
+}
