@@ -23,7 +23,7 @@ mod repairs;
 mod sagas;
 mod status;
 mod transfers;
-mod upgrade;
+pub(crate) mod upgrade;
 mod wishes;
 
 use std::sync::Arc;

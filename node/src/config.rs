@@ -22,6 +22,7 @@ mod payments;
 mod search;
 mod shown;
 mod tracing;
+mod upgrade;
 
 use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
@@ -46,6 +47,7 @@ pub use nats::NatsSection;
 pub use payments::{PaymentsProvider, PaymentsSection};
 pub use search::SearchSection;
 pub use tracing::TracingSection;
+pub use upgrade::{Finalize, UpgradeSection};
 
 /// Everything a node is told. Each section documents its keys.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -90,6 +92,9 @@ pub struct Config {
     /// Where backups may go, and how fast.
     #[serde(default)]
     pub backup: BackupSection,
+    /// How upgrades end.
+    #[serde(default)]
+    pub upgrade: UpgradeSection,
     /// Bounds on what clients may ask.
     #[serde(default)]
     pub limits: LimitsSection,
@@ -416,6 +421,7 @@ impl Config {
             search: SearchSection::default(),
             backup: BackupSection::default(),
             storage: StorageSection::default(),
+            upgrade: UpgradeSection::default(),
             limits: LimitsSection::default(),
             log: LogSection::default(),
             tracing: TracingSection::default(),

@@ -57,9 +57,10 @@ use std::process::ExitCode;
 pub use cli::Cli;
 pub use config::{
     AuthSection, BackupSection, BookingsSection, ChaosSection, ClientTlsSection, ClusterSection,
-    Config, ConfigError, Dial, EventsSection, GeoIpSection, Layers, LimitsSection, ListenSection,
-    ListingsSection, LogFormat, LogSection, NatsSection, NodeSection, PaymentsProvider,
-    PaymentsSection, SearchSection, StorageSection, TlsSection, TracingSection,
+    Config, ConfigError, Dial, EventsSection, Finalize, GeoIpSection, Layers, LimitsSection,
+    ListenSection, ListingsSection, LogFormat, LogSection, NatsSection, NodeSection,
+    PaymentsProvider, PaymentsSection, SearchSection, StorageSection, TlsSection, TracingSection,
+    UpgradeSection,
 };
 
 /// Does what the command line says and answers the process' exit status.

@@ -49,7 +49,7 @@ use crate::relay::{Relay, RelayServer};
 use crate::search::SearchDesk;
 use crate::traces::Traces;
 use crate::verdict::{self, VerdictDesk};
-use crate::{admin, api, formats, geoip, grpc, outbound, settling};
+use crate::{admin, api, formats, geoip, grpc, outbound, settling, upgrade};
 
 use options::{booking_desk, group_options, mesh_options, mover, open_replica};
 pub(crate) use options::{peers_of, replica_options};
@@ -472,6 +472,7 @@ fn look_after(
     log_filter::start(&node.log_filter, tracker, background);
     node.certificates.start(tracker, background);
     verdict::start(node, tracker, background);
+    upgrade::start(node, tracker, background);
 }
 
 /// Resolves once a database has failed.

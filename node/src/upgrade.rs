@@ -2,12 +2,16 @@
 //! being turned on, and whether a node may be restarted now (ADR 60).
 //!
 //! Pure: what is known in, sentences out. Each says what is in the way. Nothing here changes
-//! anything: the level is a change of the cluster's map.
+//! anything but [`automatic`]: the level is a change of the cluster's map.
+
+mod automatic;
 
 use std::fmt::Write as _;
 
 use meridian_regions::{Dialect, FormatLevel, NodeId, NodeState, RegionId};
 use serde_json::{Value, json};
+
+pub(crate) use automatic::start;
 
 /// A node of the map, and what it has said.
 #[derive(Debug, Clone)]

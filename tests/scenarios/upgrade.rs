@@ -160,6 +160,10 @@ async fn upgrade_all(scenario: &mut Scenario, load: &Load) -> String {
     let (status, said) = upgrade(scenario, 2, "finalize").await;
     assert_eq!(status, Some(WELL), "{said}");
     assert!(said.contains("every node runs by it"), "{said}");
+    // As if the answer had been lost.
+    let (status, said) = upgrade(scenario, 3, "finalize").await;
+    assert_eq!(status, Some(WELL), "{said}");
+    assert!(said.contains("format level 2 is on already"), "{said}");
     load.go_on().await;
     both_ways(scenario, 1, 3, 320).await;
     let said = checked(scenario, 3, WELL, "format level 2 is written").await;
@@ -268,5 +272,35 @@ async fn level_is_raised_under_load_and_no_release_that_lacks_it_comes_back() {
             assert_eq!(read.body["title"], title.as_str());
         }
     }
+    scenario.stop().await;
+}
+
+/// Nobody says anything: the level is turned on once every node has spoken it for a while, and not
+/// while one of them does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn level_is_turned_on_by_itself_once_every_node_has_spoken_it_for_long_enough() {
+    let settings = vec![
+        "chaos.enabled=true".to_owned(),
+        "upgrade.finalize_after_seconds=2".to_owned(),
+    ];
+    let mut scenario = Scenario::with_one_map(settings).await;
+    let (status, said) = upgrade(&scenario, 1, "init").await;
+    assert_eq!(status, Some(0), "{said}");
+    for node in [1, 2] {
+        replace(&mut scenario, node, true).await;
+    }
+    let said = checked(&scenario, 1, DEGRADED, "node 3 speaks levels 1 to 1").await;
+    assert!(said.contains("format level 1 is written"), "{said}");
+    replace(&mut scenario, 3, true).await;
+    until(PATIENCE, "level 2 is written", async || {
+        let (_, said) = upgrade(&scenario, 2, "check").await;
+        let wrote = said
+            .lines()
+            .filter(|line| line.trim_end().ends_with("2       yes"));
+        (said.contains("format level 2 is written") && wrote.count() == 3).then_some(())
+    })
+    .await
+    .expect("it comes by itself");
+    both_ways(&scenario, 1, 3, 300).await;
     scenario.stop().await;
 }

@@ -68,14 +68,18 @@ fn shown(node: &Node, map: &Topology) -> Value {
         "seen_by": node.identity.node,
         "active": active,
         "nodes": speakers.iter().map(Speaker::to_json).collect::<Vec<Value>>(),
-        "finalize": {"level": level, "blocked_by": blocked},
+        "finalize": {
+            "level": level,
+            "blocked_by": blocked,
+            "automatic_after_seconds": node.config.upgrade.finalize_after().map(|after| after.as_secs()),
+        },
         "restart": {"safe": hindrances.is_empty(), "blocked_by": hindrances},
         "busy": standing.busy,
     })
 }
 
 /// Every node of a map, with what it has said to this one.
-fn speakers(node: &Node, map: &Topology) -> Vec<Speaker> {
+pub(crate) fn speakers(node: &Node, map: &Topology) -> Vec<Speaker> {
     let peers = node.mesh.peers();
     let own = formats::dialect(&node.config, &node.topology);
     let speakers = map.nodes().iter().map(|member| {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use futures::future::join_all;
 use meridian_client::AdminClient;
 use serde_json::{Value, json};
@@ -143,6 +143,12 @@ fn tell_finalize(upgrade: &Value, out: &mut impl Write) -> anyhow::Result<()> {
             out,
             "\nlevel {level} can be turned on by `meridian upgrade finalize`; until then every node can go back to the release that it came from"
         )?;
+        if let Some(after) = finalize["automatic_after_seconds"].as_u64() {
+            writeln!(
+                out,
+                "it is turned on by itself once every node has spoken it for {after} seconds (`upgrade.finalize`)"
+            )?;
+        }
     } else {
         writeln!(
             out,
@@ -159,20 +165,32 @@ fn tell_all(sentences: &Value, out: &mut impl Write) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn epoch_of(upgrade: &Value) -> anyhow::Result<u64> {
+    upgrade["epoch"].as_u64().context("a map without an epoch")
+}
+
 async fn finalize(arguments: FinalizeArgs, out: &mut impl Write) -> anyhow::Result<Done> {
     let admin = arguments.to.client()?;
     let upgrade = admin.upgrade().await?;
     let Some(level) = upgrade["finalize"]["level"].as_u64() else {
-        bail!(
-            "there is no later level than {} to turn on: no node speaks one",
-            upgrade["active"]
-        );
+        // Also what a first try has done whose answer was lost.
+        writeln!(
+            out,
+            "format level {} is on already (epoch {}), and no node speaks a later one",
+            upgrade["active"], upgrade["epoch"]
+        )?;
+        if !arguments.no_wait && upgrade["keeps_its_map"] == true {
+            layout::follow(&admin, epoch_of(&upgrade)?, out).await?;
+        }
+        return Ok(Done::Well);
     };
-    let epoch = upgrade["epoch"]
-        .as_u64()
-        .context("a map without an epoch")?;
-    let raised = admin.finalize_upgrade(epoch, level).await?;
-    let epoch = raised["epoch"].as_u64().context("a map without an epoch")?;
+    let epoch = epoch_of(&upgrade)?;
+    let raised = match admin.finalize_upgrade(epoch, level).await {
+        // Whether it took effect is not known; if it did, the second time finds it done.
+        Err(error) if error.outcome_unknown() => admin.finalize_upgrade(epoch, level).await?,
+        raised => raised?,
+    };
+    let epoch = epoch_of(&raised)?;
     writeln!(
         out,
         "format level {level} is on (epoch {epoch}): from now on every node needs a release that speaks it"
