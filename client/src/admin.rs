@@ -249,6 +249,14 @@ impl AdminClient {
         self.post("/admin/v1/backups", &wish).await
     }
 
+    /// `POST /admin/v1/backups`: tells this node that a backup is complete. May be repeated.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn note_backup(&self, complete: &Value) -> Result<Value, CallError> {
+        self.post("/admin/v1/backups", complete).await
+    }
+
     /// `POST /admin/v1/repairs`: has this node compare its documents, or those of a shard,
     /// with those of every other node and fetch what it lacks. Answers the round. May be
     /// repeated.

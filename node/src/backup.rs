@@ -18,18 +18,21 @@
 //!   of the old one counts or gets in.
 
 mod desk;
+mod latest;
 mod manifest;
 mod of_listing;
 mod place;
 mod restoring;
+mod room;
 mod s3;
 mod target;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use desk::{BackupDesk, Databases, NotBegun};
+pub(crate) use latest::Complete;
 pub(crate) use manifest::{FileRecord, Manifest, Part};
-pub(crate) use of_listing::listing_in;
+pub(crate) use of_listing::{bytes_of, listing_in};
 pub(crate) use restoring::{Forward, Plan, Restored, restore};
 pub(crate) use s3::S3Settings;
 pub(crate) use target::{Target, Work};

@@ -189,17 +189,22 @@ impl DataFolder {
         identity: &NodeIdentity,
         (life, level): (&str, FormatLevel),
     ) -> anyhow::Result<()> {
-        let record = Record {
-            cluster: identity.cluster.to_string(),
-            node: identity.node.get(),
-            incarnation: life.to_owned(),
-            returned: Some(Returned {
-                moved: Vec::new(),
-                stage: Stage::Begun,
-            }),
-            format_level: level,
-        };
-        record.write(path)
+        Record::returned(identity, (life, level), Stage::Begun).write(path)
+    }
+
+    /// Writes the record of a node whose databases are not in the backup of which the others were
+    /// restored: it comes back without its records, and without a voice in any group before it has
+    /// been given them.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn missing(
+        path: &Path,
+        identity: &NodeIdentity,
+        level: FormatLevel,
+    ) -> anyhow::Result<()> {
+        let life = fresh_incarnation();
+        Record::returned(identity, (&life, level), Stage::Aside).write(path)
     }
 
     /// The life of a node that has come back without its records.
@@ -210,6 +215,19 @@ impl DataFolder {
 }
 
 impl Record {
+    fn returned(identity: &NodeIdentity, (life, level): (&str, FormatLevel), stage: Stage) -> Self {
+        Self {
+            cluster: identity.cluster.to_string(),
+            node: identity.node.get(),
+            incarnation: life.to_owned(),
+            returned: Some(Returned {
+                moved: Vec::new(),
+                stage,
+            }),
+            format_level: level,
+        }
+    }
+
     /// The record in a folder, if there is one, and if it is this node's.
     fn read(folder: &Path, identity: &NodeIdentity) -> anyhow::Result<Option<Self>> {
         let path = folder.join(RECORD);

@@ -250,7 +250,7 @@ impl Metrics {
             .sample(&node.search, node.clock.now().as_millis());
         self.logs.sample(&node.replica);
         self.traces.sample(&node.traces);
-        self.backups.sample(&node.backups);
+        self.backups.sample(&node.backups, &node.config.backup);
         self.outbound
             .sample(&node.outbound, node.clock.now().as_millis());
         let groups = node.groups.stats();

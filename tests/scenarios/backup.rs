@@ -1,5 +1,6 @@
 //! The drill: a cluster is backed up while it works, destroyed, and restored as a new one.
 
+mod absences;
 mod bucket;
 mod buckets;
 mod moments;

@@ -66,6 +66,7 @@ fn own(node: &Node) -> Result<Value, Problem> {
         "staleness_ms": millis(node.replica.staleness()),
         "clock": clock(node),
         "auth": node.entrance.auth.status(),
+        "backups": super::backups::state(node),
         "certificates": super::certificates::shown(node),
         "peers": peers,
         "returning": node.mover.returning().map(|progress| json!({

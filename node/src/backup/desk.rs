@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::latest::{Complete, Latest};
 use super::manifest::{FileRecord, is_name};
 use super::place::Place;
 use super::target::{Sent, Target};
@@ -137,6 +138,7 @@ struct Inner {
     tracker: TaskTracker,
     cancel: CancellationToken,
     latest: Mutex<Option<Run>>,
+    complete: Latest,
     done: AtomicU64,
     failed: AtomicU64,
 }
@@ -163,6 +165,7 @@ impl BackupDesk {
             tracker: tracker.clone(),
             cancel: cancel.clone(),
             latest: Mutex::default(),
+            complete: Latest::open(&config.node.data_dir),
             done: AtomicU64::new(0),
             failed: AtomicU64::new(0),
         }))
@@ -178,14 +181,42 @@ impl BackupDesk {
         self.0.latest().clone()
     }
 
+    /// The latest backup that was complete, as far as this node was told.
+    pub(crate) fn complete(&self) -> Option<Complete> {
+        self.0.complete.known()
+    }
+
+    /// Whether backups may be written anywhere, so that some are expected.
+    pub(crate) fn are_expected(&self) -> bool {
+        !self.0.allowed.is_empty()
+    }
+
+    /// Takes note of a backup whose manifest is written.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) async fn completed(&self, complete: Complete) -> anyhow::Result<()> {
+        let inner = Arc::clone(&self.0);
+        tokio::task::spawn_blocking(move || inner.complete.note(complete)).await?
+    }
+
+    /// Whether a place is one to which backups may go.
+    ///
+    /// # Errors
+    /// [`NotBegun::Forbidden`].
+    pub(crate) fn allows(&self, url: &str) -> Result<(), NotBegun> {
+        match is_below(url, &self.0.allowed) {
+            true => Ok(()),
+            false => Err(NotBegun::Forbidden(url.to_owned())),
+        }
+    }
+
     /// Begins to send this node's part of a backup.
     pub(crate) fn begin(&self, backup: &str, url: &str) -> Result<Run, NotBegun> {
         if !is_name(backup) {
             return Err(NotBegun::Name(backup.to_owned()));
         }
-        if !is_below(url, &self.0.allowed) {
-            return Err(NotBegun::Forbidden(url.to_owned()));
-        }
+        self.allows(url)?;
         let run = Run {
             backup: backup.to_owned(),
             state: State::Running {

@@ -33,6 +33,12 @@ pub(crate) struct Manifest {
     pub(crate) map: String,
     /// Each node's part.
     pub(crate) parts: Vec<Part>,
+    /// Nodes of the map that were down and are not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) missing: Vec<u64>,
+    /// What only these had, in words: with it, the backup is incomplete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) lacks: Vec<String>,
 }
 
 /// What one node has added.
@@ -103,6 +109,16 @@ impl Manifest {
         self.parts.iter().flat_map(|part| &part.files)
     }
 
+    /// What is not in it, in a word.
+    pub(crate) fn lack(&self) -> String {
+        let missing: Vec<String> = self.missing.iter().map(u64::to_string).collect();
+        match (self.missing.is_empty(), self.lacks.is_empty()) {
+            (true, _) => String::new(),
+            (false, true) => format!("nodes {}", missing.join(", ")),
+            (false, false) => format!("nodes {}: INCOMPLETE", missing.join(", ")),
+        }
+    }
+
     /// Bytes of all files.
     pub(crate) fn bytes(&self) -> u64 {
         self.files().map(|file| file.bytes).sum()
@@ -155,6 +171,8 @@ mod tests {
 
     fn manifest(name: &str) -> Manifest {
         Manifest {
+            missing: vec![2],
+            lacks: Vec::new(),
             id: Manifest::name_at(Timestamp::UNIX_EPOCH),
             cluster: "shop".to_owned(),
             began_at: Timestamp::UNIX_EPOCH,

@@ -20,6 +20,7 @@ use meridian_regions::{ClusterName, NodeId, Topology};
 use meridian_replication::Replayed;
 use meridian_transport::NodeIdentity;
 
+use super::room::ensure_room;
 use super::{FileRecord, Manifest, Part, Target};
 use crate::data_folder::DataFolder;
 use crate::supervisor::BOOKINGS_FOLDER;
@@ -120,6 +121,9 @@ pub(crate) async fn restore(
             folder.display()
         );
     }
+    let parent = plan.into.parent().filter(|parent| parent != &Path::new(""));
+    let parent = parent.unwrap_or(Path::new("."));
+    ensure_room(parent, plan.files().map(|file| file.bytes).sum())?;
     let built = async {
         for part in &plan.manifest.parts {
             fetch(target, (part, part.files.iter()), &unfinished, &mut each).await?;
@@ -144,8 +148,7 @@ pub(crate) async fn restore(
     };
     fs::rename(&unfinished, &plan.into)
         .with_context(|| format!("cannot make {}", plan.into.display()))?;
-    let parent = plan.into.parent().filter(|parent| parent != &Path::new(""));
-    sync_folder(parent.unwrap_or(Path::new(".")))?;
+    sync_folder(parent)?;
     Ok(restored)
 }
 
@@ -206,11 +209,30 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
         }
         sync_folder(&folder)?;
     }
+    found_missing(plan, under, &topology)?;
     let mut file = File::create_new(under.join(MAP))?;
     file.write_all(map.as_bytes())?;
     file.sync_all()?;
     sync_folder(under)?;
     Ok(Restored { levelled, replayed })
+}
+
+/// Makes the folders of nodes that are not in the backup.
+fn found_missing(plan: &Plan, under: &Path, topology: &Topology) -> anyhow::Result<()> {
+    for id in &plan.manifest.missing {
+        let node = topology.nodes().iter().find(|node| node.id.get() == *id);
+        let node = node.with_context(|| format!("the map in the backup has no node {id}"))?;
+        let identity = NodeIdentity {
+            cluster: plan.cluster.clone(),
+            region: node.region.clone(),
+            node: node.id,
+        };
+        let folder = folder_of(node.id, under);
+        fs::create_dir_all(&folder)?;
+        DataFolder::missing(&folder, &identity, topology.format_level())?;
+        sync_folder(&folder)?;
+    }
+    Ok(())
 }
 
 fn bookings(parts: &[Part], under: &Path) -> Vec<BookingsCopy> {

@@ -6,7 +6,7 @@
 use std::path::Path as FilePath;
 use std::sync::Arc;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, anyhow, bail, ensure};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use object_store::local::LocalFileSystem;
@@ -109,7 +109,8 @@ impl Target {
                 let store = PrefixStore::new(store, prefix);
                 let manifests = Path::from(MANIFESTS);
                 let asked = store.list_with_delimiter(Some(&manifests)).await;
-                asked.with_context(what)?;
+                // What it says has its causes in it already.
+                asked.map_err(|cause| anyhow!("{}: {cause}", what()))?;
                 Arc::new(store)
             }
         };

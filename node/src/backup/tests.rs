@@ -74,6 +74,8 @@ fn manifest() -> Manifest {
         ended_at: now,
         map: String::new(),
         parts: Vec::new(),
+        missing: Vec::new(),
+        lacks: Vec::new(),
     }
 }
 

@@ -22,12 +22,16 @@ pub(crate) enum BackupCommand {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every node has to be up, and to have the folder or bucket, or what is above it, in `backup.to` of its configuration. A folder is there already, and the same for all nodes and for this command: a mount. A bucket is reached as the environment of this command says: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL; nodes have `backup.s3_settings`."
+    after_help = "Every node has to be up, unless --allow-down is given, and to have the folder or bucket, or what is above it, in `backup.to` of its configuration. A folder is there already, and the same for all nodes and for this command: a mount. A bucket is reached as the environment of this command says: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT_URL; nodes have `backup.s3_settings`."
 )]
 pub(crate) struct BackupCreateArgs {
     /// Folder or bucket of the backups: file:///…, a path, or s3://bucket/prefix.
     #[arg(long, value_name = "URL")]
     pub(crate) to: String,
+    /// Back up the nodes that are up if some are down. What only those have is told, and then the
+    /// backup is incomplete.
+    #[arg(long)]
+    pub(crate) allow_down: bool,
     #[command(flatten)]
     pub(crate) admin: AdminArgs,
 }

@@ -1,30 +1,22 @@
 //! `meridian backup`, `restore` and `restore-listing`.
 
+mod creating;
 mod listing_patch;
 mod restoring;
 
 use std::io::{IsTerminal, Write};
-use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
 use futures::{StreamExt, TryStreamExt, stream};
 use indicatif::{ProgressBar, ProgressStyle};
 use jiff::Timestamp;
-use meridian_client::{AdminClient, CallError};
-use serde_json::Value;
-use tokio::time::{Instant, sleep};
 
-use crate::backup::{FileRecord, Manifest, Part, S3Settings, Target, Work, listing_in};
-use crate::cli::{BackupArgs, BackupCommand, BackupCreateArgs, PruneArgs, RestoreListingArgs};
+use crate::backup::{FileRecord, Manifest, S3Settings, Target, Work, bytes_of, listing_in};
+use crate::cli::{BackupArgs, BackupCommand, PruneArgs, RestoreListingArgs};
 
+use creating::{create, tell_freed};
 pub(crate) use restoring::restore_cluster;
 
-/// How often a node is asked how far it is.
-const ASK_EVERY: Duration = Duration::from_millis(200);
-/// The same, of one that does not answer.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-/// How long a node may be silent: restarts and bad links are over by then.
-const SILENCE_MAX: Duration = Duration::from_secs(5 * 60);
 /// Objects read at once: enough for a disk, and some megabytes of memory.
 const READS_MAX: usize = 4;
 
@@ -42,152 +34,11 @@ async fn opened(url: &str) -> anyhow::Result<Target> {
     Target::open(url, &S3Settings::from_environment()).await
 }
 
-/// One node that is to be backed up.
-struct Asked {
-    node: u64,
-    admin: AdminClient,
-}
-
-async fn create(arguments: BackupCreateArgs, out: &mut impl Write) -> anyhow::Result<()> {
-    let first = arguments.admin.client()?;
-    let nodes = first.nodes().await.context("the nodes of the cluster")?;
-    let map = first.backups().await?["map"].as_str().map(str::to_owned);
-    let asked = all_of(&first, &nodes)?;
-    let map = map.context("the node does not tell its map: it is of an earlier version")?;
-    let target = opened(&arguments.to).await?;
-    let began_at = Timestamp::now();
-    let id = Manifest::name_at(began_at);
-    let occupied = target.occupy(Work::Backup, &id).await?;
-    let parts = parts_of(&asked, &id, &arguments.to, out).await;
-    let manifest = parts.map(|parts| Manifest {
-        id,
-        cluster: nodes["cluster"].as_str().unwrap_or_default().to_owned(),
-        began_at,
-        ended_at: Timestamp::now(),
-        map,
-        parts,
-    });
-    let written = match &manifest {
-        Ok(manifest) => target.write_manifest(manifest).await,
-        Err(_) => Ok(()),
-    };
-    let freed = occupied.free().await;
-    written?;
-    let manifest = manifest?;
-    let files_sent: u64 = manifest.parts.iter().map(|part| part.files_sent).sum();
-    let bytes_sent: u64 = manifest.parts.iter().map(|part| part.bytes_sent).sum();
-    writeln!(
-        out,
-        "backup {}: {} nodes, {} files, {} bytes; sent {files_sent} files, {bytes_sent} bytes",
-        manifest.id,
-        manifest.parts.len(),
-        manifest.files().count(),
-        manifest.bytes(),
-    )?;
-    tell_freed(freed, out)
-}
-
-/// What is done is done; the mark that stays keeps others away.
-fn tell_freed(freed: anyhow::Result<()>, out: &mut impl Write) -> anyhow::Result<()> {
-    if let Err(cause) = freed {
-        writeln!(
-            out,
-            "WARNING: the mark that work is under way there stays; remove it by hand: {cause:#}"
-        )?;
-    }
-    Ok(())
-}
-
-/// Has every node send its part, all at once, and waits for them.
-async fn parts_of(
-    asked: &[Asked],
-    id: &str,
-    to: &str,
-    out: &mut impl Write,
-) -> anyhow::Result<Vec<Part>> {
-    for one in asked {
-        let begun = begun(one, id, to).await;
-        begun.with_context(|| format!("node {}", one.node))?;
-    }
-    let mut parts = Vec::new();
-    for one in asked {
-        let part = followed(one, id, out).await;
-        parts.push(part.with_context(|| format!("node {}", one.node))?);
-    }
-    Ok(parts)
-}
-
-/// Has a node begin. Where its answer is lost, it is asked what it does.
-async fn begun(one: &Asked, id: &str, to: &str) -> anyhow::Result<()> {
-    match one.admin.back_up(id, to).await {
-        Err(error) if error.outcome_unknown() && latest(one).await?["backup"] == id => Ok(()),
-        begun => Ok(begun.map(drop)?),
-    }
-}
-
-/// What a node says of its latest backup: a link that was lost for a while ends nothing.
-async fn latest(one: &Asked) -> anyhow::Result<Value> {
-    let until = Instant::now() + SILENCE_MAX;
-    loop {
-        match one.admin.backups().await {
-            Ok(mut told) => return Ok(told["run"].take()),
-            Err(error) if Instant::now() < until && is_passing(&error) => sleep(ASK_AGAIN).await,
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-fn is_passing(error: &CallError) -> bool {
-    error.outcome_unknown() || error.is_retryable()
-}
-
-/// Every node that is not removed.
-fn all_of(first: &AdminClient, nodes: &Value) -> anyhow::Result<Vec<Asked>> {
-    let data = nodes["data"].as_array().context("no list of nodes")?;
-    let there = data.iter().filter(|node| node["standing"] != "removed");
-    let asked = there.map(|node| {
-        let url = node["admin"].as_str().filter(|url| !url.is_empty());
-        let url =
-            url.with_context(|| format!("the map has no operator API of node {}", node["node"]))?;
-        Ok(Asked {
-            node: node["node"].as_u64().context("a node without a number")?,
-            admin: first.at(url),
-        })
-    });
-    asked.collect()
-}
-
-/// Waits for a node's part, and tells how far it is.
-async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Result<Part> {
-    let mut told = String::new();
-    loop {
-        let run = latest(asked).await?;
-        ensure!(
-            run["backup"] == id,
-            "it was restarted meanwhile: begin again, what it has sent is not sent twice"
-        );
-        match run["state"].as_str() {
-            Some("done") => return Ok(serde_json::from_value(run["part"].clone())?),
-            Some("failed") => bail!("{}", run["cause"].as_str().unwrap_or("it has failed")),
-            _ => {}
-        }
-        let line = format!(
-            "node {}: {} of {} files, {} bytes sent",
-            asked.node, run["files_done"], run["files"], run["bytes_sent"]
-        );
-        if line != told {
-            writeln!(out, "{line}")?;
-            told = line;
-        }
-        sleep(ASK_EVERY).await;
-    }
-}
-
 async fn list(from: &str, out: &mut impl Write) -> anyhow::Result<()> {
     let target = opened(from).await?;
     writeln!(
         out,
-        "{:<22} {:<16} {:<25} {:>5} {:>7} {:>14} {:>14}",
+        "{:<22} {:<16} {:<25} {:>5} {:>7} {:>14} {:>14}  lacks",
         "backup", "cluster", "complete to", "nodes", "files", "bytes", "sent"
     )?;
     for id in target.backups().await? {
@@ -199,13 +50,14 @@ async fn list(from: &str, out: &mut impl Write) -> anyhow::Result<()> {
         match read {
             Ok(one) => writeln!(
                 out,
-                "{id:<22} {:<16} {:<25} {:>5} {:>7} {:>14} {:>14}",
+                "{id:<22} {:<16} {:<25} {:>5} {:>7} {:>14} {:>14}  {}",
                 one.cluster,
                 began_at,
                 one.parts.len(),
                 one.files().count(),
                 one.bytes(),
                 one.parts.iter().map(|part| part.bytes_sent).sum::<u64>(),
+                one.lack(),
             )?,
             Err(cause) => writeln!(out, "{id:<22} cannot be used: {cause:#}")?,
         }
@@ -310,7 +162,17 @@ pub(crate) async fn restore_listing(
 ) -> anyhow::Result<()> {
     let target = opened(&arguments.source.target.from).await?;
     let manifest = chosen(&target, &arguments.source).await?;
-    let before = listing_in(&target, &manifest, &arguments.listing).await?;
+    // The nodes are asked in turn, and most have every listing: one is enough.
+    let bytes = manifest.parts.first().map_or(0, bytes_of);
+    writeln!(
+        out,
+        "reading backup {}: {bytes} bytes of one node's listings, and of another's if it lacks it",
+        manifest.id
+    )?;
+    let progress = bar(bytes);
+    let fetched = |file: &FileRecord| progress.inc(file.bytes);
+    let before = listing_in(&target, &manifest, &arguments.listing, fetched).await?;
+    progress.finish_and_clear();
     let client = arguments.to.client()?;
     let id = arguments.listing.to_string();
     let now = client.listing(&id).await.with_context(|| {

@@ -43,6 +43,7 @@ pub(crate) async fn run(arguments: StatusArgs, out: &mut impl Write) -> anyhow::
     verdict::tell(said.verdict, paint, out)?;
     writeln!(out)?;
     tell_node(&status, &replication, paint, out)?;
+    tell_backups(&status["backups"], out)?;
     tell_return(&status["returning"], out)?;
     tell_left_behind(&replication, out)?;
     for drain in list(&status["drains"]) {
@@ -110,6 +111,47 @@ fn tell_node(
         writeln!(out, "\nopen to everybody: {warning}")?;
     }
     Ok(())
+}
+
+/// When the last backup was, where some are expected.
+fn tell_backups(backups: &Value, out: &mut impl Write) -> anyhow::Result<()> {
+    let Some(age_max) = backups["age_max_seconds"].as_u64() else {
+        return Ok(());
+    };
+    let Some(backup) = backups["backup"].as_str() else {
+        writeln!(
+            out,
+            "\nno backup is known of, and `backup.to` names a place for some"
+        )?;
+        return Ok(());
+    };
+    let age = backups["age_seconds"].as_u64().unwrap_or(0);
+    let overdue = match backups["overdue"] == true {
+        true => format!(": OVERDUE, at most {} are allowed", hours(age_max)),
+        false => String::new(),
+    };
+    writeln!(
+        out,
+        "\nlast backup {backup} in {}, {} ago{overdue}",
+        text(&backups["to"]),
+        hours(age)
+    )?;
+    let missing: Vec<String> = list(&backups["missing"]).map(Value::to_string).collect();
+    if !missing.is_empty() {
+        writeln!(
+            out,
+            "  without nodes {}, which were down",
+            missing.join(", ")
+        )?;
+    }
+    Ok(())
+}
+
+fn hours(seconds: u64) -> String {
+    match seconds / 3_600 {
+        0 => format!("{} minutes", seconds / 60),
+        hours => format!("{hours} hours"),
+    }
 }
 
 /// How the return of a node that has lost its records goes.

@@ -17,6 +17,9 @@ pub struct BackupSection {
     /// `AWS_ENDPOINT_URL=…`: how buckets are reached. Read anew for each backup; without it, and
     /// for what it does not say, the environment of the node counts.
     pub s3_settings: PathBuf,
+    /// How old the latest complete backup may be, in hours, until it is told: where `to` names
+    /// something.
+    pub age_max_hours: NonZeroU64,
     /// Bytes that a backup reads or sends in a second, in the long run: it shares the disk with
     /// what clients wait for.
     pub bytes_per_second_max: NonZeroU64,
@@ -27,6 +30,8 @@ impl Default for BackupSection {
         Self {
             to: Vec::new(),
             s3_settings: PathBuf::new(),
+            // One a day, which may take two hours.
+            age_max_hours: NonZeroU64::new(26).expect("not zero"),
             bytes_per_second_max: NonZeroU64::new(64 << 20).expect("not zero"),
         }
     }

@@ -158,6 +158,15 @@ fn warn(plan: &Plan, source: &BackupArgs, out: &mut impl Write) -> anyhow::Resul
         parts.len(),
         plan.manifest.bytes()
     )?;
+    let lack = plan.manifest.lack();
+    if !lack.is_empty() {
+        writeln!(
+            out,
+            "NOT IN IT: {lack}, which were down. They begin without records, and are given what the \
+             others have. {}",
+            plan.manifest.lacks.join("; ")
+        )?;
+    }
     match (&plan.forward, source.at) {
         (Some(forward), _) => writeln!(
             out,
