@@ -18,7 +18,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use meridian_regions::{FormatLevel, Formats};
+use meridian_regions::{FormatLevel, Formats, UnixNanos};
+use meridian_replication::Forgotten;
 use meridian_transport::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
@@ -39,9 +40,29 @@ struct Record {
     /// The latest level of formats that anything here may be of.
     #[serde(default, skip_serializing_if = "is_first")]
     format_level: FormatLevel,
+    /// Set if the cluster was restored: what was written in this time is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    forgotten: Option<ForgottenTime>,
     /// Set if this life began without the records of an earlier one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     returned: Option<Returned>,
+}
+
+/// A time, in milliseconds since 1970, both ends excluded: behind the moment to which a cluster was
+/// restored, and before it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ForgottenTime {
+    pub(crate) after_ms: u64,
+    pub(crate) before_ms: u64,
+}
+
+impl From<ForgottenTime> for Forgotten {
+    fn from(time: ForgottenTime) -> Self {
+        Self {
+            after: UnixNanos::from_millis(time.after_ms),
+            before: UnixNanos::from_millis(time.before_ms),
+        }
+    }
 }
 
 const fn is_first(level: &FormatLevel) -> bool {
@@ -91,6 +112,7 @@ impl DataFolder {
             cluster: identity.cluster.to_string(),
             node: identity.node.get(),
             incarnation: fresh_incarnation(),
+            forgotten: None,
             returned: None,
             format_level: FormatLevel::FIRST,
         };
@@ -188,8 +210,9 @@ impl DataFolder {
         path: &Path,
         identity: &NodeIdentity,
         (life, level): (&str, FormatLevel),
+        forgotten: ForgottenTime,
     ) -> anyhow::Result<()> {
-        Record::returned(identity, (life, level), Stage::Begun).write(path)
+        Record::returned(identity, (life, level), (Stage::Begun, forgotten)).write(path)
     }
 
     /// Writes the record of a node whose databases are not in the backup of which the others were
@@ -202,9 +225,15 @@ impl DataFolder {
         path: &Path,
         identity: &NodeIdentity,
         level: FormatLevel,
+        forgotten: ForgottenTime,
     ) -> anyhow::Result<()> {
         let life = fresh_incarnation();
-        Record::returned(identity, (&life, level), Stage::Aside).write(path)
+        Record::returned(identity, (&life, level), (Stage::Aside, forgotten)).write(path)
+    }
+
+    /// What the cluster has lost by its restore.
+    pub(crate) fn forgotten(&self) -> Option<Forgotten> {
+        self.record.forgotten.map(Forgotten::from)
     }
 
     /// The life of a node that has come back without its records.
@@ -215,11 +244,16 @@ impl DataFolder {
 }
 
 impl Record {
-    fn returned(identity: &NodeIdentity, (life, level): (&str, FormatLevel), stage: Stage) -> Self {
+    fn returned(
+        identity: &NodeIdentity,
+        (life, level): (&str, FormatLevel),
+        (stage, forgotten): (Stage, ForgottenTime),
+    ) -> Self {
         Self {
             cluster: identity.cluster.to_string(),
             node: identity.node.get(),
             incarnation: life.to_owned(),
+            forgotten: Some(forgotten),
             returned: Some(Returned {
                 moved: Vec::new(),
                 stage,

@@ -328,7 +328,7 @@ impl Planes {
         let returns = folder.returns().map(str::to_owned);
         let clock = Clock::of(&config.chaos);
         let traces = Traces::open(&config.tracing, identity, tracker, background)?;
-        let pulled = (&peers[..], returns.clone());
+        let pulled = (&peers[..], returns.clone(), folder.forgotten());
         let replica = open_replica(config, &clock, topology, pulled, traces.tracer())?;
         let options = mesh_options(config, (identity, topology), loaded.nodes.clone(), peers);
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;

@@ -85,7 +85,7 @@ pub use changes::{Change, Changes};
 pub use digests::{ListingDigest, ShardDigest};
 pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};
 pub use left_behind::CatchingUp;
-pub use options::{Member, ReplicaOptions};
+pub use options::{Forgotten, Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::{ReadListing, Survey};
 pub use rendered::ReadStats;

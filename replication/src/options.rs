@@ -4,7 +4,7 @@ use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use meridian_regions::{Formats, NodeId, RegionId, Shards};
+use meridian_regions::{Formats, Hlc, NodeId, RegionId, Shards, UnixNanos};
 use meridian_storage::StoreOptions;
 use meridian_trace::Tracer;
 
@@ -20,6 +20,24 @@ pub struct Member {
     pub region: RegionId,
     /// The shards that it holds.
     pub holds: Shards,
+}
+
+/// A time of which nothing is here: behind the moment to which a cluster was restored, and before
+/// it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    /// The moment.
+    pub after: UnixNanos,
+    /// When the cluster was restored.
+    pub before: UnixNanos,
+}
+
+impl Forgotten {
+    /// Whether a write of that time is gone for good.
+    pub(crate) fn has(&self, written: Hlc) -> bool {
+        let at = written.to_unix_nanos();
+        at > self.after && at < self.before
+    }
 }
 
 /// Options of the listing plane.
@@ -42,6 +60,8 @@ pub struct ReplicaOptions {
     /// Set for a node that has come back without a part of its own log; tells this return
     /// from any other.
     pub returns: Option<String>,
+    /// What the cluster that this one was restored from had written last, and nobody has any more.
+    pub forgotten: Option<Forgotten>,
     /// Goes on with what other nodes follow.
     pub tracer: Tracer,
     /// This machine's clock.
@@ -97,6 +117,7 @@ impl ReplicaOptions {
             departed: Vec::new(),
             holdings: 0,
             returns: None,
+            forgotten: None,
             tracer: Tracer::off(),
             wall_clock: WallClock::default(),
             clock_drift_max: Duration::from_millis(500),

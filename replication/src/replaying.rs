@@ -45,8 +45,8 @@ pub enum ReplayError {
 }
 
 impl Replica {
-    /// Applies what `later` copies have up to a moment of every log that this copy, or a later one
-    /// of the same node, has anything of: who holds a part of the listings gets no other.
+    /// Applies what `later` copies have up to a moment, of every shard of which this copy, or a later
+    /// one of the same node, has anything: who holds a part of the listings gets no other.
     ///
     /// # Errors
     /// [`ReplayError`]; the copy is of no use then.
@@ -54,7 +54,12 @@ impl Replica {
         let mut replayed = Replayed::default();
         let this = self.inner().this();
         let own = later.iter().filter(|copy| copy.inner().this() == this);
-        for (origin, shard) in logs_of(own.chain([self])) {
+        let own = logs_of(own.chain([self])).into_iter();
+        let held: BTreeSet<ShardId> = own.map(|(_, shard)| shard).collect();
+        for (origin, shard) in logs_of(later.iter()) {
+            if !held.contains(&shard) {
+                continue;
+            }
             let mut is_short = false;
             for source in later {
                 let here = self.inner().accepted(origin, shard);

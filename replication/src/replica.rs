@@ -38,7 +38,7 @@ use crate::sequencer::Sequencer;
 use crate::sources::Sources;
 use crate::told::{self, Told};
 use crate::trimming::{self, Trimming};
-use crate::{Changes, OriginLag, ReplicaOptions, puller};
+use crate::{Changes, Forgotten, OriginLag, ReplicaOptions, puller};
 
 /// Handle to the listing plane. Cheap to clone.
 #[derive(Clone)]
@@ -95,6 +95,7 @@ pub(crate) struct Inner {
     changed: broadcast::Sender<ListingId>,
     lost: watch::Sender<Option<LogLost>>,
     pub(crate) returning: Returning,
+    forgotten: Option<Forgotten>,
     pub(crate) repair_every: Option<Duration>,
     pub(crate) repairs_per_second_max: NonZeroU32,
     pub(crate) rounds: Rounds,
@@ -145,6 +146,11 @@ impl Inner {
         #[cfg(test)]
         if is_planted(Bug::TokenIgnored) && token.minter() != Some(self.this()) {
             return true;
+        }
+        // No watermark speaks for what nobody has: the session is told that it is behind, for good.
+        let forgotten = self.forgotten.as_ref();
+        if forgotten.is_some_and(|time| token.any(|seen| time.has(seen))) {
+            return false;
         }
         match self.returning.stage() {
             Stage::Over => self.progress.covers(token),
@@ -251,6 +257,7 @@ impl Replica {
                 changed: broadcast::channel(BACKLOG_MAX).0,
                 lost: watch::channel(lost).0,
                 returning,
+                forgotten: options.forgotten,
                 repair_every: options.repair_every,
                 repairs_per_second_max: options.repairs_per_second_max,
                 rounds: Rounds::default(),

@@ -100,7 +100,11 @@ impl Later {
             }
         }
         let Some((source, later)) = best else {
-            return Ok(Step::Stays);
+            // What the earlier copies know of has to be somewhere, or cannot be read there.
+            return Ok(match held.iter().any(|held| held.last.is_some()) {
+                true => Step::Short,
+                false => Step::Stays,
+            });
         };
         let ends = held.iter().enumerate();
         let ends = ends.filter(|(_, held)| held.last.is_some());
@@ -165,7 +169,7 @@ fn follows(
     later: &Held,
     group: &GroupKey,
 ) -> Result<Option<u64>, LevelError> {
-    if has.damaged {
+    if has.damaged || later.last < has.last {
         return Ok(None);
     }
     if let Some(last) = has.last {

@@ -15,6 +15,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail, ensure};
+use jiff::Timestamp;
 use meridian_consensus::{BookingsCopy, Levelled, level};
 use meridian_regions::{ClusterName, NodeId, Topology};
 use meridian_replication::Replayed;
@@ -22,7 +23,7 @@ use meridian_transport::NodeIdentity;
 
 use super::room::ensure_room;
 use super::{FileRecord, Manifest, Part, Target};
-use crate::data_folder::DataFolder;
+use crate::data_folder::{DataFolder, ForgottenTime};
 use crate::supervisor::BOOKINGS_FOLDER;
 
 pub(crate) use forward::Forward;
@@ -78,6 +79,18 @@ impl Plan {
     pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
         let later = self.forward.iter().flat_map(Forward::files);
         self.manifest.files().chain(later)
+    }
+
+    /// Of when nothing is there: behind the moment that was reached for every listing, up to now.
+    /// Of what was written while the earlier backup was made, some may be.
+    fn forgotten(&self, replayed: &Replayed) -> anyhow::Result<ForgottenTime> {
+        let reached = self.forward.as_ref().filter(|_| replayed.short == 0);
+        let after = reached.map_or(self.manifest.ended_at, |forward| forward.at);
+        let ms = |time: Timestamp| u64::try_from(time.as_millisecond());
+        Ok(ForgottenTime {
+            after_ms: ms(after)?,
+            before_ms: ms(Timestamp::now())?,
+        })
     }
 
     fn map(&self) -> anyhow::Result<String> {
@@ -180,7 +193,7 @@ async fn fetch(
 async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow::Result<Restored> {
     let parts = &plan.manifest.parts;
     let life = DataFolder::fresh_life();
-    let now_ms = u64::try_from(jiff::Timestamp::now().as_millisecond()).unwrap_or(0);
+    let now_ms = u64::try_from(Timestamp::now().as_millisecond()).unwrap_or(0);
     let forward = plan.forward.as_ref();
     let until = forward.map(|forward| forward.until(later)).transpose()?;
     let levelled = level(bookings(parts, under), until, &life, now_ms).await?;
@@ -189,6 +202,7 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
         Some(forward) => forward.replay(parts, &topology, (under, later)).await?,
         None => Replayed::default(),
     };
+    let forgotten = plan.forgotten(&replayed)?;
     for part in parts {
         let Some(node) = topology.node(part.node) else {
             bail!("the map in the backup has no node {}", part.node);
@@ -200,7 +214,7 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
         };
         let folder = folder_of(part.node, under);
         let level = topology.format_level();
-        DataFolder::restored(&folder, &identity, (&life, level))?;
+        DataFolder::restored(&folder, &identity, (&life, level), forgotten)?;
         for entry in fs::read_dir(&folder)? {
             let entry = entry?;
             if entry.file_type()?.is_dir() {
@@ -209,7 +223,7 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
         }
         sync_folder(&folder)?;
     }
-    found_missing(plan, under, &topology)?;
+    found_missing(plan, under, (&topology, forgotten))?;
     let mut file = File::create_new(under.join(MAP))?;
     file.write_all(map.as_bytes())?;
     file.sync_all()?;
@@ -218,7 +232,11 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
 }
 
 /// Makes the folders of nodes that are not in the backup.
-fn found_missing(plan: &Plan, under: &Path, topology: &Topology) -> anyhow::Result<()> {
+fn found_missing(
+    plan: &Plan,
+    under: &Path,
+    (topology, forgotten): (&Topology, ForgottenTime),
+) -> anyhow::Result<()> {
     for id in &plan.manifest.missing {
         let node = topology.nodes().iter().find(|node| node.id.get() == *id);
         let node = node.with_context(|| format!("the map in the backup has no node {id}"))?;
@@ -229,7 +247,7 @@ fn found_missing(plan: &Plan, under: &Path, topology: &Topology) -> anyhow::Resu
         };
         let folder = folder_of(node.id, under);
         fs::create_dir_all(&folder)?;
-        DataFolder::missing(&folder, &identity, topology.format_level())?;
+        DataFolder::missing(&folder, &identity, topology.format_level(), forgotten)?;
         sync_folder(&folder)?;
     }
     Ok(())

@@ -73,12 +73,13 @@ async fn chosen(target: &Target, arguments: &BackupArgs) -> anyhow::Result<Manif
     for id in target.backups().await?.iter().rev() {
         // One that is damaged is not passed over in silence: an older one would be restored.
         let manifest = target.manifest(id).await?;
-        if arguments.at.is_none_or(|at| manifest.ended_at <= at) {
+        // An incomplete one has to be asked for by its name.
+        if manifest.lacks.is_empty() && arguments.at.is_none_or(|at| manifest.ended_at <= at) {
             return Ok(manifest);
         }
     }
     bail!(
-        "{} has no backup from that time or before: `meridian backup list` shows what there is",
+        "{} has no complete backup from that time or before: `meridian backup list` shows what there is",
         arguments.target.from
     )
 }

@@ -27,6 +27,7 @@ impl DataFolder {
     ) -> anyhow::Result<(PathBuf, Vec<String>)> {
         fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
         let found = Record::read(path, identity)?;
+        let forgotten = found.as_ref().and_then(|found| found.forgotten);
         let format_level = found.as_ref().map(|found| found.format_level);
         let (incarnation, moved) = match found.and_then(Record::interrupted) {
             Some(begun) => begun,
@@ -39,6 +40,7 @@ impl DataFolder {
             cluster: identity.cluster.to_string(),
             node: identity.node.get(),
             incarnation: incarnation.clone(),
+            forgotten,
             returned: Some(Returned {
                 moved: moved.clone(),
                 stage,
@@ -81,6 +83,7 @@ mod tests {
     use meridian_regions::FormatLevel;
     use tempfile::TempDir;
 
+    use super::super::ForgottenTime;
     use super::super::tests::{DATABASES, identity, used};
     use super::{DataFolder, Record, Returned, Stage};
 
@@ -103,6 +106,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_restore_has_lost_is_known_in_every_later_life() {
+        let folder = TempDir::new().expect("a folder");
+        let path = folder.path();
+        used(path, 1);
+        let lost = ForgottenTime {
+            after_ms: 1,
+            before_ms: 2,
+        };
+        let restored = ("life", FormatLevel::FIRST);
+        let written = DataFolder::restored(path, &identity(1), restored, lost);
+        written.expect("written");
+        DataFolder::set_aside(path, &identity(1), &["bookings"]).expect("moved");
+        let claimed = DataFolder::claim(path, &identity(1), &DATABASES);
+        assert_eq!(claimed.expect("its own").forgotten(), Some(lost.into()));
+    }
+
+    #[test]
     fn start_is_refused_until_everything_is_aside_and_the_same_life_goes_on() {
         let folder = TempDir::new().expect("a folder");
         let path = folder.path();
@@ -111,6 +131,7 @@ mod tests {
             cluster: "test".to_owned(),
             node: 1,
             incarnation: "interrupted".to_owned(),
+            forgotten: None,
             returned: Some(Returned {
                 moved: DATABASES.map(str::to_owned).to_vec(),
                 stage: Stage::SettingAside,

@@ -17,6 +17,7 @@ fn record() {
         cluster: "shop".to_owned(),
         node: 7,
         incarnation: "00ff".to_owned(),
+        forgotten: None,
         returned: None,
         format_level: FormatLevel::FIRST,
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use meridian_consensus::{GroupOptions, Groups, Past, Retention};
 use meridian_regions::{NodeId, NodeState, Topology};
-use meridian_replication::{Member, Replica, ReplicaOptions};
+use meridian_replication::{Forgotten, Member, Replica, ReplicaOptions};
 use meridian_trace::Tracer;
 use meridian_transport::{Mesh, MeshOptions, NodeIdentity, PeerAddress, TlsMaterial};
 use tokio_util::sync::CancellationToken;
@@ -48,12 +48,13 @@ pub(super) fn open_replica(
     config: &Config,
     clock: &Clock,
     topology: &Topology,
-    (peers, returns): (&[PeerAddress], Option<String>),
+    (peers, returns, forgotten): (&[PeerAddress], Option<String>, Option<Forgotten>),
     tracer: &Tracer,
 ) -> anyhow::Result<Replica> {
     let options = ReplicaOptions {
         tracer: tracer.clone(),
         wall_clock: clock.of_listings(),
+        forgotten,
         ..replica_options(config, topology, peers, returns)
     };
     Replica::open(options).context("cannot open the listings' database")

@@ -110,6 +110,11 @@ impl SessionToken {
         self.seen.keys().copied()
     }
 
+    /// Whether any of its timestamps is so.
+    pub fn any(&self, is: impl Fn(Hlc) -> bool) -> bool {
+        self.seen.values().copied().chain(self.rest).any(is)
+    }
+
     /// The latest timestamp in it.
     #[must_use]
     pub fn latest(&self) -> Hlc {

@@ -1,15 +1,18 @@
 //! Copies of replicas that are taken forward to a moment by later copies.
 
 use std::path::Path;
+use std::time::Duration;
 
 use meridian_regions::UnixNanos;
 use tempfile::TempDir;
 
-use super::setup::{amenity, close, create, entries, listing, node, open, pair, sent, title};
+use super::setup::{
+    amenity, close, create, entries, listing, node, open, options, pair, sent, title,
+};
 use super::trimming::open_bounded;
 use crate::keys::{self, LOG};
 use crate::replaying::Replayed;
-use crate::{Precondition, Replica};
+use crate::{Forgotten, Precondition, Replica, ReplicaOptions};
 
 fn copy(replica: &Replica) -> TempDir {
     let folder = TempDir::new().expect("a folder");
@@ -51,6 +54,7 @@ async fn copies_are_taken_forward_to_a_moment_and_not_beyond_also_in_their_own_l
     edit(&one, 1, "late").await;
     edit(&two, 1, "late, too").await;
     create(&two, 3).await;
+    two.apply(sent(&entries(&one))).await.expect("applied");
     let later = [copy(&one), copy(&two)];
     let later = [at(&later[0], 1), at(&later[1], 2)];
     let mut taken = Vec::new();
@@ -115,4 +119,43 @@ async fn log_that_was_trimmed_in_between_stays_where_it_was_and_is_told() {
         }
     );
     assert_eq!(replica.digests(), before);
+}
+
+/// Watermarks go on by the clock, and would speak for what nobody has any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn session_that_has_seen_what_a_restore_lost_is_behind_for_good_and_others_are_not() {
+    let folder = TempDir::new().expect("a folder");
+    let opened = |forgotten| {
+        let options = ReplicaOptions {
+            forgotten,
+            ..options(folder.path().to_path_buf(), 1)
+        };
+        Replica::open(options).expect("opened")
+    };
+    let before = opened(None);
+    create(&before, 1).await;
+    let kept = before.session_token();
+    let after = moment(&before).await;
+    edit(&before, 1, "lost").await;
+    let lost = before.session_token();
+    close(before).await;
+    let now = crate::WallClock::default().now();
+    let restored = opened(Some(Forgotten {
+        after,
+        before: now.saturating_add(Duration::from_millis(1)),
+    }));
+    let patience = Duration::from_millis(1);
+    restored
+        .wait_for(&kept, patience)
+        .await
+        .expect("it is here");
+    let refused = restored.wait_for(&lost, patience).await;
+    refused.expect_err("whatever is here: it was lost");
+    moment(&restored).await;
+    while crate::WallClock::default().now() <= now.saturating_add(Duration::from_millis(1)) {
+        tokio::task::yield_now().await;
+    }
+    edit(&restored, 1, "new").await;
+    let new = restored.session_token();
+    restored.wait_for(&new, patience).await.expect("it is here");
 }

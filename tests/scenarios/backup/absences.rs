@@ -126,5 +126,18 @@ async fn backup_without_most_voters_of_a_listing_is_kept_and_called_incomplete()
     let listed = well(&["backup", "list", "--from", &to]).await;
     assert!(listed.contains("nodes 2, 3: INCOMPLETE"), "{listed}");
     assert_eq!(drill.latest_backup(1).await["backup"], Value::Null);
+    // It counts only where it is asked for by its name.
+    let verified = run(&["backup", "verify", "--from", &to]).await;
+    assert!(
+        said(&verified).contains("no complete backup"),
+        "{}",
+        said(&verified)
+    );
+    let name = listed
+        .lines()
+        .last()
+        .and_then(|line| line.split(' ').next());
+    let name = name.expect("a name");
+    well(&["backup", "verify", "--from", &to, "--backup", name]).await;
     drill.scenario.stop().await;
 }

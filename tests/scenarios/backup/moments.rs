@@ -1,6 +1,7 @@
 //! A moment between two backups.
 
 use jiff::Timestamp;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{Drill, RESTORED, run, well};
@@ -27,6 +28,10 @@ async fn cluster_is_restored_to_a_moment_between_two_backups() {
     }
     drill.name_listings("Third").await;
     let after = drill.scenario.listing(1).await;
+    let writer = drill.client(1);
+    let edit = writer.patch_listing(&drill.listings[0], json!({"title": "Fourth"}), None);
+    edit.await.expect("edited");
+    let token = writer.session().token().expect("it has written");
     drill.back_up().await;
     drill.destroy().await;
 
@@ -52,6 +57,10 @@ async fn cluster_is_restored_to_a_moment_between_two_backups() {
     for days in [10, 11] {
         drill.sells_no_night_twice(days).await;
     }
+    for node in drill.scenario.cluster.ids() {
+        let answer = read_with(&drill, node, &token).await;
+        assert_eq!(answer["code"], "session-behind", "node {node}: {answer}");
+    }
     let unknown = drill.client(2).listing(&after).await;
     assert_eq!(unknown.expect_err("it was later").code(), Some("not-found"));
     // What was sold later is free, and is sold once.
@@ -59,6 +68,16 @@ async fn cluster_is_restored_to_a_moment_between_two_backups() {
     drill.sells_no_night_twice(12).await;
     drill.has_what_was_acknowledged().await;
     drill.scenario.stop().await;
+}
+
+/// Reads the first listing as a session that has a token.
+async fn read_with(drill: &Drill, node: u64, token: &str) -> Value {
+    let mut nodes = drill.scenario.cluster.nodes();
+    let known = nodes.find(|known| known.id == node).expect("a node");
+    let url = format!("http://{}/v1/listings/{}", known.api, drill.listings[0]);
+    let request = reqwest::Client::new().get(url);
+    let answer = request.header("Meridian-Session", token).send().await;
+    answer.expect("answered").json().await.expect("JSON")
 }
 
 /// The moment is behind the last backup: what came after it is not known, and that is said.
@@ -77,6 +96,10 @@ async fn moment_behind_the_last_backup_is_that_of_the_backup() {
     let asked = run(&[&restore[..], &[&after]].concat()).await;
     assert!(said(&asked).contains("No later backup"), "{}", said(&asked));
     let asked = run(&[&restore[..], &[&before]].concat()).await;
-    assert!(said(&asked).contains("has no backup"), "{}", said(&asked));
+    assert!(
+        said(&asked).contains("no complete backup"),
+        "{}",
+        said(&asked)
+    );
     drill.scenario.stop().await;
 }

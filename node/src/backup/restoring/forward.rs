@@ -27,7 +27,8 @@ impl Forward {
     /// Of backups in order of time, the one that tells what came between `base` and a moment.
     pub(crate) fn of(base: &Manifest, later: Vec<Manifest>, at: Timestamp) -> Option<Self> {
         let mut later = later.into_iter();
-        let found = later.find(|one| one.began_at >= at && one.cluster == base.cluster);
+        let found = later
+            .find(|one| one.began_at >= at && one.cluster == base.cluster && one.lacks.is_empty());
         found.map(|manifest| Self { manifest, at })
     }
 
