@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures::future::join_all;
-use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan, until};
+use meridian_chaos::{ClusterOptions, LocalCluster, Network, WanPlan, until};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::sleep;
@@ -40,12 +40,23 @@ impl Cluster {
         plan: WanPlan,
         settings: &[&str],
     ) -> anyhow::Result<Self> {
+        Self::start_in(site, name, plan, (settings, Network::Relays)).await
+    }
+
+    /// The same with something else between the nodes.
+    pub(crate) async fn start_in(
+        site: &Site<'_>,
+        name: &str,
+        plan: WanPlan,
+        (settings, network): (&[&str], Network),
+    ) -> anyhow::Result<Self> {
         let options = ClusterOptions {
             binary: PathBuf::from(&site.meridian),
             folder: site.folder.join(name),
             plan,
             first_port: None,
             settings: settings.iter().map(ToString::to_string).collect(),
+            network,
         };
         let local = LocalCluster::start(options).await?;
         let endpoints = local.nodes().map(|node| format!("http://{}", node.api));

@@ -9,7 +9,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 
-use meridian_chaos::{ClusterOptions, LocalCluster, WanPlan};
+use meridian_chaos::{ClusterOptions, LocalCluster, Network, WanPlan};
 use tokio::process::Command;
 
 /// How much shorter the links are than in the demo.
@@ -35,6 +35,7 @@ async fn main() -> Fallible<ExitCode> {
         plan: WanPlan::scaled_down(LINK_DIVISOR),
         first_port: None,
         settings: Vec::new(),
+        network: Network::Relays,
     })
     .await?;
     cluster.launch().await?;

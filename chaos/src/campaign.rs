@@ -10,6 +10,7 @@ mod options;
 mod sampler;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,13 +20,15 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use self::options::{Against, CampaignOptions, Unavailable};
+pub use self::options::{Against, CampaignOptions, NetworkKind, Unavailable};
 
 use crate::cluster::{
-    AttachedCluster, Cluster, ClusterError, ClusterOptions, LocalCluster, SandboxProvider,
+    AttachedCluster, Cluster, ClusterError, ClusterOptions, LocalCluster, Network, SandboxProvider,
 };
 use crate::fault::{self, FaultError, FaultSpec, Scene};
+use crate::layout::WanPlan;
 use crate::load::{self, Desk, Door, Recorder, Tally};
+use crate::namespaces::{Namespaces, NoNamespaces};
 use crate::record::{FORMAT, Header, HistoryError, HistoryReader, HistoryWriter, Run};
 use crate::until::NotInTime;
 
@@ -38,6 +41,9 @@ pub enum CampaignError {
     /// The cluster cannot be started.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
+    /// The nodes cannot have namespaces.
+    #[error(transparent)]
+    Namespaces(#[from] NoNamespaces),
     /// A fault cannot be struck here.
     #[error(transparent)]
     Fault(#[from] FaultError),
@@ -83,9 +89,13 @@ pub async fn run_campaign(
     tell: &dyn Fn(&str),
 ) -> Result<Run, CampaignError> {
     match &options.against {
-        Against::Own { binary, folder } => {
+        Against::Own {
+            binary,
+            folder,
+            network,
+        } => {
             let files = (binary.as_path(), folder.as_path());
-            run_own(&options, files, tell).await
+            run_own(&options, files, *network, tell).await
         }
         Against::Attached { urls, unavailable } => {
             let attached = (urls.as_slice(), *unavailable);
@@ -98,13 +108,16 @@ pub async fn run_campaign(
 async fn run_own(
     options: &CampaignOptions,
     (binary, folder): (&Path, &Path),
+    network: NetworkKind,
     tell: &dyn Fn(&str),
 ) -> Result<Run, CampaignError> {
     let scenario = &options.scenario;
     let plan = scenario.plan(options.seed);
     fault::precheck(&scenario.faults, &plan)?;
     tell("starting a payment provider and three regions");
-    let provider = SandboxProvider::start(binary, &folder.join("payments")).await?;
+    let (network, reachable) = network_of(&plan, network)?;
+    let books = folder.join("payments");
+    let provider = SandboxProvider::start_at(reachable, binary, &books).await?;
     let mut settings = provider.settings();
     settings.extend(scenario.cluster.settings.iter().cloned());
     settings.extend(fault::settings(&scenario.faults));
@@ -114,6 +127,7 @@ async fn run_own(
         plan,
         first_port: None,
         settings,
+        network,
     })
     .await?;
     for node in &scenario.cluster.joining {
@@ -141,6 +155,19 @@ async fn run_own(
     let run = run?;
     stopped?;
     Ok(run)
+}
+
+/// What is between the nodes, and an address of this machine that they reach.
+fn network_of(plan: &WanPlan, kind: NetworkKind) -> Result<(Network, Ipv4Addr), NoNamespaces> {
+    match kind {
+        NetworkKind::Relays => Ok((Network::Relays, Ipv4Addr::LOCALHOST)),
+        NetworkKind::Namespaces => {
+            let nodes: Vec<u64> = plan.nodes.iter().map(|node| node.id).collect();
+            let namespaces = Namespaces::open(&nodes)?;
+            let gateway = namespaces.gateway();
+            Ok((Network::Namespaces(Arc::new(namespaces)), gateway))
+        }
+    }
 }
 
 async fn launch_and_use(course: &Course<'_>, scene: &mut Scene) -> Result<Run, CampaignError> {

@@ -36,6 +36,7 @@ pub use provider::{Deed, PaymentBalance, SandboxProvider};
 pub(crate) use shared::Without;
 
 use crate::layout::WanPlan;
+use crate::namespaces::Namespaces;
 use crate::until::{Looks, NotInTime, until};
 use crate::wan::Wan;
 
@@ -56,6 +57,19 @@ pub struct ClusterOptions {
     pub first_port: Option<u16>,
     /// `section.key=value`, laid over the configuration of every node.
     pub settings: Vec<String>,
+    /// What is between the nodes.
+    pub network: Network,
+}
+
+/// What is between the nodes of a cluster on this machine.
+#[derive(Debug, Clone, Default)]
+pub enum Network {
+    /// Relays of UDP on loopback: it takes no root, and carries what nodes say to each other.
+    #[default]
+    Relays,
+    /// A namespace of the system for each node: it carries every protocol. The nodes of the plan
+    /// must each have one. Ports are the same everywhere, and `first_port` is passed over.
+    Namespaces(Arc<Namespaces>),
 }
 
 /// A cluster of processes and the network between them.
@@ -90,8 +104,11 @@ impl LocalCluster {
     pub async fn prepare(options: ClusterOptions) -> Result<Self, ClusterError> {
         let nodes = files::plan_nodes(&options)?;
         let peers = nodes.iter().map(|node| (node.id, node.peer)).collect();
-        let wan =
-            Wan::start(&options.plan, &peers).map_err(|cause| io("starting the links", cause))?;
+        let wan = match &options.network {
+            Network::Relays => Wan::start(&options.plan, &peers),
+            Network::Namespaces(namespaces) => Wan::between(&options.plan, namespaces),
+        };
+        let wan = wan.map_err(|cause| io("starting the links", cause))?;
         files::write_all(&options, &nodes, &wan).await?;
         let signer = Mutex::new(files::authority_in(&options.folder));
         Ok(Self {

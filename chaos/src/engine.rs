@@ -1,5 +1,6 @@
 //! The thread that all links run on: whatever else this process does, it does not keep
-//! datagrams waiting.
+//! datagrams waiting. Where root allows, it goes before other processes, too: nodes that use up
+//! the processors would make it late, and late links are no links.
 
 use std::io;
 use std::net::{Ipv4Addr, UdpSocket};
@@ -8,6 +9,10 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// How the thread stands to others: far before all that have not asked for anything (0), behind
+/// what the system itself has to do (-20).
+const PRIORITY: i32 = -15;
 
 /// A thread with a runtime of its own. Its tasks end when it is stopped, or dropped.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ impl Engine {
         thread::Builder::new()
             .name("links".to_owned())
             .spawn(move || {
+                // Whoever may not has links that the nodes can make late; a run tells.
+                let _ = rustix::process::setpriority_process(None, PRIORITY);
                 runtime.block_on(async {
                     cancel.cancelled().await;
                     tracker.close();
@@ -44,6 +51,12 @@ impl Engine {
         socket.set_nonblocking(true)?;
         let _here = self.runtime.enter();
         tokio::net::UdpSocket::from_std(socket)
+    }
+
+    /// Does something that has to be done where the thread's tasks find it.
+    pub(crate) fn within<T>(&self, act: impl FnOnce() -> T) -> T {
+        let _here = self.runtime.enter();
+        act()
     }
 
     /// Runs a task until it, or the engine, ends.

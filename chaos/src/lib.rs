@@ -10,6 +10,7 @@
 mod campaign;
 mod check;
 mod cluster;
+mod crossing;
 mod engine;
 pub mod fault;
 mod history;
@@ -19,6 +20,7 @@ mod link;
 mod live;
 mod load;
 mod loopback;
+mod namespaces;
 mod observe;
 pub mod record;
 mod relay;
@@ -28,15 +30,17 @@ mod smoke;
 mod until;
 mod wan;
 
-pub use campaign::{Against, CampaignError, CampaignOptions, Unavailable, run_campaign};
+pub use campaign::{
+    Against, CampaignError, CampaignOptions, NetworkKind, Unavailable, run_campaign,
+};
 pub use check::{
     EditTally, RaceFindings, StandingBooking, Unread, Verdict, Violation, check_bookings_durable,
     check_convergence, check_edits_accepted, check_edits_durable, check_no_quorum, check_races,
     check_readable, check_single_sale,
 };
 pub use cluster::{
-    AttachedCluster, Cluster, ClusterError, ClusterOptions, Deed, LocalCluster, PaymentBalance,
-    RunningNode, SandboxProvider,
+    AttachedCluster, Cluster, ClusterError, ClusterOptions, Deed, LocalCluster, Network,
+    PaymentBalance, RunningNode, SandboxProvider,
 };
 pub use history::{Booked, Edit, History, Links, Outcome, Race, Sale};
 pub use layout::{NodePlan, RegionPlan, WanPlan};
@@ -44,6 +48,7 @@ pub use link::{Bandwidth, Burst, Impairment, Lateness, LinkModel, LinkState, Reo
 pub use live::{LiveSample, LiveWorkload};
 pub use load::{Kind, Pace, Workload};
 pub use loopback::own_loopback;
+pub use namespaces::{Namespaces, NoNamespaces};
 pub use scenario::{ClusterSpec, RunSpec, Scenario, ScenarioError};
 pub use smoke::{Latency, RegionReport, SmokeError, SmokeOptions, SmokeReport, run_smoke};
 pub use until::{NotInTime, until};

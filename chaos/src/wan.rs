@@ -1,5 +1,6 @@
 //! All links of a cluster: one relay for each node that dials another. Where there is
 //! no distance there is no relay, and nothing to cut, unless the plan wants one everywhere.
+//! Or nodes have namespaces of the system, and all that they send each other crosses here.
 //!
 //! What is wrong with a direction is a stack: each impairment that is laid over it stays
 //! until it is lifted, whatever else comes and goes meanwhile.
@@ -15,9 +16,11 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::crossing::Crossing;
 use crate::engine::Engine;
 use crate::layout::{NodePlan, WanPlan};
 use crate::link::{Impairment, Lateness, LinkModel, Meter, Traffic, seed_of};
+use crate::namespaces::Namespaces;
 use crate::relay::{Relay, Way};
 pub use stack::Laid;
 use stack::Stack;
@@ -28,12 +31,20 @@ pub type NodePair = (u64, u64);
 /// The wide-area network between the regions of a local cluster.
 #[derive(Debug)]
 pub struct Wan {
-    /// By the node that dials and the one that is dialled.
-    relays: BTreeMap<NodePair, Relay>,
+    carrier: Carrier,
     directions: BTreeMap<NodePair, Direction>,
     stack: Stack,
     nodes: Vec<NodePlan>,
     engine: Engine,
+}
+
+/// What carries between the nodes.
+#[derive(Debug)]
+enum Carrier {
+    /// Datagrams of UDP, by the node that dials and the one that is dialled.
+    Relays(BTreeMap<NodePair, Relay>),
+    /// Packets of IP between namespaces.
+    Crossing(Crossing),
 }
 
 /// From one node to another, over both of the connections that they have.
@@ -42,6 +53,16 @@ struct Direction {
     healthy: LinkModel,
     model: watch::Sender<LinkModel>,
     meter: Arc<Meter>,
+}
+
+impl Direction {
+    fn way(&self, seed: u64) -> Way {
+        Way {
+            model: self.model.subscribe(),
+            meter: Arc::clone(&self.meter),
+            seed,
+        }
+    }
 }
 
 impl Wan {
@@ -58,31 +79,56 @@ impl Wan {
             let Some(target) = peers.get(&to) else {
                 continue;
             };
-            let way = |pair: NodePair| {
-                let direction = &directions[&pair];
-                Way {
-                    model: direction.model.subscribe(),
-                    meter: Arc::clone(&direction.meter),
-                    seed: seed_of(seed, [pair.0, pair.1, from]),
-                }
-            };
+            let way = |pair: NodePair| directions[&pair].way(seed_of(seed, [pair.0, pair.1, from]));
             let (there, back) = (way((from, to)), way((to, from)));
             let relay = Relay::start(*target, there, back, &engine)?;
             relays.insert((from, to), relay);
         }
-        Ok(Self {
-            relays,
+        Ok(Self::of(plan, Carrier::Relays(relays), directions, engine))
+    }
+
+    /// Starts the links between namespaces, whose nodes are those of the plan.
+    ///
+    /// # Errors
+    /// What the operating system says about TUN devices.
+    pub fn between(plan: &WanPlan, namespaces: &Arc<Namespaces>) -> io::Result<Self> {
+        let seed = plan.seed.unwrap_or_else(rand::random);
+        let directions = directions(plan);
+        let engine = Engine::start()?;
+        let crossing = Crossing::start(namespaces, &engine, |pair| {
+            let direction = directions.get(&pair)?;
+            Some(direction.way(seed_of(seed, [pair.0, pair.1, pair.0])))
+        })?;
+        Ok(Self::of(
+            plan,
+            Carrier::Crossing(crossing),
+            directions,
+            engine,
+        ))
+    }
+
+    fn of(
+        plan: &WanPlan,
+        carrier: Carrier,
+        directions: BTreeMap<NodePair, Direction>,
+        engine: Engine,
+    ) -> Self {
+        Self {
+            carrier,
             directions,
             stack: Stack::default(),
             nodes: plan.nodes.clone(),
             engine,
-        })
+        }
     }
 
-    /// Where node `from` sends to reach node `to`.
+    /// Where node `from` sends to reach node `to`; `None` if it is `to`'s own address.
     #[must_use]
     pub fn address(&self, from: u64, to: u64) -> Option<SocketAddr> {
-        Some(self.relays.get(&(from, to))?.address)
+        match &self.carrier {
+            Carrier::Relays(relays) => Some(relays.get(&(from, to))?.address),
+            Carrier::Crossing(_) => None,
+        }
     }
 
     /// Every direction that has a link.
@@ -116,8 +162,7 @@ impl Wan {
 
     /// Makes the links between two regions longer, both ways, until they are mended.
     pub fn stretch(&self, one: &str, other: &str, round_trip: Duration) {
-        let pairs =
-            self.between(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
+        let pairs = self.pairs(|from, to| (from, to) == (one, other) || (to, from) == (one, other));
         for pair in pairs {
             if let Some(direction) = self.directions.get(&pair) {
                 let longer = (round_trip / 2).saturating_sub(direction.healthy.delay);
@@ -158,7 +203,12 @@ impl Wan {
     /// too late. `None` where the system does not say.
     #[must_use]
     pub fn dropped_by_system(&self) -> Option<u64> {
-        system::dropped(self.relays.values().flat_map(|relay| relay.ports))
+        match &self.carrier {
+            Carrier::Relays(relays) => {
+                system::dropped(relays.values().flat_map(|relay| relay.ports))
+            }
+            Carrier::Crossing(crossing) => crossing.dropped_by_system(),
+        }
     }
 
     /// Ends every relay.
@@ -167,10 +217,10 @@ impl Wan {
     }
 
     fn cut_where(&self, which: impl Fn(&str, &str) -> bool) {
-        self.lay(&self.between(which), Impairment::Cut);
+        self.lay(&self.pairs(which), Impairment::Cut);
     }
 
-    fn between(&self, which: impl Fn(&str, &str) -> bool) -> Vec<NodePair> {
+    fn pairs(&self, which: impl Fn(&str, &str) -> bool) -> Vec<NodePair> {
         self.directions()
             .filter(|(from, to)| which(self.region(*from), self.region(*to)))
             .collect()

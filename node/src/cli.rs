@@ -40,7 +40,7 @@ pub(crate) use shell::{CompletionsArgs, ManArgs};
 pub(crate) use goals::{GoalArgs, SetHomeArgs, SetSurvivalArgs};
 pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
 
-pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
+pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosNetwork, ChaosRunArgs};
 
 /// Environment variable with addresses of the API.
 const API_VARIABLE: &str = "MERIDIAN_API";

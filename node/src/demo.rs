@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use meridian_chaos::{
-    ClusterError, ClusterOptions, LiveWorkload, LocalCluster, SmokeOptions, WanPlan, run_smoke,
+    ClusterError, ClusterOptions, LiveWorkload, LocalCluster, Network, SmokeOptions, WanPlan,
+    run_smoke,
 };
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -86,6 +87,7 @@ impl Stage {
             plan: WanPlan::three_continents(),
             first_port: fixed.then_some(arguments.first_port),
             settings: Vec::new(),
+            network: Network::Relays,
         };
         let cluster = LocalCluster::prepare(options).await.context(
             "the cluster cannot be set up; is another demo running? (--first-port 0 takes free ports)",

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use meridian_chaos::{ClusterOptions, LocalCluster, RegionPlan, WanPlan, until};
+use meridian_chaos::{ClusterOptions, LocalCluster, Network, RegionPlan, WanPlan, until};
 use meridian_client::{Answer, CallError, Client, NewStay};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -54,6 +54,7 @@ impl Scenario {
             plan,
             first_port: None,
             settings,
+            network: Network::Relays,
         };
         let cluster = LocalCluster::prepare(options).await.expect("files");
         Self { cluster, folder }

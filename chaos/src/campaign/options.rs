@@ -32,6 +32,8 @@ pub enum Against {
         binary: PathBuf,
         /// Folder for the nodes; must be empty or not there.
         folder: PathBuf,
+        /// What is between its nodes.
+        network: NetworkKind,
     },
     /// One that somebody else has started.
     Attached {
@@ -40,6 +42,16 @@ pub enum Against {
         /// What becomes of faults that cannot be struck there.
         unavailable: Unavailable,
     },
+}
+
+/// What is between the nodes of a cluster of one's own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum NetworkKind {
+    /// Relays of UDP on loopback.
+    #[default]
+    Relays,
+    /// A namespace of the system for each node, which takes root.
+    Namespaces,
 }
 
 /// What becomes of faults that cannot be struck on another's cluster.

@@ -1,5 +1,6 @@
 //! The files of a local cluster: certificates, topologies, configurations.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,10 @@ use std::sync::Mutex;
 use std::sync::atomic::AtomicBool;
 
 use super::node::run;
-use super::{ClusterError, ClusterOptions, RunningNode, io};
+use super::{ClusterError, ClusterOptions, Network, RunningNode, io};
+use crate::layout::NodePlan;
 use crate::loopback::own_loopback;
+use crate::namespaces::Namespaces;
 use crate::wan::Wan;
 
 /// A node's configuration, in its folder.
@@ -27,8 +30,60 @@ pub(super) const FIRST_EPOCH: u64 = 1;
 /// Name of the clusters that we start.
 const CLUSTER: &str = "local";
 
-/// Chooses ports and folders.
+/// Ports of a node that has a namespace of its own: API, QUIC, operator API.
+const OWN_PORTS: [u16; 3] = [7_400, 7_401, 7_402];
+
+/// Chooses addresses and folders.
 pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, ClusterError> {
+    match &options.network {
+        Network::Relays => on_loopback(options),
+        Network::Namespaces(namespaces) => in_namespaces(options, namespaces),
+    }
+}
+
+/// Clients stand beside their node; nodes find each other over the links.
+fn in_namespaces(
+    options: &ClusterOptions,
+    namespaces: &Namespaces,
+) -> Result<Vec<RunningNode>, ClusterError> {
+    let nodes = options.plan.nodes.iter().map(|plan| {
+        let addresses = namespaces.control(plan.id).zip(namespaces.wan(plan.id));
+        let (control, wan) = addresses.ok_or(ClusterError::NotRunning(plan.id))?;
+        let [api, peer, admin] = OWN_PORTS;
+        let addresses = [(control, api), (wan, peer), (control, admin)];
+        let entering = namespaces.entering(plan.id);
+        Ok(node(
+            options,
+            plan,
+            addresses.map(SocketAddr::from),
+            entering,
+        ))
+    });
+    nodes.collect()
+}
+
+/// A node at these addresses: API, QUIC, operator API.
+fn node(
+    options: &ClusterOptions,
+    plan: &NodePlan,
+    [api, peer, admin]: [SocketAddr; 3],
+    entering: Vec<OsString>,
+) -> RunningNode {
+    RunningNode {
+        id: plan.id,
+        region: plan.region,
+        zone: plan.zone.clone(),
+        api,
+        admin,
+        peer,
+        folder: options.folder.join(format!("node-{}", plan.id)),
+        entering,
+        child: Mutex::default(),
+        ended: AtomicBool::default(),
+    }
+}
+
+fn on_loopback(options: &ClusterOptions) -> Result<Vec<RunningNode>, ClusterError> {
     let failed = |cause| io("looking for free ports", cause);
     let own = own_loopback();
     // All are held until all are chosen, so that no port is chosen twice.
@@ -45,17 +100,12 @@ pub(super) fn plan_nodes(options: &ClusterOptions) -> Result<Vec<RunningNode>, C
         let listener = |offset: u16| TcpListener::bind(local(offset));
         let (api, admin) = (listener(0).map_err(failed)?, listener(2).map_err(failed)?);
         let peer = UdpSocket::bind(local(1)).map_err(failed)?;
-        nodes.push(RunningNode {
-            id: plan.id,
-            region: plan.region,
-            zone: plan.zone.clone(),
-            api: api.local_addr().map_err(failed)?,
-            admin: admin.local_addr().map_err(failed)?,
-            peer: peer.local_addr().map_err(failed)?,
-            folder: options.folder.join(format!("node-{}", plan.id)),
-            child: Mutex::default(),
-            ended: AtomicBool::default(),
-        });
+        let addresses = [
+            api.local_addr().map_err(failed)?,
+            peer.local_addr().map_err(failed)?,
+            admin.local_addr().map_err(failed)?,
+        ];
+        nodes.push(node(options, plan, addresses, Vec::new()));
         held.push((api, admin, peer));
     }
     Ok(nodes)

@@ -1,5 +1,6 @@
 //! One node of a local cluster, and its process.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,8 @@ pub struct RunningNode {
     pub peer: SocketAddr,
     /// Its files.
     pub folder: PathBuf,
+    /// What stands before its command, where it has a namespace of its own.
+    pub(super) entering: Vec<OsString>,
     pub(super) child: Mutex<Option<Child>>,
     /// Whether its last process has ended without being asked to.
     pub(super) ended: AtomicBool,
@@ -56,7 +59,15 @@ impl RunningNode {
             .append(true)
             .open(self.folder.join(files::LOG))
             .map_err(|cause| io(&doing, cause))?;
-        let child = Command::new(binary)
+        let mut command = match self.entering.split_first() {
+            None => Command::new(binary),
+            Some((enter, arguments)) => {
+                let mut command = Command::new(enter);
+                command.args(arguments).arg(binary);
+                command
+            }
+        };
+        let child = command
             .arg("start")
             .arg("--config")
             .arg(self.folder.join(files::CONFIG))

@@ -2,6 +2,7 @@
 //! has done outlives every one of them.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -55,12 +56,26 @@ impl SandboxProvider {
     /// # Errors
     /// [`ClusterError`] of files, of the binary, or of one that says nothing.
     pub async fn start(binary: &Path, folder: &Path) -> Result<Self, ClusterError> {
+        Self::start_at(Ipv4Addr::LOCALHOST, binary, folder).await
+    }
+
+    /// The same at an address of this machine that nodes reach: those in namespaces of their own
+    /// have a loopback of their own.
+    ///
+    /// # Errors
+    /// Those of [`SandboxProvider::start`].
+    pub async fn start_at(
+        address: Ipv4Addr,
+        binary: &Path,
+        folder: &Path,
+    ) -> Result<Self, ClusterError> {
         let doing = "starting the payment provider";
         std::fs::create_dir_all(folder).map_err(|cause| io(doing, cause))?;
         let (book, secret) = (folder.join("book.jsonl"), folder.join("payments.key"));
         std::fs::write(&secret, SECRET).map_err(|cause| io(doing, cause))?;
         let mut process = Command::new(binary)
-            .args(["sandbox-payments", "--listen", "127.0.0.1:0", "--book"])
+            .arg("sandbox-payments")
+            .args(["--listen", &format!("{address}:0"), "--book"])
             .arg(&book)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -13,6 +13,8 @@ use super::{Bandwidth, LinkModel, LinkState};
 /// Datagrams under way in one direction. Beyond it the newest is dropped, as a full
 /// router's queue does.
 const UNDER_WAY_MAX: usize = 8_192;
+/// Bytes of them: packets of 1,500 bytes reach the other limit first, datagrams of 64 KiB this.
+const UNDER_WAY_BYTES_MAX: usize = 32 * 1_024 * 1_024;
 
 /// The seed of one lane: each has its own chance, whatever the others see.
 pub(crate) fn seed_of(seed: u64, lane: [u64; 3]) -> u64 {
@@ -62,6 +64,9 @@ pub(crate) struct Parcel {
 #[derive(Debug)]
 pub(crate) struct Lane {
     under_way: BinaryHeap<Reverse<Waiting>>,
+    under_way_bytes: usize,
+    /// First bytes of each that are not counted, and not damaged.
+    headers: usize,
     /// Datagrams that were not lost, copies included.
     admitted: u64,
     /// The number up to which any has been let out.
@@ -78,6 +83,8 @@ impl Lane {
     pub(crate) fn new(seed: u64) -> Self {
         Self {
             under_way: BinaryHeap::new(),
+            under_way_bytes: 0,
+            headers: 0,
             admitted: 0,
             let_out: 0,
             last: None,
@@ -87,18 +94,25 @@ impl Lane {
         }
     }
 
+    /// The same for datagrams that come with so many bytes of headers.
+    pub(crate) const fn with_headers(mut self, bytes: usize) -> Self {
+        self.headers = bytes;
+        self
+    }
+
     /// Takes in a datagram that comes `now`.
     pub(crate) fn admit(&mut self, model: &LinkModel, now: Instant, datagram: &[u8]) -> Fate {
-        if let Some(loss) = self.loses(model, datagram.len()) {
+        let payload = datagram.len().saturating_sub(self.headers);
+        if let Some(loss) = self.loses(model, payload) {
             return Fate::Lost(loss);
         }
-        let Some(out) = self.out_at(model.bandwidth, now, datagram.len()) else {
+        let Some(out) = self.out_at(model.bandwidth, now, payload) else {
             return Fate::Lost(Loss::Overflow);
         };
         let mut bytes = datagram.to_vec();
-        let corrupted = !bytes.is_empty() && self.happens(model.corrupt);
+        let corrupted = payload > 0 && self.happens(model.corrupt);
         if corrupted {
-            let at = self.random.random_range(0..bytes.len());
+            let at = self.random.random_range(self.headers..bytes.len());
             bytes[at] ^= 1 << self.random.random_range(0..8_u32);
         }
         let duplicated = self.happens(model.duplicate);
@@ -124,6 +138,7 @@ impl Lane {
             return None;
         }
         let Reverse(due) = self.under_way.pop()?;
+        self.under_way_bytes -= due.bytes.len();
         let overtaken = due.number < self.let_out;
         self.let_out = self.let_out.max(due.number);
         Some(Parcel {
@@ -149,7 +164,9 @@ impl Lane {
         {
             return Some(Loss::Burst);
         }
-        (self.under_way.len() >= UNDER_WAY_MAX).then_some(Loss::Overflow)
+        let is_full =
+            self.under_way.len() >= UNDER_WAY_MAX || self.under_way_bytes >= UNDER_WAY_BYTES_MAX;
+        is_full.then_some(Loss::Overflow)
     }
 
     /// When the last byte has gone out; `None` if too many wait before it.
@@ -183,6 +200,7 @@ impl Lane {
             }
         };
         self.admitted += 1;
+        self.under_way_bytes += bytes.len();
         self.under_way.push(Reverse(Waiting {
             at,
             number: self.admitted,

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 #[derive(Debug, Subcommand)]
 #[command(
@@ -31,6 +31,16 @@ pub(crate) struct ChaosRunArgs {
     /// Keep the nodes' files here (default: a temporary folder that is removed).
     #[arg(long, value_name = "DIR", conflicts_with = "attach")]
     pub(crate) dir: Option<PathBuf>,
+    /// What is between the nodes: relays of UDP, which take no root, or a network namespace for
+    /// each node, which carries every protocol and takes root, `ip` and `nsenter`.
+    #[arg(
+        long,
+        value_name = "KIND",
+        value_enum,
+        default_value_t,
+        conflicts_with = "attach"
+    )]
+    pub(crate) network: ChaosNetwork,
     /// Use and break a cluster that runs already, by the operator APIs of some of its nodes:
     /// the first that answers says who else is there. Only faults are struck that its APIs
     /// offer, and no process is ended; the run's own listings are deleted afterwards.
@@ -40,6 +50,14 @@ pub(crate) struct ChaosRunArgs {
     /// begin. Where one is required, the run is invalid.
     #[arg(long, requires = "attach")]
     pub(crate) skip_unavailable: bool,
+}
+
+/// What is between the nodes of a run's own cluster.
+#[derive(Debug, Clone, Copy, Default, ValueEnum)]
+pub(crate) enum ChaosNetwork {
+    #[default]
+    Relays,
+    Namespaces,
 }
 
 #[derive(Debug, Args)]

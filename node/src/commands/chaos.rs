@@ -7,12 +7,13 @@ use anyhow::Context;
 use meridian_chaos::judge::{Finding, Verdict, judge, overall};
 use meridian_chaos::record::{HistoryReader, Run};
 use meridian_chaos::{
-    Against, CampaignError, CampaignOptions, Scenario, Unavailable, report, run_campaign,
+    Against, CampaignError, CampaignOptions, NetworkKind, Scenario, Unavailable, report,
+    run_campaign,
 };
 use tokio_util::sync::CancellationToken;
 
 use super::Done;
-use crate::cli::{ChaosCheckArgs, ChaosCommand, ChaosRunArgs};
+use crate::cli::{ChaosCheckArgs, ChaosCommand, ChaosNetwork, ChaosRunArgs};
 use crate::demo::{Folder, Interrupt, Screen, program};
 
 /// Files of a run, in its folder.
@@ -34,8 +35,8 @@ async fn run_scenario(arguments: ChaosRunArgs, out: &mut impl Write) -> anyhow::
     let seed = arguments
         .seed
         .unwrap_or_else(|| u64::from(rand::random::<u32>()));
-    let folder = Folder::new(arguments.dir)?;
-    let against = against(&arguments.attach, arguments.skip_unavailable, &folder)?;
+    let folder = Folder::new(arguments.dir.clone())?;
+    let against = against(&arguments, &folder)?;
     let results = arguments.out.unwrap_or_else(|| {
         let stem = Path::new(&scenario.name).file_stem().unwrap_or_default();
         PathBuf::from(format!("chaos-{}-{seed}", stem.to_string_lossy()))
@@ -92,16 +93,20 @@ async fn until_interrupted(
 }
 
 /// The cluster that is meant.
-fn against(attach: &[String], skips: bool, folder: &Folder) -> anyhow::Result<Against> {
-    if attach.is_empty() {
+fn against(arguments: &ChaosRunArgs, folder: &Folder) -> anyhow::Result<Against> {
+    if arguments.attach.is_empty() {
         return Ok(Against::Own {
             binary: std::env::current_exe().context("cannot find this program's own file")?,
             folder: folder.path(),
+            network: match arguments.network {
+                ChaosNetwork::Relays => NetworkKind::Relays,
+                ChaosNetwork::Namespaces => NetworkKind::Namespaces,
+            },
         });
     }
     Ok(Against::Attached {
-        urls: attach.to_vec(),
-        unavailable: if skips {
+        urls: arguments.attach.clone(),
+        unavailable: if arguments.skip_unavailable {
             Unavailable::LeftOut
         } else {
             Unavailable::Refused
@@ -113,6 +118,13 @@ fn against(attach: &[String], skips: bool, folder: &Folder) -> anyhow::Result<Ag
 fn rerun(scenario: &str, seed: u64, against: &Against) -> String {
     let program = program::as_typed();
     let mut command = format!("{program} chaos run {scenario} --seed {seed}");
+    if let Against::Own {
+        network: NetworkKind::Namespaces,
+        ..
+    } = against
+    {
+        command += " --network namespaces";
+    }
     if let Against::Attached { urls, unavailable } = against {
         command += &format!(" --attach {}", urls.join(" "));
         if *unavailable == Unavailable::LeftOut {
