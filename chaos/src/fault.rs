@@ -68,7 +68,13 @@ use rand::rngs::StdRng;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use self::struck::Work;
 use crate::layout::WanPlan;
+use crate::until::Looks;
+
+/// How long a fault may take to be seen once its work is done: nodes that were restarted last find
+/// their peers again.
+const SEEN_PATIENCE: Duration = Duration::from_secs(15);
 
 pub use bandwidth::Throttle;
 pub use burst_loss::BurstLoss;
@@ -341,6 +347,22 @@ pub async fn begin(
 /// link shows what it does only to datagrams that come.
 pub async fn confirm(struck: &Struck, scene: &Scene) -> Option<String> {
     struck.effect.confirm(scene).await
+}
+
+/// How a fault whose time is over was seen, once the work of it is done that is always done to its
+/// end: a slow machine takes longer than a scenario has planned, and what it did was not less.
+pub async fn confirm_done(struck: &Struck, scene: &Scene) -> Option<String> {
+    let patience = match struck.effect.done().await {
+        Work::None => Duration::ZERO,
+        Work::Done => SEEN_PATIENCE,
+    };
+    let mut looks = Looks::new(patience, "the fault is seen");
+    loop {
+        let seen = confirm(struck, scene).await;
+        if seen.is_some() || looks.next().await.is_err() {
+            return seen;
+        }
+    }
 }
 
 /// Mends what a fault has broken, and waits until it is mended.

@@ -109,7 +109,8 @@ impl Deed<'_> {
         }
         match seen {
             Some(seen) => Some(seen),
-            None => fault::confirm(struck, self.scene).await,
+            None if self.stop.is_cancelled() => None,
+            None => fault::confirm_done(struck, self.scene).await,
         }
     }
 

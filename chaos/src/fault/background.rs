@@ -37,9 +37,14 @@ impl Background {
         matches!(*held(&self.outcome), Some(Ok(())))
     }
 
+    /// Waits for its end, whatever it came to.
+    pub(super) async fn over(&self) {
+        self.tracker.wait().await;
+    }
+
     /// Waits for its end. Each of its steps has a deadline of its own.
     pub(super) async fn finish(&self) -> Result<(), FaultError> {
-        self.tracker.wait().await;
+        self.over().await;
         held(&self.outcome).take().unwrap_or(Ok(()))
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::background::{Background, restart};
 use super::error::FaultError;
 use super::scene::Scene;
-use super::struck::{Effect, Struck};
+use super::struck::{Effect, Struck, Work};
 
 /// `rotate-certificates`: as an operator does it, without the cluster's being away. It stays
 /// so, and is always done to its end.
@@ -118,6 +118,10 @@ impl Effect for Rotated {
             ))
         }
         .boxed()
+    }
+
+    fn done(&self) -> BoxFuture<'_, Work> {
+        self.walk.over().map(|()| Work::Done).boxed()
     }
 
     fn end<'a>(self: Box<Self>, _scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
 use super::error::FaultError;
@@ -38,10 +39,23 @@ impl fmt::Debug for Struck {
     }
 }
 
+/// Whether a fault had work that is always done to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    None,
+    Done,
+}
+
 /// What a fault does while it is in effect.
 pub(super) trait Effect: Send + Sync {
     /// How it was seen from outside.
     fn confirm<'a>(&'a self, scene: &'a Scene) -> BoxFuture<'a, Option<String>>;
+
+    /// Waits for work of it that is always done to its end, however long that takes here: only
+    /// then it can be said whether it was seen. Most have none, and answer so.
+    fn done(&self) -> BoxFuture<'_, Work> {
+        std::future::ready(Work::None).boxed()
+    }
 
     /// Mends it.
     fn end<'a>(self: Box<Self>, scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>>;

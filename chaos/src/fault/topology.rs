@@ -10,7 +10,7 @@ use super::background::{Background, restart};
 use super::error::FaultError;
 use super::place::{Place, running_at};
 use super::scene::Scene;
-use super::struck::{Effect, Struck};
+use super::struck::{Effect, Struck, Work};
 
 /// `topology`: one node of a place stands otherwise from now on. It stays so: nobody goes back
 /// to an earlier epoch.
@@ -112,6 +112,10 @@ impl Effect for Changed {
             ))
         }
         .boxed()
+    }
+
+    fn done(&self) -> BoxFuture<'_, Work> {
+        self.walk.over().map(|()| Work::Done).boxed()
     }
 
     fn end<'a>(self: Box<Self>, _scene: &'a Scene) -> BoxFuture<'a, Result<(), FaultError>> {
