@@ -28,7 +28,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use meridian_simulation::{Violation, asked_for, count_panics, panics};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::planted::{Bug, plant};
 
@@ -49,6 +49,8 @@ struct Run {
     digest: u64,
     acks: usize,
     reads: usize,
+    /// Of the world's own time.
+    lasted: Duration,
     violations: Vec<Violation>,
 }
 
@@ -69,6 +71,7 @@ fn run(seed: u64, focus: Focus, bug: Option<Bug>) -> Run {
 }
 
 async fn live(seed: u64, focus: Focus) -> (Run, Weak<World>) {
+    let began = Instant::now();
     let world = World::new(seed, focus);
     let (tracker, enough) = (&world.tracker, &world.enough);
     tracker.spawn(Arc::clone(&world).watch());
@@ -103,6 +106,7 @@ async fn live(seed: u64, focus: Focus) -> (Run, Weak<World>) {
         digest: history.digest(),
         acks: history.acks.len(),
         reads: history.reads.len(),
+        lasted: began.elapsed(),
         violations: checkers::check(&history),
     };
     (run, Arc::downgrade(&world))
@@ -128,13 +132,15 @@ fn focuses() -> Vec<Focus> {
 
 #[test]
 fn seeds_keep_every_promise() {
-    let mut broken = Vec::new();
+    let (mut broken, mut lasted) = (Vec::new(), Duration::ZERO);
+    let began = std::time::Instant::now();
     for focus in focuses() {
         let name = focus.name();
         for seed in seeds(focus) {
             let run = run(seed, focus, None);
-            let (acks, reads) = (run.acks, run.reads);
-            println!("{name}, seed {seed}: {acks} acknowledged, {reads} read");
+            let (acks, reads, digest) = (run.acks, run.reads, run.digest);
+            println!("{name}, seed {seed}: {acks} acknowledged, {reads} read, trace {digest:016x}");
+            lasted += run.lasted;
             for violation in &run.violations {
                 println!("{name}, seed {seed}: {violation}");
             }
@@ -143,6 +149,8 @@ fn seeds_keep_every_promise() {
             }
         }
     }
+    let faster = lasted.as_secs_f64() / began.elapsed().as_secs_f64();
+    println!("{faster:.0} simulated seconds a second");
     assert!(
         broken.is_empty(),
         "broken promises, see above:\n{}",
