@@ -74,6 +74,9 @@ pub(crate) enum Suite {
     Tracing,
     /// Bookings beside etcd and PostgreSQL, listings beside PostgreSQL and Redis, and a loss.
     Compare,
+    /// Bookings beside etcd and PostgreSQL over links of 80, 160 and 220 ms, and regions cut off:
+    /// takes root.
+    CompareWan,
 }
 
 impl Suite {
@@ -90,6 +93,7 @@ impl Suite {
             Self::Failover => "failover",
             Self::Tracing => "tracing",
             Self::Compare => "compare",
+            Self::CompareWan => "compare-wan",
         }
     }
 }

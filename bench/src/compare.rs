@@ -4,6 +4,7 @@
 //! They are not the same thing: PostgreSQL's standby and Redis stand in one region, and neither
 //! pays for HTTP and JSON. `docs/trade-offs.md` says what that means.
 
+pub(crate) mod distant;
 mod listings;
 mod nights;
 

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 
 use crate::http::{Connection, Expect, Request};
 use crate::nights::Night;
+use crate::places::Place;
 
 const NODES: usize = 3;
 /// How long it may take until it is ready.
@@ -30,23 +31,34 @@ pub(crate) struct Etcd {
 impl Etcd {
     /// Starts it in a folder of its own. `None` where etcd is not installed.
     pub(crate) async fn start(folder: &Path) -> anyhow::Result<Option<Self>> {
+        Self::start_at(folder, &Place::on_loopback()?, &[]).await
+    }
+
+    /// The same at other places, with more arguments.
+    pub(crate) async fn start_at(
+        folder: &Path,
+        places: &[Place],
+        arguments: &[&str],
+    ) -> anyhow::Result<Option<Self>> {
         let Some(version) = version().await else {
             return Ok(None);
         };
         std::fs::create_dir_all(folder)?;
-        let (clients, peers) = (free_ports()?, free_ports()?);
-        let cluster: Vec<String> = peers
+        let cluster: Vec<String> = places
             .iter()
             .enumerate()
-            .map(|(number, peer)| format!("n{number}=http://{peer}"))
+            .map(|(number, place)| format!("n{number}=http://{}", place.peers))
             .collect();
         let mut children = Vec::new();
-        for (number, (client, peer)) in clients.iter().zip(&peers).enumerate() {
-            children.push(spawn(folder, number, [*client, *peer], &cluster.join(","))?);
+        for (number, place) in places.iter().enumerate() {
+            let mut command = command(folder, number, place, &cluster.join(","))?;
+            command.args(arguments);
+            let started = command.spawn();
+            children.push(started.context("cannot start etcd through setpriv (util-linux)")?);
         }
-        let endpoints: Vec<String> = clients
+        let endpoints: Vec<String> = places
             .iter()
-            .map(|client| format!("http://{client}"))
+            .map(|place| format!("http://{}", place.clients))
             .collect();
         let etcd = Self {
             endpoints,
@@ -71,6 +83,29 @@ impl Etcd {
 
     pub(crate) fn process_ids(&self) -> Vec<u32> {
         self.children.iter().filter_map(Child::id).collect()
+    }
+
+    /// Has its first node lead.
+    pub(crate) async fn lead_at_the_first(&self) -> anyhow::Result<()> {
+        let nodes = Connection::spread(&self.endpoints, NODES)?;
+        let status = Request::post("/v3/maintenance/status", json!({}));
+        let first = nodes[0].send(&status).await?["header"]["member_id"].clone();
+        until(READY_PATIENCE, "etcd's first node leads", async || {
+            for node in &nodes {
+                let told = node.send(&status).await.ok()?;
+                if told["leader"] == first {
+                    return Some(());
+                }
+                if told["leader"] == told["header"]["member_id"] {
+                    let ask = json!({"targetID": first});
+                    let ask = Request::post("/v3/maintenance/transfer-leadership", ask);
+                    node.send(&ask).await.ok()?;
+                }
+            }
+            None
+        })
+        .await?;
+        Ok(())
     }
 
     /// Kills the last of its nodes.
@@ -117,17 +152,13 @@ async fn version() -> Option<String> {
     Some(text.lines().next()?.to_owned())
 }
 
-fn spawn(
-    folder: &Path,
-    number: usize,
-    [client, peer]: [SocketAddr; 2],
-    cluster: &str,
-) -> anyhow::Result<Child> {
+fn command(folder: &Path, number: usize, place: &Place, cluster: &str) -> anyhow::Result<Command> {
     let log = std::fs::File::create(folder.join(format!("n{number}.log")))?;
-    let (client, peer) = (format!("http://{client}"), format!("http://{peer}"));
-    // etcd ends with us even if we are killed: nothing is left behind.
-    Command::new("setpriv")
-        .args(["--pdeathsig", "KILL", "etcd"])
+    let client = format!("http://{}", place.clients);
+    let peer = format!("http://{}", place.peers);
+    let mut command = place.command();
+    command
+        .arg("etcd")
         .args(["--name", &format!("n{number}")])
         .arg("--data-dir")
         .arg(folder.join(format!("n{number}")))
@@ -141,9 +172,8 @@ fn spawn(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
-        .kill_on_drop(true)
-        .spawn()
-        .context("cannot start etcd through setpriv (util-linux)")
+        .kill_on_drop(true);
+    Ok(command)
 }
 
 /// Ports of our own loopback that are free; all are held until all are chosen.

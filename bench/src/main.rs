@@ -23,6 +23,7 @@ mod latency;
 mod listings;
 mod machine;
 mod nights;
+mod places;
 mod postgres;
 mod reader;
 mod redis_node;

@@ -17,8 +17,8 @@ use tokio::process::{Child, Command};
 use tokio_postgres::{Client, NoTls, Statement};
 use tokio_util::task::TaskTracker;
 
-use crate::etcd::free_ports;
 use crate::nights::Night;
+use crate::places::Place;
 
 /// Where Debian has it.
 const PROGRAMS: &str = "/usr/lib/postgresql/15/bin";
@@ -64,6 +64,11 @@ pub(crate) enum Durable {
 impl Postgres {
     /// Starts it in a folder of its own beside `parent`. `None` where it is not installed.
     pub(crate) async fn start(parent: &Path) -> anyhow::Result<Option<Self>> {
+        Self::start_at(parent, &Place::on_loopback()?).await
+    }
+
+    /// The same with the primary at the first of these places, the standby at the second.
+    pub(crate) async fn start_at(parent: &Path, places: &[Place]) -> anyhow::Result<Option<Self>> {
         if !Path::new(PROGRAMS).join("postgres").is_file() {
             return Ok(None);
         }
@@ -75,19 +80,19 @@ impl Postgres {
             let [user, group] = [number("-u").await?, number("-g").await?];
             chown(folder.path(), Some(user), Some(group))?;
         }
-        let ports = free_ports()?;
-        let [address, standby_at] = [ports[0], ports[1]];
+        let [first, second] = [&places[0], &places[1]];
+        let address = first.clients;
         let (data, copy) = (folder.path().join("primary"), folder.path().join("standby"));
-        initialize(&data, address).await?;
-        let primary = serve(&data, address)?;
+        initialize(&data, first).await?;
+        let primary = serve(&data, first)?;
         let connections = TaskTracker::new();
         let client = until(READY_PATIENCE, "PostgreSQL is ready", async || {
             connect(address, &connections).await.ok()
         })
         .await?;
         client.batch_execute(SCHEMA).await?;
-        copy_to(&copy, address).await?;
-        let standby = serve(&copy, standby_at)?;
+        copy_to(&copy, first, second).await?;
+        let standby = serve(&copy, second)?;
         client
             .batch_execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
             .await?;
@@ -213,7 +218,7 @@ async fn connect(address: SocketAddr, connections: &TaskTracker) -> anyhow::Resu
     Ok(client)
 }
 
-async fn initialize(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
+async fn initialize(data: &Path, place: &Place) -> anyhow::Result<()> {
     let arguments = [
         "--username",
         ACCOUNT,
@@ -222,7 +227,7 @@ async fn initialize(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
         "--encoding",
         "UTF8",
     ];
-    run("initdb", |command| {
+    run("initdb", place, |command| {
         command
             .args(arguments)
             .args(["--locale", "C", "--pgdata"])
@@ -230,21 +235,27 @@ async fn initialize(data: &Path, address: SocketAddr) -> anyhow::Result<()> {
     })
     .await?;
     let settings = format!(
-        "listen_addresses = '{}'\nunix_socket_directories = ''\nmax_connections = {CONNECTIONS_MAX}\n",
-        address.ip()
+        "listen_addresses = '{},{}'\nunix_socket_directories = ''\nmax_connections = {CONNECTIONS_MAX}\n",
+        place.clients.ip(),
+        place.peers.ip(),
     );
     let file = data.join("postgresql.conf");
     let mut text = std::fs::read_to_string(&file)?;
     text.push_str(&settings);
     std::fs::write(&file, text)?;
-    // Whoever reaches our loopback is us.
-    let trusted = "host all all 127.0.0.0/8 trust\nhost replication all 127.0.0.0/8 trust\n";
-    Ok(std::fs::write(data.join("pg_hba.conf"), trusted)?)
+    // Whoever reaches our loopback, or our namespaces, is us.
+    let ours = ["127.0.0.0/8", "198.18.0.0/15"];
+    let trusted =
+        ours.map(|ours| format!("host all all {ours} trust\nhost replication all {ours} trust\n"));
+    Ok(std::fs::write(data.join("pg_hba.conf"), trusted.concat())?)
 }
 
-async fn copy_to(copy: &Path, address: SocketAddr) -> anyhow::Result<()> {
-    let (host, port) = (address.ip().to_string(), address.port().to_string());
-    run("pg_basebackup", |command| {
+async fn copy_to(copy: &Path, first: &Place, second: &Place) -> anyhow::Result<()> {
+    let (host, port) = (
+        first.peers.ip().to_string(),
+        first.clients.port().to_string(),
+    );
+    run("pg_basebackup", second, |command| {
         command.args(["--host", &host, "--port", &port, "--username", ACCOUNT]);
         command.args(["--checkpoint", "fast", "--write-recovery-conf", "--pgdata"]);
         command.arg(copy);
@@ -252,14 +263,13 @@ async fn copy_to(copy: &Path, address: SocketAddr) -> anyhow::Result<()> {
     .await
 }
 
-/// It ends with us even if we are killed: nothing is left behind.
-fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<Child> {
+fn serve(data: &Path, place: &Place) -> anyhow::Result<Child> {
     let log = std::fs::File::create(data.with_extension("log"))?;
-    let mut command = program("postgres")?;
+    let mut command = program("postgres", place)?;
     command
         .arg("-D")
         .arg(data)
-        .args(["-p", &address.port().to_string()])
+        .args(["-p", &place.clients.port().to_string()])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
@@ -267,8 +277,8 @@ fn serve(data: &Path, address: SocketAddr) -> anyhow::Result<Child> {
     command.spawn().context("cannot start postgres")
 }
 
-async fn run(name: &str, with: impl FnOnce(&mut Command)) -> anyhow::Result<()> {
-    let mut command = program(name)?;
+async fn run(name: &str, place: &Place, with: impl FnOnce(&mut Command)) -> anyhow::Result<()> {
+    let mut command = program(name, place)?;
     with(&mut command);
     let output = command.output().await?;
     if !output.status.success() {
@@ -278,9 +288,8 @@ async fn run(name: &str, with: impl FnOnce(&mut Command)) -> anyhow::Result<()> 
 }
 
 /// A program of PostgreSQL, under its account.
-fn program(name: &str) -> anyhow::Result<Command> {
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]);
+fn program(name: &str, place: &Place) -> anyhow::Result<Command> {
+    let mut command = place.command();
     if is_root()? {
         command.args(["--reuid", ACCOUNT, "--regid", ACCOUNT, "--clear-groups"]);
     }

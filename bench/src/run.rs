@@ -80,6 +80,7 @@ async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> 
         Suite::Failover => failover::measure(site).await,
         Suite::Tracing => followed::measure(site).await,
         Suite::Compare => compare::measure(site).await,
+        Suite::CompareWan => compare::distant::measure(site).await,
     }
 }
 

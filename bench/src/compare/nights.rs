@@ -24,7 +24,7 @@ const LOST: u64 = 3;
 const AFTER_LOSS: Duration = Duration::from_secs(10);
 
 /// How a system is asked.
-enum Sellers {
+pub(super) enum Sellers {
     Meridian(Vec<Connection>),
     Etcd(Vec<Connection>),
     Postgres(Vec<Session>),
@@ -32,7 +32,7 @@ enum Sellers {
 
 impl Sellers {
     /// In the order in which they are told.
-    const fn place(&self) -> u8 {
+    pub(super) const fn place(&self) -> u8 {
         match self {
             Self::Meridian(_) => 0,
             Self::Etcd(_) => 1,
@@ -49,14 +49,14 @@ impl Sellers {
     }
 }
 
-struct Side {
-    sellers: Sellers,
-    nights: Nights,
-    rounds: Vec<Round>,
+pub(super) struct Side {
+    pub(super) sellers: Sellers,
+    pub(super) nights: Nights,
+    pub(super) rounds: Vec<Round>,
 }
 
 impl Side {
-    async fn load(&self, time: Duration) -> Round {
+    pub(super) async fn load(&self, time: Duration) -> Round {
         let nights = &self.nights;
         match &self.sellers {
             Sellers::Meridian(clients) => {
@@ -168,7 +168,7 @@ async fn sides(
         .collect()
 }
 
-fn tell(sides: &[Side], case: String) -> Finding {
+pub(super) fn tell(sides: &[Side], case: String) -> Finding {
     let mut finding = Finding::new("compare", case);
     for side in sides {
         let name = side.sellers.name();
