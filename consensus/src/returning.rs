@@ -40,8 +40,8 @@ enum Absence {
     Over,
     /// It may vote by a membership of its earlier life.
     Lost,
-    /// It has been taken out, by those who vote now.
-    Out(Electorate),
+    /// It has been taken out of a group: by whom then, and who votes now.
+    Out { then: Electorate, now: Electorate },
 }
 
 /// Whether the node's return is not completed. One that was completed by another life than the
@@ -100,7 +100,7 @@ impl Groups {
             self.note_out(genesis, &out).await.map_err(unreadable)?;
         }
         match self.absence(genesis).map_err(unreadable)? {
-            Absence::Out(electorate) => self.step_in(genesis, electorate, epoch, until).await,
+            Absence::Out { then, now } => self.step_in(genesis, (then, now), epoch, until).await,
             Absence::Over | Absence::Lost => Ok(()),
         }
     }
@@ -135,14 +135,19 @@ impl Groups {
         };
         let configs = applied.membership().get_joint_config();
         let votes = |config: &BTreeSet<u64>| config.contains(&self.node().get());
+        let then = out.electorate;
         Ok(match (Electorate::of(&applied), configs.first()) {
             // In the second of two it is not yet: the way has to be gone to its end.
             (Some(_), Some(first)) if votes(first) => Absence::Over,
-            (Some(now), Some(first)) if now.at() > out.electorate.at() => {
+            (Some(now), Some(first)) if now.at() > then.at() => {
                 let voters = first.iter().copied().filter_map(NodeId::new).collect();
-                Absence::Out(Electorate { voters, ..now })
+                let now = Electorate { voters, ..now };
+                Absence::Out { then, now }
             }
-            _ => Absence::Out(out.electorate),
+            _ => Absence::Out {
+                now: then.clone(),
+                then,
+            },
         })
     }
 
@@ -167,7 +172,8 @@ impl Groups {
             match self.arrive(genesis, order, until).await {
                 Ok(electorate) => {
                     // Taken out a moment ago, and killed before it was written down.
-                    let is_short = electorate.voters.len() < genesis.voters.len();
+                    // Not by what its genesis says: it may have been moved to fewer since.
+                    let is_short = !is_whole(electorate.voters.len());
                     return Ok(Elsewhere {
                         forgotten: Some(electorate.at()),
                         returns: voted || is_short,
@@ -184,16 +190,16 @@ impl Groups {
     async fn step_in(
         &self,
         genesis: &Genesis,
-        out: Electorate,
+        (then, mut now): (Electorate, Electorate),
         epoch: u64,
         until: Instant,
     ) -> Result<(), MoveError> {
-        let mut now = out;
         loop {
             if now.voters.contains(&self.node()) {
                 return Ok(());
             }
-            if now.voters.len() >= genesis.voters.len() {
+            let known = self.goal(genesis).revision;
+            if now.voters.len() >= seats(&then, &now, known) {
                 let stays_out = Elsewhere {
                     forgotten: Some(now.at()),
                     returns: false,
@@ -244,6 +250,23 @@ impl Groups {
         out.put(&mut batch, genesis, &GroupKey::new(&genesis.listing));
         let permit = self.shared().writer.reserve().await?;
         permit.submit(batch, Durability::Synced).await
+    }
+}
+
+/// Whether so many voters are nobody too few: placement has three or five vote, and each that is
+/// on its way back is missing.
+const fn is_whole(voters: usize) -> bool {
+    voters % 2 == 1
+}
+
+/// How many vote on a group when everybody is back, as far as is known: what there were before
+/// this node was taken out. Whoever changed the goal since has placed it anew.
+fn seats(then: &Electorate, now: &Electorate, known: u64) -> usize {
+    let revision = |of: &Electorate| of.goal.as_ref().map_or(0, |goal| goal.revision);
+    if revision(now).max(known) > revision(then) {
+        now.voters.len() | 1
+    } else {
+        (then.voters.len() + 1) | 1
     }
 }
 

@@ -186,6 +186,49 @@ async fn group_that_was_moved_to_the_lost_node_takes_it_back_and_one_that_was_no
     assert_eq!(cluster.node(4).voters(&unused), nodes(&[1, 2, 3]));
 }
 
+/// A listing of five voters has three by now: a genesis record says five for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_node_takes_no_fourth_place_in_a_group_that_was_moved_to_fewer() {
+    let mut cluster = Cluster::of(5, NEVER_IDLE);
+    let genesis = Genesis {
+        voters: nodes(&[1, 2, 3, 4, 5]),
+        ..genesis(78)
+    };
+    cluster.propose(&genesis, &block(0)).await;
+    let fewer = order(&[1, 2, 3, 4, 5], &[1, 2, 3]);
+    cluster.carry_out(1, &genesis, &fewer).await;
+    cluster.lose_records(5).await;
+    cluster.readmit(5, &genesis).await;
+    assert_eq!(cluster.node(5).voters(&genesis), nodes(&[1, 2, 3]));
+    assert_eq!(cluster.role(5, &genesis).await, "elsewhere");
+    assert_eq!(cluster.node(1).voters(&genesis), nodes(&[1, 2, 3]));
+    // One of the three has a place, and is taken out and in.
+    cluster.lose_records(3).await;
+    cluster.readmit(3, &genesis).await;
+    cluster.caught_up(3, &genesis).await;
+    assert_eq!(cluster.node(3).voters(&genesis), nodes(&[1, 2, 3]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_of_five_that_have_lost_their_records_both_come_back() {
+    let mut cluster = Cluster::of(5, NEVER_IDLE);
+    let genesis = Genesis {
+        voters: nodes(&[1, 2, 3, 4, 5]),
+        ..genesis(79)
+    };
+    cluster.propose(&genesis, &block(0)).await;
+    for lost in [4, 5] {
+        cluster.lose_records(lost).await;
+    }
+    tokio::join!(cluster.readmit(4, &genesis), cluster.readmit(5, &genesis));
+    for id in [4, 5] {
+        cluster.caught_up(id, &genesis).await;
+    }
+    let mut voters = cluster.node(1).voters(&genesis);
+    voters.sort_unstable();
+    assert_eq!(voters, nodes(&[1, 2, 3, 4, 5]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn completed_return_is_remembered_and_new_groups_are_founded_as_ever() {
     let mut cluster = Cluster::of(3, NEVER_IDLE);
