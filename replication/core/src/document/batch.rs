@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 
 use automerge::{Automerge, Change, ChangeHash, ReadDoc};
 
+use super::body::Body;
 use super::contain::contain;
 use super::history::History;
 use super::intake::{ApplyError, RefusedChange};
@@ -42,6 +43,10 @@ impl Batch {
         self.hashes.contains(change)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     pub(super) fn holds_many(&self) -> bool {
         self.changes.len() > 1
     }
@@ -55,21 +60,18 @@ impl ListingDocument {
     pub(super) fn commit(
         &mut self,
         batch: Batch,
-        before: Option<Automerge>,
+        before: Option<Body>,
     ) -> Result<Vec<RefusedChange>, ApplyError> {
-        if batch.changes.is_empty() {
+        if batch.is_empty() {
             return Ok(Vec::new());
         }
         // Whatever unwinds through here leaves a document that must be reloaded.
         self.health = Health::Poisoned;
-        let refused = match (
-            apply_faithfully(self.body.get_mut(), &batch.changes),
-            before,
-        ) {
+        let refused = match (apply_faithfully(&mut self.body, &batch.changes), before) {
             (Ok(()), _) => Vec::new(),
             (Err(_), None) => return Err(ApplyError::Poisoned),
             (Err(_), Some(before)) => {
-                self.body = before.into();
+                self.body = before;
                 self.history = batch.history;
                 self.commit_one_by_one(batch.changes)
             }
@@ -96,14 +98,14 @@ impl ListingDocument {
             // It depends on one that was refused, and will wait for ever.
             return self.wait(change, missing);
         }
-        let before = self.body.get().clone();
-        match apply_faithfully(self.body.get_mut(), std::slice::from_ref(&change)) {
+        let before = self.body.clone();
+        match apply_faithfully(&mut self.body, std::slice::from_ref(&change)) {
             Ok(()) => {
                 self.history.add(&change);
                 Ok(())
             }
             Err(error) => {
-                self.body = before.into();
+                self.body = before;
                 Err(error)
             }
         }
@@ -111,11 +113,10 @@ impl ListingDocument {
 }
 
 /// Applies changes, and rebuilds each of them from the document.
-fn apply_faithfully(automerge: &mut Automerge, changes: &[Change]) -> Result<(), ApplyError> {
+fn apply_faithfully(body: &mut Body, changes: &[Change]) -> Result<(), ApplyError> {
     let faithful = contain(|| {
-        let heads = automerge.get_heads();
-        let applied = automerge.apply_changes(changes.iter().cloned()).is_ok();
-        applied && reproduces(automerge, &heads, changes)
+        let heads = body.heads();
+        body.apply(changes).is_ok() && reproduces(body.get(), &heads, changes)
     });
     match faithful {
         Ok(true) => Ok(()),

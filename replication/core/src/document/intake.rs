@@ -4,7 +4,7 @@
 //! depends on has been, and waits until then. What can never be applied is refused
 //! and leaves the document as it was.
 
-use automerge::{Change, ChangeHash, ReadDoc};
+use automerge::{Change, ChangeHash};
 use meridian_regions::NodeId;
 
 use super::batch::Batch;
@@ -166,7 +166,7 @@ impl ListingDocument {
         }
         let mut batch = Batch::new(&self.history);
         let applied = self.admit(change, &mut batch)?;
-        let before = batch.holds_many().then(|| self.body.get().clone());
+        let before = batch.holds_many().then(|| self.body.clone());
         let mut refused = self.commit(batch, before)?;
         refused.extend(self.renew()?);
         Ok(applied.without(refused))
@@ -292,7 +292,7 @@ impl ListingDocument {
             .into_iter()
             .filter(|change| !batch.contains(change))
             .collect();
-        self.body.get().get_missing_deps(&elsewhere)
+        self.body.missing(&elsewhere)
     }
 }
 

@@ -16,7 +16,7 @@ use super::genesis::TEXT_ENCODING;
 use super::history::History;
 use super::renewal::{Base, BaseMessage, Former, FormerMessage};
 use super::waiting::Waiting;
-use super::{Health, ListingDocument};
+use super::{Health, ListingDocument, creation};
 use crate::change::{self, ChangeError};
 use crate::limits::SNAPSHOT_BYTES_MAX;
 use crate::wire::{self, WireError};
@@ -136,13 +136,18 @@ impl ListingDocument {
             self.settle(ready)?;
             *batch = Batch::new(&self.history);
         }
+        if batch.is_empty() && self.waiting.len() == 0 && creation::is_plain(self, &change) {
+            self.found(change);
+            *batch = Batch::new(&self.history);
+            return Ok(());
+        }
         // Refused then, refused now: whoever took it in has quarantined it.
         let _ = self.admit(change, batch);
         Ok(())
     }
 
     fn settle(&mut self, batch: Batch) -> Result<(), LoadError> {
-        let before = Some(self.body.get().clone());
+        let before = Some(self.body.clone());
         self.commit(batch, before)
             .map(|_refused| ())
             .map_err(|error| LoadError::Library(error.to_string()))

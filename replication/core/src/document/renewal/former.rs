@@ -75,7 +75,7 @@ impl ListingDocument {
     pub(super) fn rejoin(&mut self, change: Change) -> Result<Applied, ApplyError> {
         let mut batch = Batch::new(&self.history);
         let applied = self.admit(change, &mut batch)?;
-        let before = batch.holds_many().then(|| self.body.get().clone());
+        let before = batch.holds_many().then(|| self.body.clone());
         let late = self.commit(batch, before)?;
         Ok(applied.without(late))
     }

@@ -12,7 +12,7 @@ use super::super::reconcile::Sheet;
 use super::super::register::Register;
 use super::super::write::Writer;
 use super::super::{creation, genesis, reconcile, text};
-use super::{at, body, created, draft, draft_of, listing, node, patched};
+use super::{at, body, content, created, draft, draft_of, listing, node, patched};
 use crate::document::Lifecycle;
 use crate::{Applied, EditError, ListingDocument, ListingDraft, ValidDraft, actor, change};
 
@@ -263,4 +263,20 @@ fn change_that_came_before_the_creation_is_released_by_it() {
         }
     );
     assert_eq!(document.heads(), writer.heads());
+}
+
+#[test]
+fn stored_creation_becomes_a_document_with_the_first_change_that_follows() {
+    let (mut source, creation) = created();
+    let mut loaded = ListingDocument::load(&listing(), None, [&creation[..]]).expect("stored");
+    assert!(!loaded.body.is_made());
+    assert_eq!(loaded.heads(), source.heads());
+    assert_eq!(loaded.changes(), source.changes());
+    let again = loaded.apply(&creation);
+    assert_eq!(again, Ok(Applied::Duplicate));
+    assert!(!loaded.body.is_made());
+    let edit = patched(&mut source, 1, json!({"title": "Another"}));
+    loaded.apply(&edit).expect("a change");
+    assert_eq!(loaded.view(), source.view());
+    assert_eq!(content(&loaded), content(&source));
 }
