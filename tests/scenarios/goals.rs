@@ -1,5 +1,7 @@
 //! What bookings survive: the loss of a region, or of a zone.
 
+mod region;
+
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;

@@ -28,8 +28,9 @@ pub(crate) struct Asked {
 
 /// `POST /admin/v1/groups/{id}/goal`: changes a listing's home and survival goal, and moves its
 /// voters. `before` and `after` say who votes, and without which regions its bookings stop;
-/// `leave` and `come`, which voters go and come; with `dry_run` nothing is done. Asking again
-/// changes nothing, and goes on with what was begun.
+/// `leave` and `come`, which voters go and come; with `dry_run` nothing is done, and
+/// `ledger_bytes` says what each that comes would be sent, as far as it is known on this node.
+/// Asking again changes nothing, and goes on with what was begun.
 pub(crate) async fn set(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -46,7 +47,12 @@ pub(crate) async fn set(
         .mover
         .aim(&genesis, (asked.home_region, asked.survival));
     let (before, mut after) = aimed.map_err(unplaceable)?;
-    if !asked.dry_run {
+    let mut ledger_bytes = None;
+    if asked.dry_run {
+        let view = node.groups.local(&id);
+        let view = view.map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
+        ledger_bytes = view.applied_index.map(|_index| view.ledger.encode().len());
+    } else {
         let wanted = (before.clone(), after.goal);
         let reached = node.mover.reach(&genesis, wanted).await;
         after = reached.map_err(refused)?;
@@ -59,6 +65,7 @@ pub(crate) async fn set(
     Ok(Json(json!({
         "listing_id": id,
         "dry_run": asked.dry_run,
+        "ledger_bytes": ledger_bytes,
         "before": shown(&node.topology, &before),
         "after": shown(&node.topology, &after),
         "leave": without(&before.voters, &after.voters),

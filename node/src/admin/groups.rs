@@ -145,6 +145,7 @@ async fn shown(node: &Node, genesis: &Genesis) -> Result<Value, Problem> {
         "listing_id": genesis.listing,
         "home_region": placing.listing.home(),
         "survival": placing.survival,
+        "goal_revision": node.groups.goal(genesis).revision,
         "voters": voters,
         "leader": leader,
         "state": state(here.as_ref()),

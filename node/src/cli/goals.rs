@@ -8,6 +8,10 @@ use super::AdminArgs;
 /// What both commands take.
 #[derive(Debug, Args)]
 pub(crate) struct GoalArgs {
+    /// All listings that are at home in this region, instead of one. What was done stays done:
+    /// run again, it goes on with those that are not yet so.
+    #[arg(long, value_name = "REGION")]
+    pub(crate) all_of: Option<RegionId>,
     /// Only say who would leave and come, and without which regions bookings stop.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -19,20 +23,26 @@ pub(crate) struct GoalArgs {
 }
 
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 pub(crate) struct SetHomeArgs {
-    /// The listing.
-    pub(crate) listing: ListingId,
+    /// The listing; left out with `--all-of`.
+    #[arg(required_unless_present = "all_of", conflicts_with = "all_of")]
+    pub(crate) listing: Option<ListingId>,
     /// Its new home.
+    #[arg(required = true)]
     pub(crate) region: RegionId,
     #[command(flatten)]
     pub(crate) goal: GoalArgs,
 }
 
 #[derive(Debug, Args)]
+#[command(allow_missing_positional = true)]
 pub(crate) struct SetSurvivalArgs {
-    /// The listing.
-    pub(crate) listing: ListingId,
+    /// The listing; left out with `--all-of`.
+    #[arg(required_unless_present = "all_of", conflicts_with = "all_of")]
+    pub(crate) listing: Option<ListingId>,
     /// What its bookings are to survive.
+    #[arg(required = true)]
     pub(crate) survival: SurvivalArg,
     #[command(flatten)]
     pub(crate) goal: GoalArgs,

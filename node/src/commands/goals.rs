@@ -1,16 +1,22 @@
-//! `meridian listing set-home` and `set-survival`.
+//! `meridian listing set-home` and `set-survival`, of one listing or of all of a region.
+
+mod all;
+mod tally;
 
 use std::io::Write;
 
+use anyhow::Context;
 use meridian_regions::ListingId;
 use serde_json::Value;
+
+use tally::Wanted;
 
 use crate::cli::{GoalArgs, SetHomeArgs, SetSurvivalArgs};
 
 pub(crate) async fn set_home(arguments: SetHomeArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let region = arguments.region.to_string();
     let asked = (Some(region.as_str()), None);
-    set(&arguments.listing, asked, &arguments.goal, out).await
+    set(arguments.listing.as_ref(), asked, &arguments.goal, out).await
 }
 
 pub(crate) async fn set_survival(
@@ -18,16 +24,25 @@ pub(crate) async fn set_survival(
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let asked = (None, Some(arguments.survival.as_str()));
-    set(&arguments.listing, asked, &arguments.goal, out).await
+    set(arguments.listing.as_ref(), asked, &arguments.goal, out).await
 }
 
 async fn set(
-    listing: &ListingId,
+    listing: Option<&ListingId>,
     (home, survival): (Option<&str>, Option<&str>),
     goal: &GoalArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let admin = goal.to.client()?;
+    if let Some(region) = &goal.all_of {
+        let wanted = Wanted {
+            of: region.to_string(),
+            home: home.map(str::to_owned),
+            survival: survival.map(str::to_owned),
+        };
+        return all::run(&admin, &wanted, (goal.dry_run, goal.json), out).await;
+    }
+    let listing = listing.context("name a listing, or a region by --all-of")?;
     let answer = admin
         .set_goal(&listing.to_string(), home, survival, goal.dry_run)
         .await?;
