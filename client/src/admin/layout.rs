@@ -41,12 +41,23 @@ impl AdminClient {
         self.delete("/admin/v1/layout/staged").await
     }
 
-    /// `GET /admin/v1/layout/plan`: what the changes that wait will cost.
+    /// `GET /admin/v1/layout/plan`: what the changes that wait will cost, and the first of the
+    /// listings that move.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn plan_layout(&self) -> Result<Value, CallError> {
-        self.get("/admin/v1/layout/plan").await
+        self.plan_layout_from(0).await
+    }
+
+    /// The same, with those of the listings that move which stand behind so many of them:
+    /// `moves_next` of the page before.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn plan_layout_from(&self, moves_from: u64) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/layout/plan?moves_from={moves_from}"))
+            .await
     }
 
     /// `POST /admin/v1/layout/apply`: the changes that wait are in force, as the map of an

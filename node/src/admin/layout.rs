@@ -9,9 +9,9 @@ use meridian_regions::{Change, NodeState, Topology};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::api::JsonBody;
 use crate::api::problem::{Problem, Slug};
 use crate::api::unanswered;
+use crate::api::{JsonBody, Params};
 use crate::cluster_map::{Charted, LayoutFault, Stage, Standing, Surveyed, survey};
 use crate::node::Node;
 
@@ -26,6 +26,14 @@ pub(crate) struct Staged {
 pub(crate) struct Applied {
     /// The epoch that its plan has named: what was staged since is not meant.
     epoch: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Page {
+    /// `moves_next` of the page before.
+    #[serde(default)]
+    moves_from: u64,
 }
 
 /// `GET /admin/v1/layout`: the map and the changes that wait, linearizably; where no quorum of
@@ -75,12 +83,16 @@ pub(crate) async fn revert(State(node): State<Arc<Node>>) -> Result<Json<Value>,
     Ok(Json(shown(&node, &standing)))
 }
 
-/// `GET /admin/v1/layout/plan`: what the changes that wait will cost. Looks at every listing.
-pub(crate) async fn plan(State(node): State<Arc<Node>>) -> Result<Json<Value>, Problem> {
+/// `GET /admin/v1/layout/plan?moves_from=`: what the changes that wait will cost, and a page of
+/// the listings that move, behind so many of them. Looks at every listing.
+pub(crate) async fn plan(
+    State(node): State<Arc<Node>>,
+    Params(page): Params<Page>,
+) -> Result<Json<Value>, Problem> {
     let standing = node.map.standing().await.map_err(fault)?;
     let then = standing.map.changed(&standing.staged);
     let then = then.map_err(|cause| fault(cause.into()))?;
-    let surveyed = Surveyed::new(standing.map.clone(), then.clone());
+    let surveyed = Surveyed::new(standing.map.clone(), then.clone(), page.moves_from);
     let plan = survey((&node.replica, &node.relay, &node.groups), surveyed)
         .await
         .map_err(|cause| Problem::new(Slug::Internal, format!("no plan: {cause:#}")))?;

@@ -1,13 +1,19 @@
-//! What a change of the map will cost, before it is made. Counts, never a list of listings.
+//! What a change of the map will cost, before it is made: counts, a page of the listings that
+//! move, and an estimate of what their new voters are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use meridian_consensus::Groups;
-use meridian_regions::{Genesis, NodeId, NodeState, RegionId, ShardId, Topology, replace_voters};
+use meridian_regions::{
+    Genesis, ListingId, NodeId, NodeState, RegionId, ShardId, Topology, replace_voters,
+};
 use meridian_replication::Replica;
 use serde::Serialize;
 
 use crate::relay::{Relay, of_shard};
+
+/// Listings on a page of those that move: about a hundred kilobytes of JSON.
+const MOVES_PAGE: usize = 1_000;
 
 /// What is to be known before a change is applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -27,15 +33,39 @@ pub(crate) struct Plan {
     pub(crate) unplaceable_why: Option<String>,
     /// For each region, the listings whose bookings stop while it is lost.
     pub(crate) if_lost: BTreeMap<RegionId, Stops>,
+    /// A page of those that move.
+    pub(crate) moves: Vec<Moves>,
+    /// Where the next page begins; `None` at the end.
+    pub(crate) moves_next: Option<u64>,
+    /// Ledgers that new voters learn: one for each voter that comes to a listing.
+    pub(crate) ledgers_sent: u64,
+    /// What they come to, where those that were not measured are like those that were; `None`
+    /// where none was. Documents do not move with voters.
+    pub(crate) ledger_bytes_estimated: Option<u64>,
+    /// How many of `ledgers_sent` were measured: those that this node has.
+    pub(crate) ledgers_measured: u64,
+}
+
+/// A listing that moves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Moves {
+    pub(crate) listing_id: ListingId,
+    pub(crate) home_region: RegionId,
+    pub(crate) from: Vec<NodeId>,
+    pub(crate) to: Vec<NodeId>,
 }
 
 /// Listings whose bookings stop while a region is lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub(crate) struct Stops {
     /// As it is.
     pub(crate) now: u64,
     /// As it will be once everything has moved.
     pub(crate) then: u64,
+    /// The first of them, as it is.
+    pub(crate) first_now: Option<ListingId>,
+    /// The first of them, as it will be.
+    pub(crate) first_then: Option<ListingId>,
 }
 
 /// Counts for a plan.
@@ -45,12 +75,16 @@ pub(crate) struct Surveyed {
     then: Topology,
     /// Nodes that are to vote on nothing by the next map.
     leaving: BTreeSet<NodeId>,
+    /// How many of those that move stand on earlier pages.
+    skipped: u64,
+    /// Bytes of the ledgers that were measured.
+    bytes: u64,
     plan: Plan,
 }
 
 impl Surveyed {
-    /// Nothing counted yet.
-    pub(crate) fn new(now: Topology, then: Topology) -> Self {
+    /// Nothing counted yet; the page of those that move begins behind so many of them.
+    pub(crate) fn new(now: Topology, then: Topology, skipped: u64) -> Self {
         let is_leaving = |state| matches!(state, NodeState::Removed | NodeState::Draining);
         let leaving = then.nodes().iter().filter(|node| is_leaving(node.state));
         let leaving = leaving.map(|node| node.id).collect();
@@ -62,19 +96,32 @@ impl Surveyed {
             unplaceable: 0,
             unplaceable_why: None,
             if_lost: BTreeMap::new(),
+            moves: Vec::new(),
+            moves_next: None,
+            ledgers_sent: 0,
+            ledger_bytes_estimated: None,
+            ledgers_measured: 0,
         };
         Self {
             now,
             then,
             leaving,
+            skipped,
+            bytes: 0,
             plan,
         }
     }
 
-    /// Counts one listing, by the goal that stands and who votes on it.
-    pub(crate) fn note(&mut self, genesis: &Genesis, voters: &[NodeId]) {
+    /// Counts one listing, by the goal that stands (`placing`, whose id is by its home) and who
+    /// votes on it. `size` is that of its ledger, and asked for where it moves alone.
+    pub(crate) fn note(
+        &mut self,
+        (listing, placing): (&ListingId, &Genesis),
+        voters: &[NodeId],
+        size: impl FnOnce() -> Option<u64>,
+    ) {
         self.plan.listings += 1;
-        self.note_stops(voters, |stops| &mut stops.now, Side::Now);
+        self.note_stops(listing, voters, Side::Now);
         let removed = voters.iter().filter(|voter| self.is_removed(**voter));
         if !is_quorum(voters.len() - removed.count(), voters.len()) {
             self.plan.lost += 1;
@@ -82,10 +129,10 @@ impl Surveyed {
         }
         let mut then = voters.to_vec();
         if voters.iter().any(|voter| self.leaving.contains(voter)) {
-            let (listing, goal) = (&genesis.listing, genesis.survival);
-            match replace_voters(&self.then, listing, goal, voters, &self.leaving) {
+            let (id, goal) = (&placing.listing, placing.survival);
+            match replace_voters(&self.then, id, goal, voters, &self.leaving) {
                 Ok(next) => {
-                    self.plan.moving += 1;
+                    self.note_move((listing, id.home()), (voters, &next), size);
                     then = next;
                 }
                 Err(cause) => {
@@ -94,12 +141,43 @@ impl Surveyed {
                 }
             }
         }
-        self.note_stops(&then, |stops| &mut stops.then, Side::Then);
+        self.note_stops(listing, &then, Side::Then);
     }
 
     /// What has been counted.
-    pub(crate) fn plan(self) -> Plan {
+    pub(crate) fn plan(mut self) -> Plan {
+        let plan = &mut self.plan;
+        let whole = u128::from(self.bytes) * u128::from(plan.ledgers_sent);
+        let estimate = whole.checked_div(u128::from(plan.ledgers_measured));
+        plan.ledger_bytes_estimated =
+            estimate.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
+        let told = self.skipped + plan.moves.len() as u64;
+        plan.moves_next = (told < plan.moving).then_some(told);
         self.plan
+    }
+
+    fn note_move(
+        &mut self,
+        (listing, home): (&ListingId, &RegionId),
+        (from, to): (&[NodeId], &[NodeId]),
+        size: impl FnOnce() -> Option<u64>,
+    ) {
+        let plan = &mut self.plan;
+        let come = to.iter().filter(|voter| !from.contains(voter)).count() as u64;
+        plan.ledgers_sent += come;
+        if let Some(bytes) = size() {
+            plan.ledgers_measured += come;
+            self.bytes += bytes * come;
+        }
+        if plan.moving >= self.skipped && plan.moves.len() < MOVES_PAGE {
+            plan.moves.push(Moves {
+                listing_id: listing.clone(),
+                home_region: home.clone(),
+                from: from.to_vec(),
+                to: to.to_vec(),
+            });
+        }
+        plan.moving += 1;
     }
 
     fn is_removed(&self, node: NodeId) -> bool {
@@ -107,12 +185,7 @@ impl Surveyed {
         known.is_none_or(|node| node.state == NodeState::Removed)
     }
 
-    fn note_stops(
-        &mut self,
-        voters: &[NodeId],
-        which: impl Fn(&mut Stops) -> &mut u64,
-        side: Side,
-    ) {
+    fn note_stops(&mut self, listing: &ListingId, voters: &[NodeId], side: Side) {
         let map = match side {
             Side::Now => &self.now,
             Side::Then => &self.then,
@@ -124,7 +197,12 @@ impl Surveyed {
         for (region, lost) in by_region {
             if !is_quorum(voters.len().saturating_sub(lost), voters.len()) {
                 let stops = self.plan.if_lost.entry(region.clone()).or_default();
-                *which(stops) += 1;
+                let (count, first) = match side {
+                    Side::Now => (&mut stops.now, &mut stops.first_now),
+                    Side::Then => (&mut stops.then, &mut stops.first_then),
+                };
+                *count += 1;
+                first.get_or_insert_with(|| listing.clone());
             }
         }
     }
@@ -149,11 +227,20 @@ pub(crate) async fn survey(
     mut surveyed: Surveyed,
 ) -> anyhow::Result<Plan> {
     for shard in ShardId::all() {
-        let founded = of_shard(replica, relay, shard).await?;
+        let mut founded = of_shard(replica, relay, shard).await?;
+        // So that pages go on where the one before has stopped.
+        founded.sort_unstable_by(|one, other| one.listing.cmp(&other.listing));
         let groups = groups.clone();
         let counted = tokio::task::spawn_blocking(move || {
             for genesis in &founded {
-                surveyed.note(&groups.placing(genesis), &groups.voters(genesis));
+                let size = || {
+                    let view = groups.local(&genesis.listing).ok()?;
+                    let ledger = view.applied_index.map(|_index| view.ledger.encode());
+                    ledger.map(|bytes| bytes.len() as u64)
+                };
+                let placing = groups.placing(genesis);
+                let listing = (&genesis.listing, &placing);
+                surveyed.note(listing, &groups.voters(genesis), size);
             }
             surveyed
         });

@@ -44,9 +44,9 @@ fn listing(survival: Survival, voters: &[u64]) -> Genesis {
 
 fn plan(changes: &[Change], listings: &[Genesis]) -> Plan {
     let then = map().changed(changes).expect("it can be");
-    let mut surveyed = Surveyed::new(map(), then);
+    let mut surveyed = Surveyed::new(map(), then, 0);
     for genesis in listings {
-        surveyed.note(genesis, &genesis.voters);
+        surveyed.note((&genesis.listing, genesis), &genesis.voters, || Some(100));
     }
     surveyed.plan()
 }
@@ -66,6 +66,40 @@ fn what_votes_on_a_node_that_goes_moves() {
     assert_eq!((plan.epoch, plan.listings), (8, 2));
     assert_eq!((plan.moving, plan.lost, plan.unplaceable), (1, 0, 0));
     assert_eq!(plan.if_lost.len(), 0, "three regions, none has two voters");
+    let [moves] = &plan.moves[..] else {
+        panic!("one moves: {:?}", plan.moves);
+    };
+    assert_eq!(moves.listing_id, listings[0].listing);
+    assert_eq!(moves.from, listings[0].voters);
+    assert!(!moves.to.contains(&id(3)), "{moves:?}");
+    assert_eq!((plan.moves_next, plan.ledgers_sent), (None, 1));
+    assert_eq!(plan.ledger_bytes_estimated, Some(100));
+}
+
+#[test]
+fn listings_that_move_come_page_by_page_and_bytes_are_estimated_from_what_is_here() {
+    let many: Vec<Genesis> = (0..1_200)
+        .map(|_| listing(Survival::Region, &[1, 2, 3]))
+        .collect();
+    let then = map().changed(&[set(3, NodeState::Draining)]);
+    let then = then.expect("it can be");
+    let mut told = Vec::new();
+    let mut from = Some(0);
+    while let Some(skipped) = from {
+        let mut surveyed = Surveyed::new(map(), then.clone(), skipped);
+        for (at, genesis) in many.iter().enumerate() {
+            let size = || (at % 2 == 0).then_some(10);
+            surveyed.note((&genesis.listing, genesis), &genesis.voters, size);
+        }
+        let plan = surveyed.plan();
+        assert_eq!((plan.moving, plan.ledgers_measured), (1_200, 600));
+        assert_eq!(plan.ledger_bytes_estimated, Some(12_000));
+        assert!(plan.moves.len() < 1_200, "a page");
+        told.extend(plan.moves.into_iter().map(|moves| moves.listing_id));
+        from = plan.moves_next;
+    }
+    let all: Vec<ListingId> = many.into_iter().map(|genesis| genesis.listing).collect();
+    assert_eq!(told, all);
 }
 
 #[test]
@@ -78,7 +112,12 @@ fn listing_whose_quorum_goes_with_a_region_is_lost_and_named_before() {
     let plan = plan(&[Change::RemoveRegion { region }], &listings);
     assert_eq!((plan.lost, plan.moving), (1, 1));
     let stops = plan.if_lost.get(&"a".parse().expect("a region"));
-    assert_eq!(stops, Some(&Stops { now: 1, then: 0 }));
+    let expected = Stops {
+        now: 1,
+        first_now: Some(listings[0].listing.clone()),
+        ..Stops::default()
+    };
+    assert_eq!(stops, Some(&expected));
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `meridian init` and `meridian layout`: the cluster's map, shown and changed.
 
+mod planned;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -36,8 +38,10 @@ pub(crate) async fn run(command: LayoutCommand, out: &mut impl Write) -> anyhow:
             show(&layout, out)
         }
         LayoutCommand::Plan(table) => {
-            let plan = table.to.client()?.plan_layout().await?;
+            let admin = table.to.client()?;
+            let plan = admin.plan_layout().await?;
             if table.json {
+                let plan = planned::whole(&admin, plan).await?;
                 writeln!(out, "{plan:#}")?;
                 return Ok(());
             }
@@ -140,13 +144,8 @@ fn tell_plan(plan: &Value, out: &mut impl Write) -> anyhow::Result<()> {
             plan["unplaceable"]
         )?;
     }
-    let regions = plan["if_lost"].as_object();
-    for (region, stops) in regions.into_iter().flatten() {
-        writeln!(
-            out,
-            "  while {region} is lost, bookings of {} stop; after this, of {}",
-            stops["now"], stops["then"]
-        )?;
+    for line in planned::lines(plan) {
+        writeln!(out, "  {line}")?;
     }
     Ok(())
 }
