@@ -415,6 +415,19 @@ impl Replica {
         }
     }
 
+    /// About how many bytes a document takes here, its changes included; `None` without any.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`].
+    pub fn document_bytes_estimated(&self) -> Result<Option<u64>, StorageError> {
+        let listings = self.inner.counters.listings.load(Ordering::Relaxed);
+        let bytes = self
+            .inner
+            .store
+            .bytes_estimated(&[keys::DOCUMENTS, keys::CHANGES])?;
+        Ok(bytes.checked_div(listings))
+    }
+
     /// Makes a copy of the database in a new folder: see [`Store::checkpoint`].
     ///
     /// # Errors

@@ -242,6 +242,28 @@ impl Store {
         })
     }
 
+    /// About how many bytes the latest values of some column families take on disk, and in memory
+    /// until they are there; as the database counts its own files.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`] if it does not say.
+    pub fn bytes_estimated(&self, families: &[&str]) -> Result<u64, StorageError> {
+        let mut bytes = 0;
+        for family in families {
+            for property in [
+                "rocksdb.estimate-live-data-size",
+                "rocksdb.cur-size-all-mem-tables",
+            ] {
+                let said = self
+                    .database
+                    .property_int_value_cf(self.family(family), property)
+                    .map_err(|cause| StorageError::Read(cause.into_string()))?;
+                bytes += said.unwrap_or(0);
+            }
+        }
+        Ok(bytes)
+    }
+
     /// How often what was written has been synced since the database was opened: once for each
     /// group of writes in which something had to be.
     #[must_use]

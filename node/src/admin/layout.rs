@@ -92,7 +92,8 @@ pub(crate) async fn plan(
     let standing = node.map.standing().await.map_err(fault)?;
     let then = standing.map.changed(&standing.staged);
     let then = then.map_err(|cause| fault(cause.into()))?;
-    let surveyed = Surveyed::new(standing.map.clone(), then.clone(), page.moves_from);
+    let held = |map: &Topology| node.config.holdings(map);
+    let surveyed = Surveyed::new(standing.map.clone(), then.clone(), held, page.moves_from);
     let plan = survey((&node.replica, &node.relay, &node.groups), surveyed)
         .await
         .map_err(|cause| Problem::new(Slug::Internal, format!("no plan: {cause:#}")))?;

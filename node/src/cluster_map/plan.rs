@@ -1,11 +1,11 @@
 //! What a change of the map will cost, before it is made: counts, a page of the listings that
-//! move, and an estimate of what their new voters are sent.
+//! move, and an estimate of what new voters and new holders are sent.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use meridian_consensus::Groups;
 use meridian_regions::{
-    Genesis, ListingId, NodeId, NodeState, RegionId, ShardId, Topology, replace_voters,
+    Genesis, Holdings, ListingId, NodeId, NodeState, RegionId, ShardId, Topology, replace_voters,
 };
 use meridian_replication::Replica;
 use serde::Serialize;
@@ -40,10 +40,14 @@ pub(crate) struct Plan {
     /// Ledgers that new voters learn: one for each voter that comes to a listing.
     pub(crate) ledgers_sent: u64,
     /// What they come to, where those that were not measured are like those that were; `None`
-    /// where none was. Documents do not move with voters.
+    /// where none was.
     pub(crate) ledger_bytes_estimated: Option<u64>,
     /// How many of `ledgers_sent` were measured: those that this node has.
     pub(crate) ledgers_measured: u64,
+    /// Documents that nodes are sent which do not hold them yet.
+    pub(crate) documents_sent: u64,
+    /// What they come to, where all are like those of this node; `None` where it has none.
+    pub(crate) document_bytes_estimated: Option<u64>,
 }
 
 /// A listing that moves.
@@ -79,12 +83,20 @@ pub(crate) struct Surveyed {
     skipped: u64,
     /// Bytes of the ledgers that were measured.
     bytes: u64,
+    /// Who holds which documents, now and then.
+    held: [Holdings; 2],
     plan: Plan,
 }
 
 impl Surveyed {
-    /// Nothing counted yet; the page of those that move begins behind so many of them.
-    pub(crate) fn new(now: Topology, then: Topology, skipped: u64) -> Self {
+    /// Nothing counted yet; the page of those that move begins behind so many of them. `held` says
+    /// who holds which documents by a map.
+    pub(crate) fn new(
+        now: Topology,
+        then: Topology,
+        held: impl Fn(&Topology) -> Holdings,
+        skipped: u64,
+    ) -> Self {
         let is_leaving = |state| matches!(state, NodeState::Removed | NodeState::Draining);
         let leaving = then.nodes().iter().filter(|node| is_leaving(node.state));
         let leaving = leaving.map(|node| node.id).collect();
@@ -101,8 +113,11 @@ impl Surveyed {
             ledgers_sent: 0,
             ledger_bytes_estimated: None,
             ledgers_measured: 0,
+            documents_sent: 0,
+            document_bytes_estimated: None,
         };
         Self {
+            held: [held(&now), held(&then)],
             now,
             then,
             leaving,
@@ -142,6 +157,20 @@ impl Surveyed {
             }
         }
         self.note_stops(listing, &then, Side::Then);
+    }
+
+    /// Counts the documents of a shard.
+    pub(crate) fn note_documents(&mut self, shard: ShardId, documents: u64) {
+        let [now, then] = &self.held;
+        let comes = |node: &NodeId| !now.of_node(*node).contains(shard);
+        let come = then.holders_of(shard).filter(comes).count() as u64;
+        self.plan.documents_sent += come * documents;
+    }
+
+    /// Takes note of how long a document is on average.
+    pub(crate) fn note_length(&mut self, bytes: Option<u64>) {
+        let sent = self.plan.documents_sent;
+        self.plan.document_bytes_estimated = bytes.map(|bytes| bytes.saturating_mul(sent));
     }
 
     /// What has been counted.
@@ -230,6 +259,7 @@ pub(crate) async fn survey(
         let mut founded = of_shard(replica, relay, shard).await?;
         // So that pages go on where the one before has stopped.
         founded.sort_unstable_by(|one, other| one.listing.cmp(&other.listing));
+        surveyed.note_documents(shard, founded.len() as u64);
         let groups = groups.clone();
         let counted = tokio::task::spawn_blocking(move || {
             for genesis in &founded {
@@ -246,5 +276,6 @@ pub(crate) async fn survey(
         });
         surveyed = counted.await?;
     }
+    surveyed.note_length(replica.document_bytes_estimated()?);
     Ok(surveyed.plan())
 }

@@ -1,10 +1,11 @@
 //! What a plan counts, and in which order nodes begin anew.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use meridian_regions::{
-    Change, Genesis, ListingId, NodeId, NodeState, Survival, Topology, UnixNanos,
+    Change, Genesis, Holdings, ListingId, NodeId, NodeState, ShardId, Survival, Topology, UnixNanos,
 };
 
 use super::plan::{Plan, Stops, Surveyed};
@@ -42,9 +43,14 @@ fn listing(survival: Survival, voters: &[u64]) -> Genesis {
     }
 }
 
+/// Every node of a region holds all of it.
+fn everything(map: &Topology) -> Holdings {
+    Holdings::of(map, None)
+}
+
 fn plan(changes: &[Change], listings: &[Genesis]) -> Plan {
     let then = map().changed(changes).expect("it can be");
-    let mut surveyed = Surveyed::new(map(), then, 0);
+    let mut surveyed = Surveyed::new(map(), then, everything, 0);
     for genesis in listings {
         surveyed.note((&genesis.listing, genesis), &genesis.voters, || Some(100));
     }
@@ -86,7 +92,7 @@ fn listings_that_move_come_page_by_page_and_bytes_are_estimated_from_what_is_her
     let mut told = Vec::new();
     let mut from = Some(0);
     while let Some(skipped) = from {
-        let mut surveyed = Surveyed::new(map(), then.clone(), skipped);
+        let mut surveyed = Surveyed::new(map(), then.clone(), everything, skipped);
         for (at, genesis) in many.iter().enumerate() {
             let size = || (at % 2 == 0).then_some(10);
             surveyed.note((&genesis.listing, genesis), &genesis.voters, size);
@@ -100,6 +106,31 @@ fn listings_that_move_come_page_by_page_and_bytes_are_estimated_from_what_is_her
     }
     let all: Vec<ListingId> = many.into_iter().map(|genesis| genesis.listing).collect();
     assert_eq!(told, all);
+}
+
+#[test]
+fn documents_are_sent_to_nodes_that_come_and_to_those_that_take_the_place_of_one_that_goes() {
+    let of = |replicas: u32, changes: &[Change]| {
+        let then = map().changed(changes).expect("it can be");
+        let held = |map: &Topology| Holdings::of(map, NonZeroU32::new(replicas));
+        let mut surveyed = Surveyed::new(map(), then, held, 0);
+        for shard in ShardId::all() {
+            surveyed.note_documents(shard, 10);
+        }
+        surveyed.note_length(Some(3));
+        surveyed.plan()
+    };
+    let all = 10 * u64::try_from(ShardId::all().count()).expect("few");
+    let goes = [set(5, NodeState::Removed)];
+    // Everybody in its region has everything already.
+    assert_eq!(of(0, &goes).documents_sent, 0);
+    let spread = of(1, &goes);
+    let sent = spread.documents_sent;
+    assert!(
+        0 < sent && sent < all,
+        "what it held, and no more: {sent} of {all}"
+    );
+    assert_eq!(spread.document_bytes_estimated, Some(3 * sent));
 }
 
 #[test]

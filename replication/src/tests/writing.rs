@@ -172,3 +172,15 @@ async fn write_that_finds_the_queue_full_is_refused_at_once() {
     let edited = replica.edit(&id, &amenity("a"), Precondition::None).await;
     edited.expect("there is room again");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn length_of_documents_is_known_where_there_are_any() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let length = || replica.document_bytes_estimated().expect("readable");
+    assert_eq!(length(), None);
+    let id = listing(1);
+    let made = replica.create(&id, &draft("Loft"), genesis(&id)).await;
+    made.expect("durable");
+    assert!(length().is_some_and(|bytes| bytes > 0));
+}

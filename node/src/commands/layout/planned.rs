@@ -44,6 +44,15 @@ pub(super) fn lines(plan: &Value) -> Vec<String> {
         );
         lines.push(format!("{sent} ledgers are sent to new voters: {bytes}"));
     }
+    if let Some(sent) = plan["documents_sent"].as_u64().filter(|sent| *sent > 0) {
+        let bytes = plan["document_bytes_estimated"].as_u64().map_or_else(
+            || "bytes unknown, this node has none of them".to_owned(),
+            |bytes| format!("about {bytes} bytes, if all are like those of this node"),
+        );
+        lines.push(format!(
+            "{sent} documents are sent to nodes that do not hold them yet: {bytes}"
+        ));
+    }
     for moves in list(&plan["moves"]).take(NAMED_MAX) {
         let (from, to) = (nodes(&moves["from"]), nodes(&moves["to"]));
         let listing = text(&moves["listing_id"]);
@@ -88,17 +97,23 @@ mod tests {
         let told = lines(&json!({
             "moving": 40, "moves": vec![one; 30], "ledgers_sent": 40,
             "ledger_bytes_estimated": 4_000, "ledgers_measured": 10,
+            "documents_sent": 70, "document_bytes_estimated": 9_000,
             "if_lost": {"eu-west": {"now": 2, "first_now": "lst_b", "then": 0}},
         }));
-        assert_eq!(told.len(), NAMED_MAX + 3, "{told:?}");
+        assert_eq!(told.len(), NAMED_MAX + 4, "{told:?}");
         assert_eq!(
             told[0],
             "40 ledgers are sent to new voters: about 4000 bytes, by 10 that this node has"
         );
-        assert_eq!(told[1], "lst_a goes from nodes 1, 2, 3 to 1, 2, 4");
-        assert_eq!(told[NAMED_MAX + 1], "and 28 more: --json has all of them");
         assert_eq!(
-            told[NAMED_MAX + 2],
+            told[1],
+            "70 documents are sent to nodes that do not hold them yet: about 9000 bytes, if all are \
+             like those of this node"
+        );
+        assert_eq!(told[2], "lst_a goes from nodes 1, 2, 3 to 1, 2, 4");
+        assert_eq!(told[NAMED_MAX + 2], "and 28 more: --json has all of them");
+        assert_eq!(
+            told[NAMED_MAX + 3],
             "while eu-west is lost, bookings of 2 (lst_b the first) stop; after this, of 0"
         );
     }
