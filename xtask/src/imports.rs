@@ -92,7 +92,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("reqwest", &["meridian-bench"]),
     // The node asks payment providers, and the client nodes, by HTTPS.
     ("hyper-rustls", &["meridian-node", "meridian-client"]),
-    ("axum", &["meridian-node"]),
+    // What measures tracing is a collector, too.
+    ("axum", &["meridian-node", "meridian-bench"]),
     ("maxminddb", &["meridian-node"]),
     ("tantivy", &["meridian-search"]),
     ("h3o", &["meridian-search"]),
