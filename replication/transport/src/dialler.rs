@@ -35,7 +35,7 @@ const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 /// another is begun: three round trips of the longest link. QUIC would repeat the first packet
 /// at ever longer intervals, and find a healed link as late.
 const ANSWER_SOON: Duration = Duration::from_millis(750);
-/// Every fourth dial waits so long for the first answer: of a peer that is busy.
+/// Every fourth dial of an address waits so long for the first answer: of a peer that is busy.
 const ANSWER_LATE: Duration = Duration::from_secs(3);
 const LATE_EVERY: usize = 4;
 /// When a dial has sent its first packet again, and waits twice as long each time from then.
@@ -120,14 +120,14 @@ impl Dialler {
 
     async fn dial(&self, peer: &Peer, attempt: usize) -> Result<Line, String> {
         let dialled = async {
-            let address = self.address(peer, attempt).await?;
+            let (address, round) = self.address(peer, attempt).await?;
             let in_force = self.credentials.in_force();
             let client = in_force.client.clone();
             let mut connecting = self
                 .endpoint
                 .connect_with(client, address, &peer.identity.dns_name())
                 .map_err(|cause| cause.to_string())?;
-            timeout(answer_within(attempt), connecting.handshake_data())
+            timeout(answer_within(round), connecting.handshake_data())
                 .await
                 .map_err(|_elapsed| UNANSWERED.to_owned())?
                 .map_err(|cause| explained(&cause))?;
@@ -203,8 +203,9 @@ impl Dialler {
         unreachable!("attempts do not end")
     }
 
-    /// One address of the peer, another at each attempt if its name has several.
-    async fn address(&self, peer: &Peer, attempt: usize) -> Result<SocketAddr, String> {
+    /// One address of the peer, another at each attempt if its name has several; and how often all
+    /// of them have been tried before.
+    async fn address(&self, peer: &Peer, attempt: usize) -> Result<(SocketAddr, usize), String> {
         let failed = |cause: std::io::Error| format!("{}: {cause}", peer.address);
         let own = self.endpoint.local_addr().map_err(failed)?;
         // A socket of IPv6 reaches both kinds, one of IPv4 only its own.
@@ -213,9 +214,10 @@ impl Dialler {
             .map_err(failed)?
             .filter(|address| own.is_ipv6() || address.is_ipv4())
             .collect();
+        let count = addresses.len().max(1);
         addresses
-            .get(attempt % addresses.len().max(1))
-            .copied()
+            .get(attempt % count)
+            .map(|address| (*address, attempt / count))
             .ok_or_else(|| format!("{} has no address that {own} can reach", peer.address))
     }
 
@@ -244,9 +246,10 @@ impl Dialler {
     }
 }
 
-/// How long a dial waits for the peer's first packet.
-const fn answer_within(attempt: usize) -> Duration {
-    if attempt % LATE_EVERY == LATE_EVERY - 1 {
+/// How long a dial waits for the peer's first packet: by rounds over its addresses, so that each
+/// of them has its long wait.
+const fn answer_within(round: usize) -> Duration {
+    if round % LATE_EVERY == LATE_EVERY - 1 {
         ANSWER_LATE
     } else {
         ANSWER_SOON

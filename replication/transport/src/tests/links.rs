@@ -125,9 +125,9 @@ async fn peer_that_does_not_answer_is_dialled_anew_and_not_ever_more_seldom() {
             None => dials.push((dial, 1)),
         }
     }
-    // Repeated once at most, by two packets, before there is another.
+    // Repeated once at most, by two packets, and closed by another, before there is the next.
     let packets: Vec<usize> = dials.iter().map(|(_, packets)| *packets).collect();
-    assert!(packets[..3].iter().all(|count| *count <= 3), "{packets:?}");
+    assert!(packets[..3].iter().all(|count| *count <= 4), "{packets:?}");
     one.stop().await;
 }
 
