@@ -56,34 +56,45 @@ impl Replica {
         let own = later.iter().filter(|copy| copy.inner().this() == this);
         let own = logs_of(own.chain([self])).into_iter();
         let held: BTreeSet<ShardId> = own.map(|(_, shard)| shard).collect();
-        for (origin, shard) in logs_of(later.iter()) {
-            if !held.contains(&shard) {
-                continue;
-            }
-            let mut is_short = false;
-            for source in later {
-                let here = self.inner().accepted(origin, shard);
-                if source.inner().accepted(origin, shard) <= here {
-                    continue;
+        let logs = logs_of(later.iter()).into_iter();
+        for log in logs.filter(|(_, shard)| held.contains(shard)) {
+            let mut is_at_moment = false;
+            let mut goes_on = true;
+            // One may reach back to where another begins.
+            while goes_on && !is_at_moment {
+                goes_on = false;
+                for source in later.iter().filter(|copy| copy.reaches(self, log)) {
+                    let (taken, met_later) = self.take_log(source, log, until).await?;
+                    replayed.changes += taken;
+                    goes_on |= taken > 0;
+                    is_at_moment |= met_later;
                 }
-                if source.inner().floors.seq(origin, shard) > here {
-                    is_short = true;
-                    continue;
-                }
-                is_short = false;
-                replayed.changes += self.take_log(source, (origin, shard), until).await?;
             }
-            replayed.short += u64::from(is_short);
+            let has_more = later.iter().any(|copy| copy.has_more_than(self, log));
+            replayed.short += u64::from(!is_at_moment && has_more);
         }
         Ok(replayed)
     }
 
+    fn has_more_than(&self, other: &Self, (origin, shard): (NodeId, ShardId)) -> bool {
+        self.inner().accepted(origin, shard) > other.inner().accepted(origin, shard)
+    }
+
+    /// Whether this copy goes on with a log where another has it until.
+    fn reaches(&self, other: &Self, log: (NodeId, ShardId)) -> bool {
+        let (origin, shard) = log;
+        let here = other.inner().accepted(origin, shard);
+        self.has_more_than(other, log) && self.inner().floors.seq(origin, shard) <= here
+    }
+
+    /// Applies what a later copy has of a log; answers how many changes, and whether one stands
+    /// there that is later than the moment.
     async fn take_log(
         &self,
         source: &Self,
         (origin, shard): (NodeId, ShardId),
         until: UnixNanos,
-    ) -> Result<u64, ReplayError> {
+    ) -> Result<(u64, bool), ReplayError> {
         let mut taken = 0;
         loop {
             let from = self.inner().accepted(origin, shard) + 1;
@@ -104,7 +115,7 @@ impl Replica {
             let applied = self.apply(entries).await;
             applied.map_err(|cause| ReplayError::Apply(cause.to_string()))?;
             if cut < found || found == 0 {
-                return Ok(taken);
+                return Ok((taken, cut < found));
             }
         }
     }

@@ -12,6 +12,8 @@
 //! - A group is taken forward without a gap or stays where it was, and then it is named: a log
 //!   that has been cut off does not reach back.
 
+use std::cmp::Reverse;
+
 use meridian_consensus_core::{Command, DecodeError};
 use meridian_regions::ListingId;
 use meridian_storage::StorageError;
@@ -95,7 +97,13 @@ impl Later {
         let mut best: Option<(&Desk, Held)> = None;
         for desk in &self.desks {
             let read = Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?;
-            if read.last > best.as_ref().and_then(|(_, best)| best.last) {
+            // Of those that end alike, the one that reaches back farthest.
+            let rank = |held: &Held| (held.last, Reverse(held.purged));
+            if read.last.is_some()
+                && best
+                    .as_ref()
+                    .is_none_or(|(_, best)| rank(&read) > rank(best))
+            {
                 best = Some((desk, read));
             }
         }

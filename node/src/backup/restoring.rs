@@ -81,11 +81,12 @@ impl Plan {
         self.manifest.files().chain(later)
     }
 
-    /// Of when nothing is there: behind the moment that was reached for every listing, up to now.
-    /// Of what was written while the earlier backup was made, some may be.
+    /// Of when something may be missing: behind the moment that was reached for every listing, up
+    /// to now. Nodes copy their databases at the beginning of a backup and send them for as long
+    /// as it takes, so that nothing is sure from its beginning on.
     fn forgotten(&self, replayed: &Replayed) -> anyhow::Result<ForgottenTime> {
         let reached = self.forward.as_ref().filter(|_| replayed.short == 0);
-        let after = reached.map_or(self.manifest.ended_at, |forward| forward.at);
+        let after = reached.map_or(self.manifest.began_at, |forward| forward.at);
         let ms = |time: Timestamp| u64::try_from(time.as_millisecond());
         Ok(ForgottenTime {
             after_ms: ms(after)?,

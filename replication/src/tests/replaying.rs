@@ -121,6 +121,41 @@ async fn log_that_was_trimmed_in_between_stays_where_it_was_and_is_told() {
     assert_eq!(replica.digests(), before);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn log_that_one_copy_has_no_more_is_taken_from_another_in_whatever_order_they_are_asked() {
+    let folders = [(); 2].map(|()| TempDir::new().expect("a folder"));
+    let one = open_bounded(folders[0].path().to_path_buf(), 1, 0);
+    let two = open(folders[1].path().to_path_buf(), 2);
+    create(&one, 1).await;
+    let earlier = copy(&one);
+    edit(&one, 1, "sauna").await;
+    two.apply(sent(&entries(&one))).await.expect("applied");
+    one.trim().await.expect("trimmed");
+    edit(&one, 1, "pool").await;
+    let until = moment(&one).await;
+    // The first has the last edit and no beginning; the second the beginning and no last edit.
+    let later = [copy(&one), copy(&two)];
+    for turned in [false, true] {
+        let mut sources = [at(&later[0], 1), at(&later[1], 2)];
+        if turned {
+            sources.reverse();
+        }
+        let into = copy(&at(&earlier, 1));
+        let replica = at(&into, 1);
+        let replayed = replica.replay(&sources, until).await.expect("read");
+        let all = Replayed {
+            changes: 2,
+            short: 0,
+        };
+        assert_eq!(replayed, all, "turned: {turned}");
+        assert_eq!(replica.digests(), one.digests());
+        close(replica).await;
+        for source in sources {
+            close(source).await;
+        }
+    }
+}
+
 /// Watermarks go on by the clock, and would speak for what nobody has any more.
 #[tokio::test(flavor = "multi_thread")]
 async fn session_that_has_seen_what_a_restore_lost_is_behind_for_good_and_others_are_not() {

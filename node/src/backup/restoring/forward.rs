@@ -35,20 +35,30 @@ impl Forward {
     /// Checks that the two fit together.
     ///
     /// # Errors
-    /// Another level of formats: the earlier folders would get what their level does not know.
+    /// Another level of formats: the earlier folders would get what their level does not know. Or
+    /// another map: what came after it names nodes and epochs that the restored one does not have.
     pub(super) fn check(&self, base: &Manifest) -> anyhow::Result<()> {
-        let level = |manifest: &Manifest| {
-            let map = Topology::from_toml(&manifest.map);
-            map.map(|map| map.format_level())
-                .context("the map in the backup")
+        let map = |manifest: &Manifest| {
+            Topology::from_toml(&manifest.map).context("the map in the backup")
         };
-        let (before, after) = (level(base)?, level(&self.manifest)?);
+        let (before, after) = (map(base)?, map(&self.manifest)?);
         ensure!(
-            before == after,
-            "between backups {} and {} the level of formats was raised from {before} to {after}: \
+            before.format_level() == after.format_level(),
+            "between backups {} and {} the level of formats was raised from {} to {}: restore one \
+             of them itself, by --backup",
+            base.id,
+            self.manifest.id,
+            before.format_level(),
+            after.format_level()
+        );
+        ensure!(
+            before.epoch() == after.epoch(),
+            "between backups {} and {} the map of the cluster was changed, from epoch {} to {}: \
              restore one of them itself, by --backup",
             base.id,
-            self.manifest.id
+            self.manifest.id,
+            before.epoch(),
+            after.epoch()
         );
         Ok(())
     }
