@@ -199,7 +199,8 @@ impl Groups {
                 return Ok(());
             }
             let known = self.goal(genesis).revision;
-            if now.voters.len() >= seats(&then, &now, known) {
+            let founded = genesis.voters.len();
+            if now.voters.len() >= seats(&then, &now, (known, founded)) {
                 let stays_out = Elsewhere {
                     forgotten: Some(now.at()),
                     returns: false,
@@ -260,13 +261,18 @@ const fn is_whole(voters: usize) -> bool {
 }
 
 /// How many vote on a group when everybody is back, as far as is known: what there were before
-/// this node was taken out. Whoever changed the goal since has placed it anew.
-fn seats(then: &Electorate, now: &Electorate, known: u64) -> usize {
+/// this node was taken out. Whoever changed the goal since has placed it anew; and while nobody
+/// ever has, there are no more than it was founded with, whatever was heard in between.
+fn seats(then: &Electorate, now: &Electorate, (known, founded): (u64, usize)) -> usize {
     let revision = |of: &Electorate| of.goal.as_ref().map_or(0, |goal| goal.revision);
     if revision(now).max(known) > revision(then) {
-        now.voters.len() | 1
+        return now.voters.len() | 1;
+    }
+    let before = (then.voters.len() + 1) | 1;
+    if revision(then) == 0 {
+        before.min(founded)
     } else {
-        (then.voters.len() + 1) | 1
+        before
     }
 }
 
@@ -276,4 +282,32 @@ fn left(until: Instant) -> Duration {
 
 fn unreadable(cause: StorageError) -> MoveError {
     MoveError::Unknown(cause.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::NodeId;
+
+    use super::seats;
+    use crate::Electorate;
+
+    fn of(voters: &[u64]) -> Electorate {
+        Electorate {
+            term: 1,
+            index: 1,
+            voters: voters.iter().copied().filter_map(NodeId::new).collect(),
+            goal: None,
+        }
+    }
+
+    #[test]
+    fn group_whose_goal_never_changed_has_no_more_seats_than_it_was_founded_with() {
+        let now = of(&[1, 2]);
+        assert_eq!(seats(&of(&[1, 2]), &now, (0, 3)), 3);
+        // Another has its place by now, and it has heard of that before it came in.
+        assert_eq!(seats(&of(&[1, 2, 4]), &of(&[1, 2, 4]), (0, 3)), 3);
+        assert_eq!(seats(&of(&[1, 2, 3]), &of(&[1, 2, 3]), (0, 5)), 5);
+        // Somebody has changed the goal since.
+        assert_eq!(seats(&of(&[1, 2, 3]), &of(&[1, 2, 3]), (1, 5)), 3);
+    }
 }
