@@ -23,6 +23,8 @@ use meridian_regions::{ListingId, NodeId, RegionId};
 pub(crate) use cert::CertCommand;
 
 pub(crate) use auth::{AuthCommand, NewKeyArgs, RoleArg};
+#[cfg(test)]
+pub(crate) use backup::TargetArgs;
 pub(crate) use backup::{
     BackupArgs, BackupCommand, BackupCreateArgs, PruneArgs, RestoreArgs, RestoreListingArgs,
 };

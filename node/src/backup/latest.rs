@@ -63,11 +63,13 @@ impl Latest {
         self.lock().clone()
     }
 
-    /// Takes note of one, unless a later one is known. Blocks.
+    /// Takes note of one, unless a later one is known. Blocks. One that begins in the future has
+    /// been told by a clock that is ahead: it is of now, or no other would be the latest for as long.
     ///
     /// # Errors
     /// The disk's.
-    pub(crate) fn note(&self, complete: Complete) -> anyhow::Result<()> {
+    pub(crate) fn note(&self, mut complete: Complete) -> anyhow::Result<()> {
+        complete.began_at = complete.began_at.min(Timestamp::now());
         let mut known = self.lock();
         if known
             .as_ref()

@@ -78,9 +78,14 @@ impl S3Settings {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (name, value) = line.split_once('=').unwrap_or((line, ""));
-            let name = name.trim();
-            let known = self.take(name, value.trim().trim_matches('"'));
+            // What is no name may be a part of a secret.
+            let setting = line
+                .split_once('=')
+                .map(|(name, value)| (name.trim(), value.trim()));
+            let setting = setting.filter(|(name, _)| is_name(name));
+            let (name, value) = setting
+                .with_context(|| format!("{}, line {number}: it is no AWS_NAME=value", what()))?;
+            let known = self.take(name, value.trim_matches('"'));
             ensure!(
                 known,
                 "{}, line {number}: {name:?} is not known: AWS_ACCESS_KEY_ID, \
@@ -159,10 +164,26 @@ impl S3Settings {
                 "what the machine it runs on is granted: AWS_ACCESS_KEY_ID is not set".to_owned()
             }
         };
-        format!(
-            "{}, region {region}, {credentials}",
-            endpoint.unwrap_or("Amazon S3, as AWS_ENDPOINT_URL is not set")
-        )
+        let endpoint = endpoint.map_or_else(
+            || "Amazon S3, as AWS_ENDPOINT_URL is not set".to_owned(),
+            without_password,
+        );
+        format!("{endpoint}, region {region}, {credentials}")
+    }
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|one| one.is_ascii_alphanumeric() || one == b'_')
+}
+
+/// An address as it may be shown.
+fn without_password(endpoint: &str) -> String {
+    match endpoint.rsplit_once('@') {
+        None => endpoint.to_owned(),
+        Some((_, host)) => format!("…@{host}"),
     }
 }
 
@@ -183,11 +204,11 @@ mod tests {
     fn settings_are_read_by_their_names_and_secrets_are_not_shown() {
         let settings = of("# of the shop\nAWS_ACCESS_KEY_ID=shop\n\n\
              AWS_SECRET_ACCESS_KEY = \"hush-hush\"\nAWS_REGION=eu-west-1\n\
-             AWS_ENDPOINT_URL=http://localhost:1\nAWS_ACCESS_KEY_ID=other\n");
+             AWS_ENDPOINT_URL=http://shop:hush-hush@localhost:1\nAWS_ACCESS_KEY_ID=other\n");
         let settings = settings.expect("readable");
         let told = format!("{settings:?} {}", settings.told());
         assert!(!told.contains("hush-hush"), "{told}");
-        for part in ["http://localhost:1", "eu-west-1", "access key other"] {
+        for part in ["…@localhost:1", "eu-west-1", "access key other"] {
             assert!(told.contains(part), "{part} in {told}");
         }
         settings.open("bucket").expect("complete");
@@ -199,6 +220,18 @@ mod tests {
         let refused = format!("{refused:#}");
         assert!(refused.contains("line 2"), "{refused}");
         assert!(!refused.contains("hush-hush"), "{refused}");
+        for line in [
+            "AWS_SECRET_ACCESS_KEY: hush-hush",
+            "hush+hush/=",
+            "hush-hush",
+        ] {
+            let refused = of(&format!("AWS_REGION=x\n{line}")).expect_err("no setting");
+            let refused = format!("{refused:#}");
+            assert!(
+                refused.contains("line 2") && !refused.contains("hush"),
+                "{refused}"
+            );
+        }
         let half = of("AWS_ACCESS_KEY_ID=shop").expect("readable");
         let refused = half.open("bucket").expect_err("half of the credentials");
         assert!(

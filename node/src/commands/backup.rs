@@ -136,13 +136,17 @@ async fn pruned(
         arguments.target.from
     );
     let keep = usize::try_from(arguments.keep).unwrap_or(usize::MAX);
-    let (gone, kept) = backups.split_at(backups.len().saturating_sub(keep));
     let mut used = std::collections::BTreeSet::new();
-    for id in kept {
+    // Those that lack something stand in for none: a week of them would push out the last whole one.
+    let (mut first, mut whole) = (backups.len(), 0);
+    while whole < keep && first > 0 {
+        first -= 1;
         // If one cannot be read, it is not known what it needs: nothing goes.
-        let manifest = target.manifest(id).await?;
+        let manifest = target.manifest(&backups[first]).await?;
         used.extend(manifest.files().map(|file| file.hash.clone()));
+        whole += usize::from(manifest.lacks.is_empty());
     }
+    let (gone, kept) = backups.split_at(first);
     for id in gone {
         target.remove_manifest(id).await?;
         writeln!(out, "removed backup {id}")?;
@@ -199,3 +203,6 @@ fn bar(bytes: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{bar:40} {bytes} of {total_bytes}, {bytes_per_sec}");
     ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -45,11 +45,12 @@ pub(super) async fn create(
     let id = Manifest::name_at(began_at);
     let occupied = target.occupy(Work::Backup, &id).await?;
     let made = async {
+        // Asked before and after: a node that comes back while others send is in no part.
+        let mut lacks = lacks_without(&missing, &first).await?;
         let parts = parts_of(&asked, &id, &arguments.to, out).await?;
-        let lacks = match missing.is_empty() {
-            true => Vec::new(),
-            false => lacks(&first.status().await?["verdict"]),
-        };
+        lacks.extend(lacks_without(&missing, &first).await?);
+        lacks.sort_unstable();
+        lacks.dedup();
         let manifest = Manifest {
             id,
             cluster: nodes["cluster"].as_str().unwrap_or_default().to_owned(),
@@ -98,6 +99,14 @@ fn tell(manifest: &Manifest, out: &mut impl Write) -> anyhow::Result<()> {
         manifest.bytes(),
     )?;
     Ok(())
+}
+
+/// What the others lack without nodes that are down.
+async fn lacks_without(missing: &[Asked], first: &AdminClient) -> anyhow::Result<Vec<String>> {
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    Ok(lacks(&first.status().await?["verdict"]))
 }
 
 /// What the nodes that are up do not have between them: the verdict counts what stops with those
