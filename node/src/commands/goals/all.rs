@@ -47,12 +47,21 @@ pub(super) async fn run(
     if let Some(home) = &wanted.home {
         ensure!(*home != wanted.of, "they are at home in {home} already");
     }
+    ensure_known(admin, wanted).await?;
     if dry_run {
         return tell_cost(admin, wanted, is_json, out).await;
     }
     let (mut tally, mut asked) = (Tally::default(), BTreeSet::new());
+    let mut unread = None;
     for walk in 0..WALKS_MAX {
-        let mut found = find(admin, wanted).await?;
+        let mut found = match find(admin, wanted).await {
+            Ok(found) => found,
+            Err(cause) => {
+                // What has been done by then is told first.
+                unread = Some(cause);
+                break;
+            }
+        };
         if walk == 0 {
             tally.already = found.already;
         }
@@ -69,10 +78,31 @@ pub(super) async fn run(
             writeln!(out, "{line}")?;
         }
     }
+    if let Some(cause) = unread {
+        return Err(cause);
+    }
     match tally.left() {
         0 => Ok(()),
         left => bail!("{left} are not as asked, or may not be: run it again, and it goes on"),
     }
+}
+
+/// A region that is mistyped has no listings, and nothing to be done would be taken for done.
+async fn ensure_known(admin: &AdminClient, wanted: &Wanted) -> anyhow::Result<()> {
+    let layout = admin.layout().await.context("the map of the cluster")?;
+    let regions = layout["map"]["regions"].as_array().into_iter().flatten();
+    let known: Vec<&str> = regions.map(|region| text(&region["id"])).collect();
+    for region in [Some(&wanted.of), wanted.home.as_ref()]
+        .into_iter()
+        .flatten()
+    {
+        ensure!(
+            known.contains(&region.as_str()),
+            "{region} is no region of this cluster: {}",
+            known.join(", ")
+        );
+    }
+    Ok(())
 }
 
 /// Reads the list of all groups once.
@@ -106,8 +136,9 @@ async fn find(admin: &AdminClient, wanted: &Wanted) -> anyhow::Result<Found> {
 async fn change(admin: &AdminClient, wanted: &Wanted, yet: Vec<String>, tally: &mut Tally) {
     let progress = bar(yet.len());
     let changes = yet.into_iter().map(|listing| async {
-        let answer = persistently(admin, wanted, &listing).await;
-        (listing, Came::of(&answer))
+        let (answer, perhaps) = persistently(admin, wanted, &listing).await;
+        let came = Came::of(&answer);
+        (listing, if perhaps { came.after_unknown() } else { came })
     });
     let mut changes = stream::iter(changes).buffer_unordered(AT_ONCE);
     while let Some((listing, came)) = changes.next().await {
@@ -120,14 +151,15 @@ async fn change(admin: &AdminClient, wanted: &Wanted, yet: Vec<String>, tally: &
     progress.finish_and_clear();
 }
 
-/// Asks again while it may help: each time it goes on with what was begun.
+/// Asks again while it may help: each time it goes on with what was begun. Answers also whether it
+/// may have been done by a try before the last one.
 async fn persistently(
     admin: &AdminClient,
     wanted: &Wanted,
     listing: &str,
-) -> Result<Value, CallError> {
+) -> (Result<Value, CallError>, bool) {
     let (home, survival) = (wanted.home.as_deref(), wanted.survival.as_deref());
-    let mut tries = 0;
+    let (mut tries, mut perhaps) = (0, false);
     loop {
         let answer = admin.set_goal(listing, home, survival, false).await;
         tries += 1;
@@ -140,8 +172,9 @@ async fn persistently(
             Err(CallError::Unreachable(_) | CallError::Decode(_)) => false,
         };
         if !may_help || tries == TRIES_MAX {
-            return answer;
+            return (answer, perhaps);
         }
+        perhaps |= matches!(Came::of(&answer), Came::Unknown(_));
         sleep(PAUSE * tries).await;
     }
 }

@@ -95,6 +95,17 @@ impl Came {
     }
 }
 
+impl Came {
+    /// The same of a try that came after one of which nobody knows what it did.
+    pub(super) fn after_unknown(self) -> Self {
+        match self {
+            Self::Already => Self::Done,
+            Self::Failed(why) => Self::Unknown(format!("perhaps done, and then: {why}")),
+            other => other,
+        }
+    }
+}
+
 /// What came of all of them.
 #[derive(Debug, Default)]
 pub(super) struct Tally {

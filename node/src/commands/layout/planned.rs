@@ -30,6 +30,11 @@ pub(super) async fn whole(admin: &AdminClient, mut plan: Value) -> anyhow::Resul
             moves.extend(more);
         }
     }
+    let named = plan["plan"]["moves"].as_array().map_or(0, Vec::len) as u64;
+    ensure!(
+        next.is_null() && plan["plan"]["moving"].as_u64() == Some(named),
+        "listings have moved while the plan was read: ask for it again"
+    );
     Ok(plan)
 }
 

@@ -109,3 +109,11 @@ fn cost_says_that_it_is_an_estimate_and_of_how_many() {
         "  while us-east is lost, bookings of 0 of these stop; after this, of 2"
     );
 }
+
+#[test]
+fn what_a_lost_try_may_have_done_is_neither_failed_nor_already_so() {
+    let refused = Came::Failed("overloaded".to_owned()).after_unknown();
+    assert!(matches!(refused, Came::Unknown(_)), "{refused:?}");
+    assert_eq!(Came::Already.after_unknown(), Came::Done);
+    assert_eq!(Came::Done.after_unknown(), Came::Done);
+}
