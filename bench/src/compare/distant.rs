@@ -8,7 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_chaos::{Namespaces, Network, WanPlan};
+use meridian_chaos::{Namespaces, Network, NoNamespaces, WanPlan};
 
 use super::nights::{Sellers, Side, tell};
 use crate::bookings::{SETTINGS, WARM_UP};
@@ -48,11 +48,12 @@ pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
     let nodes: Vec<u64> = plan.nodes.iter().map(|node| node.id).collect();
     let namespaces = match Namespaces::open(&nodes) {
         Ok(namespaces) => Arc::new(namespaces),
-        Err(cause) => {
+        Err(cause @ (NoNamespaces::NotRoot | NoNamespaces::Missing { .. })) => {
             let left_out = Finding::new("compare", "wan: NOT MEASURED").note(cause.to_string());
             say(&left_out.line());
             return Ok(vec![left_out]);
         }
+        Err(cause) => return Err(cause.into()),
     };
     let network = Network::Namespaces(Arc::clone(&namespaces));
     let cluster = Cluster::start_in(site, NAME, plan, (&SETTINGS, network)).await?;
