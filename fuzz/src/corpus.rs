@@ -1,13 +1,13 @@
 //! Inputs that are kept in the repository, and the one that a failure leaves.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::place;
 
 /// Inputs of a target that are kept: `fuzz/corpus/<target>/`, in the order of their names.
 pub(crate) fn kept(target: &str) -> Vec<Vec<u8>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
-        .join(target);
+    let folder = place::folder().join("corpus").join(target);
     let Ok(files) = fs::read_dir(&folder) else {
         return Vec::new();
     };

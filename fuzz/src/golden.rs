@@ -8,7 +8,9 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+
+use crate::place::folder;
 
 /// Set to write files that are missing.
 const BLESS: &str = "MERIDIAN_BLESS";
@@ -72,9 +74,7 @@ fn compare_where(missing: Missing, target: &str, examples: &[(Vec<u8>, String)])
 }
 
 fn file(target: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("golden")
-        .join(target)
+    folder().join("golden").join(target)
 }
 
 /// One line for each example: its bytes in hexadecimal, and what was said of it.

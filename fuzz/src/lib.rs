@@ -15,6 +15,7 @@ mod corpus;
 mod golden;
 mod mutate;
 mod oracle;
+mod place;
 mod pool;
 mod run;
 
