@@ -64,7 +64,7 @@ pub(crate) struct BackupArgs {
 pub(crate) struct PruneArgs {
     #[command(flatten)]
     pub(crate) target: TargetArgs,
-    /// How many of the latest backups stay, and those that lack something beside.
+    /// How many of the latest backups stay.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) keep: u32,
 }
