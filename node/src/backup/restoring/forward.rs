@@ -91,7 +91,9 @@ impl Forward {
         map: &Topology,
         (under, later): (&Path, &Path),
     ) -> anyhow::Result<Replayed> {
-        let until = UnixNanos::from_millis(self.until(later)?.at_ms);
+        // To the nanosecond: what is written in the same millisecond is a write apart.
+        let nanos = u64::try_from(self.at.as_nanosecond()).context("a moment before 1970")?;
+        let until = UnixNanos::new(nanos);
         let their_map = Topology::from_toml(&self.manifest.map)?;
         let mut sources = Vec::new();
         for part in &self.manifest.parts {
