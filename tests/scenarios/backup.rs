@@ -256,6 +256,20 @@ impl Drill {
         }
     }
 
+    /// Starts the restored cluster: it has what was there when it was copied, and nights of days 10
+    /// and 11 are sold.
+    async fn begins_anew_from(&mut self, into: &Path) {
+        self.move_in(into).await;
+        self.scenario.cluster.launch().await.expect("it starts");
+        self.writes_again().await;
+        self.scenario.converged().await;
+        self.shows("Second").await;
+        self.has_what_was_acknowledged().await;
+        for days in [10, 11] {
+            self.sells_no_night_twice(days).await;
+        }
+    }
+
     /// Awaits that every node takes writes.
     async fn writes_again(&self) {
         for node in self.scenario.cluster.ids() {
@@ -331,15 +345,7 @@ async fn destroyed_cluster_is_restored_with_everything_acknowledged_before_the_b
 
     let restore = [&restore[..], &["--yes"]].concat();
     well(&restore).await;
-    drill.move_in(&into).await;
-    drill.scenario.cluster.launch().await.expect("it starts");
-    drill.writes_again().await;
-    drill.scenario.converged().await;
-    drill.shows("Second").await;
-    drill.has_what_was_acknowledged().await;
-    for days in [10, 11] {
-        drill.sells_no_night_twice(days).await;
-    }
+    drill.begins_anew_from(&into).await;
     // What was sold too late is free, and new nights are.
     let again = book_surely(&drill.client(2), &lost, &late).await;
     again.expect("a restore forgets it");

@@ -65,15 +65,7 @@ async fn cluster_is_restored_out_of_a_bucket() {
     let restore = ["restore", "--from", &to, "--into", &target];
     let restore = [&restore[..], &["--cluster", RESTORED, "--yes"]].concat();
     well_in(&environment, &restore).await;
-    drill.move_in(&into).await;
-    drill.scenario.cluster.launch().await.expect("it starts");
-    drill.writes_again().await;
-    drill.scenario.converged().await;
-    drill.shows("Second").await;
-    drill.has_what_was_acknowledged().await;
-    for days in [10, 11] {
-        drill.sells_no_night_twice(days).await;
-    }
+    drill.begins_anew_from(&into).await;
     let prune = ["backup", "prune", "--from", &to, "--keep", "1"];
     let pruned = well_in(&environment, &prune).await;
     assert!(pruned.contains("removed backup"), "{pruned}");

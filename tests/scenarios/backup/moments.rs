@@ -48,15 +48,7 @@ async fn cluster_is_restored_to_a_moment_between_two_backups() {
     let left = std::fs::read_dir(folder.path()).expect("readable");
     assert_eq!(left.count(), 1, "the later backup's databases are gone");
 
-    drill.move_in(&into).await;
-    drill.scenario.cluster.launch().await.expect("it starts");
-    drill.writes_again().await;
-    drill.scenario.converged().await;
-    drill.shows("Second").await;
-    drill.has_what_was_acknowledged().await;
-    for days in [10, 11] {
-        drill.sells_no_night_twice(days).await;
-    }
+    drill.begins_anew_from(&into).await;
     for node in drill.scenario.cluster.ids() {
         let answer = read_with(&drill, node, &token).await;
         assert_eq!(answer["code"], "session-behind", "node {node}: {answer}");
