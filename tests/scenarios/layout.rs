@@ -31,7 +31,7 @@ const EDITED_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs a command against the operator API of a node; answers whether it succeeded, and what
 /// it said.
-async fn command(scenario: &Scenario, node: u64, arguments: &[&str]) -> (bool, String) {
+pub(crate) async fn command(scenario: &Scenario, node: u64, arguments: &[&str]) -> (bool, String) {
     let known = scenario.cluster.nodes().find(|known| known.id == node);
     let admin = format!("http://{}", known.expect("a node").admin);
     let told = Command::new(binary())

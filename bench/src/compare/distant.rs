@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use meridian_chaos::{Namespaces, Network, NoNamespaces, WanPlan};
 
-use super::nights::{Sellers, Side, tell};
-use crate::bookings::{SETTINGS, WARM_UP};
+use super::nights::{Sellers, Side, take_turns, tell};
+use crate::bookings::SETTINGS;
 use crate::cli::say;
 use crate::cluster::Cluster;
 use crate::etcd::Etcd;
@@ -86,18 +86,7 @@ impl Far {
         if let Some(etcd) = &self.etcd {
             etcd.lead_at_the_first().await?;
         }
-        for side in &sides {
-            side.load(WARM_UP).await;
-        }
-        for _ in 0..rounds {
-            // Turn and turn about: none is always the one after another.
-            sides.rotate_left(1);
-            for side in &mut sides {
-                let round = side.load(time).await;
-                side.rounds.push(round);
-            }
-        }
-        sides.sort_by_key(|side| side.sellers.place());
+        take_turns(&mut sides, rounds, time).await;
         let mut findings = vec![tell(&sides, format!("wan: {HOT} listings"))];
         say(&findings[0].line());
         findings.push(

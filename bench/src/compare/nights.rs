@@ -106,18 +106,7 @@ async fn sold(
     let listings = cluster.make_listings(needed).await?;
     let mut sides = sides(site, cluster, peers, (&listings, hot)).await?;
     cluster.found_groups(&sides[0].nights).await?;
-    for side in &sides {
-        side.load(WARM_UP).await;
-    }
-    for _ in 0..rounds {
-        // Turn and turn about: none is always the one after another.
-        sides.rotate_left(1);
-        for side in &mut sides {
-            let round = side.load(time).await;
-            side.rounds.push(round);
-        }
-    }
-    sides.sort_by_key(|side| side.sellers.place());
+    take_turns(&mut sides, rounds, time).await;
     let mut findings = vec![tell(&sides, format!("{hot} listings"))];
     if then_lose {
         cluster.local.kill(LOST).await?;
@@ -189,4 +178,20 @@ pub(super) fn tell(sides: &[Side], case: String) -> Finding {
         }
     }
     finding
+}
+
+/// Loads each side in each round, after a round that nobody counts.
+pub(super) async fn take_turns(sides: &mut [Side], rounds: usize, time: Duration) {
+    for side in &*sides {
+        side.load(WARM_UP).await;
+    }
+    for _ in 0..rounds {
+        // Turn and turn about: none is always the one after another.
+        sides.rotate_left(1);
+        for side in &mut *sides {
+            let round = side.load(time).await;
+            side.rounds.push(round);
+        }
+    }
+    sides.sort_by_key(|side| side.sellers.place());
 }

@@ -2,27 +2,14 @@
 
 use meridian_chaos::WanPlan;
 use serde_json::{Value, json};
-use tokio::process::Command;
 
 use super::{books, change, explained};
-use crate::harness::{LINK_DIVISOR, Scenario, binary};
+use crate::harness::{LINK_DIVISOR, Scenario};
+use crate::layout::command;
 
 /// Runs `meridian listing …` against a node; answers whether it succeeded, and what it said.
 async fn listing(scenario: &Scenario, arguments: &[&str]) -> (bool, String) {
-    let known = scenario.cluster.nodes().find(|known| known.id == 1);
-    let admin = format!("http://{}", known.expect("a node").admin);
-    let told = Command::new(binary())
-        .arg("listing")
-        .args(arguments)
-        .args(["--admin", &admin])
-        .output()
-        .await
-        .expect("the binary starts");
-    let said = [told.stdout, told.stderr].concat();
-    (
-        told.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
-    )
+    command(scenario, 1, &[&["listing"], arguments].concat()).await
 }
 
 async fn goal(scenario: &Scenario, id: &str) -> Value {
