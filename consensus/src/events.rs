@@ -7,8 +7,8 @@
 //! this node's own, and never given to another event. The events of one listing stand in
 //! the order of their numbers. Whoever reads wakes nothing.
 //!
-//! What it is not: kept for ever (see [`keeper`]), nor the order of different listings'
-//! events.
+//! Where records stand, and how much is kept, is [`meridian_storage::Feed`]'s. What it is not:
+//! the order of different listings' events.
 
 mod feed;
 #[cfg(test)]
@@ -18,16 +18,11 @@ mod record;
 
 use meridian_consensus_core::Event;
 use meridian_regions::ListingId;
-use meridian_storage::StorageError;
+use meridian_storage::{FeedError, FeedPosition, StorageError};
 
 use crate::Groups;
 
 pub(crate) use feed::{Feed, News, latest, news};
-pub use record::FeedPosition;
-pub(crate) use record::begin_anew;
-
-/// Most records of a page.
-pub const FEED_PAGE_MAX: usize = 4_096;
 
 /// One place in a node's feed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,30 +60,14 @@ pub enum Told {
     },
 }
 
-/// Why nothing can be read after a position.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum FeedError {
-    /// Events after it are not kept any more, or the position is none of this node's.
-    #[error("events after this position are not kept any more")]
-    Gone {
-        /// After which everything that is left can be read.
-        oldest: FeedPosition,
-    },
-    /// The disk fails or lies.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-}
-
 impl Groups {
     /// What has been told after a position, or from the oldest that is kept: at most
-    /// `limit` records, of at most [`FEED_PAGE_MAX`].
+    /// `limit` records, of at most [`meridian_storage::FEED_PAGE_MAX`].
     ///
     /// # Errors
     /// [`FeedError::Gone`] if something after the position is not kept any more.
     pub fn events(&self, after: Option<FeedPosition>, limit: usize) -> Result<FeedPage, FeedError> {
-        self.shared()
-            .feed
-            .read(self.store(), after, limit.min(FEED_PAGE_MAX))
+        self.shared().feed.read(self.store(), after, limit)
     }
 
     /// The latest records of the feed, the newest first: at most `limit` of them, each by
@@ -97,7 +76,7 @@ impl Groups {
     /// # Errors
     /// [`StorageError`] if the disk fails or lies.
     pub fn latest_events(&self, limit: usize) -> Result<Vec<FeedRecord>, StorageError> {
-        feed::newest_first(self.store(), limit.min(FEED_PAGE_MAX))
+        self.shared().feed.newest_first(self.store(), limit)
     }
 
     /// Bytes of the feed on disk, as they count against its bound.
@@ -105,6 +84,6 @@ impl Groups {
     /// # Errors
     /// [`StorageError`] if the disk fails or lies.
     pub fn events_bytes(&self) -> Result<u64, StorageError> {
-        self.shared().feed.bytes(self.store())
+        self.shared().feed.records.bytes(self.store())
     }
 }

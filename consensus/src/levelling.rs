@@ -36,8 +36,8 @@ use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
 
 use crate::GroupOptions;
 use crate::changes::Announcer;
-use crate::events::{Feed, begin_anew};
-use crate::keys::{FIRST_GROUP, GroupKey, LOG, STATE, UNSETTLED, returned};
+use crate::events::Feed;
+use crate::keys::{FEED, FIRST_GROUP, GroupKey, LOG, STATE, UNSETTLED, returned};
 use crate::options::WallClock;
 use crate::records::Records;
 use crate::types::{EntryOf, VoteOf};
@@ -179,7 +179,7 @@ impl Desk {
         let store = Store::open(GroupOptions::new(copy.folder, node).store()).map_err(failed)?;
         let writer = Writer::start(&store).map_err(failed)?;
         let mut batch = Batch::new();
-        begin_anew(&mut batch, now_ms);
+        meridian_storage::Feed::begin_anew(&mut batch, FEED, now_ms);
         batch.put(STATE, returned(), life.as_bytes().to_vec());
         let permit = writer.reserve().await.map_err(failed)?;
         let written = permit.submit(batch, Durability::Synced);

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use meridian_regions::NodeId;
-use meridian_storage::StoreOptions;
+use meridian_storage::{Retention, StoreOptions};
 use meridian_trace::Tracer;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::OpenError;
-use crate::events::keeper::Retention;
 use crate::keys::FAMILIES;
 
 /// Entries between two snapshots of a ledger. A ledger is small: what costs is

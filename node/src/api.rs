@@ -47,7 +47,6 @@ use axum::middleware;
 pub(crate) use body::{JsonBody, Params, page_limit};
 pub(crate) use conflicts::described as described_conflict;
 pub(crate) use envelope::SERVED_BY;
-pub(crate) use events::told;
 pub(crate) use history::{describe as described_change, region_of};
 pub(crate) use id::Id;
 pub(crate) use listings::founded_anywhere;

@@ -75,7 +75,7 @@ pub(crate) struct Metrics {
     groups_awake: IntGauge,
     groups_ill: IntGauge,
     returning: IntGauge,
-    events_bytes: IntGauge,
+    events_bytes: IntGaugeVec,
     group_events: IntGaugeVec,
     sagas: IntGaugeVec,
     reads: ReadMetrics,
@@ -92,6 +92,13 @@ pub(crate) struct Metrics {
 fn lag_ms() -> Result<IntGaugeVec, prometheus::Error> {
     let help = "How far this node is behind an origin's region, in milliseconds";
     IntGaugeVec::new(Opts::new(LAG_MILLISECONDS, help), &["region"])
+}
+
+fn events_bytes(registry: &Registry) -> Result<IntGaugeVec, prometheus::Error> {
+    let help = "Feeds of events on disk, by what they tell, in bytes";
+    let bytes = IntGaugeVec::new(Opts::new(EVENTS_BYTES, help), &["of"])?;
+    registry.register(Box::new(bytes.clone()))?;
+    Ok(bytes)
 }
 
 fn sagas() -> Result<IntGaugeVec, prometheus::Error> {
@@ -175,7 +182,7 @@ impl Metrics {
             traces: TraceMetrics::register(&registry)?,
             backups: BackupMetrics::register(&registry)?,
             certificates: CertificateMetrics::register(&registry)?,
-            events_bytes: gauge(EVENTS_BYTES, "Feed of events on disk, in bytes")?,
+            events_bytes: events_bytes(&registry)?,
             returning: gauge(
                 RETURNING,
                 "1 while this node comes back without its records",
@@ -258,8 +265,13 @@ impl Metrics {
         set(&self.groups_ill, groups.ill as u64);
         let returns = node.groups.returns() || !node.replica.has_returned();
         set(&self.returning, u64::from(returns));
-        if let Ok(bytes) = node.groups.events_bytes() {
-            set(&self.events_bytes, bytes);
+        let feeds = [
+            ("bookings", node.groups.events_bytes()),
+            ("listings", node.replica.events_bytes()),
+        ];
+        for (of, bytes) in feeds {
+            let Ok(bytes) = bytes else { continue };
+            set(&self.events_bytes.with_label_values(&[of]), bytes);
         }
         for (event, count) in [
             ("woken", groups.woken),

@@ -400,7 +400,7 @@ pub(crate) fn assemble(
     let map = (Arc::clone(&topology), Arc::clone(&holdings));
     let imports = ImportDesk::new(&identity, map, replica.clone(), mesh.clone());
     let map = ClusterMap::open(&config, &topology, (&mesh, &bookings))?;
-    let events = EventsDesk::new(identity.node, groups.clone(), mesh.clone());
+    let events = EventsDesk::new(identity.node, &groups, &replica, &mesh);
     let parts = outbound::Parts::new(&identity, &topology, (&events, &clock, &mesh));
     let (registers, outbound) = outbound::open(&config, parts, tracker, background)?;
     let desks = (&imports, &events, &map, &registers);

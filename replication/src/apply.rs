@@ -6,7 +6,7 @@ use meridian_regions::ListingId;
 use meridian_replication_core::{
     Applied, ApplyError, EntryContent, ListingDocument, ReceivedEntry, SequenceGap,
 };
-use meridian_storage::{Batch, Committed, Durability, StorageError, WritePermit};
+use meridian_storage::{Committed, Durability, StorageError, WritePermit};
 use meridian_trace::Step;
 
 use crate::documents::{Hot, Stripe, open};
@@ -128,7 +128,7 @@ impl Inner {
         self.accept(entry.origin, entry.shard, entry.seq)?;
         Ok(Some(self.submit_applied(
             permit,
-            intake.batch,
+            intake,
             entry,
             (shown, step),
         )))
@@ -164,6 +164,7 @@ impl Inner {
             place,
             content.change.clone(),
         );
+        intake.news.extend(hot.take_news());
         self.note_length(&hot.document);
         Ok(Some(Shown {
             listing: listing.clone(),
@@ -209,7 +210,7 @@ impl Inner {
     fn submit_applied(
         self: &Arc<Self>,
         permit: WritePermit,
-        batch: Batch,
+        Intake { batch, news, .. }: Intake,
         entry: &ReceivedEntry,
         (shown, step): (Option<Shown>, Step),
     ) -> Committed {
@@ -233,12 +234,13 @@ impl Inner {
         };
         #[cfg(test)]
         if is_planted(Bug::SeenBeforeApplied) {
-            planted::seen_first(self, permit, entry, |permit| {
-                permit.submit_then(batch, Durability::Synced, durably);
+            let inner = Arc::clone(self);
+            planted::seen_first(self, permit, entry, move |permit| {
+                inner.submit_told(permit, batch, &news, durably);
             });
             return Committed::from(committed);
         }
-        permit.submit_then(batch, Durability::Synced, durably);
+        self.submit_told(permit, batch, &news, durably);
         Committed::from(committed)
     }
 

@@ -16,6 +16,7 @@ use meridian_replication_core::{ListingDocument, ReceivedEntry};
 use meridian_storage::{Batch, Store};
 
 use crate::error::ReadError;
+use crate::events::ListingNews;
 use crate::keys::{self, CHANGES, DOCUMENTS, GENESIS, HEADS, PROGRESS};
 
 /// Stored changes of a document after which it gets a new snapshot. Loading replays
@@ -191,6 +192,18 @@ impl Hot {
     fn whole(&mut self) -> Vec<u8> {
         self.stored_changes = 0;
         self.document.save()
+    }
+
+    /// What has become part of it and has not been told: to be told by the batch that stores
+    /// it.
+    pub(crate) fn take_news(&mut self) -> Vec<ListingNews> {
+        let news = self.document.take_news().into_iter();
+        let listing = self.document.id();
+        news.map(|change| ListingNews {
+            listing: listing.clone(),
+            change,
+        })
+        .collect()
     }
 
     /// Whether nothing of it counts as stored yet.

@@ -1,9 +1,10 @@
 //! Keys of the database, fed with what no version has written.
 
 use meridian_fuzz::{fuzz, reads, reads_exactly};
-use meridian_regions::{Hlc, NodeId, ShardId, Shards};
-use meridian_replication_core::LogFloor;
+use meridian_regions::{Hlc, ListingId, NodeId, ShardId, Shards, UnixNanos};
+use meridian_replication_core::{ChangeId, ChangeKind, LogFloor, NewChange};
 
+use crate::events::ListingNews;
 use crate::marks::Marks;
 use crate::{floors, keys};
 
@@ -70,5 +71,24 @@ fn watermarks() {
         "watermarks",
         &[marks.encode()],
         reads(decode, Marks::encode),
+    );
+}
+
+#[test]
+fn listing_event() {
+    let home = "eu-west".parse().expect("a region");
+    let news = ListingNews {
+        listing: ListingId::generate(UnixNanos::from_millis(5), 7, home),
+        change: NewChange {
+            id: ChangeId::from_bytes([7; 32]),
+            node: NodeId::new(7).expect("not zero"),
+            at_ms: 5,
+            kind: ChangeKind::Deleted,
+        },
+    };
+    fuzz(
+        "listing-event",
+        &[news.encode(6)],
+        reads_exactly(ListingNews::decode, |(news, told_ms)| news.encode(*told_ms)),
     );
 }

@@ -6,6 +6,7 @@ use meridian_replication_core::{ReceivedEntry, RefusedChange, WireError};
 use meridian_storage::Batch;
 
 use crate::documents::{Founding, Hot};
+use crate::events::ListingNews;
 use crate::keys::{self, LOG, QUARANTINE};
 
 /// The batch in the making, of one entry or of a run of them.
@@ -13,6 +14,8 @@ pub(crate) struct Intake {
     pub(crate) batch: Batch,
     pub(crate) origin: NodeId,
     pub(crate) seq: u64,
+    /// What has become part of documents.
+    pub(crate) news: Vec<ListingNews>,
     /// How much has been set aside.
     pub(crate) put_aside: u64,
     place: Vec<u8>,
@@ -31,6 +34,7 @@ impl Intake {
             batch: Batch::new(),
             origin: entry.origin,
             seq: entry.seq,
+            news: Vec::new(),
             put_aside: 0,
             place: keys::entry(entry.origin, entry.shard, entry.seq),
         }

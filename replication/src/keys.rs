@@ -17,12 +17,14 @@ pub(crate) const GENESIS: &str = "genesis";
 /// Entries that could not be applied: `origin ‖ shard ‖ seq` → reason. A change that
 /// had waited stands under the entry that released it, followed by its own name.
 pub(crate) const QUARANTINE: &str = "quarantine";
+/// This node's feed of events: see `events.rs`.
+pub(crate) const FEED: &str = "listing_feed";
 /// What is known beyond the logs: `kind ‖ origin` → timestamp, `kind ‖ origin ‖ shard` →
 /// floor, `kind ‖ key of an entry` → entry.
 pub(crate) const PROGRESS: &str = "progress";
 /// Column families of the database.
 pub(crate) const FAMILIES: &[&str] = &[
-    LOG, DOCUMENTS, CHANGES, HEADS, GENESIS, QUARANTINE, PROGRESS,
+    LOG, DOCUMENTS, CHANGES, HEADS, GENESIS, QUARANTINE, PROGRESS, FEED,
 ];
 /// Kind of the progress records that hold watermarks of whole logs.
 const WATERMARK: u8 = b'w';

@@ -12,6 +12,7 @@
 //!   batch.
 //! - A session never goes back in time (invariant 5): what an answer saw is in its
 //!   token, and a read waits until the watermarks cover it.
+//! - A change that is part of a document here is in this node's feed, once (`events.rs`).
 //! - A change that cannot be applied is set aside and announced; the rest flows.
 //! - A node whose own log is shorter than what a peer has of it takes no writes, and one
 //!   that comes back without a part of it fetches it first (`returning.rs`): no number is
@@ -37,6 +38,7 @@ mod counters;
 mod digests;
 mod documents;
 mod error;
+mod events;
 mod floors;
 mod followed;
 #[cfg(test)]
@@ -84,6 +86,7 @@ use tokio::sync::watch;
 pub use changes::{Change, Changes};
 pub use digests::{ListingDigest, ShardDigest};
 pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};
+pub use events::{ListingEvent, ListingEvents};
 pub use left_behind::CatchingUp;
 pub use options::{Forgotten, Member, ReplicaOptions};
 pub use progress::OriginLag;

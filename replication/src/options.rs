@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use meridian_regions::{Formats, Hlc, NodeId, RegionId, Shards, UnixNanos};
-use meridian_storage::StoreOptions;
+use meridian_storage::{Retention, StoreOptions};
 use meridian_trace::Tracer;
 
 use crate::WallClock;
@@ -92,6 +92,8 @@ pub struct ReplicaOptions {
     pub repair_every: Option<Duration>,
     /// Documents that are mended in a second, in the long run.
     pub repairs_per_second_max: NonZeroU32,
+    /// How much of the feed of events is kept.
+    pub events: Retention,
     /// Documents kept open in memory, about 21 KiB each.
     pub documents_hot_max: NonZeroUsize,
     /// Memory for renderings of listings that somebody reads, in bytes.
@@ -130,6 +132,7 @@ impl ReplicaOptions {
             renew_every: Duration::from_secs(5),
             repair_every: Some(Duration::from_secs(600)),
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
+            events: Retention::default(),
             documents_hot_max: NonZeroUsize::new(1_024).expect("not zero"),
             rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             block_cache_bytes: 32 << 20,

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
-use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
+use meridian_storage::{Batch, Durability, Retention, StorageError, Store, Writer};
 use meridian_transport::Mesh;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -20,6 +20,7 @@ use crate::changes::BACKLOG_MAX;
 use crate::counters::Counters;
 use crate::documents::Documents;
 use crate::error::{LogLost, OpenError, SessionBehind, WriteError};
+use crate::events::{self, Feed};
 use crate::floors::Floors;
 use crate::followed::FollowedChanges;
 use crate::keys::{self, PROGRESS};
@@ -70,6 +71,8 @@ pub struct ReplicaStats {
 pub(crate) struct Inner {
     pub(crate) store: Store,
     pub(crate) writer: Writer,
+    pub(crate) feed: Feed,
+    pub(crate) events_kept: Retention,
     pub(crate) documents: Documents,
     pub(crate) rendered: Rendered,
     pub(crate) sequencer: Sequencer,
@@ -199,6 +202,7 @@ impl Replica {
         options: ReplicaOptions,
     ) -> Result<Self, OpenError> {
         let recovered = recover(&store)?;
+        let feed = Feed::open(&store, options.wall_clock.clone())?;
         let listings = count_listings(&store)?;
         let quarantined = count_quarantined(&store)?;
         let this = options.this.node;
@@ -230,6 +234,8 @@ impl Replica {
             inner: Arc::new(Inner {
                 store,
                 writer,
+                feed,
+                events_kept: options.events,
                 documents: Documents::new(options.documents_hot_max),
                 rendered: Rendered::new(options.rendered_bytes_max),
                 sequencer,
@@ -281,6 +287,10 @@ impl Replica {
         let (trimming, cancelled) = (trimming::drive(replica.clone()), cancel.clone());
         tracker.spawn(async move {
             cancelled.run_until_cancelled(trimming).await;
+        });
+        let (keeping, cancelled) = (events::drive(replica.clone()), cancel.clone());
+        tracker.spawn(async move {
+            cancelled.run_until_cancelled(keeping).await;
         });
         let cancel = cancel.clone();
         tracker.spawn(async move {

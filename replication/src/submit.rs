@@ -190,6 +190,7 @@ impl Inner {
         }
         let stored = hot.store(&mut batch, self.sequencer.last().to_unix_nanos());
         self.note_length(&hot.document);
+        let news = hot.take_news();
         let (answer, committed) = tokio::sync::oneshot::channel();
         let (inner, shown) = (Arc::clone(self), listing.clone());
         self.sequencer.issue(shard, |ticket| {
@@ -210,7 +211,7 @@ impl Inner {
                 .keep((ticket.origin, shard, ticket.seq), trace);
             step.set_with("meridian.listing", || id.to_string());
             let mark_durable = hot.submit();
-            permit.submit_then(batch, Durability::Synced, move |result| {
+            self.submit_told(permit, batch, &news, move |result| {
                 if result.is_ok() {
                     inner.rendered.supersede(&id, shown, || {
                         // First: who is shown the document has a token that says so.

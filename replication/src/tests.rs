@@ -6,6 +6,7 @@ mod carrying;
 mod cluster;
 mod conflicts;
 mod convergence;
+mod events;
 mod idling;
 mod left_behind;
 mod mending;

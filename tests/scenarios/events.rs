@@ -1,12 +1,12 @@
 //! The feed of events: whoever dies, a consumer that comes back hears of everything.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use meridian_chaos::until;
 use meridian_client::{CallError, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::harness::{PATIENCE, Scenario, book_surely, stay, text};
+use crate::harness::{PATIENCE, Scenario, book_surely, is_of_document, stay, text};
 
 /// Reads one region's feed, and remembers only what it would have written down.
 struct Consumer {
@@ -53,10 +53,33 @@ impl Consumer {
         heard.await.expect("it is told");
     }
 
+    fn of(&self, listing: &str, wanted: impl Fn(&Value) -> bool) -> impl Iterator<Item = &Value> {
+        let seen = self.seen.get(listing).into_iter().flatten();
+        seen.filter(move |event| wanted(event))
+    }
+
+    /// Reads on until it has heard that a listing was deleted.
+    async fn hears_of_the_end(&mut self, listing: &str) {
+        let heard = until(PATIENCE, format!("end of {listing}"), async || {
+            self.page().await;
+            let ended = |event: &Value| event["type"] == "listing.deleted";
+            self.of(listing, ended).next().map(|_| ())
+        });
+        heard.await.expect("it is told");
+    }
+
+    /// What was told of a listing's document: each change the first time.
+    fn changes(&self, listing: &str) -> Vec<Value> {
+        let mut ids = BTreeSet::new();
+        let changes = self.of(listing, is_of_document);
+        let first = changes.filter(|event| ids.insert(text(&event["id"])));
+        first.cloned().collect()
+    }
+
     /// Every event of a listing by its number, each once: nothing is out of order.
     fn in_order(&self, listing: &str) -> Vec<Value> {
         let mut events: Vec<Value> = Vec::new();
-        for event in &self.seen[listing] {
+        for event in self.of(listing, |event| !is_of_document(event)) {
             let number = event["data"]["number"].as_u64().expect("a number");
             let due = events.len() as u64 + 1;
             assert!(number <= due, "event {number} where {due} is due");
@@ -156,5 +179,58 @@ async fn cursor_of_one_region_is_sent_home_by_another_and_a_listings_is_good_eve
         matches!(nonsense, Err(CallError::Problem(_))),
         "{nonsense:?}"
     );
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_change_of_a_listing_is_told_in_every_region_once_and_behind_what_it_builds_on() {
+    let mut scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let mut consumers = [1, 2, 3].map(|node| Consumer::new(scenario.client(node)));
+    for node in [2, 1, 3, 2] {
+        let title = json!({"title": format!("Loft, as node {node} has it")});
+        let patched = scenario
+            .client(node)
+            .patch_listing(&listing, title, None)
+            .await;
+        patched.expect("written");
+    }
+    // A node dies and comes back: what it had told is not told anew, and the rest comes.
+    consumers[2].page().await.expect("answered");
+    scenario.cluster.kill(3).await.expect("it ran");
+    let title = json!({"title": "Loft without a node"});
+    let patched = scenario
+        .client(1)
+        .patch_listing(&listing, title, None)
+        .await;
+    patched.expect("written");
+    scenario.cluster.restart(3).await.expect("it starts again");
+    // Whoever deletes it has seen all of that.
+    scenario.converged().await;
+    let history = scenario.client(2).history(&listing, None).await;
+    let history = history.expect("readable").body["data"].clone();
+    let history: Vec<Value> = history.as_array().expect("a list").clone();
+    let deleted = scenario.client(2).delete_listing(&listing).await;
+    deleted.expect("deleted");
+    let mut told: Option<BTreeSet<String>> = None;
+    for consumer in &mut consumers {
+        consumer.hears_of_the_end(&listing).await;
+        let changes = consumer.changes(&listing);
+        assert_eq!(changes[0]["type"], "listing.created");
+        let place = |hash: &Value| {
+            let mut changes = changes.iter();
+            changes.position(|event| event["data"]["change"] == *hash)
+        };
+        for change in history.iter().filter(|change| !change["actor"].is_null()) {
+            let here = place(&change["hash"]);
+            let here = here.unwrap_or_else(|| panic!("{change} is not told"));
+            for parent in change["parents"].as_array().expect("a list") {
+                // The genesis is nobody's doing.
+                assert!(place(parent).is_none_or(|parent| parent < here));
+            }
+        }
+        let ids: BTreeSet<String> = changes.iter().map(|event| text(&event["id"])).collect();
+        assert_eq!(*told.get_or_insert_with(|| ids.clone()), ids);
+    }
     scenario.stop().await;
 }

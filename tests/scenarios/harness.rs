@@ -270,6 +270,12 @@ pub(crate) fn text(value: &Value) -> String {
     value.as_str().expect("a string").to_owned()
 }
 
+/// Whether an event is told of a listing's document, and not of its ledger.
+pub(crate) fn is_of_document(event: &Value) -> bool {
+    let kind = event["type"].as_str();
+    kind.is_some_and(|kind| kind.starts_with("listing."))
+}
+
 /// The day on which the scenario began, so that midnight moves no night.
 static TODAY: LazyLock<jiff::civil::Date> = LazyLock::new(|| {
     let now = jiff::Timestamp::now();

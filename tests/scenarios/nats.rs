@@ -9,7 +9,7 @@ use std::time::Instant;
 use meridian_chaos::{WanPlan, until};
 use serde_json::Value;
 
-use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, stay};
+use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, is_of_document, stay, text};
 use server::Server;
 
 const STREAM: &str = "BOOKINGS";
@@ -56,7 +56,9 @@ async fn stream_has_exactly_the_events_in_order_whichever_side_is_killed() {
     for listing in &listings {
         expected.insert(listing.clone(), told(&scenario, listing).await);
     }
-    let all: u64 = expected.values().map(|events| events.len() as u64).sum();
+    let booked: u64 = expected.values().map(|events| events.len() as u64).sum();
+    // And of each listing that it was created.
+    let all = booked + listings.len() as u64;
     until(
         PATIENCE,
         format!("{all} events are in the stream"),
@@ -67,23 +69,37 @@ async fn stream_has_exactly_the_events_in_order_whichever_side_is_killed() {
     )
     .await
     .expect("they come");
-    let mut found: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-    for (id, subject, event) in server.messages(STREAM).await {
-        assert_eq!(event["id"], id.as_str());
-        let kind = event["type"].as_str().expect("a type");
-        assert_eq!(subject, format!("meridian.events.{kind}"));
-        let listing = event["data"]["listing_id"].as_str().expect("an id");
-        found.entry(listing.to_owned()).or_default().push(event);
-    }
+    let (found, mut created) = found(&server).await;
     assert_eq!(
         found, expected,
         "the same set, in the same order, each once"
     );
+    created.sort_unstable();
+    listings.sort_unstable();
+    assert_eq!(created, listings);
     shows(&scenario, "a stream that has everything", |lag, _| {
         lag <= 0.0
     })
     .await;
     scenario.stop().await;
+}
+
+/// What the ledgers have told into the stream, by listing, and the listings that were created.
+async fn found(server: &Server) -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
+    let (mut booked, mut created) = (BTreeMap::<String, Vec<Value>>::new(), Vec::new());
+    for (id, subject, event) in server.messages(STREAM).await {
+        assert_eq!(event["id"], id.as_str());
+        let kind = event["type"].as_str().expect("a type");
+        assert_eq!(subject, format!("meridian.events.{kind}"));
+        let listing = text(&event["data"]["listing_id"]);
+        if is_of_document(&event) {
+            assert_eq!(kind, "listing.created");
+            created.push(listing);
+        } else {
+            booked.entry(listing).or_default().push(event);
+        }
+    }
+    (booked, created)
 }
 
 /// Waits until the metrics of node 2, which is never killed, say so of its stream.

@@ -18,6 +18,7 @@ pub(crate) const FAMILIES: &[&str] = &[
     "genesis",
     "quarantine",
     "progress",
+    "listing_feed",
 ];
 /// What holds documents.
 const DOCUMENTS: [&str; 3] = ["documents", "changes", "heads"];

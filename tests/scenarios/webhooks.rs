@@ -8,7 +8,7 @@ use meridian_chaos::{WanPlan, until};
 use meridian_client::{Client, ReplayFrom};
 use serde_json::Value;
 
-use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, stay, text};
+use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, book_surely, is_of_document, stay, text};
 use receiver::{Mood, Receiver};
 
 /// More than the open and the unwritten part of a pump: what one death may repeat.
@@ -44,7 +44,7 @@ async fn told(client: &Client, listing: &str) -> Vec<Value> {
 }
 
 /// Waits until a receiver has every event that the ledgers tell, and checks each listing's
-/// order.
+/// order. Of each listing it has heard before that, or then, that it was created.
 async fn has_everything(receiver: &Receiver, client: &Client, listings: &[String]) {
     let mut expected = BTreeMap::new();
     for listing in listings {
@@ -56,7 +56,7 @@ async fn has_everything(receiver: &Receiver, client: &Client, listings: &[String
         });
         expected.insert(listing.clone(), events.await.expect("captured"));
     }
-    let all: usize = expected.values().map(Vec::len).sum();
+    let all = expected.values().map(Vec::len).sum::<usize>() + listings.len();
     until(
         PATIENCE,
         format!("{all} events are delivered"),
@@ -66,13 +66,18 @@ async fn has_everything(receiver: &Receiver, client: &Client, listings: &[String
     .unwrap_or_else(|late| panic!("{late}: {} of {all}", receiver.distinct()));
     let taken = receiver.taken();
     for (listing, events) in &expected {
-        assert_eq!(first_deliveries(&taken, listing), *events, "{listing}");
+        let (documents, ledgers): (Vec<_>, Vec<_>) = first_deliveries(&taken, listing)
+            .into_iter()
+            .partition(is_of_document);
+        assert_eq!(ledgers, *events, "{listing}");
+        assert_eq!(documents.len(), 1, "{documents:?}");
+        assert_eq!(documents[0]["type"], "listing.created");
     }
     let ids: BTreeSet<&str> = taken
         .iter()
         .filter_map(|event| event["id"].as_str())
         .collect();
-    assert_eq!(ids.len(), all, "nothing that no ledger tells");
+    assert_eq!(ids.len(), all, "nothing that nobody tells");
 }
 
 /// What was taken of a listing, without what had been taken before.
@@ -150,7 +155,8 @@ async fn event_that_is_refused_is_parked_holds_back_its_own_listing_and_is_repla
         let data = answer["data"].as_array()?.clone();
         let parked = data.iter().take_while(|one| one["state"] == "parked");
         let parked: Vec<Value> = parked.cloned().collect();
-        (parked.len() == expected).then_some(parked)
+        let of_ledgers = parked.iter().filter(|event| !is_of_document(event));
+        (of_ledgers.count() == expected).then_some(parked)
     });
     for parked in parked.await.expect("parked") {
         assert_eq!(

@@ -1,10 +1,11 @@
 //! The feed's records and positions, fed with what nobody would send.
 
 use meridian_fuzz::{fuzz, reads, reads_exactly};
+use meridian_storage::FeedPosition;
 use prost::Message;
 
+use super::Told;
 use super::record::StoredRecord;
-use super::{FeedPosition, Told};
 use crate::tests::genesis;
 
 const POSITION: FeedPosition = FeedPosition {

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use meridian_consensus_core::{Command, Ledger, OUTBOX_EVENTS_MAX, Op, Release};
 use meridian_regions::{Genesis, ListingId};
+use meridian_storage::{FEED_PAGE_MAX, FeedError, FeedPosition, Retention};
 
 use super::{Cluster, DEADLINE, block, genesis, hold};
 use crate::events::{latest, news};
-use crate::{FEED_PAGE_MAX, FeedError, FeedRecord, Groups, Retention, Told};
+use crate::{FeedRecord, Groups, Told};
 
 /// Soon enough for a test, long enough for a command to end before.
 const SOON: Duration = Duration::from_millis(80);
@@ -175,7 +176,7 @@ async fn whoever_comes_after_the_cut_is_told_where_to_go_on() {
     });
     let told = told.await.expect("told in time");
     assert_eq!(numbers(&told.records)[&genesis.listing], [5]);
-    let ahead = crate::FeedPosition { run: 99, offset: 0 };
+    let ahead = FeedPosition { run: 99, offset: 0 };
     assert!(matches!(
         groups.events(Some(ahead), 10),
         Err(FeedError::Gone { .. })

@@ -1,9 +1,9 @@
-//! `GET /v1/events`: what has happened to bookings, to be read on from where a consumer
-//! was. At least once, in order for each listing, each with an id that never changes.
+//! `GET /v1/events`: what has happened to bookings and listings, to be read on from where a
+//! consumer was. At least once, in order for each listing, each with an id that never changes.
 //!
 //! Without `listing_id`, what the region knows of all listings; a cursor is good at every
-//! node of its region. With it, what the listing's own ledger still remembers; a cursor is
-//! a number there, and good wherever the listing has a voter. An answer always has a
+//! node of its region. With it, what the listing's own ledger still remembers, of bookings
+//! alone; a cursor is a number there, and good wherever the listing has a voter. An answer always has a
 //! cursor to go on from, also where it has no events.
 
 use std::sync::Arc;
@@ -11,8 +11,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use meridian_consensus::{FeedRecord, Told};
-use meridian_consensus_core::EventKind;
 use meridian_regions::{ListingId, NodeState, RegionId};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -25,8 +23,8 @@ use super::openapi::texts;
 use super::owner;
 use super::problem::{Problem, Slug};
 use crate::auth::{Reach, Who};
-use crate::events::cloud_event::{self, missed, shown};
-use crate::events::{Cursor, PAGE_MAX, RegionCursor, Unread, tellers};
+use crate::events::cloud_event::{self, shown, type_of};
+use crate::events::{Cursor, PAGE_MAX, RegionCursor, Told, Unread, tellers};
 use crate::node::Node;
 
 /// Records in an answer if the client does not say.
@@ -79,6 +77,12 @@ pub(crate) async fn read(
             of_region(&node, start, &wanted, limit).await?
         }
         (None, Some(Cursor::Region(cursor))) => of_region(&node, cursor, &wanted, limit).await?,
+        (Some(_), None | Some(Cursor::Listing(_))) if wanted.names_documents() => {
+            return Err(Problem::field(
+                "/types",
+                "with listing_id, events are those of its bookings: for its document read `/watch` and `/history` of the listing, or leave listing_id out",
+            ));
+        }
         (Some(id), None) => of_listing(&node, &id, 0, &wanted, limit)?,
         (Some(id), Some(Cursor::Listing(number))) => {
             of_listing(&node, &id, number, &wanted, limit)?
@@ -105,27 +109,24 @@ async fn of_region(
         return Err(elsewhere(node, [cursor.region].as_slice()));
     }
     let nodes = tellers(&node.topology, &cursor.region);
-    cursor.places.retain(|place, _| nodes.contains(place));
+    cursor.places.retain(|feed, _| nodes.contains(&feed.node));
     let passage = match node.events.read(&cursor, &nodes, limit).await {
         Ok(passage) => passage,
-        Err(Unread::Gone { node, oldest }) => {
-            cursor.places.insert(node, oldest);
+        Err(Unread::Gone { feed, oldest }) => {
+            cursor.places.insert(feed, oldest);
             return Err(gone(&Cursor::Region(cursor)));
         }
         Err(Unread::Failed(cause)) => return Err(Problem::new(Slug::Internal, cause)),
     };
     let mut data = Vec::new();
-    for told in passage.told {
-        cursor.places.insert(told.node, told.page.next);
-        if !told.page.records.is_empty() {
-            cursor.turn = Some(told.node);
+    for heard in passage.heard {
+        cursor.places.insert(heard.feed, heard.page.next);
+        if !heard.page.records.is_empty() {
+            cursor.turn = Some(heard.feed);
         }
-        data.extend(
-            told.page
-                .records
-                .iter()
-                .filter_map(|record| wanted.show(record)),
-        );
+        let records = heard.page.records.iter();
+        let records = records.filter(|record| wanted.has(&record.told));
+        data.extend(records.map(|record| shown(&record.listing, &record.told)));
     }
     Ok(json!({
         "data": data,
@@ -161,8 +162,9 @@ fn of_listing(
     let mut events = view.ledger.events().filter(|event| event.number > after);
     let page: Vec<_> = events.by_ref().take(limit).collect();
     let last = page.last().map_or(after, |event| event.number);
-    let wanted_ones = page.into_iter().filter(|event| wanted.has(event.kind()));
-    let data: Vec<Value> = wanted_ones.map(|event| shown(id, event)).collect();
+    let told = page.into_iter().map(|event| Told::Event(*event));
+    let wanted_ones = told.filter(|told| wanted.has(told));
+    let data: Vec<Value> = wanted_ones.map(|told| shown(id, &told)).collect();
     Ok(json!({
         "data": data,
         "next_cursor": Cursor::Listing(last).to_string(),
@@ -171,46 +173,37 @@ fn of_listing(
     }))
 }
 
-/// The types that a consumer wants.
+/// The types that a consumer wants; all of them where it does not say.
 #[derive(Debug)]
-struct Wanted(Option<Vec<EventKind>>);
+struct Wanted(Option<Vec<&'static str>>);
 
 impl Wanted {
     fn parse(types: Option<&str>) -> Result<Self, Problem> {
         let Some(types) = types else {
             return Ok(Self(None));
         };
-        let kinds = types.split(',').map(|name| {
-            cloud_event::KINDS
-                .into_iter()
-                .find(|kind| kind.name() == name)
-                .ok_or_else(|| {
-                    let known = cloud_event::KINDS.map(EventKind::name).join(", ");
-                    Problem::field("/types", format!("`{name}` is no type of event: {known}"))
-                })
+        let known = cloud_event::types();
+        let names = types.split(',').map(|name| {
+            let known_name = known.iter().find(|known| **known == name);
+            known_name.copied().ok_or_else(|| {
+                let known = known.join(", ");
+                Problem::field("/types", format!("`{name}` is no type of event: {known}"))
+            })
         });
-        Ok(Self(Some(kinds.collect::<Result<_, _>>()?)))
+        Ok(Self(Some(names.collect::<Result<_, _>>()?)))
     }
 
-    fn has(&self, kind: EventKind) -> bool {
-        self.0.as_ref().is_none_or(|kinds| kinds.contains(&kind))
+    /// Whether some of them are told of documents.
+    fn names_documents(&self) -> bool {
+        let mut names = self.0.iter().flatten();
+        names.any(|name| cloud_event::is_of_document(name))
     }
 
     /// What is missing is told to everybody: it may have been wanted.
-    fn show(&self, record: &FeedRecord) -> Option<Value> {
-        let is_wanted = match record.told {
-            Told::Event(event) => self.has(event.kind()),
-            Told::Missed { .. } => true,
-        };
-        is_wanted.then(|| told(record))
-    }
-}
-
-/// A record of a feed as it is told to consumers.
-pub(crate) fn told(record: &FeedRecord) -> Value {
-    match record.told {
-        Told::Event(event) => shown(&record.listing, &event),
-        Told::Missed { first, last } => missed(&record.listing, first, last),
+    fn has(&self, told: &Told) -> bool {
+        let name = type_of(told);
+        let names = self.0.as_ref();
+        name == cloud_event::MISSED || names.is_none_or(|names| names.contains(&name))
     }
 }
 

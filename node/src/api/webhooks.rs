@@ -13,7 +13,6 @@ use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use meridian_consensus_core::EventKind;
 use meridian_regions::RegionId;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -298,7 +297,7 @@ fn checked_url(node: &Node, url: &str) -> Result<(), Problem> {
 fn checked_types(mut types: Vec<String>) -> Result<Vec<String>, Problem> {
     types.sort_unstable();
     types.dedup();
-    let known = cloud_event::KINDS.map(EventKind::name);
+    let known = cloud_event::types();
     match types.iter().find(|name| !known.contains(&name.as_str())) {
         None => Ok(types),
         Some(name) => {

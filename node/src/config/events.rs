@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::Duration;
 
+use meridian_storage::Retention;
 use serde::{Deserialize, Serialize};
 
 /// The feed of events, and webhooks. A consumer that stays away for longer is told so.
@@ -11,7 +12,8 @@ use serde::{Deserialize, Serialize};
 pub struct EventsSection {
     /// For how long, in hours.
     pub kept_hours: NonZeroU64,
-    /// How much of them this node keeps, in bytes: about a hundred for each.
+    /// How much of them this node keeps, in bytes, in each of its two feeds (of bookings, and of
+    /// listings): about a hundred for each.
     pub bytes_max: NonZeroU64,
     /// After how many attempts an event is parked that a webhook does not take.
     pub max_attempts: NonZeroU32,
@@ -43,8 +45,12 @@ impl Default for EventsSection {
 }
 
 impl EventsSection {
-    pub(crate) fn kept(&self) -> Duration {
+    /// How much of each of a node's two feeds is kept.
+    pub(crate) fn retention(&self) -> Retention {
         const HOUR_SECONDS: u64 = 60 * 60;
-        Duration::from_secs(self.kept_hours.get().saturating_mul(HOUR_SECONDS))
+        Retention {
+            age_max: Duration::from_secs(self.kept_hours.get().saturating_mul(HOUR_SECONDS)),
+            bytes_max: self.bytes_max.get(),
+        }
     }
 }

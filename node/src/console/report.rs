@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use super::series::Series;
 use crate::admin::saga_counts;
-use crate::api;
+use crate::events::cloud_event;
 use crate::node::Node;
 
 /// Where nodes ask each other for it.
@@ -89,8 +89,8 @@ pub(super) async fn of_this_node(State(node): State<Arc<Node>>) -> Json<Report> 
 
 impl Report {
     pub(super) fn of(node: &Node) -> Self {
-        let events = node.groups.latest_events(EVENTS_MAX);
-        let events = events.unwrap_or_else(|cause| {
+        let latest = node.events.latest(EVENTS_MAX);
+        let latest = latest.unwrap_or_else(|cause| {
             tracing::error!(%cause, "the console shows no events: the feed cannot be read");
             Vec::new()
         });
@@ -107,7 +107,10 @@ impl Report {
                 misplaced: misplaced.map(ToString::to_string).collect(),
             },
             series: node.console.tally.series(node.clock.now()),
-            events: events.iter().map(api::told).collect(),
+            events: latest
+                .iter()
+                .map(|record| cloud_event::shown(&record.listing, &record.told))
+                .collect(),
         }
     }
 }

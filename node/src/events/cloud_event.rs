@@ -2,12 +2,14 @@
 
 use meridian_consensus_core::{Event, EventKind};
 use meridian_regions::{BlockId, BookingId, EventId, ListingId};
+use meridian_replication_core::{ChangeKind, NewChange};
 use serde_json::{Value, json};
 
+use super::Told;
 use crate::clock::rfc3339;
 
 /// Every type that a ledger tells.
-pub(crate) const KINDS: [EventKind; 15] = [
+const KINDS: [EventKind; 15] = [
     EventKind::BookingHeld,
     EventKind::BookingConfirmed,
     EventKind::BookingCancelled,
@@ -25,8 +27,82 @@ pub(crate) const KINDS: [EventKind; 15] = [
     EventKind::PaymentGivenUp,
 ];
 
-/// The same in every delivery, on every node: nothing in it depends on who tells it.
-pub(crate) fn shown(listing: &ListingId, event: &Event) -> Value {
+/// Every type that a document tells.
+const CHANGES: [ChangeKind; 3] = [
+    ChangeKind::Created,
+    ChangeKind::Updated,
+    ChangeKind::Deleted,
+];
+
+/// The name of every type that can be asked for: those of listings first.
+pub(crate) fn types() -> Vec<&'static str> {
+    let of_ledgers = KINDS.map(EventKind::name);
+    CHANGES.map(name_of).into_iter().chain(of_ledgers).collect()
+}
+
+/// Whether a type is told of a listing's document.
+pub(crate) fn is_of_document(name: &str) -> bool {
+    CHANGES.map(name_of).contains(&name)
+}
+
+/// What was missed is told to everybody, under this name: it may have been wanted.
+pub(crate) const MISSED: &str = "events.missed";
+
+/// The type of what is told.
+pub(crate) fn type_of(told: &Told) -> &'static str {
+    match told {
+        Told::Event(event) => event.kind().name(),
+        Told::Missed { .. } => MISSED,
+        Told::Change(change) => name_of(change.kind),
+    }
+}
+
+/// Names what is told, for whoever hears of it more than once.
+pub(crate) fn id(listing: &ListingId, told: &Told) -> String {
+    let numbered = |number| EventId::new(listing.clone(), number);
+    match told {
+        Told::Event(event) => numbered(event.number).to_string(),
+        Told::Missed { last, .. } => format!("{}-missed", numbered(*last)),
+        Told::Change(change) => format!("{listing}-{}", change.id),
+    }
+}
+
+/// What is told. The same in every delivery, on every node: nothing in it depends on who tells
+/// it.
+pub(crate) fn shown(listing: &ListingId, told: &Told) -> Value {
+    match told {
+        Told::Event(event) => happened(listing, event),
+        Told::Missed { first, last } => missed(listing, *first, *last),
+        Told::Change(change) => changed(listing, change),
+    }
+}
+
+const fn name_of(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Created => "listing.created",
+        ChangeKind::Updated => "listing.updated",
+        ChangeKind::Deleted => "listing.deleted",
+    }
+}
+
+/// Something has happened to a listing: its document has one change more. The order of changes
+/// is that of `history`, and not of a number.
+fn changed(listing: &ListingId, change: &NewChange) -> Value {
+    let told = Told::Change(*change);
+    json!({
+        "specversion": "1.0",
+        "id": id(listing, &told),
+        "source": source(listing),
+        "type": name_of(change.kind),
+        "subject": listing,
+        "time": rfc3339(change.at_ms),
+        "datacontenttype": "application/json",
+        "data": {"listing_id": listing, "change": change.id, "node": change.node},
+    })
+}
+
+/// Something has happened to a booking, or to a block.
+fn happened(listing: &ListingId, event: &Event) -> Value {
     let number = event.reservation;
     let (name, subject) = match event.kind() {
         EventKind::AvailabilityChanged => (
@@ -40,7 +116,7 @@ pub(crate) fn shown(listing: &ListingId, event: &Event) -> Value {
     };
     json!({
         "specversion": "1.0",
-        "id": EventId::new(listing.clone(), event.number),
+        "id": id(listing, &Told::Event(*event)),
         "source": source(listing),
         "type": event.kind().name(),
         "subject": subject,
@@ -52,12 +128,12 @@ pub(crate) fn shown(listing: &ListingId, event: &Event) -> Value {
 }
 
 /// Events that cannot be told here any more: the numbers of the first and the last.
-pub(crate) fn missed(listing: &ListingId, first: u64, last: u64) -> Value {
+fn missed(listing: &ListingId, first: u64, last: u64) -> Value {
     json!({
         "specversion": "1.0",
-        "id": format!("{}-missed", EventId::new(listing.clone(), last)),
+        "id": id(listing, &Told::Missed { first, last }),
         "source": source(listing),
-        "type": "events.missed",
+        "type": MISSED,
         "sequence": sequence(last),
         "datacontenttype": "application/json",
         "data": {"listing_id": listing, "first_number": first, "last_number": last},

@@ -1,10 +1,12 @@
 //! How far a consumer has come, as a text that it keeps and sends back.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 
-use meridian_consensus::FeedPosition;
 use meridian_regions::{NodeId, RegionId};
+use meridian_storage::FeedPosition;
+
+use super::{FeedName, Plane};
 
 /// Longest cursor that is read: a region of a hundred nodes.
 const TEXT_MAX: usize = 8 * 1_024;
@@ -12,8 +14,12 @@ const TEXT_MAX: usize = 8 * 1_024;
 const PART: char = '~';
 /// Between the numbers of a place.
 const NUMBER: char = '.';
+/// In front of a node where its feed of listings is meant.
+const OF_LISTINGS: char = 'l';
 /// What the first version of a region's cursor begins with, and of a listing's.
 const REGION: &str = "r1";
+/// Where no feed was read last.
+const NO_TURN: &str = "0";
 const LISTING: &str = "l1";
 
 /// A consumer's place.
@@ -30,10 +36,10 @@ pub(crate) enum Cursor {
 pub(crate) struct RegionCursor {
     /// The region.
     pub(crate) region: RegionId,
-    /// The node that was read last: the next one goes first, so that none is starved.
-    pub(crate) turn: Option<NodeId>,
-    /// The last record seen of each node; nodes of which none was seen are not in it.
-    pub(crate) places: BTreeMap<NodeId, FeedPosition>,
+    /// The feed that was read last: the next one goes first, so that none is starved.
+    pub(crate) turn: Option<FeedName>,
+    /// The last record seen of each feed; those of which none was seen are not in it.
+    pub(crate) places: BTreeMap<FeedName, FeedPosition>,
 }
 
 impl RegionCursor {
@@ -58,7 +64,10 @@ impl Cursor {
             LISTING => Self::Listing(parts.next()?.parse().ok()?),
             REGION => {
                 let region = parts.next()?.parse().ok()?;
-                let turn = NodeId::new(parts.next()?.parse().ok()?);
+                let turn = match parts.next()? {
+                    NO_TURN => None,
+                    turn => Some(feed(turn)?),
+                };
                 let places = parts.by_ref().map(place).collect::<Option<_>>()?;
                 Self::Region(RegionCursor {
                     region,
@@ -72,14 +81,24 @@ impl Cursor {
     }
 }
 
-fn place(text: &str) -> Option<(NodeId, FeedPosition)> {
-    let mut numbers = text.split(NUMBER).map(|number| number.parse().ok());
-    let node = NodeId::new(numbers.next()??)?;
+fn feed(text: &str) -> Option<FeedName> {
+    let (node, plane) = match text.strip_prefix(OF_LISTINGS) {
+        Some(node) => (node, Plane::Listings),
+        None => (text, Plane::Bookings),
+    };
+    let node = NodeId::new(node.parse().ok()?)?;
+    Some(FeedName { node, plane })
+}
+
+fn place(text: &str) -> Option<(FeedName, FeedPosition)> {
+    let (feed_text, numbers) = text.split_once(NUMBER)?;
+    let feed = feed(feed_text)?;
+    let mut numbers = numbers.split(NUMBER).map(|number| number.parse().ok());
     let position = FeedPosition {
         run: numbers.next()??,
         offset: numbers.next()??,
     };
-    numbers.next().is_none().then_some((node, position))
+    numbers.next().is_none().then_some((feed, position))
 }
 
 impl fmt::Display for Cursor {
@@ -87,10 +106,15 @@ impl fmt::Display for Cursor {
         match self {
             Self::Listing(number) => write!(formatter, "{LISTING}{PART}{number}"),
             Self::Region(cursor) => {
-                let turn = cursor.turn.map_or(0, NodeId::get);
-                write!(formatter, "{REGION}{PART}{}{PART}{turn}", cursor.region)?;
-                for (node, FeedPosition { run, offset }) in &cursor.places {
-                    write!(formatter, "{PART}{node}{NUMBER}{run}{NUMBER}{offset}")?;
+                write!(formatter, "{REGION}{PART}{}{PART}", cursor.region)?;
+                match cursor.turn {
+                    None => formatter.write_str(NO_TURN)?,
+                    Some(turn) => write_feed(formatter, turn)?,
+                }
+                for (feed, FeedPosition { run, offset }) in &cursor.places {
+                    formatter.write_char(PART)?;
+                    write_feed(formatter, *feed)?;
+                    write!(formatter, "{NUMBER}{run}{NUMBER}{offset}")?;
                 }
                 Ok(())
             }
@@ -98,21 +122,41 @@ impl fmt::Display for Cursor {
     }
 }
 
+fn write_feed(formatter: &mut fmt::Formatter<'_>, feed: FeedName) -> fmt::Result {
+    if feed.plane == Plane::Listings {
+        formatter.write_char(OF_LISTINGS)?;
+    }
+    write!(formatter, "{}", feed.node)
+}
+
 #[cfg(test)]
 mod tests {
-    use meridian_consensus::FeedPosition;
     use meridian_regions::NodeId;
+    use meridian_storage::FeedPosition;
 
-    use super::{Cursor, RegionCursor, TEXT_MAX};
+    use super::{Cursor, FeedName, Plane, RegionCursor, TEXT_MAX};
 
     #[test]
     fn cursor_reads_back_and_nothing_else_is_one() {
-        let node = |id| NodeId::new(id).expect("not zero");
+        let feed = |id, plane| {
+            let node = NodeId::new(id).expect("not zero");
+            FeedName { node, plane }
+        };
         let position = |run, offset| FeedPosition { run, offset };
         let mut region = RegionCursor::start("eu-west".parse().expect("a region"));
         let start = Cursor::Region(region.clone());
-        region.turn = Some(node(2));
-        region.places = [(node(2), position(1, 0)), (node(7), position(3, u64::MAX))].into();
+        region.turn = Some(feed(2, Plane::Listings));
+        region.places = [
+            (feed(2, Plane::Bookings), position(1, 0)),
+            (feed(7, Plane::Bookings), position(3, u64::MAX)),
+            (feed(7, Plane::Listings), position(1_764_000_000_000, 5)),
+        ]
+        .into();
+        let text = Cursor::Region(region.clone()).to_string();
+        assert_eq!(
+            text,
+            "r1~eu-west~l2~2.1.0~l7.1764000000000.5~7.3.18446744073709551615"
+        );
         for cursor in [start, Cursor::Region(region), Cursor::Listing(12)] {
             assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         }
@@ -128,6 +172,8 @@ mod tests {
             "r1~eu-west~0~1.2",
             "r1~eu-west~0~0.1.1",
             "r1~eu-west~0~1.1.1.1",
+            "r1~eu-west~0~m1.1.1",
+            "r1~eu-west~l0~1.1.1",
             "r2~eu-west~0",
             &long,
         ] {

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_consensus::{FeedError, FeedPage, FeedPosition};
 use meridian_regions::NodeId;
+use meridian_storage::{FeedError, FeedPosition};
 use meridian_transport::Channel;
 use prost::Message;
 
 use super::wire::{Answer, Ask, Record};
-use super::{EventsDesk, PAGE_MAX, RegionCursor, Told};
+use super::{EventsDesk, FeedName, FeedPage, Heard, PAGE_MAX, Plane, RegionCursor};
 
 /// How long a node beside this one may take: a scan of its disk, over a short link.
 const ASK_DEADLINE: Duration = Duration::from_secs(2);
@@ -18,20 +18,20 @@ const ASK_DEADLINE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub(crate) struct Passage {
     /// In the order in which it was read.
-    pub(crate) told: Vec<Told>,
+    pub(crate) heard: Vec<Heard>,
     /// Nodes that did not answer: their events come later.
     pub(crate) waiting_for: Vec<NodeId>,
-    /// Whether a node may have more.
+    /// Whether a feed may have more.
     pub(crate) has_more: bool,
 }
 
 /// Why a region tells nothing after a cursor.
 #[derive(Debug)]
 pub(crate) enum Unread {
-    /// Events of a node are not kept any more.
+    /// Events of a feed are not kept any more.
     Gone {
-        /// Whose.
-        node: NodeId,
+        /// Which.
+        feed: FeedName,
         /// After which everything that is left can be read.
         oldest: FeedPosition,
     },
@@ -55,45 +55,52 @@ impl EventsDesk {
         limit: usize,
     ) -> Result<Passage, Unread> {
         let mut passage = Passage {
-            told: Vec::new(),
+            heard: Vec::new(),
             waiting_for: Vec::new(),
             has_more: false,
         };
         let mut left = limit.min(PAGE_MAX);
-        for node in in_turn(nodes, cursor.turn) {
+        let feeds = FeedName::all_of(nodes);
+        for feed in in_turn(&feeds, cursor.turn) {
             if left == 0 {
                 passage.has_more = true;
                 break;
             }
-            let after = cursor.places.get(&node).copied();
-            match self.feed_of(node, after, left).await {
+            let after = cursor.places.get(&feed).copied();
+            match self.page_of(feed, after, left).await {
                 Ok(page) => {
                     passage.has_more |= page.records.len() == left;
                     left = left.saturating_sub(page.records.len());
-                    passage.told.push(Told { node, page });
+                    passage.heard.push(Heard { feed, page });
                 }
-                Err(Silence::Gone(oldest)) => return Err(Unread::Gone { node, oldest }),
-                Err(Silence::Failed(cause)) if node == self.node => {
+                Err(Silence::Gone(oldest)) => return Err(Unread::Gone { feed, oldest }),
+                Err(Silence::Failed(cause)) if feed.node == self.node => {
                     return Err(Unread::Failed(cause));
                 }
-                Err(Silence::Failed(_) | Silence::Unreachable) => passage.waiting_for.push(node),
+                Err(Silence::Failed(_) | Silence::Unreachable) => {
+                    passage.waiting_for.push(feed.node);
+                }
             }
         }
+        passage.waiting_for.sort_unstable();
+        passage.waiting_for.dedup();
         Ok(passage)
     }
 
-    async fn feed_of(
+    async fn page_of(
         &self,
-        node: NodeId,
+        feed: FeedName,
         after: Option<FeedPosition>,
         limit: usize,
     ) -> Result<FeedPage, Silence> {
+        let FeedName { node, plane } = feed;
         if node == self.node {
-            return self.groups.events(after, limit).map_err(Silence::from);
+            return self.own(plane, after, limit).map_err(Silence::from);
         }
         let ask = Ask {
             after: after.map(Into::into),
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
+            of_listings: plane == Plane::Listings,
         };
         let answer = self
             .mesh
@@ -106,6 +113,10 @@ impl EventsDesk {
             .await
             .map_err(|_unanswered| Silence::Unreachable)?;
         let answer = Answer::decode(answer).map_err(|_later_version| Silence::Unreachable)?;
+        if answer.plane() != plane {
+            // An earlier version: it has no such feed yet.
+            return Err(Silence::Unreachable);
+        }
         if let Some(oldest) = answer.oldest {
             return Err(Silence::Gone(oldest.into()));
         }
@@ -117,13 +128,26 @@ impl EventsDesk {
         Ok(FeedPage { records, next })
     }
 
+    fn own(
+        &self,
+        plane: Plane,
+        after: Option<FeedPosition>,
+        limit: usize,
+    ) -> Result<FeedPage, FeedError> {
+        match plane {
+            Plane::Bookings => self.groups.events(after, limit).map(FeedPage::from),
+            Plane::Listings => self.replica.events(after, limit).map(FeedPage::from),
+        }
+    }
+
     /// Serves what another node of the region asks.
     pub(crate) fn serve(&self, request: &Bytes) -> Bytes {
         let mut answer = Answer::default();
         match Ask::decode(request.clone()) {
             Ok(ask) => {
                 let limit = usize::try_from(ask.limit).unwrap_or(PAGE_MAX).min(PAGE_MAX);
-                match self.groups.events(ask.after.map(Into::into), limit) {
+                answer.of_listings = ask.of_listings;
+                match self.own(ask.plane(), ask.after.map(Into::into), limit) {
                     Ok(page) => {
                         answer.records = page.records.iter().map(Record::from).collect();
                         answer.next = Some(page.next.into());
@@ -150,29 +174,32 @@ impl From<FeedError> for Silence {
     }
 }
 
-/// The nodes, beginning behind the one that was read last.
-fn in_turn(nodes: &[NodeId], last: Option<NodeId>) -> impl Iterator<Item = NodeId> {
-    let next = nodes
+/// The feeds, beginning behind the one that was read last.
+fn in_turn(feeds: &[FeedName], last: Option<FeedName>) -> impl Iterator<Item = FeedName> {
+    let next = feeds
         .iter()
-        .position(|node| last.is_none_or(|last| *node > last))
+        .position(|feed| last.is_none_or(|last| *feed > last))
         .unwrap_or(0);
-    nodes[next..].iter().chain(&nodes[..next]).copied()
+    feeds[next..].iter().chain(&feeds[..next]).copied()
 }
 
 #[cfg(test)]
 mod tests {
     use meridian_regions::NodeId;
 
-    use super::in_turn;
+    use super::{FeedName, Plane, in_turn};
 
     #[test]
-    fn everybody_has_a_turn_behind_the_last() {
-        let nodes = [2, 5, 9].map(|id| NodeId::new(id).expect("not zero"));
-        let order =
-            |last: Option<NodeId>| in_turn(&nodes, last).map(NodeId::get).collect::<Vec<_>>();
-        assert_eq!(order(None), [2, 5, 9]);
-        assert_eq!(order(Some(nodes[0])), [5, 9, 2]);
-        assert_eq!(order(Some(nodes[2])), [2, 5, 9]);
-        assert_eq!(order(NodeId::new(6)), [9, 2, 5]);
+    fn every_feed_has_a_turn_behind_the_last() {
+        let feeds = FeedName::all_of(&[2, 9].map(|id| NodeId::new(id).expect("not zero")));
+        let order = |last: Option<FeedName>| in_turn(&feeds, last).collect::<Vec<_>>();
+        let rotated = |by: usize| [&feeds[by..], &feeds[..by]].concat();
+        assert_eq!(order(None), feeds);
+        assert_eq!(order(Some(feeds[0])), rotated(1));
+        assert_eq!(order(Some(feeds[1])), rotated(2));
+        assert_eq!(order(Some(feeds[3])), feeds);
+        let node = NodeId::new(6).expect("not zero");
+        let plane = Plane::Listings;
+        assert_eq!(order(Some(FeedName { node, plane })), rotated(2));
     }
 }

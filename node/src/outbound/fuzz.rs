@@ -1,14 +1,35 @@
 //! What registers say of endpoints and of their progress, fed with what was never written.
 
 use meridian_fuzz::fuzz;
+use meridian_regions::{ListingId, NodeId, RegionId, UnixNanos};
+use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
 
 use super::endpoint::{Endpoint, Replay};
-use super::progress::Progress;
+use super::progress::{Delivery, Parked, Progress};
+use crate::events::Told;
 
 #[test]
 fn webhook_progress() {
-    let progress = Progress::start("eu-west".parse().expect("a region"));
-    fuzz("webhook-progress", &[progress.encode()], |input| {
+    let home: RegionId = "eu-west".parse().expect("a region");
+    let fresh = Progress::start(home.clone());
+    let mut parked = fresh.clone();
+    let change = NewChange {
+        id: ChangeId::from_bytes([7; 32]),
+        node: NodeId::new(2).expect("not zero"),
+        at_ms: 5,
+        kind: ChangeKind::Created,
+    };
+    parked.parked.push(Parked {
+        delivery: Delivery {
+            listing: ListingId::generate(UnixNanos::from_millis(5), 7, home),
+            told: Told::Change(change),
+        },
+        attempts: 3,
+        at_ms: 9,
+        error: "500".to_owned(),
+    });
+    let examples = [fresh, parked].map(|progress| progress.encode());
+    fuzz("webhook-progress", &examples, |input| {
         let Some(progress) = Progress::decode(input) else {
             return "none".to_owned();
         };

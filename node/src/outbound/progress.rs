@@ -1,14 +1,14 @@
 //! How far a region has come with a destination: everything up to its cursor has been delivered
 //! or is parked. One register, so that the two never contradict each other.
 
-use meridian_consensus::Told;
 use meridian_consensus_core::Event;
-use meridian_regions::{EventId, ListingId, RegionId};
+use meridian_regions::{ListingId, RegionId};
 use prost::Message;
 use serde_json::Value;
 
 use crate::events::cloud_event;
-use crate::events::{Cursor, RegionCursor};
+use crate::events::wire::ChangeMessage;
+use crate::events::{Cursor, EventName, RegionCursor, Told};
 
 /// Events that are named with how often they have been tried: as many as are tried at once.
 pub(super) const FAILING_MAX: usize = 64;
@@ -23,37 +23,24 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
-    /// The number in its listing: the last one, of those that were missed.
-    pub(crate) const fn number(&self) -> u64 {
-        match self.told {
-            Told::Event(event) => event.number,
-            Told::Missed { last, .. } => last,
-        }
+    /// What tells it apart from every other.
+    pub(crate) fn key(&self) -> (ListingId, EventName) {
+        (self.listing.clone(), self.told.name())
     }
 
     /// As consumers see it.
     pub(crate) fn cloud_event(&self) -> Value {
-        match self.told {
-            Told::Event(event) => cloud_event::shown(&self.listing, &event),
-            Told::Missed { first, last } => cloud_event::missed(&self.listing, first, last),
-        }
+        cloud_event::shown(&self.listing, &self.told)
     }
 
     /// Its id, the same in every delivery.
     pub(crate) fn id(&self) -> String {
-        let id = EventId::new(self.listing.clone(), self.number()).to_string();
-        match self.told {
-            Told::Event(_) => id,
-            Told::Missed { .. } => format!("{id}-missed"),
-        }
+        cloud_event::id(&self.listing, &self.told)
     }
 
     /// Its type.
     pub(crate) fn kind(&self) -> &'static str {
-        match self.told {
-            Told::Event(event) => event.kind().name(),
-            Told::Missed { .. } => "events.missed",
-        }
+        cloud_event::type_of(&self.told)
     }
 }
 
@@ -118,14 +105,12 @@ impl Progress {
 
     pub(crate) fn encode(&self) -> Vec<u8> {
         let stored = |delivery: &Delivery, attempts, at_ms, error: &str| {
-            let (event, missed) = match delivery.told {
-                Told::Event(event) => (Some(event), Vec::new()),
-                Told::Missed { first, last } => (None, vec![first, last]),
-            };
+            let (event, missed, change) = delivery.told.to_fields();
             Stored {
                 listing: delivery.listing.to_key(),
                 event,
                 missed,
+                change,
                 attempts,
                 at_ms,
                 error: error.to_owned(),
@@ -226,21 +211,16 @@ struct Stored {
     at_ms: u64,
     #[prost(string, tag = "6")]
     error: String,
+    #[prost(message, optional, tag = "7")]
+    change: Option<ChangeMessage>,
 }
 
 impl Stored {
     fn delivery(&self) -> Option<Delivery> {
-        let told = match (self.event, self.missed.as_slice()) {
-            (Some(event), []) => Told::Event(event),
-            (None, [first, last]) => Told::Missed {
-                first: *first,
-                last: *last,
-            },
-            _ => return None,
-        };
+        let fields = (self.event, self.missed.clone(), self.change.clone());
         Some(Delivery {
             listing: ListingId::from_key(&self.listing).ok()?,
-            told,
+            told: Told::from_fields(fields)?,
         })
     }
 }

@@ -15,12 +15,13 @@ use std::collections::VecDeque;
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use lru::LruCache;
-use meridian_consensus::{FeedPage, FeedPosition};
 use meridian_regions::{ListingId, NodeId};
+use meridian_replication_core::ChangeId;
+use meridian_storage::FeedPosition;
 
 use super::backoff::Backoff;
 use super::progress::{Delivered, Delivery, FAILING_MAX, Failing, Parked, Progress, RECENT_MAX};
-use crate::events::RegionCursor;
+use crate::events::{EventName, FeedName, FeedPage, RegionCursor};
 use lane::Lane;
 use queue::{Item, Queues, Source};
 
@@ -29,9 +30,11 @@ use queue::{Item, Queues, Source};
 pub(crate) const OPEN_MAX: usize = 256;
 /// Events that are parked. A consumer that loses more is waited for instead.
 pub(crate) const PARKED_MAX: usize = 256;
-/// Listings of which is remembered what has been told: two voters of a region tell an event
-/// twice, most often within seconds.
+/// Listings of which is remembered what their ledgers have told: two voters of a region tell an
+/// event twice, most often within seconds.
 const TOLD_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+/// Changes of documents of which is remembered that they were told, as well: some 2 MiB.
+const CHANGES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
 /// Longest text of an error that is kept, in characters.
 const ERROR_CHARS_MAX: usize = 200;
 
@@ -66,13 +69,15 @@ pub(crate) enum Failed {
 #[derive(Debug)]
 pub(crate) struct Pump {
     policy: Policy,
-    turn: Option<NodeId>,
-    lanes: BTreeMap<NodeId, Lane>,
+    turn: Option<FeedName>,
+    lanes: BTreeMap<FeedName, Lane>,
     queues: Queues,
     /// The number of the last event of a listing that was queued.
     told: LruCache<ListingId, u64>,
-    /// How often events had been tried that come again, by listing and number.
-    tried: BTreeMap<(ListingId, u64), u32>,
+    /// Changes that were queued.
+    changes: LruCache<ChangeId, ()>,
+    /// How often events had been tried that come again.
+    tried: BTreeMap<(ListingId, EventName), u32>,
     parked: Vec<Parked>,
     recent: VecDeque<Delivered>,
     delivered: u64,
@@ -90,16 +95,17 @@ impl Pump {
             let Failing {
                 delivery, attempts, ..
             } = failing;
-            ((delivery.listing.clone(), delivery.number()), attempts)
+            (delivery.key(), attempts)
         });
         Self {
             policy,
             turn: progress.cursor.turn,
             lanes: places
-                .map(|(node, position)| (node, Lane::at(Some(position))))
+                .map(|(feed, position)| (feed, Lane::at(Some(position))))
                 .collect(),
             queues: Queues::default(),
             told: LruCache::new(TOLD_MAX),
+            changes: LruCache::new(CHANGES_MAX),
             tried: tried.collect(),
             parked: progress.parked,
             recent: progress.recent.into(),
@@ -131,21 +137,21 @@ impl Pump {
         start.turn = self.turn;
         let lanes = self.lanes.iter();
         start.places = lanes
-            .filter_map(|(node, lane)| Some((*node, lane.read?)))
+            .filter_map(|(feed, lane)| Some((*feed, lane.read?)))
             .collect();
         start
     }
 
-    /// Takes a page of a node's feed. What `wants` refuses is passed over.
+    /// Takes a page of a feed. What `wants` refuses is passed over.
     pub(crate) fn accept(
         &mut self,
-        node: NodeId,
+        feed: FeedName,
         page: FeedPage,
         now_ms: u64,
         wants: impl Fn(&Delivery) -> bool,
     ) {
         if !page.records.is_empty() {
-            self.turn = Some(node);
+            self.turn = Some(feed);
         }
         for record in page.records {
             let position = record.position;
@@ -154,26 +160,25 @@ impl Pump {
                 told: record.told,
             };
             if wants(&delivery) && self.is_news(&delivery) {
-                let name = (delivery.listing.clone(), delivery.number());
-                let attempts = self.tried.remove(&name).unwrap_or_default();
-                let item = Item::new(delivery, Source::Feed(node, position), attempts);
+                let attempts = self.tried.remove(&delivery.key()).unwrap_or_default();
+                let item = Item::new(delivery, Source::Feed(feed, position), attempts);
                 self.queues.push(item, now_ms);
-                self.lane(node).open(position);
+                self.lane(feed).open(position);
             }
         }
-        self.lane(node).read_up_to(page.next);
+        self.lane(feed).read_up_to(page.next);
     }
 
-    /// Events of a node's feed are gone: it is read from the oldest that is left.
-    pub(crate) fn skip_to(&mut self, node: NodeId, oldest: FeedPosition) {
+    /// Events of a feed are gone: it is read from the oldest that is left.
+    pub(crate) fn skip_to(&mut self, feed: FeedName, oldest: FeedPosition) {
         self.gaps += 1;
-        self.lane(node).read_up_to(oldest);
+        self.lane(feed).read_up_to(oldest);
     }
 
     /// Leaves out the feeds of nodes that are gone for good.
     pub(crate) fn keep_lanes(&mut self, nodes: &[NodeId]) {
         self.lanes
-            .retain(|node, lane| nodes.contains(node) || !lane.is_settled());
+            .retain(|feed, lane| nodes.contains(&feed.node) || !lane.is_settled());
     }
 
     /// The next attempt, if one is due and there is room for it.
@@ -250,7 +255,7 @@ impl Pump {
         start.turn = self.turn;
         let lanes = self.lanes.iter();
         start.places = lanes
-            .filter_map(|(node, lane)| Some((*node, lane.settled()?)))
+            .filter_map(|(feed, lane)| Some((*feed, lane.settled()?)))
             .collect();
         Progress {
             cursor: start,
@@ -263,9 +268,12 @@ impl Pump {
         }
     }
 
-    /// The same event came before, of another voter of the region.
+    /// Whether it did not come before, from another node of the region.
     fn is_news(&mut self, delivery: &Delivery) -> bool {
-        let number = delivery.number();
+        let number = match delivery.told.name() {
+            EventName::Number(number) => number,
+            EventName::Change(change) => return self.changes.put(change, ()).is_none(),
+        };
         let last = self.told.get(&delivery.listing);
         if last.is_some_and(|last| *last >= number) {
             return false;
@@ -296,8 +304,8 @@ impl Pump {
     }
 
     fn settle(&mut self, item: &Item) {
-        if let Source::Feed(node, position) = item.source {
-            self.lane(node).close(position);
+        if let Source::Feed(feed, position) = item.source {
+            self.lane(feed).close(position);
         }
     }
 
@@ -310,7 +318,7 @@ impl Pump {
         }
     }
 
-    fn lane(&mut self, node: NodeId) -> &mut Lane {
-        self.lanes.entry(node).or_insert_with(|| Lane::at(None))
+    fn lane(&mut self, feed: FeedName) -> &mut Lane {
+        self.lanes.entry(feed).or_insert_with(|| Lane::at(None))
     }
 }

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, OptionFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
-use meridian_consensus::Told;
 use meridian_regions::{ListingId, RegionId, Topology};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -243,21 +242,22 @@ impl Runner {
                 more = passage.has_more;
                 let (around, job) = (&self.around, &self.job);
                 let wants = |delivery: &Delivery| {
-                    let is_new = match delivery.told {
-                        Told::Event(event) => event.at_ms >= job.since_ms,
-                        Told::Missed { .. } => true,
-                    };
-                    is_new
+                    let at_ms = delivery.told.at_ms();
+                    at_ms.is_none_or(|at_ms| at_ms >= job.since_ms)
                         && tells(&around.topology, &around.region, &delivery.listing)
                         && (job.wants)(delivery)
                 };
-                for told in passage.told {
-                    self.pump.accept(told.node, told.page, now_ms, wants);
+                for heard in passage.heard {
+                    self.pump.accept(heard.feed, heard.page, now_ms, wants);
                 }
             }
-            Err(Unread::Gone { node, oldest }) => {
-                tracing::error!(destination = self.job.name, %node, "events are gone that were not delivered: it was away for longer than they are kept");
-                self.pump.skip_to(node, oldest);
+            Err(Unread::Gone { feed, oldest }) => {
+                tracing::error!(
+                    destination = self.job.name,
+                    ?feed,
+                    "events are gone that were not delivered: it was away for longer than they are kept"
+                );
+                self.pump.skip_to(feed, oldest);
             }
             Err(Unread::Failed(cause)) => {
                 tracing::error!(

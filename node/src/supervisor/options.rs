@@ -4,7 +4,7 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use anyhow::Context;
-use meridian_consensus::{GroupOptions, Groups, Past, Retention};
+use meridian_consensus::{GroupOptions, Groups, Past};
 use meridian_regions::{NodeId, NodeState, Topology};
 use meridian_replication::{Forgotten, Member, Replica, ReplicaOptions};
 use meridian_trace::Tracer;
@@ -89,6 +89,7 @@ pub(crate) fn replica_options(
         log_bytes_max: config.listings.log_bytes_max.get(),
         log_reserve_entries: config.listings.log_reserve_entries,
         changes_before_renewal: NonZeroU64::new(config.listings.changes_before_renewal),
+        events: config.events.retention(),
         documents_hot_max: config.listings.documents_hot_max,
         rendered_bytes_max: config.listings.rendered_bytes_max,
         block_cache_bytes: config.storage.block_cache_bytes.get(),
@@ -131,10 +132,7 @@ pub(super) fn group_options(
         groups_awake_max: config.bookings.groups_awake_max.get(),
         idle: Duration::from_millis(config.bookings.idle_ms.get()),
         wakes_per_second_max: config.bookings.wakes_per_second_max.get(),
-        events: Retention {
-            age_max: config.events.kept(),
-            bytes_max: config.events.bytes_max.get(),
-        },
+        events: config.events.retention(),
         block_cache_bytes: config.storage.block_cache_bytes.get(),
         write_buffer_bytes: config.storage.write_buffer_bytes.get(),
         ..GroupOptions::new(config.node.data_dir.join(BOOKINGS_FOLDER), config.node.id)

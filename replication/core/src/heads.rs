@@ -23,6 +23,12 @@ impl ChangeId {
         &self.0
     }
 
+    /// The name that these bytes are.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     pub(crate) const fn of(hash: automerge::ChangeHash) -> Self {
         Self(hash.0)
     }

@@ -89,9 +89,9 @@ pub use anti_entropy::{
 };
 pub use change::{ChangeError, EncodedChange, made_at};
 pub use document::{
-    Again, Applied, ApplyError, BeginningError, Beyond, COUNTERS, ChangeRecord, Choice, Conflict,
-    ConflictingValue, Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError,
-    RefusedChange, Renewal, ends_of,
+    Again, Applied, ApplyError, BeginningError, Beyond, COUNTERS, ChangeKind, ChangeRecord, Choice,
+    Conflict, ConflictingValue, Decision, EditError, Keeps, Lifecycle, ListingDocument, LoadError,
+    NewChange, RefusedChange, Renewal, ends_of,
 };
 pub use draft::{ListingDraft, ValidDraft};
 pub use edit::EditOp;

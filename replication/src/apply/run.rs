@@ -13,7 +13,7 @@ use meridian_regions::{Hlc, ListingId, NodeId, ShardId};
 use meridian_replication_core::{
     Applied, ApplyError, EntryContent, ListingDocument, ReceivedEntry,
 };
-use meridian_storage::{Committed, Durability, StorageError, WritePermit};
+use meridian_storage::{Committed, StorageError, WritePermit};
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::PullError;
@@ -195,6 +195,7 @@ impl Inner {
             .put(HEADS, keys::heads(listing), digest.to_vec());
         let at = self.sequencer.last().to_unix_nanos();
         hot.store_all(&mut intake.batch, at, stored);
+        intake.news.extend(hot.take_news());
         self.note_length(&hot.document);
         Some(changed)
     }
@@ -229,7 +230,7 @@ impl Inner {
             // The puller may have gone; the entries stand all the same.
             let _ = answer.send(result);
         };
-        permit.submit_then(intake.batch, Durability::Synced, durably);
+        self.submit_told(permit, intake.batch, &intake.news, durably);
         Committed::from(committed)
     }
 

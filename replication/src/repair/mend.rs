@@ -6,7 +6,7 @@ use meridian_regions::{Genesis, Hlc, ListingId, NodeId};
 use meridian_replication_core::{
     Applied, ApplyError, ChangeId, FetchedDocument, ListingDocument, WireError,
 };
-use meridian_storage::{Batch, Committed, Durability, WritePermit};
+use meridian_storage::{Batch, Committed, WritePermit};
 
 use super::RepairError;
 use crate::documents::{Founding, Hot, open, unlisted};
@@ -117,11 +117,12 @@ impl Inner {
             batch.put(PROGRESS, keys::seen(*node), hlc);
         }
         let listing: ListingId = hot.document.id().clone();
+        let told = hot.take_news();
         let first = hot.is_first();
         let mark_durable = hot.submit();
         let (answer, committed) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(self);
-        permit.submit_then(batch, Durability::Synced, move |result| {
+        self.submit_told(permit, batch, &told, move |result| {
             if result.is_ok() {
                 inner.rendered.supersede(&listing, None, || {
                     // First: who is shown the document has a token that says so.

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::cluster::{Cluster, data_of};
+use super::events::names;
 use super::returning::until;
 use super::setup::{PATIENCE, amenity, close, create, entries, node, open, options, sent, title};
 use crate::keys::{self, CHANGES, FAMILIES, GENESIS, HEADS, LOG};
@@ -238,6 +239,9 @@ async fn what_stood_behind_a_hole_in_a_log_comes_by_way_of_documents() {
     let mended = &cluster.replicas[1];
     assert_eq!(digest(mended, &id), past.digests[2]);
     assert_eq!(have(mended, node(1)), 1, "no entry has come");
+    // What came with a document is told as what comes with a log is.
+    let told = names(&cluster.replicas[0]);
+    assert_eq!((names(mended), told.len()), (told, 3));
     // Who reads here has seen it, and so says the session's token; also after a restart.
     assert!(mended.session_token().demand(node(1)) >= Some(last));
     let look = async || {

@@ -5,8 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use meridian_consensus_core::{Applied, Ledger};
-
-use crate::FeedPosition;
+use meridian_storage::FeedPosition;
 
 /// Whose keys the simulated requests are.
 pub(super) const CALLER: &str = "guest";

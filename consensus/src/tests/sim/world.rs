@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use meridian_regions::Genesis;
 use meridian_simulation::{Folder, Rng, pass};
+use meridian_storage::{FEED_PAGE_MAX, FeedPosition};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -16,7 +17,7 @@ use super::links::Links;
 use super::node::{Node, Running};
 use super::plan::{Focus, Plan};
 use crate::tests::genesis;
-use crate::{FEED_PAGE_MAX, FeedPosition, Groups, Told};
+use crate::{Groups, Told};
 
 /// What the clocks show when the world begins: 2027-01-15.
 pub(super) const EPOCH_MS: u64 = 1_800_000_000_000;

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use meridian_consensus_core::EventKind;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
@@ -75,10 +74,10 @@ texts! {
     /// Degrees west, south, east and north.
     Rectangle = pattern(&format!("^{DEGREES}(,{DEGREES}){{3}}$"));
     /// A type of events that can be asked for.
-    EventType = json!({"type": "string", "enum": cloud_event::KINDS.map(EventKind::name)});
+    EventType = json!({"type": "string", "enum": cloud_event::types()});
     /// Several, with commas in between.
     EventTypes = {
-        let one = cloud_event::KINDS.map(EventKind::name).join("|").replace('.', r"\.");
+        let one = cloud_event::types().join("|").replace('.', r"\.");
         pattern(&format!("^({one})(,({one}))*$"))
     };
     /// Where events go.

@@ -1,8 +1,8 @@
-//! How far one node's feed has been read, and how far it has been dealt with.
+//! How far one feed has been read, and how far it has been dealt with.
 
 use std::collections::VecDeque;
 
-use meridian_consensus::FeedPosition;
+use meridian_storage::FeedPosition;
 
 /// See the module.
 #[derive(Debug)]

@@ -2,17 +2,18 @@
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 
-use meridian_consensus::{FeedPosition, Told};
-use meridian_regions::{ListingId, NodeId};
+use meridian_regions::ListingId;
+use meridian_storage::FeedPosition;
 
 use super::Attempt;
+use crate::events::FeedName;
 use crate::outbound::progress::{Delivery, Failing};
 
 /// Where an event came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    /// A node's feed, and where it stands there.
-    Feed(NodeId, FeedPosition),
+    /// A feed, and where it stands there.
+    Feed(FeedName, FeedPosition),
     /// It was parked, and still is.
     Parked,
 }
@@ -95,10 +96,7 @@ impl Queues {
     /// When the oldest event of all happened, in milliseconds since 1970.
     pub(super) fn oldest_ms(&self) -> Option<u64> {
         let items = self.queues.values().flatten();
-        let times = items.filter_map(|item| match item.delivery.told {
-            Told::Event(event) => Some(event.at_ms),
-            Told::Missed { .. } => None,
-        });
+        let times = items.filter_map(|item| item.delivery.told.at_ms());
         times.min()
     }
 

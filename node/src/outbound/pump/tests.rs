@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use meridian_consensus::{FeedPage, FeedPosition, FeedRecord, Told};
 use meridian_regions::{ListingId, NodeId, UnixNanos};
+use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
+use meridian_storage::FeedPosition;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
 use super::{Attempt, Failed, OPEN_MAX, PARKED_MAX, Policy, Pump};
-use crate::events::RegionCursor;
+use crate::events::{EventName, FeedName, FeedPage, FeedRecord, Plane, RegionCursor, Told};
 use crate::outbound::backoff::Backoff;
 use crate::outbound::progress::{Delivery, Progress};
 
@@ -26,8 +27,13 @@ fn start() -> RegionCursor {
     RegionCursor::start("eu-west".parse().expect("a region"))
 }
 
-fn node() -> NodeId {
-    NodeId::new(1).expect("not zero")
+fn node() -> FeedName {
+    feed(1, Plane::Bookings)
+}
+
+fn feed(node: u64, plane: Plane) -> FeedName {
+    let node = NodeId::new(node).expect("not zero");
+    FeedName { node, plane }
 }
 
 fn listing(number: u128) -> ListingId {
@@ -72,7 +78,10 @@ fn cursor(pump: &Pump) -> Option<u64> {
 fn next(pump: &mut Pump, now_ms: u64) -> Option<(u128, u64, u32)> {
     let Attempt { delivery, number } = pump.due(now_ms)?;
     let of = (1..9).find(|of| listing(*of) == delivery.listing)?;
-    Some((of, delivery.number(), number))
+    let EventName::Number(event) = delivery.told.name() else {
+        return None;
+    };
+    Some((of, event, number))
 }
 
 #[test]
@@ -101,6 +110,42 @@ fn event_that_fails_holds_back_its_own_listing_and_no_other() {
     assert_eq!(next(&mut pump, 10), Some((1, 2, 1)));
     pump.delivered(&listing(1), 10);
     assert_eq!(cursor(&pump), Some(40));
+}
+
+#[test]
+fn change_that_two_nodes_tell_is_delivered_once_and_in_the_order_of_each() {
+    let mut pump = fresh(POLICY);
+    let change = |number: u8| NewChange {
+        id: ChangeId::from_bytes([number; 32]),
+        node: NodeId::new(9).expect("not zero"),
+        at_ms: 7,
+        kind: ChangeKind::Updated,
+    };
+    let told = |numbers: &[u8]| {
+        let records = (1..).zip(numbers).map(|(offset, number)| FeedRecord {
+            position: position(offset),
+            listing: listing(1),
+            told: Told::Change(change(*number)),
+        });
+        page(records.collect())
+    };
+    // Of 3 and 4 neither stands on the other.
+    pump.accept(feed(1, Plane::Listings), told(&[1, 2, 3]), 0, all);
+    pump.accept(feed(2, Plane::Listings), told(&[1, 2, 4, 3, 5]), 0, all);
+    assert_eq!(pump.oldest_ms(), Some(7));
+    let mut order = Vec::new();
+    while let Some(attempt) = pump.due(0) {
+        order.push(attempt.delivery.told);
+        let stored = pump.progress(start());
+        assert_eq!(Progress::decode(&stored.encode()), Some(stored));
+        pump.delivered(&listing(1), 0);
+    }
+    let expected = [1, 2, 3, 4, 5].map(|number| Told::Change(change(number)));
+    assert_eq!(order, expected);
+    let places = pump.progress(start()).cursor.places;
+    assert_eq!(places[&feed(1, Plane::Listings)], position(3));
+    assert_eq!(places[&feed(2, Plane::Listings)], position(5));
+    assert_eq!(places.len(), 2, "the feeds of ledgers were not read");
 }
 
 #[test]
@@ -174,7 +219,7 @@ fn nothing_is_dropped_where_there_is_no_room_to_park() {
 #[test]
 fn what_another_voter_has_told_is_told_once_and_what_nobody_wants_is_passed_over() {
     let mut pump = fresh(POLICY);
-    let other = NodeId::new(2).expect("not zero");
+    let other = feed(2, Plane::Bookings);
     pump.accept(node(), page(vec![record(10, 1, 1)]), 0, all);
     pump.accept(
         other,

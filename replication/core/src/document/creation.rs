@@ -24,6 +24,9 @@ use super::{ListingDocument, photos};
 use crate::actor;
 use crate::draft::ListingDraft;
 
+/// The message of a creation.
+pub(super) const CREATE: &str = "create";
+
 /// Makes the change by which `node` creates the listing whose `genesis` this is.
 pub(super) fn change(
     genesis: &ListingDocument,
@@ -45,7 +48,7 @@ pub(super) fn change(
         seq: 1,
         start_op: NonZeroU64::MIN.saturating_add(creation.start - 1),
         time: millis(at),
-        message: Some("create".to_owned()),
+        message: Some(CREATE.to_owned()),
         deps: genesis.body.heads(),
         extra_bytes: Vec::new(),
     })

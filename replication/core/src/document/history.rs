@@ -2,18 +2,19 @@
 //! the time of the latest, and each actor's last sequence number.
 //!
 //! Derived from the changes alone and independent of their order, so that equal
-//! documents have equal tallies.
+//! documents have equal tallies. Beside it stand the changes of which nobody has been told.
 
 use std::collections::BTreeMap;
 
 use automerge::{ActorId, Automerge, Change, ChangeHash, ChangeMetadata};
 use meridian_regions::NodeId;
 
+use super::news::NewChange;
 use super::renewal::is_marker;
 use crate::actor;
 
 /// What a document's applied changes add up to.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct History {
     changes: u64,
     operations: u64,
@@ -22,6 +23,8 @@ pub(super) struct History {
     sequences: BTreeMap<ActorId, u64>,
     /// The change by which the document begins anew.
     marker: Option<ChangeHash>,
+    /// Changes that were added and not told yet, in their order.
+    pub(super) news: Vec<NewChange>,
 }
 
 impl History {
@@ -48,6 +51,7 @@ impl History {
         if change.is_empty() && change.message().is_some_and(is_marker) {
             self.marker.get_or_insert(change.hash());
         }
+        self.news.extend(NewChange::of(change));
     }
 
     fn note(&mut self, change: &ChangeMetadata<'_>) {

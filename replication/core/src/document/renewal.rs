@@ -194,7 +194,8 @@ impl ListingDocument {
         };
         let before = heads_before(self.body.get(), marker);
         let bytes = bytes_of(&automerge);
-        let history = History::of(&automerge, bytes);
+        let mut history = History::of(&automerge, bytes);
+        history.news = self.take_news();
         let next = Self {
             id: self.id.clone(),
             body: automerge.into(),

@@ -18,6 +18,9 @@ use crate::change::EncodedChange;
 use crate::field_error::FieldError;
 use crate::heads::ChangeId;
 
+/// What the message of a choice begins with; the field and the value follow.
+const RESOLVE: &str = "resolve ";
+
 /// Which of the values of a field in conflict is the right one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Choice {
@@ -47,7 +50,7 @@ impl Choice {
     }
 
     fn message(&self) -> String {
-        format!("resolve {} {}", self.field, self.choose)
+        format!("{RESOLVE}{} {}", self.field, self.choose)
     }
 
     /// Refuses a choice among other values than those that stand.
@@ -68,6 +71,13 @@ impl Choice {
         let detail = "no value of this field: send the `hash` of one, as the conflicts show it";
         EditError::Invalid(vec![FieldError::new("/choose", detail.to_owned())])
     }
+}
+
+/// Whether a change of this message decided about the listing's deletion.
+pub(super) fn decides_deletion(message: &str) -> bool {
+    let choice = message.strip_prefix(RESOLVE);
+    let choice = choice.and_then(|choice| choice.split_once(' '));
+    choice.is_some_and(|(field, _)| field == DELETED)
 }
 
 /// What is written in the end.

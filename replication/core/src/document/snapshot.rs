@@ -96,6 +96,8 @@ impl ListingDocument {
         // A version that knew no markers may have stored one.
         let refused = document.renew();
         refused.map_err(|error| LoadError::Library(error.to_string()))?;
+        // It was told when it was stored.
+        let _told = document.take_news();
         Ok(document)
     }
 

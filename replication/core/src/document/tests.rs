@@ -10,6 +10,7 @@ mod exchange;
 mod hostile;
 mod last_writer;
 mod merging;
+mod news;
 mod records;
 mod renewing;
 mod resolving;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_replication_core::{SessionToken, VersionVector};
+use meridian_regions::ListingId;
+use meridian_replication_core::{ChangeId, SessionToken, VersionVector};
 use meridian_simulation::pass;
-use meridian_storage::Durability;
+use meridian_storage::{Durability, FEED_PAGE_MAX};
 use tokio::time::Instant;
 
 use super::history::{Final, digest};
@@ -129,6 +130,9 @@ async fn look_at(world: &World, id: u64, replica: &Replica) {
         let shown = shown.map(|shown| finally(replica, &shown, format!("{conflicts:?}")));
         world.history().finals.insert((number, id), shown);
     }
+    if let Err(what) = all_is_told(replica, &listings) {
+        world.stuck(format!("node {id}: {what}"));
+    }
     let entries = replica.inner().store.scan(LOG, &[], &LOG_END, usize::MAX);
     let entries = entries.expect("readable").into_iter();
     let entries = entries.map(|(key, entry)| {
@@ -136,6 +140,44 @@ async fn look_at(world: &World, id: u64, replica: &Replica) {
         ((origin.get(), shard.get(), seq), digest(&entry))
     });
     world.history().logs.insert(id, entries.collect());
+}
+
+/// Every change of the listings that have not begun anew is in the node's feed, once.
+fn all_is_told(replica: &Replica, listings: &[ListingId]) -> Result<(), String> {
+    let mut told: BTreeMap<(ListingId, ChangeId), usize> = BTreeMap::new();
+    let mut after = None;
+    loop {
+        let page = replica.events(after, FEED_PAGE_MAX).expect("kept");
+        if page.events.is_empty() {
+            break;
+        }
+        after = Some(page.next);
+        for event in page.events {
+            *told.entry((event.listing, event.change.id)).or_default() += 1;
+        }
+    }
+    let inner = replica.inner();
+    for listing in listings {
+        let mut stripe = inner.documents.stripe(listing.shard());
+        let hot = open(&mut stripe, &inner.store, listing).expect("readable");
+        let Some(document) = hot.map(|hot| &hot.document) else {
+            continue;
+        };
+        if document.generation() > 0 {
+            continue;
+        }
+        let records = document.records().into_iter();
+        for record in records.filter(|record| record.actor.is_some()) {
+            let times = told.get(&(listing.clone(), record.hash));
+            let times = times.copied().unwrap_or(0);
+            let is_marker = record.message.starts_with("renew ");
+            if times != 1 && !is_marker {
+                let hash = record.hash;
+                return Err(format!("{hash} of {listing} is told {times} times"));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn finally(replica: &Replica, shown: &ReadListing, conflicts: String) -> Final {

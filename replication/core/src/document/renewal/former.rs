@@ -1,6 +1,8 @@
 //! The document as it was before it began anew, as long as a change of it may come: where
 //! such a change is looked for, and what becomes of it.
 
+use std::collections::BTreeSet;
+
 use automerge::{Automerge, Change, ChangeHash};
 use meridian_regions::NodeId;
 
@@ -85,9 +87,11 @@ impl ListingDocument {
         carried: Vec<Result<Change, RefusedChange>>,
     ) -> Result<Vec<RefusedChange>, ApplyError> {
         let mut refused = Vec::new();
+        let mut names = BTreeSet::new();
         for change in carried {
             match change {
                 Ok(change) => {
+                    names.insert(ChangeId::of(change.hash()));
                     if let Applied::Now { refused: late, .. } = self.rejoin(change)? {
                         refused.extend(late);
                     }
@@ -95,6 +99,8 @@ impl ListingDocument {
                 Err(late) => refused.push(late),
             }
         }
+        // They are told by the names under which they were written.
+        self.history.news.retain(|new| !names.contains(&new.id));
         Ok(refused)
     }
 
@@ -113,6 +119,8 @@ impl ListingDocument {
         };
         let known = former.document.body.heads();
         let applied = former.document.rejoin(change);
+        let news = former.document.take_news();
+        self.history.news.extend(news);
         if former.document.health == Health::Poisoned {
             self.health = Health::Poisoned;
         }

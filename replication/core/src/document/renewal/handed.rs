@@ -11,10 +11,11 @@ use prost::Message;
 use super::super::contain::contain;
 use super::super::history::History;
 use super::super::waiting::Waiting;
-use super::super::{Health, ListingDocument, genesis};
+use super::super::{ChangeKind, Health, Lifecycle, ListingDocument, NewChange, genesis};
 use super::{Alias, Base, Former};
 use crate::actor;
 use crate::change::{self, ChangeError};
+use crate::heads::ChangeId;
 use crate::limits::{ORIGINS_MAX, RENEWAL_BYTES_MAX, RENEWAL_CHANGES_MAX, RENEWAL_HEADS_MAX};
 use crate::wire::{self, WireError};
 
@@ -215,9 +216,14 @@ impl ListingDocument {
         let automerge = contain(|| self.begun_with(&base, changes));
         let automerge = automerge.ok().flatten().ok_or(BeginningError::Another)?;
         let bytes = super::bytes_of(&automerge);
+        let mut history = History::of(&automerge, bytes);
+        history.news = self.take_news();
+        history
+            .news
+            .extend(self.handed(&base, history.updated_at()));
         let next = Self {
             id: self.id.clone(),
-            history: History::of(&automerge, bytes),
+            history,
             body: automerge.into(),
             waiting: Waiting::default(),
             health: Health::Sound,
@@ -230,6 +236,19 @@ impl ListingDocument {
             let _ = self.rejoin(change);
         }
         Ok(true)
+    }
+
+    /// What is told of a beginning that stands for changes which nobody can name any more.
+    fn handed(&self, base: &Base, at_ms: i64) -> Option<NewChange> {
+        Some(NewChange {
+            id: ChangeId::of(base.root),
+            node: base.created_by?,
+            at_ms: u64::try_from(at_ms).unwrap_or(0),
+            kind: match self.lifecycle() {
+                Lifecycle::Uncreated => ChangeKind::Created,
+                _ => ChangeKind::Updated,
+            },
+        })
     }
 
     /// Refuses a beginning that lacks what is here, as far as can be said.

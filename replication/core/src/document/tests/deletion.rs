@@ -11,7 +11,7 @@ fn title(title: &str) -> Value {
 }
 
 /// Two replicas of a listing that one has deleted and the other has edited.
-fn disputed() -> (ListingDocument, ListingDocument) {
+pub(super) fn disputed() -> (ListingDocument, ListingDocument) {
     let (mut left, mut right) = pair();
     let deletion = deleted(&mut left, 1, 2);
     let edit = patched_at(&mut right, 2, 3, title("Still here"));
@@ -19,13 +19,13 @@ fn disputed() -> (ListingDocument, ListingDocument) {
     (left, right)
 }
 
-fn keep(document: &mut ListingDocument, actor: u64, second: u64) -> Vec<u8> {
+pub(super) fn keep(document: &mut ListingDocument, actor: u64, second: u64) -> Vec<u8> {
     let chosen = choice(document, "/deleted", &json!(false));
     let kept = document.keep(node(actor), at(second), &chosen, Again::No);
     kept.expect("in dispute").expect("a change").into_bytes()
 }
 
-fn confirm(document: &mut ListingDocument, actor: u64, second: u64) -> Vec<u8> {
+pub(super) fn confirm(document: &mut ListingDocument, actor: u64, second: u64) -> Vec<u8> {
     let (chosen, known) = (choice(document, "/deleted", &json!(true)), document.keeps());
     let confirmed = document.confirm_deletion(node(actor), at(second), &chosen, &known);
     confirmed
