@@ -188,8 +188,8 @@ pub struct ClusterSection {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ListingsSection {
-    /// Documents kept open in memory, about 21 KiB each. Others are loaded from
-    /// disk when they are written.
+    /// Documents kept open in memory, about 21 KiB each. Others are loaded from disk when they are
+    /// written, by anybody, and once more when the search index takes the change.
     pub documents_hot_max: NonZeroUsize,
     /// Memory for answers to reads of listings, in bytes: some 5 KB for each that somebody
     /// reads, and what has not been read for longest goes first.
@@ -235,7 +235,7 @@ impl ListingsSection {
 impl Default for ListingsSection {
     fn default() -> Self {
         Self {
-            documents_hot_max: NonZeroUsize::new(1024).expect("not zero"),
+            documents_hot_max: NonZeroUsize::new(16_384).expect("not zero"),
             rendered_bytes_max: NonZeroUsize::new(64 << 20).expect("not zero"),
             clock_drift_ms_max: NonZeroU64::new(500).expect("not zero"),
             replicas_per_region: 0,
