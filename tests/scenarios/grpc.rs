@@ -126,17 +126,24 @@ async fn listing_is_made_watched_and_booked_once_over_grpc() {
     request.metadata_mut().insert("meridian-consistency", level);
     let read = listings.get_listing(request).await.expect("seen");
     assert!(read.metadata().get("meridian-staleness-ms").is_some());
-    let told = EventsClient::new(one)
-        .list_events(v1::ListEventsRequest {
-            listing_id: Some(id),
-            ..v1::ListEventsRequest::default()
-        })
-        .await;
+    let of_listing = v1::ListEventsRequest {
+        listing_id: Some(id.clone()),
+        ..v1::ListEventsRequest::default()
+    };
+    let told = EventsClient::new(one.clone()).list_events(of_listing).await;
     let told = told.expect("told").into_inner().data;
-    assert!(
-        told.iter().any(|event| event.r#type == "booking.confirmed"),
-        "{told:?}"
-    );
+    let mut confirmed = told
+        .iter()
+        .filter(|event| event.r#type == "booking.confirmed");
+    assert!(confirmed.any(|event| event.sequence.is_some()), "{told:?}");
+    let of_documents = v1::ListEventsRequest {
+        types: vec!["listing.created".to_owned()],
+        ..v1::ListEventsRequest::default()
+    };
+    let told = EventsClient::new(one).list_events(of_documents).await;
+    let told = told.expect("told").into_inner().data;
+    let created: Vec<_> = told.iter().map(|event| event.subject.clone()).collect();
+    assert_eq!(created, [Some(id)]);
     scenario.stop().await;
 }
 

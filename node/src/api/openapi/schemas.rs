@@ -220,7 +220,7 @@ fn events() -> Value {
             "type": {"type": "string", "enum": types},
             "subject?": text(),
             "time?": Instant::schema(),
-            "sequence": {"type": "string", "pattern": "^[0-9]{20}$"},
+            "sequence?": {"type": "string", "pattern": "^[0-9]{20}$"},
             "datacontenttype": {"const": "application/json"},
             "data": {"type": "object"},
         })),

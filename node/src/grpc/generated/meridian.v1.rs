@@ -695,8 +695,9 @@ pub struct Event {
     pub subject: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "5")]
     pub time: ::core::option::Option<::prost::alloc::string::String>,
-    #[prost(string, tag = "6")]
-    pub sequence: ::prost::alloc::string::String,
+    /// Its number in the ledger; none for a change of a document.
+    #[prost(string, optional, tag = "6")]
+    pub sequence: ::core::option::Option<::prost::alloc::string::String>,
     /// JSON.
     #[prost(string, tag = "7")]
     #[serde(deserialize_with = "crate::grpc::json_text")]
