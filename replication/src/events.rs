@@ -81,10 +81,11 @@ impl Inner {
     pub(crate) fn submit_told(
         &self,
         permit: WritePermit,
-        batch: Batch,
+        mut batch: Batch,
         news: &[ListingNews],
         done: impl FnOnce(Result<(), StorageError>) + Send + 'static,
     ) {
+        self.note_deaths(&mut batch, news);
         let told_ms = self.feed.wall_clock.now().as_millis();
         let records = news.iter().map(|one| one.encode(told_ms)).collect();
         let batch = (batch, Durability::Synced);

@@ -45,6 +45,8 @@ const FLOOR: u8 = b'f';
 /// Kind of the progress records that hold trimmed entries that had been set aside.
 const KEPT: u8 = b'k';
 
+/// Kind of the progress records of listings that were deleted and are not buried yet.
+const DEAD: u8 = b'd';
 /// Kind of the progress records that say when a document began anew here whose former one is
 /// still kept.
 const FORMER: u8 = b'p';
@@ -147,6 +149,23 @@ pub(crate) fn former(listing: &ListingId) -> Vec<u8> {
 /// The listing of such a key.
 pub(crate) fn parse_former(key: &[u8]) -> Option<ListingId> {
     ListingId::from_key(key.get(3..)?).ok()
+}
+
+/// Key of a listing that was deleted, until it is buried.
+pub(crate) fn dead(listing: &ListingId) -> Vec<u8> {
+    let mut key = vec![DEAD];
+    key.extend_from_slice(&listing.to_key());
+    key
+}
+
+/// The listing of such a key.
+pub(crate) fn parse_dead(key: &[u8]) -> Option<ListingId> {
+    ListingId::from_key(key.get(1..)?).ok()
+}
+
+/// The bounds of all such keys.
+pub(crate) fn all_dead() -> ([u8; 1], [u8; 1]) {
+    ([DEAD], [DEAD + 1])
 }
 
 /// The bounds of such keys of a shard.

@@ -8,12 +8,15 @@
 //! an entry of its log like any other. What has been written since is carried over by every
 //! replica for itself, so that no writer waits, and none has to be there.
 //!
+//! A listing that was deleted begins anew, too, and is buried by it (`dead.rs`, ADR 65).
+//!
 //! Invariants kept here:
 //! - The new document, and that the former one is kept, are durable in one batch with the
 //!   entry of the marker.
 //! - The former document goes only once every node has had the marker, so that it writes to
 //!   the new one, and everything that each had written until then is here.
 
+mod dead;
 mod hearing;
 mod keeping;
 
@@ -24,7 +27,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::{ListingId, NodeId, Shards};
-use meridian_replication_core::{Heads, ListingDocument};
+use meridian_replication_core::{Heads, Lifecycle, ListingDocument};
 use meridian_storage::StorageError;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -40,7 +43,7 @@ use crate::write::Precondition;
 use hearing::Hearing;
 use keeping::Rounds;
 
-/// Long listings that are noted at once. One that finds no place is noted at a later change.
+/// Long and deleted listings that are noted at once. One that finds no place is noted at a later change.
 const NOTED_MAX: usize = 1_024;
 
 /// What this node has done since its start.
@@ -69,6 +72,8 @@ pub(crate) struct Renewals {
     /// Long listings that this node keeps; their heads, once they have been looked at.
     noted: Mutex<BTreeMap<ListingId, Option<Noted>>>,
     rounds: Mutex<Rounds>,
+    /// Where the next look at deleted listings begins; `None` for the first of them.
+    dead_from: Mutex<Option<Vec<u8>>>,
     begun: AtomicU64,
     forgotten: AtomicU64,
 }
@@ -91,9 +96,24 @@ impl Renewals {
             every,
             noted: Mutex::default(),
             rounds: Mutex::default(),
+            dead_from: Mutex::default(),
             begun: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
         }
+    }
+
+    fn next_dead(&self) -> Option<Vec<u8>> {
+        self.dead_from().clone()
+    }
+
+    fn looked_at_dead(&self, next: Option<Vec<u8>>) {
+        *self.dead_from() = next;
+    }
+
+    fn dead_from(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
+        self.dead_from
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rounds(&self) -> MutexGuard<'_, Rounds> {
@@ -182,11 +202,12 @@ impl Replica {
         }
     }
 
-    /// Looks once at every long listing that is noted, and at former documents.
+    /// Looks once at deleted listings, at every listing that is noted, and at former documents.
     pub(crate) async fn renew(&self) -> Result<(), RenewError> {
         if !self.inner().may_renew() {
             return Ok(());
         }
+        self.look_at_the_dead().await?;
         let noted: Vec<ListingId> = self.inner().renewals.noted().keys().cloned().collect();
         for listing in noted {
             if let Err(cause) = self.look_at_long(&listing).await {
@@ -233,7 +254,7 @@ impl Replica {
 }
 
 impl Inner {
-    /// The heads of a listing that is still long and may begin anew.
+    /// The heads of a listing that is still long, or deleted, and may begin anew.
     fn heads_to_note(self: &Arc<Self>, listing: &ListingId) -> Result<Option<Noted>, ReadError> {
         let mut stripe = self.documents.stripe(listing.shard());
         let Some(hot) = open(&mut stripe, &self.store, listing)? else {
@@ -241,7 +262,8 @@ impl Inner {
         };
         let most = self.renewals.changes_max.map_or(u64::MAX, NonZeroU64::get);
         let document = &hot.document;
-        if document.changes() <= most || !document.may_begin_anew() {
+        let is_due = document.changes() > most || document.lifecycle() == Lifecycle::Deleted;
+        if !is_due || !document.may_begin_anew() {
             return Ok(None);
         }
         // Under the document's lock: what is in it has been submitted.

@@ -2,6 +2,7 @@
 //! simulated one.
 
 mod applying;
+mod burying;
 mod carrying;
 mod cluster;
 mod conflicts;

@@ -41,7 +41,7 @@ fn stands(replica: &Replica, id: &ListingId) -> (u32, bool) {
     (hot.document.generation(), awaits)
 }
 
-async fn renew_all(cluster: &Cluster) {
+pub(super) async fn renew_all(cluster: &Cluster) {
     for replica in &cluster.replicas {
         replica.renew().await.expect("looked at");
     }

@@ -83,6 +83,22 @@ impl Deletions {
         Self { marks, unseen }
     }
 
+    /// Those that stand at some heads, and what disputes them there, whatever is beyond.
+    fn of_at(document: &Automerge, at: &[ChangeHash]) -> Self {
+        let mut marks = standing::of_at(document, Register::DeletedAt, at);
+        marks.retain(|one| !one.value.is_null());
+        let seen: Vec<ChangeHash> = marks.iter().filter_map(|one| one.written.change).collect();
+        let beyond = document.get_changes_meta(at).into_iter();
+        let beyond: BTreeSet<ChangeHash> = beyond.map(|change| change.hash).collect();
+        let unseen = document.get_changes_meta(&seen).into_iter();
+        let unseen = unseen
+            .filter(|change| !seen.is_empty() && !beyond.contains(&change.hash))
+            .map(Written::from)
+            .filter(edits);
+        let unseen = unseen.collect();
+        Self { marks, unseen }
+    }
+
     pub(super) fn are_disputed(&self) -> bool {
         !self.unseen.is_empty()
     }
@@ -102,6 +118,12 @@ impl Deletions {
 /// Whether somebody has edited the listing by a change. One of a later version may.
 fn edits(change: &Written) -> bool {
     ![GENESIS_MESSAGE, COUNT, DELETE, RENEWED].contains(&change.message.as_str())
+}
+
+/// Whether a listing was deleted, and nobody disagreed, at some heads.
+pub(super) fn is_deleted_at(document: &Automerge, at: &[ChangeHash]) -> bool {
+    let deletions = Deletions::of_at(document, at);
+    !deletions.marks.is_empty() && !deletions.are_disputed()
 }
 
 /// Where a listing that may have been created stands in its life.

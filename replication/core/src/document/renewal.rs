@@ -22,7 +22,7 @@ mod handed;
 use std::collections::BTreeMap;
 
 use automerge::transaction::CommitOptions;
-use automerge::{Automerge, ChangeHash};
+use automerge::{Automerge, ChangeHash, ROOT, ReadDoc};
 use meridian_regions::{NodeId, UnixNanos};
 
 use super::batch::Batch;
@@ -31,11 +31,12 @@ use super::history::History;
 use super::intake::{Applied, ApplyError, RefusedChange};
 use super::waiting::Waiting;
 use super::write::{last_change, millis};
-use super::{EditError, Health, Lifecycle, ListingDocument};
+use super::{EditError, Health, Lifecycle, ListingDocument, deletion};
 use crate::actor;
 use crate::change::EncodedChange;
 use crate::heads::{ChangeId, Heads, entity_tag};
 use crate::limits::RENEWAL_HEADS_MAX;
+use beginning::BURIED;
 pub(super) use beginning::{RENEWED, writer_of};
 pub(super) use former::Former;
 pub use handed::BeginningError;
@@ -119,14 +120,28 @@ impl ListingDocument {
     }
 
     /// Whether it could begin anew at its present heads: nobody disagrees, nothing waits, and
-    /// nothing from before is awaited.
+    /// nothing from before is awaited. A listing that was deleted does once, and is buried by
+    /// it.
     #[must_use]
     pub fn may_begin_anew(&self) -> bool {
         self.former.is_none()
             && self.waiting.len() == 0
-            && self.lifecycle() == Lifecycle::Live
+            && match self.lifecycle() {
+                Lifecycle::Live => self.conflicts().is_empty(),
+                Lifecycle::Deleted => !self.is_buried(),
+                Lifecycle::Uncreated | Lifecycle::Disputed => false,
+            }
             && self.body.heads().len() <= RENEWAL_HEADS_MAX
-            && self.conflicts().is_empty()
+    }
+
+    /// Whether nothing of the listing is left but who created and who deleted it, and when.
+    #[must_use]
+    pub fn is_buried(&self) -> bool {
+        let buried = self
+            .base
+            .as_ref()
+            .map(|_| self.body.get().get(ROOT, BURIED));
+        matches!(buried, Some(Ok(Some(_))))
     }
 
     /// Begins anew with what was there at heads that every replica has; what has been
@@ -147,6 +162,11 @@ impl ListingDocument {
         let nothing = Batch::new(&self.history);
         let is_known = self.lacks(hashes.iter().copied(), &nothing).is_empty();
         if self.former.is_some() || !is_known || hashes.len() > RENEWAL_HEADS_MAX {
+            return Ok(None);
+        }
+        // Somebody may have edited it without having seen that: then everything is kept.
+        let buries = deletion::is_deleted_at(self.body.get(), &hashes);
+        if buries && self.lifecycle() != Lifecycle::Deleted {
             return Ok(None);
         }
         let before = self.clone();

@@ -2,6 +2,7 @@
 //! and what broken input does.
 
 mod adding;
+mod burying;
 mod conflict;
 mod creation;
 mod deletion;

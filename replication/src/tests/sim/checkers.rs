@@ -44,7 +44,11 @@ pub(super) mod tests {
 
     pub(crate) fn sight<const N: usize>(names: [&str; N], count: i64) -> Sight {
         let marks = marks(names);
-        Sight { marks, count }
+        Sight {
+            marks,
+            count,
+            buried: false,
+        }
     }
 
     /// Two nodes; two edits, the second upon the first, a count; and a read of all.

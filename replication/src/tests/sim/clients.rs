@@ -211,6 +211,7 @@ impl Client {
             let seen = self.seen.entry(asked.listing).or_default();
             seen.marks.extend(shown.marks.clone());
             seen.count = seen.count.max(shown.count);
+            seen.buried |= shown.buried;
         }
         self.world.history().reads.push(Read {
             client: self.id,

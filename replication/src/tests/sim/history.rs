@@ -55,6 +55,8 @@ pub(super) struct Write {
 pub(super) struct Sight {
     pub(super) marks: BTreeSet<Mark>,
     pub(super) count: i64,
+    /// It was deleted, and nothing is left of it.
+    pub(super) buried: bool,
 }
 
 /// An answer that showed a listing, or that there is none.

@@ -153,5 +153,7 @@ pub(super) fn sight(shown: &ReadListing) -> Sight {
     Sight {
         marks: marks.map(str::to_owned).collect(),
         count: view.counters.get(COUNTER).copied().unwrap_or(0),
+        // No listing is without a title.
+        buried: view.deleted && view.title.is_empty(),
     }
 }

@@ -1,6 +1,9 @@
 //! What a document begins anew with: what it showed at some heads, by whom and when it was
 //! written, as few changes of nobody's.
 //!
+//! Of a listing that was deleted there nothing is left but who created it and who deleted it,
+//! and when: it is *buried* (ADR 65).
+//!
 //! Made by transactions in a fixed order from what the former document holds at these heads,
 //! whatever it holds beyond them: so every replica makes the same bytes. The order and the
 //! messages are part of the stored format, as the genesis is.
@@ -16,13 +19,16 @@ use meridian_regions::NodeId;
 use super::super::ListingDocument;
 use super::super::genesis::{self, COUNTERS, Container, GENESIS_MESSAGE};
 use super::super::register::Register;
-use super::super::{photos, standing};
+use super::super::{deletion, photos, standing};
 use super::Base;
 use crate::actor;
 
 /// What the messages of carried registers begin with: node and message of their writer follow.
 /// Alone, it is the message of the change with which a beginning ends, and nobody's edit.
 pub(in super::super) const RENEWED: &str = "renewed";
+
+/// Says at the root that of the listing nothing else is left.
+pub(super) const BURIED: &str = "buried";
 
 /// Registers in which nobody can disagree in a listing that begins anew.
 const AGREED: [Register; 3] = [
@@ -49,6 +55,7 @@ pub(super) fn make(
 ) -> Result<(Automerge, Base), AutomergeError> {
     let held = old.body.get();
     let past = Past::of(held, at);
+    let is_buried = deletion::is_deleted_at(held, at);
     let mut automerge = genesis::containers().0.clone();
     automerge.set_actor(actor::genesis());
     let generation = old.generation() + 1;
@@ -60,9 +67,13 @@ pub(super) fn make(
     commit(&mut automerge, 0, GENESIS_MESSAGE.to_owned(), |new| {
         new.put(ROOT, "id", old.id.to_string())?;
         new.put(ROOT, "generation", ScalarValue::Uint(generation.into()))?;
-        new.put(ROOT, "begins_at", named.as_str())
+        new.put(ROOT, "begins_at", named.as_str())?;
+        if is_buried {
+            new.put(ROOT, BURIED, true)?;
+        }
+        Ok(())
     })?;
-    for ((at_ms, node, message), registers) in written(held, at) {
+    for ((at_ms, node, message), registers) in written(held, at, is_buried) {
         let node = node.map_or(0, NodeId::get);
         let message = format!("{RENEWED} {node} {message}");
         commit(&mut automerge, at_ms, message, |new| {
@@ -75,6 +86,9 @@ pub(super) fn make(
     let updated_at = past.updated_at_ms;
     commit(&mut automerge, updated_at, RENEWED.to_owned(), |new| {
         new.put(ROOT, "renewed", ScalarValue::Timestamp(updated_at))?;
+        if is_buried {
+            return Ok(());
+        }
         collections(new, held, at)
     })?;
     let root = automerge.get_heads();
@@ -104,26 +118,47 @@ fn commit(
     Ok(())
 }
 
-/// What registers show at some heads, by their writing, in the order of time.
-fn written(held: &Automerge, at: &[ChangeHash]) -> BTreeMap<Writing, Vec<(Register, ScalarValue)>> {
+/// What registers show at some heads, by their writing, in the order of time. Of a listing that
+/// is buried those of its beginning and its end, in this order: a deletion has seen what is
+/// before it.
+fn written(
+    held: &Automerge,
+    at: &[ChangeHash],
+    is_buried: bool,
+) -> Vec<(Writing, Vec<(Register, ScalarValue)>)> {
+    if is_buried {
+        let shown = [Register::CreatedAt, Register::DeletedAt].map(|register| {
+            let (writing, value) = shown(held, register, at)?;
+            Some((writing, vec![(register, value)]))
+        });
+        return shown.into_iter().flatten().collect();
+    }
     let mut written: BTreeMap<Writing, Vec<_>> = BTreeMap::new();
     for register in Register::DISPUTABLE.into_iter().chain(AGREED) {
-        let mut standing = standing::of_at(held, register, at);
-        if register == Register::CreatedAt {
-            // A listing created twice is as old as the first.
-            standing.sort_by_key(|one| std::cmp::Reverse(one.value.as_i64()));
+        if let Some((writing, value)) = shown(held, register, at) {
+            written.entry(writing).or_default().push((register, value));
         }
-        let Some(shown) = standing.pop() else {
-            continue;
-        };
-        let by = shown.written;
-        let writing = (by.at_ms, by.node, by.message);
-        written
-            .entry(writing)
-            .or_default()
-            .push((register, shown.value));
     }
-    written
+    written.into_iter().collect()
+}
+
+fn shown(
+    held: &Automerge,
+    register: Register,
+    at: &[ChangeHash],
+) -> Option<(Writing, ScalarValue)> {
+    let mut standing = standing::of_at(held, register, at);
+    if register == Register::CreatedAt {
+        // A listing created twice is as old as the first.
+        standing.sort_by_key(|one| std::cmp::Reverse(one.value.as_i64()));
+    }
+    if register == Register::DeletedAt && standing.iter().any(|one| !one.value.is_null()) {
+        // A deletion that nobody disputes has seen every decision to keep the listing.
+        standing.retain(|one| !one.value.is_null());
+    }
+    let shown = standing.pop()?;
+    let by = shown.written;
+    Some(((by.at_ms, by.node, by.message), shown.value))
 }
 
 /// Counters, amenities, photos and the description.

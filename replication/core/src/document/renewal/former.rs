@@ -119,8 +119,7 @@ impl ListingDocument {
         };
         let known = former.document.body.heads();
         let applied = former.document.rejoin(change);
-        let news = former.document.take_news();
-        self.history.news.extend(news);
+        let mut news = former.document.take_news();
         if former.document.health == Health::Poisoned {
             self.health = Health::Poisoned;
         }
@@ -130,7 +129,13 @@ impl ListingDocument {
                 mut refused,
             } => {
                 let carried = former.carry(self.body.get(), &known);
+                let before = self.history.changes();
                 refused.extend(self.take_carried(carried)?);
+                // What another replica has carried over, or nobody can, is not told once more.
+                if self.history.changes() > before {
+                    news.retain(|new| !refused.iter().any(|one| one.id == new.id));
+                    self.history.news.extend(news);
+                }
                 Ok(Applied::Now { released, refused })
             }
             other => Ok(other),

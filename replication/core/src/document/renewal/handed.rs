@@ -216,14 +216,9 @@ impl ListingDocument {
         let automerge = contain(|| self.begun_with(&base, changes));
         let automerge = automerge.ok().flatten().ok_or(BeginningError::Another)?;
         let bytes = super::bytes_of(&automerge);
-        let mut history = History::of(&automerge, bytes);
-        history.news = self.take_news();
-        history
-            .news
-            .extend(self.handed(&base, history.updated_at()));
         let next = Self {
             id: self.id.clone(),
-            history,
+            history: History::of(&automerge, bytes),
             body: automerge.into(),
             waiting: Waiting::default(),
             health: Health::Sound,
@@ -231,6 +226,9 @@ impl ListingDocument {
             former: None,
         };
         let mut old = std::mem::replace(self, next);
+        self.history.news = old.take_news();
+        let handed = self.handed(old.lifecycle());
+        self.history.news.extend(handed);
         for change in old.waiting.take() {
             // What is of a former document is contained; what cannot be taken comes again.
             let _ = self.rejoin(change);
@@ -238,16 +236,20 @@ impl ListingDocument {
         Ok(true)
     }
 
-    /// What is told of a beginning that stands for changes which nobody can name any more.
-    fn handed(&self, base: &Base, at_ms: i64) -> Option<NewChange> {
+    /// What is told of a beginning that stands for changes which nobody can name any more: the
+    /// same on every replica. That somebody deleted the listing is told once.
+    fn handed(&self, before: Lifecycle) -> Option<NewChange> {
+        let base = self.base.as_ref()?;
+        let kind = match (self.is_buried(), before) {
+            (true, Lifecycle::Deleted) => return None,
+            (true, _) => ChangeKind::Deleted,
+            (false, _) => ChangeKind::Updated,
+        };
         Some(NewChange {
             id: ChangeId::of(base.root),
             node: base.created_by?,
-            at_ms: u64::try_from(at_ms).unwrap_or(0),
-            kind: match self.lifecycle() {
-                Lifecycle::Uncreated => ChangeKind::Created,
-                _ => ChangeKind::Updated,
-            },
+            at_ms: u64::try_from(self.history.updated_at()).unwrap_or(0),
+            kind,
         })
     }
 

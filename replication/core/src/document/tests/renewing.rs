@@ -378,6 +378,11 @@ proptest! {
             }
         }
         prop_assert_eq!(renewed.generation() == 1, !markers.is_empty());
+        if renewed.is_buried() {
+            // Of what was deleted nothing is to be shown.
+            prop_assert_eq!(renewed.lifecycle(), reference.lifecycle());
+            return Ok(());
+        }
         prop_assert_eq!(renewed.view(), reference.view());
         let shown = |document: &ListingDocument| {
             let conflicts = document.conflicts().into_iter();

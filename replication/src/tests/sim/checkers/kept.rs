@@ -23,6 +23,11 @@ pub(super) fn check(history: &History) -> Result<(), String> {
             ..Final::default()
         };
         let shown = shown.as_ref().unwrap_or(&nothing);
+        if shown.sight.buried {
+            buried(&of_listing)
+                .map_err(|what| format!("listing {listing} on node {node}: {what}"))?;
+            continue;
+        }
         marks(history, &of_listing, shown)
             .and_then(|()| made(history, *listing, &of_listing, shown))
             .and_then(|()| counted(history, *listing, &of_listing, shown))
@@ -104,6 +109,18 @@ fn deleted(history: &History, listing: u64, writes: &Of<'_>, shown: &Final) -> R
     Err(format!(
         "{mark} was acknowledged, and nobody has deleted it"
     ))
+}
+
+/// Nothing is left of it, because somebody has asked for that. A deletion that has not seen
+/// everything is in dispute, and so a listing with nothing left of it that shows no deletion.
+fn buried(writes: &Of<'_>) -> Result<(), String> {
+    let mut deletions = writes
+        .iter()
+        .filter(|(_, write)| matches!(write.kind, Kind::Delete | Kind::Decide));
+    match deletions.next() {
+        Some(_) => Ok(()),
+        None => Err("it is buried, and nobody has deleted it".to_owned()),
+    }
 }
 
 #[cfg(test)]

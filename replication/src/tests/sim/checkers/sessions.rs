@@ -1,5 +1,6 @@
 //! A session reads its own writes, never less than it has read, and nobody sees a write
-//! without what its writer had seen of the listing.
+//! without what its writer had seen of the listing. Of a listing that is buried nothing is seen,
+//! ever after.
 
 use std::collections::BTreeSet;
 
@@ -20,6 +21,12 @@ fn goes_on(history: &History, read: &Read) -> Result<(), String> {
     let Some(shown) = &read.shown else {
         return Err(format!("a false 404: {read:?}"));
     };
+    if must.buried && !shown.buried {
+        return Err(format!("it was buried before {read:?}"));
+    }
+    if shown.buried {
+        return Ok(());
+    }
     if shown.count < must.count && !history.has_lost_of(read.listing) {
         return Err(format!("{} were counted before {read:?}", must.count));
     }
@@ -64,6 +71,20 @@ mod tests {
             history.reads[0].shown = shown;
             assert!(check(&history).is_err());
         }
+    }
+
+    #[test]
+    fn listing_that_comes_back_from_the_dead_is_condemned() {
+        let mut history = good();
+        let shown = |buried| {
+            let mut shown = sight(["a", "b"], 3);
+            shown.buried = buried;
+            Some(shown)
+        };
+        (history.reads[0].must, history.reads[0].shown) = (shown(true), shown(true));
+        assert_eq!(check(&history), Ok(()));
+        history.reads[0].shown = shown(false);
+        assert!(check(&history).is_err());
     }
 
     #[test]
