@@ -2,7 +2,7 @@
 //! written, as few changes of nobody's.
 //!
 //! Of a listing that was deleted there nothing is left but who created it and who deleted it,
-//! and when: it is *buried* (ADR 65).
+//! and when, and whose it is: it is *buried* (ADR 65).
 //!
 //! Made by transactions in a fixed order from what the former document holds at these heads,
 //! whatever it holds beyond them: so every replica makes the same bytes. The order and the
@@ -119,15 +119,16 @@ fn commit(
 }
 
 /// What registers show at some heads, by their writing, in the order of time. Of a listing that
-/// is buried those of its beginning and its end, in this order: a deletion has seen what is
-/// before it.
+/// is buried those of its beginning, its owner and its end, in this order: a deletion has seen
+/// what is before it.
 fn written(
     held: &Automerge,
     at: &[ChangeHash],
     is_buried: bool,
 ) -> Vec<(Writing, Vec<(Register, ScalarValue)>)> {
     if is_buried {
-        let shown = [Register::CreatedAt, Register::DeletedAt].map(|register| {
+        let left = [Register::CreatedAt, Register::Owner, Register::DeletedAt];
+        let shown = left.map(|register| {
             let (writing, value) = shown(held, register, at)?;
             Some((writing, vec![(register, value)]))
         });

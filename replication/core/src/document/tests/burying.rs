@@ -40,6 +40,8 @@ fn deleted_listing_is_buried_small_and_once_and_everywhere_alike() {
         assert!(document.is_buried() && !document.may_begin_anew());
         assert!(document.view().deleted);
         assert!(document.is_created_by(node(1)));
+        // Who may read the bookings that were.
+        assert_eq!(document.view().owner.as_deref(), Some("host-7"));
         document.forget_former();
         assert!(!document.may_begin_anew(), "once");
         let bytes = document.save();
