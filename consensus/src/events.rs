@@ -33,6 +33,8 @@ pub struct FeedRecord {
     pub listing: ListingId,
     /// What is told.
     pub told: Told,
+    /// When it was told here, by this node's clock, in milliseconds since 1970.
+    pub told_ms: u64,
 }
 
 /// What follows a position in a node's feed.

@@ -1,10 +1,10 @@
 //! The events of a region: the feeds of its nodes, read as one.
 //!
 //! Each node of a region keeps the events of the groups that it votes on, and those of the
-//! listings that it holds, each in an order of its own. A cursor says how far a consumer has come in each of these feeds, so that
-//! every node of the region can go on from it: what is another node's is asked there. A
-//! node that does not answer holds nothing up: its events come when it is back. Nobody is
-//! woken by a reader.
+//! listings that it holds, each in an order of its own. A cursor says how far a consumer has
+//! come in each of these feeds, so that every node of the region can go on from it: what is
+//! another node's is asked there. A node that does not answer holds nothing up: its events
+//! come when it is back. Nobody is woken by a reader.
 //!
 //! Where two nodes of a region vote on one listing, or hold it, its events come twice, with
 //! the same ids. The first time each of them comes, those before it have come.

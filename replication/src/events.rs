@@ -36,6 +36,8 @@ pub struct ListingEvent {
     pub listing: ListingId,
     /// What has happened.
     pub change: NewChange,
+    /// When it was told here, by this node's clock, in milliseconds since 1970.
+    pub told_ms: u64,
 }
 
 /// What follows a position in a node's feed.
@@ -48,11 +50,12 @@ pub struct ListingEvents {
 }
 
 fn decode((position, record): (FeedPosition, Vec<u8>)) -> Result<ListingEvent, StorageError> {
-    let (news, _told_ms) = ListingNews::decode(&record)?;
+    let (news, told_ms) = ListingNews::decode(&record)?;
     Ok(ListingEvent {
         position,
         listing: news.listing,
         change: news.change,
+        told_ms,
     })
 }
 

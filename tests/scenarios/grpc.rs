@@ -126,8 +126,14 @@ async fn listing_is_made_watched_and_booked_once_over_grpc() {
     request.metadata_mut().insert("meridian-consistency", level);
     let read = listings.get_listing(request).await.expect("seen");
     assert!(read.metadata().get("meridian-staleness-ms").is_some());
+    hears_of_both(&id, one).await;
+    scenario.stop().await;
+}
+
+/// Events of the listing's ledger, which have numbers, and that it was created.
+async fn hears_of_both(id: &str, one: Channel) {
     let of_listing = v1::ListEventsRequest {
-        listing_id: Some(id.clone()),
+        listing_id: Some(id.to_owned()),
         ..v1::ListEventsRequest::default()
     };
     let told = EventsClient::new(one.clone()).list_events(of_listing).await;
@@ -143,8 +149,7 @@ async fn listing_is_made_watched_and_booked_once_over_grpc() {
     let told = EventsClient::new(one).list_events(of_documents).await;
     let told = told.expect("told").into_inner().data;
     let created: Vec<_> = told.iter().map(|event| event.subject.clone()).collect();
-    assert_eq!(created, [Some(id)]);
-    scenario.stop().await;
+    assert_eq!(created, [Some(id.to_owned())]);
 }
 
 /// One night: without a key, with one, with the same again, and by somebody else.

@@ -46,6 +46,7 @@ impl StoredRecord {
 
     pub(super) fn read(self, position: FeedPosition) -> Result<FeedRecord, CodecError> {
         let listing = ListingId::from_key(&self.listing);
+        let told_ms = self.told_ms;
         let told = match (self.event, self.missed) {
             (Some(event), None) => Told::Event(event),
             (None, Some(StoredMissed { first, last })) => Told::Missed { first, last },
@@ -55,6 +56,7 @@ impl StoredRecord {
             position,
             listing: listing.map_err(|cause| CodecError(cause.to_string()))?,
             told,
+            told_ms,
         })
     }
 }

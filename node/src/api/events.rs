@@ -24,7 +24,7 @@ use super::owner;
 use super::problem::{Problem, Slug};
 use crate::auth::{Reach, Who};
 use crate::events::cloud_event::{self, shown, type_of};
-use crate::events::{Cursor, PAGE_MAX, RegionCursor, Told, Unread, tellers};
+use crate::events::{Cursor, PAGE_MAX, Plane, RegionCursor, Told, Unread, tellers};
 use crate::node::Node;
 
 /// Records in an answer if the client does not say.
@@ -110,7 +110,8 @@ async fn of_region(
     }
     let nodes = tellers(&node.topology, &cursor.region);
     cursor.places.retain(|feed, _| nodes.contains(&feed.node));
-    let passage = match node.events.read(&cursor, &nodes, limit).await {
+    let planes = wanted.planes();
+    let passage = match node.events.read(&cursor, (&nodes, &planes), limit).await {
         Ok(passage) => passage,
         Err(Unread::Gone { feed, oldest }) => {
             cursor.places.insert(feed, oldest);
@@ -193,10 +194,22 @@ impl Wanted {
         Ok(Self(Some(names.collect::<Result<_, _>>()?)))
     }
 
+    /// Where they are told.
+    fn planes(&self) -> Vec<Plane> {
+        let mut planes = Plane::ALL.to_vec();
+        if let Some(names) = &self.0 {
+            planes.retain(|plane| {
+                names
+                    .iter()
+                    .any(|name| cloud_event::plane_of(name) == *plane)
+            });
+        }
+        planes
+    }
+
     /// Whether some of them are told of documents.
     fn names_documents(&self) -> bool {
-        let mut names = self.0.iter().flatten();
-        names.any(|name| cloud_event::is_of_document(name))
+        self.0.is_some() && self.planes().contains(&Plane::Listings)
     }
 
     /// What is missing is told to everybody: it may have been wanted.
@@ -217,7 +230,7 @@ fn not_ours() -> Problem {
 fn gone(oldest: &Cursor) -> Problem {
     Problem::new(
         Slug::EventsGone,
-        "events after this cursor are not kept any more: read the bookings that you follow, then go on from oldest_cursor",
+        "events after this cursor are not kept any more: read the bookings and listings that you follow, then go on from oldest_cursor",
     )
     .with("oldest_cursor", oldest.to_string())
 }

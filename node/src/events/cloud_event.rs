@@ -5,7 +5,7 @@ use meridian_regions::{BlockId, BookingId, EventId, ListingId};
 use meridian_replication_core::{ChangeKind, NewChange};
 use serde_json::{Value, json};
 
-use super::Told;
+use super::{Plane, Told};
 use crate::clock::rfc3339;
 
 /// Every type that a ledger tells.
@@ -40,9 +40,13 @@ pub(crate) fn types() -> Vec<&'static str> {
     CHANGES.map(name_of).into_iter().chain(of_ledgers).collect()
 }
 
-/// Whether a type is told of a listing's document.
-pub(crate) fn is_of_document(name: &str) -> bool {
-    CHANGES.map(name_of).contains(&name)
+/// Which plane tells of a type.
+pub(crate) fn plane_of(name: &str) -> Plane {
+    if CHANGES.map(name_of).contains(&name) {
+        Plane::Listings
+    } else {
+        Plane::Bookings
+    }
 }
 
 /// What was missed is told to everybody, under this name: it may have been wanted.

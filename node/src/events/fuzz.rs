@@ -51,6 +51,7 @@ fn feed_answer() {
             position,
             listing: listing.clone(),
             told,
+            told_ms: 9,
         };
         let answer = Answer {
             records: vec![Record::from(&record)],

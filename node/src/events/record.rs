@@ -16,6 +16,12 @@ pub(crate) enum Plane {
     Bookings,
 }
 
+impl Plane {
+    /// Both. That of listings is read first: most often a listing is told before what is booked
+    /// there.
+    pub(crate) const ALL: [Self; 2] = [Self::Listings, Self::Bookings];
+}
+
 /// One feed of a region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct FeedName {
@@ -26,11 +32,15 @@ pub(crate) struct FeedName {
 }
 
 impl FeedName {
-    /// The feeds of some nodes, in the order of the nodes. Of a node's two that of listings is
-    /// first: most often a listing is told before what is booked there.
-    pub(crate) fn all_of(nodes: &[NodeId]) -> Vec<Self> {
-        let planes = [Plane::Listings, Plane::Bookings];
-        let of = |node: &NodeId| planes.map(|plane| Self { node: *node, plane });
+    /// Some feeds of some nodes, in the order of the nodes.
+    pub(crate) fn all_of(nodes: &[NodeId], planes: &[Plane]) -> Vec<Self> {
+        let of = |node: &NodeId| {
+            let node = *node;
+            planes.iter().map(move |plane| Self {
+                node,
+                plane: *plane,
+            })
+        };
         nodes.iter().flat_map(of).collect()
     }
 }
@@ -61,6 +71,14 @@ pub(crate) enum EventName {
 }
 
 impl Told {
+    /// Which plane tells it.
+    pub(crate) const fn plane(&self) -> Plane {
+        match self {
+            Self::Event(_) | Self::Missed { .. } => Plane::Bookings,
+            Self::Change(_) => Plane::Listings,
+        }
+    }
+
     /// Its name in its listing.
     pub(crate) const fn name(&self) -> EventName {
         match self {
@@ -89,6 +107,8 @@ pub(crate) struct FeedRecord {
     pub(crate) listing: ListingId,
     /// What is told.
     pub(crate) told: Told,
+    /// When its node told it, by that node's clock, in milliseconds since 1970.
+    pub(crate) told_ms: u64,
 }
 
 /// What follows a position in a feed.
@@ -109,6 +129,7 @@ impl From<meridian_consensus::FeedRecord> for FeedRecord {
                 Booked::Event(event) => Told::Event(event),
                 Booked::Missed { first, last } => Told::Missed { first, last },
             },
+            told_ms: record.told_ms,
         }
     }
 }
@@ -119,6 +140,7 @@ impl From<ListingEvent> for FeedRecord {
             position: event.position,
             listing: event.listing,
             told: Told::Change(event.change),
+            told_ms: event.told_ms,
         }
     }
 }

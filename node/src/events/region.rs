@@ -47,11 +47,12 @@ enum Silence {
 }
 
 impl EventsDesk {
-    /// At most `limit` records of the feeds of `nodes`.
+    /// At most `limit` records of the feeds of `nodes` that are wanted: of what nobody wants
+    /// nothing can be gone.
     pub(crate) async fn read(
         &self,
         cursor: &RegionCursor,
-        nodes: &[NodeId],
+        (nodes, planes): (&[NodeId], &[Plane]),
         limit: usize,
     ) -> Result<Passage, Unread> {
         let mut passage = Passage {
@@ -60,7 +61,7 @@ impl EventsDesk {
             has_more: false,
         };
         let mut left = limit.min(PAGE_MAX);
-        let feeds = FeedName::all_of(nodes);
+        let feeds = FeedName::all_of(nodes, planes);
         for feed in in_turn(&feeds, cursor.turn) {
             if left == 0 {
                 passage.has_more = true;
@@ -191,7 +192,8 @@ mod tests {
 
     #[test]
     fn every_feed_has_a_turn_behind_the_last() {
-        let feeds = FeedName::all_of(&[2, 9].map(|id| NodeId::new(id).expect("not zero")));
+        let nodes = [2, 9].map(|id| NodeId::new(id).expect("not zero"));
+        let feeds = FeedName::all_of(&nodes, &Plane::ALL);
         let order = |last: Option<FeedName>| in_turn(&feeds, last).collect::<Vec<_>>();
         let rotated = |by: usize| [&feeds[by..], &feeds[..by]].concat();
         assert_eq!(order(None), feeds);

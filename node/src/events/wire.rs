@@ -81,6 +81,8 @@ pub(super) struct Record {
     missed: Vec<u64>,
     #[prost(message, optional, tag = "5")]
     change: Option<ChangeMessage>,
+    #[prost(uint64, tag = "6")]
+    told_ms: u64,
 }
 
 /// A change of a document.
@@ -191,6 +193,7 @@ impl From<&FeedRecord> for Record {
             event,
             missed,
             change,
+            told_ms: record.told_ms,
         }
     }
 }
@@ -202,6 +205,7 @@ impl Record {
             position: self.place.into(),
             listing: ListingId::from_key(&self.listing).ok()?,
             told: Told::from_fields((self.event, self.missed, self.change))?,
+            told_ms: self.told_ms,
         })
     }
 }

@@ -7,6 +7,8 @@ use meridian_regions::RegionId;
 use prost::Message;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::events::{Plane, cloud_event};
+
 /// What every endpoint's id begins with.
 const PREFIX: &str = "whe_";
 /// Hexadecimal digits behind it.
@@ -127,6 +129,16 @@ impl Endpoint {
     /// Whether it is to be told of this type. What was missed may have been wanted.
     pub(crate) fn wants(&self, kind: &str) -> bool {
         kind == "events.missed" || self.types.is_empty() || self.types.iter().any(|one| one == kind)
+    }
+
+    /// Where what it wants is told.
+    pub(crate) fn planes(&self) -> Vec<Plane> {
+        let mut planes = Plane::ALL.to_vec();
+        let types = &self.types;
+        planes.retain(|plane| {
+            types.is_empty() || types.iter().any(|one| cloud_event::plane_of(one) == *plane)
+        });
+        planes
     }
 
     pub(crate) fn encode(&self) -> Vec<u8> {

@@ -203,6 +203,7 @@ impl Keeper {
             owner: Some(key.to_owned()),
             progress_key: id.progress_key(&self.around.region),
             since_ms: endpoint.since_ms,
+            planes: endpoint.planes(),
             wants: Box::new(move |delivery| wanted.wants(delivery.kind())),
             replay: endpoint.replay.clone(),
             policy: self.policy,

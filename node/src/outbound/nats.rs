@@ -28,6 +28,7 @@ use super::pump::Policy;
 use super::runner::Job;
 use super::target::{Failure, Sent, Target};
 use crate::config::Config;
+use crate::events::Plane;
 
 use options::NatsOptions;
 
@@ -105,6 +106,7 @@ impl NatsSink {
             name,
             owner: None,
             since_ms: 0,
+            planes: Plane::ALL.to_vec(),
             wants: Box::new(|_every| true),
             replay: None,
             policy: Policy {

@@ -74,6 +74,8 @@ pub(crate) fn open(
             events: parts.events.clone(),
             registers: registers.clone(),
             clock,
+            kept_ms: u64::try_from(config.events.retention().age_max.as_millis())
+                .unwrap_or(u64::MAX),
             counters: Arc::clone(&counters),
         },
         sender: sender.clone(),

@@ -8,12 +8,20 @@ use serde_json::Value;
 
 use crate::events::cloud_event;
 use crate::events::wire::ChangeMessage;
-use crate::events::{Cursor, EventName, RegionCursor, Told};
+use crate::events::{Cursor, EventName, Plane, RegionCursor, Told};
 
 /// Events that are named with how often they have been tried: as many as are tried at once.
 pub(super) const FAILING_MAX: usize = 64;
 /// Deliveries that are remembered, for whoever looks.
 pub(super) const RECENT_MAX: usize = 32;
+
+/// Events that are told one after the other: those of a listing's ledger, or of its document.
+/// Neither holds the other back.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Line {
+    pub(crate) listing: ListingId,
+    pub(crate) plane: Plane,
+}
 
 /// An event on its way, and all that is needed to tell it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +31,14 @@ pub(crate) struct Delivery {
 }
 
 impl Delivery {
+    /// In which line it stands.
+    pub(crate) fn line(&self) -> Line {
+        Line {
+            listing: self.listing.clone(),
+            plane: self.told.plane(),
+        }
+    }
+
     /// What tells it apart from every other.
     pub(crate) fn key(&self) -> (ListingId, EventName) {
         (self.listing.clone(), self.told.name())

@@ -1,8 +1,8 @@
 //! Decides what is delivered next: cursor, what is under way, back-off, what is parked. It is
 //! told the time and chance, and waits for nothing; webhooks and sinks share it.
 //!
-//! Kept: an event is tried only once all before it in its listing are delivered or parked; the
-//! cursor stands behind nothing that is neither; what is parked stays until it is delivered.
+//! Kept: an event is tried only once all before it in its line are delivered or parked; the
+//! cursor stands behind nothing that is neither, in any feed that tells it; what is parked stays until it is delivered.
 //! Where there is no room to park, the event is tried for ever and the feed waits on disk.
 
 mod lane;
@@ -12,7 +12,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
-use std::num::{NonZeroU32, NonZeroUsize};
+use std::hash::Hash;
+use std::num::NonZeroU32;
 
 use lru::LruCache;
 use meridian_regions::{ListingId, NodeId};
@@ -20,21 +21,25 @@ use meridian_replication_core::ChangeId;
 use meridian_storage::FeedPosition;
 
 use super::backoff::Backoff;
-use super::progress::{Delivered, Delivery, FAILING_MAX, Failing, Parked, Progress, RECENT_MAX};
-use crate::events::{EventName, FeedName, FeedPage, RegionCursor};
+use super::progress::{
+    Delivered, Delivery, FAILING_MAX, Failing, Line, Parked, Progress, RECENT_MAX,
+};
+use crate::events::{EventName, FeedName, FeedPage, Plane, RegionCursor};
 use lane::Lane;
 use queue::{Item, Queues, Source};
 
-/// Events that are read and neither delivered nor parked: with their bodies some 200 KiB. What
+/// Events of a plane that are read and neither delivered nor parked: with their bodies some 200
+/// KiB. What
 /// a death repeats is of these, and of what was delivered since the progress was written.
 pub(crate) const OPEN_MAX: usize = 256;
-/// Events that are parked. A consumer that loses more is waited for instead.
+/// Events of a plane that are parked. A consumer that loses more is waited for instead; what it
+/// does not take of listings holds back nothing of bookings.
 pub(crate) const PARKED_MAX: usize = 256;
 /// Listings of which is remembered what their ledgers have told: two voters of a region tell an
 /// event twice, most often within seconds.
-const TOLD_MAX: NonZeroUsize = NonZeroUsize::new(4_096).expect("not zero");
+const TOLD_MAX: usize = 4_096;
 /// Changes of documents of which is remembered that they were told, as well: some 2 MiB.
-const CHANGES_MAX: NonZeroUsize = NonZeroUsize::new(16_384).expect("not zero");
+const CHANGES_MAX: usize = 16_384;
 /// Longest text of an error that is kept, in characters.
 const ERROR_CHARS_MAX: usize = 200;
 
@@ -104,8 +109,8 @@ impl Pump {
                 .map(|(feed, position)| (feed, Lane::at(Some(position))))
                 .collect(),
             queues: Queues::default(),
-            told: LruCache::new(TOLD_MAX),
-            changes: LruCache::new(CHANGES_MAX),
+            told: LruCache::unbounded(),
+            changes: LruCache::unbounded(),
             tried: tried.collect(),
             parked: progress.parked,
             recent: progress.recent.into(),
@@ -127,9 +132,9 @@ impl Pump {
         self.end_replay();
     }
 
-    /// How many more records may be read.
-    pub(crate) fn room(&self) -> usize {
-        OPEN_MAX.saturating_sub(self.queues.len())
+    /// How many more records of a plane may be read.
+    pub(crate) fn room(&self, plane: Plane) -> usize {
+        OPEN_MAX.saturating_sub(self.queues.len(plane))
     }
 
     /// From where the feeds are to be read on.
@@ -142,13 +147,14 @@ impl Pump {
         start
     }
 
-    /// Takes a page of a feed. What `wants` refuses is passed over.
+    /// Takes a page of a feed. What `wants` refuses, which is told when its node told it, is
+    /// passed over. What is on its way already is from this feed, too, from now on.
     pub(crate) fn accept(
         &mut self,
         feed: FeedName,
         page: FeedPage,
         now_ms: u64,
-        wants: impl Fn(&Delivery) -> bool,
+        wants: impl Fn(&Delivery, u64) -> bool,
     ) {
         if !page.records.is_empty() {
             self.turn = Some(feed);
@@ -159,10 +165,16 @@ impl Pump {
                 listing: record.listing,
                 told: record.told,
             };
-            if wants(&delivery) && self.is_news(&delivery) {
+            if !wants(&delivery, record.told_ms) {
+                continue;
+            }
+            if self.is_news(&delivery) {
                 let attempts = self.tried.remove(&delivery.key()).unwrap_or_default();
                 let item = Item::new(delivery, Source::Feed(feed, position), attempts);
                 self.queues.push(item, now_ms);
+                self.lane(feed).open(position);
+            } else if let Some(item) = self.queues.find(&delivery) {
+                item.sources.push(Source::Feed(feed, position));
                 self.lane(feed).open(position);
             }
         }
@@ -201,14 +213,14 @@ impl Pump {
         self.queues.oldest_ms()
     }
 
-    /// The attempt for a listing's event has succeeded.
-    pub(crate) fn delivered(&mut self, listing: &ListingId, now_ms: u64) {
-        let Some(item) = self.queues.end(listing, now_ms) else {
+    /// The attempt for a line's event has succeeded.
+    pub(crate) fn delivered(&mut self, line: &Line, now_ms: u64) {
+        let Some(item) = self.queues.end(line, now_ms) else {
             return;
         };
         self.delivered += 1;
         self.settle(&item);
-        if item.source == Source::Parked {
+        if item.was_parked() {
             let name = &item.delivery;
             self.parked.retain(|parked| parked.delivery != *name);
             self.end_replay();
@@ -221,32 +233,33 @@ impl Pump {
         self.recent.truncate(RECENT_MAX);
     }
 
-    /// The attempt for a listing's event has failed.
+    /// The attempt for a line's event has failed.
     pub(crate) fn failed(
         &mut self,
-        listing: &ListingId,
+        line: &Line,
         now_ms: u64,
         error: &str,
         chance: u32,
     ) -> Option<Failed> {
         let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
-        let item = self.queues.head(listing)?;
+        let item = self.queues.head(line)?;
         item.attempts = item.attempts.saturating_add(1);
         item.error.clone_from(&error);
-        let (attempts, source) = (item.attempts, item.source);
+        let (attempts, is_parked) = (item.attempts, item.was_parked());
         let spent = self
             .policy
             .attempts_max
             .is_some_and(|max| attempts >= max.get());
-        let is_parked = source == Source::Parked;
-        if spent && (is_parked || self.parked.len() < PARKED_MAX) {
-            let item = self.queues.end(listing, now_ms)?;
+        let parked = self.parked.iter();
+        let parked = parked.filter(|parked| parked.delivery.told.plane() == line.plane);
+        if spent && (is_parked || parked.count() < PARKED_MAX) {
+            let item = self.queues.end(line, now_ms)?;
             self.park(item, now_ms);
             return Some(Failed::Parked);
         }
         let wait = self.policy.backoff.after(attempts, chance);
         let due_ms = now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX));
-        self.queues.again(listing, due_ms);
+        self.queues.again(line, due_ms);
         Some(Failed::Again(due_ms))
     }
 
@@ -272,18 +285,23 @@ impl Pump {
     fn is_news(&mut self, delivery: &Delivery) -> bool {
         let number = match delivery.told.name() {
             EventName::Number(number) => number,
-            EventName::Change(change) => return self.changes.put(change, ()).is_none(),
+            EventName::Change(change) => {
+                let is_news = self.changes.get(&change).is_none();
+                remember(&mut self.changes, change, (), CHANGES_MAX);
+                return is_news;
+            }
         };
         let last = self.told.get(&delivery.listing);
         if last.is_some_and(|last| *last >= number) {
             return false;
         }
-        self.told.put(delivery.listing.clone(), number);
+        remember(&mut self.told, delivery.listing.clone(), number, TOLD_MAX);
         true
     }
 
     fn park(&mut self, item: Item, now_ms: u64) {
         self.settle(&item);
+        let was_parked = item.was_parked();
         let parked = Parked {
             delivery: item.delivery,
             attempts: item.attempts,
@@ -298,14 +316,16 @@ impl Pump {
             Some(place) => self.parked[place] = parked,
             None => self.parked.push(parked),
         }
-        if item.source == Source::Parked {
+        if was_parked {
             self.end_replay();
         }
     }
 
     fn settle(&mut self, item: &Item) {
-        if let Source::Feed(feed, position) = item.source {
-            self.lane(feed).close(position);
+        for source in &item.sources {
+            if let Source::Feed(feed, position) = *source {
+                self.lane(feed).close(position);
+            }
         }
     }
 
@@ -320,5 +340,13 @@ impl Pump {
 
     fn lane(&mut self, feed: FeedName) -> &mut Lane {
         self.lanes.entry(feed).or_insert_with(|| Lane::at(None))
+    }
+}
+
+/// Keeps what was used last: a table that grows with what is in it, and not before.
+fn remember<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, key: K, value: V, most: usize) {
+    cache.put(key, value);
+    if cache.len() > most {
+        cache.pop_lru();
     }
 }

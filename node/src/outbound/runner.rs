@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, OptionFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
-use meridian_regions::{ListingId, RegionId, Topology};
+use meridian_regions::{RegionId, Topology};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::backlog::Backlog;
 use super::endpoint::Replay;
 use super::keeper::Counters;
-use super::progress::{Delivery, Progress};
+use super::progress::{Delivery, Line, Progress};
 use super::pump::{Failed, OPEN_MAX, Policy, Pump};
 use super::responsible::tells;
 use super::target::{Failure, Target};
 use crate::clock::Clock;
-use crate::events::{Cursor, EventsDesk, Passage, RegionCursor, Unread, tellers};
+use crate::events::{Cursor, EventsDesk, Passage, Plane, RegionCursor, Told, Unread, tellers};
 use crate::registers::{Registers, Space};
 
 /// How often a feed is looked at that had nothing more: a scan of a few bytes.
@@ -39,6 +39,8 @@ pub(super) struct Around {
     pub(super) events: EventsDesk,
     pub(super) registers: Registers,
     pub(super) clock: Clock,
+    /// For how long events are kept, in milliseconds.
+    pub(super) kept_ms: u64,
     pub(super) counters: Arc<Counters>,
 }
 
@@ -52,6 +54,8 @@ pub(super) struct Job {
     pub(super) progress_key: String,
     /// Events from before are passed over, in milliseconds since 1970.
     pub(super) since_ms: u64,
+    /// Where what it wants is told.
+    pub(super) planes: Vec<Plane>,
     pub(super) wants: Box<dyn Fn(&Delivery) -> bool + Send>,
     pub(super) replay: Option<Replay>,
     pub(super) policy: Policy,
@@ -60,7 +64,7 @@ pub(super) struct Job {
     pub(super) target: Arc<dyn Target>,
 }
 
-type Ended = (ListingId, Result<(), Failure>);
+type Ended = (Line, Result<(), Failure>);
 
 struct Runner {
     around: Around,
@@ -152,7 +156,7 @@ impl Runner {
             tokio::select! {
                 biased;
                 () = cancel.cancelled() => return,
-                Some((listing, result)) = self.in_flight.next() => self.ended(&listing, result),
+                Some((line, result)) = self.in_flight.next() => self.ended(&line, result),
                 Some(read) = &mut self.reading, if self.is_reading => {
                     self.is_reading = false;
                     self.accept(read);
@@ -175,9 +179,9 @@ impl Runner {
         let now_ms = self.now_ms();
         while let Some(attempt) = self.pump.due(now_ms) {
             let sent = self.job.target.send(&attempt.delivery, attempt.number);
-            let listing = attempt.delivery.listing;
+            let line = attempt.delivery.line();
             self.in_flight
-                .push(Box::pin(async move { (listing, sent.await) }));
+                .push(Box::pin(async move { (line, sent.await) }));
         }
     }
 
@@ -187,19 +191,20 @@ impl Runner {
         }
     }
 
-    fn ended(&mut self, listing: &ListingId, result: Result<(), Failure>) {
+    fn ended(&mut self, line: &Line, result: Result<(), Failure>) {
+        let listing = &line.listing;
         let now_ms = self.now_ms();
         if let Some(backlog) = &self.job.backlog {
             backlog.note_outcome(result.as_ref().err().map(|Failure(why)| why.as_str()));
         }
         match result {
             Ok(()) => {
-                self.pump.delivered(listing, now_ms);
+                self.pump.delivered(line, now_ms);
                 self.around.counters.delivered();
             }
             Err(Failure(why)) => {
                 self.around.counters.failed();
-                let failed = self.pump.failed(listing, now_ms, &why, rand::random());
+                let failed = self.pump.failed(line, now_ms, &why, rand::random());
                 tracing::debug!(destination = self.job.name, %listing, why, ?failed, "not delivered");
                 if failed == Some(Failed::Parked) {
                     self.around.counters.parked();
@@ -218,7 +223,7 @@ impl Runner {
     }
 
     fn begin_reading(&mut self) {
-        let limit = self.pump.room().min(OPEN_MAX);
+        let (planes, limit) = self.room();
         let waits = limit == 0 || self.unsaved >= UNSAVED_MAX;
         if self.is_reading || waits || Instant::now() < self.read_at {
             return;
@@ -227,10 +232,19 @@ impl Runner {
         self.pump.keep_lanes(&nodes);
         let cursor = self.pump.reading(self.start());
         let events = self.around.events.clone();
-        let read = async move { events.read(&cursor, &nodes, limit).await };
+        let read = async move { events.read(&cursor, (&nodes, &planes), limit).await };
         let read: BoxFuture<'static, _> = Box::pin(read);
         self.reading = Some(read).into();
         self.is_reading = true;
+    }
+
+    /// Of which planes there is room for events, and for how many.
+    fn room(&self) -> (Vec<Plane>, usize) {
+        let mut planes = self.job.planes.clone();
+        planes.retain(|plane| self.pump.room(*plane) > 0);
+        let rooms = planes.iter().map(|plane| self.pump.room(*plane));
+        let limit = rooms.min().unwrap_or(0).min(OPEN_MAX);
+        (planes, limit)
     }
 
     fn accept(&mut self, read: Result<Passage, Unread>) {
@@ -241,9 +255,8 @@ impl Runner {
             Ok(passage) => {
                 more = passage.has_more;
                 let (around, job) = (&self.around, &self.job);
-                let wants = |delivery: &Delivery| {
-                    let at_ms = delivery.told.at_ms();
-                    at_ms.is_none_or(|at_ms| at_ms >= job.since_ms)
+                let wants = |delivery: &Delivery, told_ms| {
+                    is_due(&delivery.told, told_ms, (job.since_ms, around.kept_ms))
                         && tells(&around.topology, &around.region, &delivery.listing)
                         && (job.wants)(delivery)
                 };
@@ -314,10 +327,50 @@ impl Runner {
             .pump
             .next_due_ms()
             .map(|due_ms| now + Duration::from_millis(due_ms.saturating_sub(self.now_ms())));
-        let reads = !self.is_reading && self.pump.room() > 0 && self.unsaved < UNSAVED_MAX;
+        let reads = !self.is_reading && self.room().1 > 0 && self.unsaved < UNSAVED_MAX;
         let read = reads.then_some(self.read_at);
         let save = self.save_at.filter(|_| !self.is_saving);
         let wakes = [due, read, save].into_iter().flatten();
         wakes.min().unwrap_or(now + SAVE_PASSED_AFTER)
+    }
+}
+
+/// Whether an event is for a destination that wants what has happened since. A change of a
+/// listing may come late, from a region that was cut off: it counts from when it was told. What
+/// is told later than events are kept is no news, but a node that was given the listing.
+fn is_due(told: &Told, told_ms: u64, (since_ms, kept_ms): (u64, u64)) -> bool {
+    match told {
+        Told::Event(event) => event.at_ms >= since_ms,
+        Told::Missed { .. } => true,
+        Told::Change(change) => {
+            told_ms >= since_ms && change.at_ms.saturating_add(kept_ms) >= told_ms
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::NodeId;
+    use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
+
+    use super::{Told, is_due};
+
+    #[test]
+    fn change_counts_from_when_it_was_told_and_old_ones_are_no_news() {
+        let change = |at_ms| {
+            Told::Change(NewChange {
+                id: ChangeId::from_bytes([1; 32]),
+                node: NodeId::new(1).expect("not zero"),
+                at_ms,
+                kind: ChangeKind::Updated,
+            })
+        };
+        let (since, kept) = (1_000, 500);
+        assert!(is_due(&change(1_000), 1_000, (since, kept)));
+        // Written before the destination was there, in a region that was cut off.
+        assert!(is_due(&change(700), 1_100, (since, kept)));
+        assert!(!is_due(&change(700), 999, (since, kept)));
+        // A node has joined, and was given what is old.
+        assert!(!is_due(&change(700), 1_201, (since, kept)));
     }
 }

@@ -6,6 +6,7 @@ use meridian_replication_core::{ChangeId, ChangeKind, Keeps};
 use meridian_storage::{FEED_PAGE_MAX, FeedError, Retention};
 use tempfile::TempDir;
 
+use super::returning::copy;
 use super::setup::{amenity, close, create, entries, open, options, pair, sent};
 use crate::sequencer::now;
 use crate::{ListingEvent, Precondition, Replica};
@@ -96,4 +97,26 @@ async fn feed_is_cut_at_its_bounds_and_whoever_comes_later_is_told() {
     let later = now().saturating_add(week);
     replica.cut_feed(later).await.expect("cut");
     assert_eq!(feed(&replica), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_position_is_given_again_where_a_disk_was_set_back() {
+    let folder = TempDir::new().expect("a folder");
+    let (data, backup) = (folder.path().join("data"), folder.path().join("backup"));
+    let replica = open(data.clone(), 1);
+    lived(&replica, 1).await;
+    close(replica).await;
+    copy(&data, &backup);
+    let replica = open(data.clone(), 1);
+    lived(&replica, 2).await;
+    let read = feed(&replica).last().expect("told").position;
+    close(replica).await;
+    std::fs::remove_dir_all(&data).expect("removed");
+    std::fs::rename(backup, &data).expect("put back");
+    let replica = open(data, 1);
+    lived(&replica, 3).await;
+    // Whoever had read on goes on from there, and misses nothing of what is told now.
+    let rest = replica.events(Some(read), 10).expect("readable").events;
+    assert_eq!(rest, feed(&replica)[4..]);
+    assert_eq!(rest.len(), 4);
 }

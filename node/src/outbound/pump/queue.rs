@@ -1,13 +1,12 @@
-//! Events on their way, listing by listing: only the first of each is tried.
+//! Events on their way, line by line: only the first of each is tried.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
-use meridian_regions::ListingId;
 use meridian_storage::FeedPosition;
 
 use super::Attempt;
-use crate::events::FeedName;
-use crate::outbound::progress::{Delivery, Failing};
+use crate::events::{FeedName, Plane};
+use crate::outbound::progress::{Delivery, Failing, Line};
 
 /// Where an event came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +20,8 @@ pub(super) enum Source {
 #[derive(Debug)]
 pub(super) struct Item {
     pub(super) delivery: Delivery,
-    pub(super) source: Source,
+    /// Everywhere it came from: two nodes of a region tell an event twice.
+    pub(super) sources: Vec<Source>,
     /// How often it has failed.
     pub(super) attempts: u32,
     pub(super) error: String,
@@ -30,47 +30,59 @@ pub(super) struct Item {
 }
 
 impl Item {
-    pub(super) const fn new(delivery: Delivery, source: Source, attempts: u32) -> Self {
+    pub(super) fn new(delivery: Delivery, source: Source, attempts: u32) -> Self {
         Self {
             delivery,
-            source,
+            sources: vec![source],
             attempts,
             error: String::new(),
             due_ms: 0,
             in_flight: false,
         }
     }
+
+    /// Whether it was parked before, and still is.
+    pub(super) fn was_parked(&self) -> bool {
+        self.sources.contains(&Source::Parked)
+    }
 }
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(super) struct Queues {
-    queues: HashMap<ListingId, VecDeque<Item>>,
+    queues: HashMap<Line, VecDeque<Item>>,
     /// First events that wait, by when they are due.
-    waiting: BTreeSet<(u64, ListingId)>,
-    count: usize,
+    waiting: BTreeSet<(u64, Line)>,
+    /// How many are on their way, by plane.
+    counts: BTreeMap<Plane, usize>,
     in_flight: usize,
 }
 
 impl Queues {
-    pub(super) const fn len(&self) -> usize {
-        self.count
+    pub(super) fn len(&self, plane: Plane) -> usize {
+        self.counts.get(&plane).copied().unwrap_or(0)
     }
 
     pub(super) const fn in_flight(&self) -> usize {
         self.in_flight
     }
 
-    /// Behind what its listing has here.
+    /// Behind what its line has here.
     pub(super) fn push(&mut self, mut item: Item, now_ms: u64) {
         item.due_ms = now_ms;
-        let listing = item.delivery.listing.clone();
-        let queue = self.queues.entry(listing.clone()).or_default();
+        let line = item.delivery.line();
+        *self.counts.entry(line.plane).or_default() += 1;
+        let queue = self.queues.entry(line.clone()).or_default();
         if queue.is_empty() {
-            self.waiting.insert((now_ms, listing));
+            self.waiting.insert((now_ms, line));
         }
         queue.push_back(item);
-        self.count += 1;
+    }
+
+    /// An event that is on its way.
+    pub(super) fn find(&mut self, delivery: &Delivery) -> Option<&mut Item> {
+        let mut items = self.queues.get_mut(&delivery.line())?.iter_mut();
+        items.find(|item| item.delivery.told.name() == delivery.told.name())
     }
 
     /// Begins the attempt that has been due for longest.
@@ -79,8 +91,8 @@ impl Queues {
         if *due_ms > now_ms {
             return None;
         }
-        let (_, listing) = self.waiting.pop_first()?;
-        let item = self.queues.get_mut(&listing)?.front_mut()?;
+        let (_, line) = self.waiting.pop_first()?;
+        let item = self.queues.get_mut(&line)?.front_mut()?;
         item.in_flight = true;
         self.in_flight += 1;
         Some(Attempt {
@@ -100,42 +112,44 @@ impl Queues {
         times.min()
     }
 
-    /// The event of a listing that is being tried.
-    pub(super) fn head(&mut self, listing: &ListingId) -> Option<&mut Item> {
-        let item = self.queues.get_mut(listing)?.front_mut()?;
+    /// The event of a line that is being tried.
+    pub(super) fn head(&mut self, line: &Line) -> Option<&mut Item> {
+        let item = self.queues.get_mut(line)?.front_mut()?;
         item.in_flight.then_some(item)
     }
 
-    /// The attempt is over and the event is dealt with: the next one of its listing is due.
-    pub(super) fn end(&mut self, listing: &ListingId, now_ms: u64) -> Option<Item> {
-        self.head(listing)?;
-        let queue = self.queues.get_mut(listing)?;
+    /// The attempt is over and the event is dealt with: the next one of its line is due.
+    pub(super) fn end(&mut self, line: &Line, now_ms: u64) -> Option<Item> {
+        self.head(line)?;
+        let queue = self.queues.get_mut(line)?;
         let item = queue.pop_front()?;
         if let Some(next) = queue.front_mut() {
             next.due_ms = now_ms;
-            self.waiting.insert((now_ms, listing.clone()));
+            self.waiting.insert((now_ms, line.clone()));
         } else {
-            self.queues.remove(listing);
+            self.queues.remove(line);
         }
-        self.count -= 1;
+        if let Some(count) = self.counts.get_mut(&line.plane) {
+            *count -= 1;
+        }
         self.in_flight -= 1;
         Some(item)
     }
 
     /// The attempt is over and the event is to be tried again then.
-    pub(super) fn again(&mut self, listing: &ListingId, due_ms: u64) {
-        if let Some(item) = self.head(listing) {
+    pub(super) fn again(&mut self, line: &Line, due_ms: u64) {
+        if let Some(item) = self.head(line) {
             item.in_flight = false;
             item.due_ms = due_ms;
             self.in_flight -= 1;
-            self.waiting.insert((due_ms, listing.clone()));
+            self.waiting.insert((due_ms, line.clone()));
         }
     }
 
     /// Whether something is on its way that was parked.
     pub(super) fn has_parked(&self) -> bool {
         let mut items = self.queues.values().flatten();
-        items.any(|item| item.source == Source::Parked)
+        items.any(Item::was_parked)
     }
 
     /// First events that have failed, those that are due next in front.
@@ -151,7 +165,7 @@ impl Queues {
             })
             .collect();
         failing.sort_unstable_by(|one, other| {
-            let key = |failing: &Failing| (failing.due_ms, failing.delivery.listing.clone());
+            let key = |failing: &Failing| (failing.due_ms, failing.delivery.line());
             key(one).cmp(&key(other))
         });
         failing.truncate(limit);

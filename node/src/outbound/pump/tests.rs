@@ -12,7 +12,7 @@ use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use super::{Attempt, Failed, OPEN_MAX, PARKED_MAX, Policy, Pump};
 use crate::events::{EventName, FeedName, FeedPage, FeedRecord, Plane, RegionCursor, Told};
 use crate::outbound::backoff::Backoff;
-use crate::outbound::progress::{Delivery, Progress};
+use crate::outbound::progress::{Delivery, Line, Progress};
 
 const POLICY: Policy = Policy {
     attempts_max: NonZeroU32::new(3),
@@ -31,6 +31,10 @@ fn node() -> FeedName {
     feed(1, Plane::Bookings)
 }
 
+fn feed_of(node: u64) -> FeedName {
+    feed(node, Plane::Bookings)
+}
+
 fn feed(node: u64, plane: Plane) -> FeedName {
     let node = NodeId::new(node).expect("not zero");
     FeedName { node, plane }
@@ -41,8 +45,45 @@ fn listing(number: u128) -> ListingId {
     ListingId::generate(UnixNanos::from_millis(1), number, home)
 }
 
+/// A listing's line of bookings.
+fn line(number: u128) -> Line {
+    Line {
+        listing: listing(number),
+        plane: Plane::Bookings,
+    }
+}
+
 fn position(offset: u64) -> FeedPosition {
     FeedPosition { run: 1, offset }
+}
+
+/// A listing's line of changes.
+fn document(number: u128) -> Line {
+    Line {
+        plane: Plane::Listings,
+        ..line(number)
+    }
+}
+
+/// Changes of the first listing, at places from 1 on.
+fn changed(numbers: &[u16]) -> Vec<FeedRecord> {
+    let told = |number: u16| {
+        let mut id = [0; 32];
+        id[..2].copy_from_slice(&number.to_be_bytes());
+        Told::Change(NewChange {
+            id: ChangeId::from_bytes(id),
+            node: NodeId::new(9).expect("not zero"),
+            at_ms: 7,
+            kind: ChangeKind::Updated,
+        })
+    };
+    let records = (1..).zip(numbers).map(|(offset, number)| FeedRecord {
+        position: position(offset),
+        listing: listing(1),
+        told: told(*number),
+        told_ms: 0,
+    });
+    records.collect()
 }
 
 /// `Missed` is the one kind of record that a test can make: `last` is its number.
@@ -54,6 +95,7 @@ fn record(offset: u64, of: u128, number: u64) -> FeedRecord {
             first: number,
             last: number,
         },
+        told_ms: 0,
     }
 }
 
@@ -66,7 +108,7 @@ fn fresh(policy: Policy) -> Pump {
     Pump::resume(policy, Progress::start(start().region))
 }
 
-fn all(_: &Delivery) -> bool {
+fn all(_: &Delivery, _: u64) -> bool {
     true
 }
 
@@ -97,38 +139,74 @@ fn event_that_fails_holds_back_its_own_listing_and_no_other() {
     assert_eq!(next(&mut pump, 0), Some((1, 1, 1)));
     assert_eq!(next(&mut pump, 0), Some((2, 1, 1)));
     assert_eq!(next(&mut pump, 0), None, "each listing's first alone");
-    let again = pump.failed(&listing(1), 0, "500", u32::MAX);
+    let again = pump.failed(&line(1), 0, "500", u32::MAX);
     assert_eq!(again, Some(Failed::Again(10)));
-    pump.delivered(&listing(2), 0);
+    pump.delivered(&line(2), 0);
     assert_eq!(next(&mut pump, 0), Some((2, 2, 1)));
-    pump.delivered(&listing(2), 0);
+    pump.delivered(&line(2), 0);
     assert_eq!(cursor(&pump), None, "the first record is not dealt with");
     assert_eq!((next(&mut pump, 9), pump.next_due_ms()), (None, Some(10)));
     assert_eq!(next(&mut pump, 10), Some((1, 1, 2)));
-    pump.delivered(&listing(1), 10);
+    pump.delivered(&line(1), 10);
     assert_eq!(cursor(&pump), Some(20), "two others were behind it");
     assert_eq!(next(&mut pump, 10), Some((1, 2, 1)));
-    pump.delivered(&listing(1), 10);
+    pump.delivered(&line(1), 10);
     assert_eq!(cursor(&pump), Some(40));
+}
+
+#[test]
+fn what_two_nodes_tell_is_dealt_with_in_neither_feed_before_it_is_delivered() {
+    let (one, other) = (feed(1, Plane::Listings), feed(2, Plane::Listings));
+    let mut pump = fresh(POLICY);
+    pump.accept(one, page(changed(&[1])), 0, all);
+    pump.accept(other, page(changed(&[1, 2])), 0, all);
+    assert!(pump.due(0).is_some());
+    // It dies: whichever of the two can be read then, the first change comes first.
+    let places = pump.progress(start()).cursor.places;
+    assert_eq!(places, BTreeMap::new());
+    pump.delivered(&document(1), 0);
+    let places = pump.progress(start()).cursor.places;
+    assert_eq!(places, [(one, position(1)), (other, position(1))].into());
+}
+
+#[test]
+fn changes_that_nobody_takes_hold_back_no_booking() {
+    let mut pump = fresh(POLICY);
+    let many: Vec<u16> = (1..=600).collect();
+    let mut now_ms = 0;
+    for some in many.chunks(200) {
+        let mut records = changed(some);
+        records.truncate(pump.room(Plane::Listings));
+        pump.accept(feed(1, Plane::Listings), page(records), now_ms, all);
+        for _ in 0..1_000 {
+            now_ms += 100;
+            if pump.due(now_ms).is_some() {
+                pump.failed(&document(1), now_ms, "400", 0);
+            }
+        }
+    }
+    assert_eq!(pump.progress(start()).parked.len(), PARKED_MAX);
+    assert_eq!(pump.room(Plane::Bookings), OPEN_MAX);
+    pump.accept(node(), page(vec![record(10, 1, 1)]), now_ms, all);
+    let attempts = std::iter::from_fn(|| pump.due(now_ms));
+    let mut told = attempts.map(|attempt| attempt.delivery.told);
+    assert!(told.any(|told| told.plane() == Plane::Bookings));
+    for attempt in 1..=3 {
+        let failed = pump.failed(&line(1), now_ms, "500", 0);
+        assert_eq!(
+            failed == Some(Failed::Parked),
+            attempt == 3,
+            "there is room"
+        );
+        now_ms += 1_000;
+        while pump.due(now_ms).is_some() {}
+    }
 }
 
 #[test]
 fn change_that_two_nodes_tell_is_delivered_once_and_in_the_order_of_each() {
     let mut pump = fresh(POLICY);
-    let change = |number: u8| NewChange {
-        id: ChangeId::from_bytes([number; 32]),
-        node: NodeId::new(9).expect("not zero"),
-        at_ms: 7,
-        kind: ChangeKind::Updated,
-    };
-    let told = |numbers: &[u8]| {
-        let records = (1..).zip(numbers).map(|(offset, number)| FeedRecord {
-            position: position(offset),
-            listing: listing(1),
-            told: Told::Change(change(*number)),
-        });
-        page(records.collect())
-    };
+    let told = |numbers: &[u16]| page(changed(numbers));
     // Of 3 and 4 neither stands on the other.
     pump.accept(feed(1, Plane::Listings), told(&[1, 2, 3]), 0, all);
     pump.accept(feed(2, Plane::Listings), told(&[1, 2, 4, 3, 5]), 0, all);
@@ -138,9 +216,10 @@ fn change_that_two_nodes_tell_is_delivered_once_and_in_the_order_of_each() {
         order.push(attempt.delivery.told);
         let stored = pump.progress(start());
         assert_eq!(Progress::decode(&stored.encode()), Some(stored));
-        pump.delivered(&listing(1), 0);
+        pump.delivered(&document(1), 0);
     }
-    let expected = [1, 2, 3, 4, 5].map(|number| Told::Change(change(number)));
+    let expected = changed(&[1, 2, 3, 4, 5]).into_iter();
+    let expected: Vec<Told> = expected.map(|record| record.told).collect();
     assert_eq!(order, expected);
     let places = pump.progress(start()).cursor.places;
     assert_eq!(places[&feed(1, Plane::Listings)], position(3));
@@ -159,12 +238,12 @@ fn event_is_parked_after_its_attempts_and_delivered_when_it_is_replayed() {
     );
     for attempt in 1..=3 {
         assert_eq!(next(&mut pump, 1_000), Some((1, 1, attempt)));
-        let failed = pump.failed(&listing(1), 0, "refused", 0);
+        let failed = pump.failed(&line(1), 0, "refused", 0);
         assert_eq!(failed == Some(Failed::Parked), attempt == 3);
     }
     assert_eq!(cursor(&pump), Some(10), "what is parked is dealt with");
     assert_eq!(next(&mut pump, 1_000), Some((1, 2, 1)), "the next goes on");
-    pump.delivered(&listing(1), 1_000);
+    pump.delivered(&line(1), 1_000);
     let progress = pump.progress(start());
     assert_eq!((progress.parked.len(), progress.parked[0].attempts), (1, 3));
     let stored = Progress::decode(&progress.encode()).expect("it was written");
@@ -179,7 +258,7 @@ fn event_is_parked_after_its_attempts_and_delivered_when_it_is_replayed() {
         "until it is delivered"
     );
     assert_eq!(pump.progress(start()).replayed, 0);
-    pump.delivered(&listing(1), 2_000);
+    pump.delivered(&line(1), 2_000);
     let progress = pump.progress(start());
     assert_eq!((progress.parked.len(), progress.replayed), (0, 7));
 }
@@ -190,12 +269,12 @@ fn attempts_are_counted_on_after_a_death() {
     pump.accept(node(), page(vec![record(10, 1, 1)]), 0, all);
     for _ in 0..2 {
         assert!(next(&mut pump, 1_000).is_some());
-        pump.failed(&listing(1), 0, "late", 0);
+        pump.failed(&line(1), 0, "late", 0);
     }
     let mut pump = Pump::resume(POLICY, pump.progress(start()));
     pump.accept(node(), page(vec![record(10, 1, 1)]), 0, all);
     assert_eq!(next(&mut pump, 0), Some((1, 1, 3)));
-    assert_eq!(pump.failed(&listing(1), 0, "late", 0), Some(Failed::Parked));
+    assert_eq!(pump.failed(&line(1), 0, "late", 0), Some(Failed::Parked));
 }
 
 #[test]
@@ -208,7 +287,7 @@ fn nothing_is_dropped_where_there_is_no_room_to_park() {
     for number in 1..=(PARKED_MAX as u64 + 1) {
         pump.accept(node(), page(vec![record(number, 1, number)]), 0, all);
         assert!(next(&mut pump, 0).is_some());
-        let failed = pump.failed(&listing(1), 0, "500", 0);
+        let failed = pump.failed(&line(1), 0, "500", 0);
         let full = number == PARKED_MAX as u64 + 1;
         assert_eq!(failed == Some(Failed::Parked), !full);
     }
@@ -225,10 +304,10 @@ fn what_another_voter_has_told_is_told_once_and_what_nobody_wants_is_passed_over
         other,
         page(vec![record(70, 1, 1), record(80, 2, 1)]),
         0,
-        |event| event.listing == listing(1),
+        |event, _| event.listing == listing(1),
     );
     assert_eq!(next(&mut pump, 0), Some((1, 1, 1)));
-    pump.delivered(&listing(1), 0);
+    pump.delivered(&line(1), 0);
     assert_eq!(next(&mut pump, 0), None);
     let places = pump.progress(start()).cursor.places;
     assert_eq!((places[&node()].offset, places[&other].offset), (10, 80));
@@ -239,10 +318,10 @@ fn reading_ends_where_a_consumer_does_not_follow() {
     let mut pump = fresh(POLICY);
     let records = (1..=OPEN_MAX as u64).map(|number| record(number, 1, number));
     pump.accept(node(), page(records.collect()), 0, all);
-    assert_eq!(pump.room(), 0);
+    assert_eq!(pump.room(Plane::Bookings), 0);
     assert!(next(&mut pump, 0).is_some());
-    pump.delivered(&listing(1), 0);
-    assert_eq!(pump.room(), 1);
+    pump.delivered(&line(1), 0);
+    assert_eq!(pump.room(Plane::Bookings), 1);
 }
 
 #[test]
@@ -281,19 +360,28 @@ proptest! {
             record(offset, *of, *count)
         }).collect();
         let (mut pump, mut now_ms, mut seen, mut deaths) = (fresh(forever), 0, Vec::new(), 0);
+        let tellers = [node(), feed_of(2)];
         let mut saved = pump.progress(start());
-        let mut flying: Vec<ListingId> = Vec::new();
+        let mut flying: Vec<Line> = Vec::new();
         let mut chances = chances.into_iter().chain(std::iter::repeat(200));
-        while cursor(&pump) != Some(feed.len() as u64) {
+        let end = position(feed.len() as u64);
+        let done = |pump: &Pump| {
+            let places = pump.progress(start()).cursor.places;
+            tellers.iter().all(|teller| places.get(teller) == Some(&end))
+        };
+        while !done(&pump) {
             now_ms += 5;
-            let after = pump.reading(start()).places.get(&node()).map_or(0, |place| place.offset);
-            let from = usize::try_from(after).expect("small");
-            let records: Vec<_> = feed[from..].iter().take(3).cloned().collect();
-            if !records.is_empty() {
-                pump.accept(node(), page(records), now_ms, all);
+            for teller in tellers {
+                let after = pump.reading(start()).places.get(&teller).map_or(0, |place| place.offset);
+                let from = usize::try_from(after).expect("small");
+                let records: Vec<_> = feed[from..].iter().take(3).cloned().collect();
+                // Another voter tells the same, and either is away at times.
+                if !records.is_empty() && chances.next().expect("endless") > 90 {
+                    pump.accept(teller, page(records), now_ms, all);
+                }
             }
             while let Some((of, number, _)) = next(&mut pump, now_ms) {
-                flying.push(listing(of));
+                flying.push(line(of));
                 seen.push((of, number));
             }
             prop_assert!(flying.len() <= POLICY.in_flight_max);
