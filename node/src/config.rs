@@ -462,6 +462,7 @@ impl Config {
             &mut self.payments.secret_file,
             &mut self.geoip.database,
             &mut self.nats.credentials_file,
+            &mut self.tracing.ca_file,
             &mut self.backup.s3_settings,
         ]
         .into_iter()

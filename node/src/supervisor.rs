@@ -287,6 +287,7 @@ impl Running {
         if timeout(TASKS_DEADLINE, self.tracker.wait()).await.is_err() {
             tracing::error!(tasks = self.tracker.len(), "tasks did not end in time");
         }
+        node.traces.close().await;
         let databases = [
             node.replica.failure(),
             node.groups.failure(),
@@ -327,7 +328,7 @@ impl Planes {
         folder.write_at(formats::dialect(config, topology).formats)?;
         let returns = folder.returns().map(str::to_owned);
         let clock = Clock::of(&config.chaos);
-        let traces = Traces::open(&config.tracing, identity, tracker, background)?;
+        let traces = Traces::open(&config.tracing, identity)?;
         let pulled = (&peers[..], returns.clone(), folder.forgotten());
         let replica = open_replica(config, &clock, topology, pulled, traces.tracer())?;
         let options = mesh_options(config, (identity, topology), loaded.nodes.clone(), peers);

@@ -5,12 +5,12 @@
 //! spans go: then a request costs one look at an empty place. Whoever is followed never waits
 //! for who looks on, and is told nothing else than others are.
 
+mod believed;
 mod exporter;
 mod sampling;
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::response::Response;
@@ -40,6 +40,9 @@ pub(crate) struct Traces {
     tracer: Tracer,
     sampling: Option<Arc<Sampling>>,
     counts: Arc<ExportCounts>,
+    /// What sends spans, and ends by a word of its own: after all that makes some.
+    exporting: TaskTracker,
+    enough: CancellationToken,
 }
 
 /// What has become of spans since the start.
@@ -54,29 +57,33 @@ pub(crate) struct SpanCounts {
 }
 
 impl Traces {
-    /// Starts what sends spans, if it is said where to; it ends with `cancel`, after it has
-    /// sent what waits, within a bound.
-    pub(crate) fn open(
-        section: &TracingSection,
-        identity: &NodeIdentity,
-        tracker: &TaskTracker,
-        cancel: &CancellationToken,
-    ) -> anyhow::Result<Self> {
+    /// Starts what sends spans, if it is said where to. It ends when it is closed, or with the
+    /// last of those who make spans.
+    pub(crate) fn open(section: &TracingSection, identity: &NodeIdentity) -> anyhow::Result<Self> {
         if section.endpoint.is_empty() {
             return Ok(Self::default());
         }
         let resource = resource(section, identity);
         let (tracer, finished) = Tracer::new(resource.clone(), section.queue_spans_max.get());
         let counts = Arc::<ExportCounts>::default();
-        let exporter = Exporter::new(section, &resource, Arc::clone(&counts))
-            .with_context(|| format!("tracing.endpoint `{}`", section.endpoint))?;
-        let cancel = cancel.clone();
-        tracker.spawn(exporter.run(finished, cancel));
+        let exporter = Exporter::new(section, &resource, Arc::clone(&counts))?;
+        let (exporting, enough) = (TaskTracker::new(), CancellationToken::new());
+        exporting.spawn(exporter.run(finished, enough.clone()));
         Ok(Self {
             tracer,
             sampling: Some(Arc::new(Sampling::of(section))),
             counts,
+            exporting,
+            enough,
         })
+    }
+
+    /// Sends what waits, for as long as that may take. Comes after all that makes spans: what
+    /// ends later is lost.
+    pub(crate) async fn close(&self) {
+        self.enough.cancel();
+        self.exporting.close();
+        self.exporting.wait().await;
     }
 
     /// What goes on with what other nodes follow.

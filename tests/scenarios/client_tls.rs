@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use hyper_util::rt::TokioIo;
 use meridian_chaos::{WanPlan, until};
 use meridian_client::{Client, Trust};
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -24,24 +24,27 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::harness::{LINK_DIVISOR, PATIENCE, Scenario, binary, draft, text};
 
-/// An authority of a company, and what it has signed for these nodes.
-struct Files {
+/// An authority of a company, and what it has signed: `ca.pem`, `api.pem` and `api.key`.
+pub(crate) struct Files {
     folder: TempDir,
 }
 
 impl Files {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         Self { folder }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    fn sign(&self, host: &str) {
+    pub(crate) fn sign(&self, host: &str) {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Of two, each has a name of its own.
+        let name = self.folder.path().display().to_string();
+        params.distinguished_name.push(DnType::CommonName, name);
         let key = KeyPair::generate().expect("a key");
         let authority = params.self_signed(&key).expect("signed");
         let issuer = Issuer::new(params, key);

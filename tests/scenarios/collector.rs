@@ -1,8 +1,12 @@
 //! Where nodes send their spans: a collector that speaks OTLP, and remembers.
 
+mod tls;
+
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use axum::Router;
 use meridian_chaos::until;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
     TraceService, TraceServiceServer,
@@ -12,12 +16,16 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 };
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, KeyValue};
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
+use crate::client_tls::Files;
 use crate::harness::PATIENCE;
+use tls::TlsPort;
 
 /// A span, and which node it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,27 +46,51 @@ pub(crate) struct Seen {
 
 /// See the module. It ends when it is dropped.
 pub(crate) struct Collector {
-    address: SocketAddr,
-    seen: Spans,
+    endpoint: String,
+    spans: Spans,
     _serving: AbortOnDropHandle<()>,
 }
 
-#[derive(Clone, Default)]
-struct Spans(Arc<Mutex<Vec<Seen>>>);
+#[derive(Clone)]
+struct Spans {
+    seen: Arc<Mutex<Vec<Seen>>>,
+    /// Nodes that have sent something which is not taken yet.
+    waiting: Arc<Mutex<BTreeSet<String>>>,
+    takes: watch::Sender<bool>,
+}
 
 impl Collector {
     pub(crate) async fn start() -> Self {
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
-        let port = port.expect("a port");
-        let address = port.local_addr().expect("bound");
-        let seen = Spans::default();
-        let routes = Routes::new(TraceServiceServer::new(seen.clone())).into_axum_router();
-        let serving = TaskTracker::new().spawn(async move {
+        let (port, address) = bound().await;
+        Self::serving(format!("http://{address}"), move |routes| async move {
             axum::serve(port, routes).await.expect("it serves");
-        });
+        })
+    }
+
+    /// One that shows what `files` has for this address.
+    pub(crate) async fn start_https(files: &Files) -> Self {
+        let (port, address) = bound().await;
+        files.sign(&address.ip().to_string());
+        let port = TlsPort::new(port, files);
+        Self::serving(format!("https://{address}"), move |routes| async move {
+            axum::serve(port, routes).await.expect("it serves");
+        })
+    }
+
+    fn serving<S>(endpoint: String, serve: impl FnOnce(Router) -> S) -> Self
+    where
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let spans = Spans {
+            seen: Arc::default(),
+            waiting: Arc::default(),
+            takes: watch::Sender::new(true),
+        };
+        let routes = Routes::new(TraceServiceServer::new(spans.clone())).into_axum_router();
+        let serving = TaskTracker::new().spawn(serve(routes));
         Self {
-            address,
-            seen,
+            endpoint,
+            spans,
             _serving: AbortOnDropHandle::new(serving),
         }
     }
@@ -66,15 +98,37 @@ impl Collector {
     /// What has a node send here what clients ask to be followed, and nothing else.
     pub(crate) fn settings(&self) -> Vec<String> {
         vec![
-            format!("tracing.endpoint=http://{}", self.address),
+            format!("tracing.endpoint={}", self.endpoint),
             "tracing.sample_ratio=0".to_owned(),
         ]
     }
 
+    /// Takes nothing more, and refuses nothing, until it is released.
+    pub(crate) fn hold(&self) {
+        let waiting = self.spans.waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner).clear();
+        self.spans.takes.send_replace(false);
+    }
+
+    pub(crate) fn release(&self) {
+        self.spans.takes.send_replace(true);
+    }
+
+    /// Waits until a node has sent something that is held.
+    pub(crate) async fn holds_of(&self, node: &str) {
+        let waiting = &self.spans.waiting;
+        until(PATIENCE, "something is held", async || {
+            let waiting = waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.contains(node).then_some(())
+        })
+        .await
+        .expect("it is sent");
+    }
+
     /// What has come, of all traces.
     pub(crate) fn all(&self) -> Vec<Seen> {
-        let seen = self.seen.0.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.clone()
+        let seen = self.spans.seen.lock();
+        seen.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// What has come of one trace.
@@ -102,8 +156,10 @@ impl TraceService for Spans {
         &self,
         request: Request<ExportTraceServiceRequest>,
     ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for of_resource in request.into_inner().resource_spans {
+        let of_resources = request.into_inner().resource_spans;
+        self.taken(&of_resources).await;
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        for of_resource in of_resources {
             let resource = of_resource.resource.unwrap_or_default().attributes;
             let of_scopes = of_resource.scope_spans.into_iter();
             for span in of_scopes.flat_map(|scope| scope.spans) {
@@ -124,6 +180,31 @@ impl TraceService for Spans {
         }
         Ok(Response::new(ExportTraceServiceResponse::default()))
     }
+}
+
+impl Spans {
+    /// Waits until it takes something again.
+    async fn taken(&self, sent: &[ResourceSpans]) {
+        let mut takes = self.takes.subscribe();
+        if *takes.borrow() {
+            return;
+        }
+        {
+            let waiting = self.waiting.lock();
+            let mut waiting = waiting.unwrap_or_else(PoisonError::into_inner);
+            let resources = sent.iter().filter_map(|one| one.resource.as_ref());
+            waiting.extend(resources.map(|one| said(&one.attributes, "service.instance.id")));
+        }
+        // The collector has the other end, and lives as long as whoever asks it.
+        let _ = takes.wait_for(|takes| *takes).await;
+    }
+}
+
+async fn bound() -> (TcpListener, SocketAddr) {
+    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
+    let port = port.expect("a port");
+    let address = port.local_addr().expect("bound");
+    (port, address)
 }
 
 fn said(attributes: &[KeyValue], name: &str) -> String {

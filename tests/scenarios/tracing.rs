@@ -1,6 +1,9 @@
 //! One booking, followed from the node that was asked to those that write it and to who
 //! takes the money.
 
+mod https;
+mod stopping;
+
 use std::collections::BTreeSet;
 
 use meridian_chaos::{WanPlan, until};
@@ -240,17 +243,23 @@ async fn without_an_endpoint_nothing_is_followed_whoever_asks_for_it() {
     scenario.stop().await;
 }
 
+/// Changes a listing at a node, in a trace of its own, which is answered.
+async fn edit(scenario: &Scenario, node: u64, listing: &str) -> String {
+    let trace = trace();
+    let edits = json!({"ops": [{"op": "add", "path": "/amenities", "value": "sauna"}]});
+    let path_of_edits = format!("/v1/listings/{listing}/edits");
+    let edited = post(scenario, node, &path_of_edits, &edits, &trace).await;
+    assert_eq!(edited.status(), 200, "{:?}", edited.text().await);
+    trace
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn change_of_a_listing_is_followed_to_the_other_regions() {
     let collector = Collector::start().await;
     let plan = WanPlan::scaled_down(LINK_DIVISOR);
     let scenario = Scenario::start_with(plan, collector.settings()).await;
     let listing = scenario.listing(1).await;
-    let trace = trace();
-    let edits = json!({"ops": [{"op": "add", "path": "/amenities", "value": "sauna"}]});
-    let path_of_edits = format!("/v1/listings/{listing}/edits");
-    let edited = post(&scenario, 1, &path_of_edits, &edits, &trace).await;
-    assert_eq!(edited.status(), 200, "{:?}", edited.text().await);
+    let trace = edit(&scenario, 1, &listing).await;
 
     let applied_at = |spans: &[Seen]| {
         let request = under(spans, CLIENT_SPAN, "POST /v1/listings/{id}/edits")?;

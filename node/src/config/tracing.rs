@@ -1,6 +1,7 @@
 //! The `[tracing]` section.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize};
@@ -12,6 +13,8 @@ pub struct TracingSection {
     /// Where spans go, by OTLP over gRPC, as in `http://collector:4317`; empty for nowhere:
     /// then nothing is followed. With `https`, the system's authorities are trusted.
     pub endpoint: String,
+    /// PEM file with authorities to believe beside those of this machine. Empty: none.
+    pub ca_file: PathBuf,
     /// Part of the requests that is followed, from 0 to 1.
     #[serde(deserialize_with = "part")]
     pub sample_ratio: f64,
@@ -25,7 +28,7 @@ pub struct TracingSection {
     /// counted.
     pub queue_spans_max: NonZeroUsize,
     /// How long sending a batch of spans may take, in milliseconds. What a stopping node has
-    /// not sent in this time, or in two seconds, is lost.
+    /// not sent two seconds after all else has ended is lost.
     pub export_timeout_ms: NonZeroU64,
 }
 
@@ -33,6 +36,7 @@ impl Default for TracingSection {
     fn default() -> Self {
         Self {
             endpoint: String::new(),
+            ca_file: PathBuf::new(),
             sample_ratio: 0.01,
             requested_per_second_max: 10,
             service_name: "meridian".to_owned(),

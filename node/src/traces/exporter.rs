@@ -7,15 +7,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use anyhow::Context;
 use meridian_trace::{Finished, Resource, SpanData, SpanExporter as _};
-use opentelemetry_otlp::tonic_types::transport::ClientTlsConfig;
-use opentelemetry_otlp::{
-    ExporterBuildError, RetryPolicy, SpanExporter, WithExportConfig, WithTonicConfig,
-};
+use opentelemetry_otlp::{RetryPolicy, SpanExporter, WithExportConfig, WithTonicConfig};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::SpanCounts;
+use super::{SpanCounts, believed};
 use crate::config::TracingSection;
 
 /// Spans in one message: half a megabyte, well below what collectors take.
@@ -26,7 +24,8 @@ const LINGER: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How often the log says that the collector does not take spans.
 const TOLD_EVERY: Duration = Duration::from_secs(60);
-/// How long a stopping node sends what still waits: a part of what its tasks may take to end.
+/// How long a stopping node sends what still waits, once nothing makes spans any more: a part of
+/// what its tasks may take to end before that, and time for some round trips to any region.
 const FLUSH_MAX: Duration = Duration::from_secs(2);
 
 /// What has become of spans that were fetched.
@@ -51,6 +50,8 @@ pub(super) struct Exporter {
     exporter: SpanExporter,
     timeout: Duration,
     counts: Arc<ExportCounts>,
+    /// Spans of the batch that is being sent.
+    under_way: usize,
     told: Option<Instant>,
 }
 
@@ -58,66 +59,75 @@ impl Exporter {
     /// Connects to nobody yet.
     ///
     /// # Errors
-    /// If the endpoint is no address.
+    /// If the endpoint is no address, or those who are to be believed cannot be read.
     pub(super) fn new(
         section: &TracingSection,
         resource: &Resource,
         counts: Arc<ExportCounts>,
-    ) -> Result<Self, ExporterBuildError> {
+    ) -> anyhow::Result<Self> {
         let timeout = section.export_timeout();
         let mut builder = SpanExporter::builder()
             .with_tonic()
             .with_endpoint(section.endpoint.clone())
             .with_retry_policy(RetryPolicy::disabled())
             .with_timeout(timeout);
-        if section.endpoint.starts_with("https://") {
-            builder = builder.with_tls_config(ClientTlsConfig::new().with_native_roots());
+        if let Some(tls) = believed::tls(section)? {
+            builder = builder.with_tls_config(tls);
         }
-        let mut exporter = builder.build()?;
+        let mut exporter = builder
+            .build()
+            .with_context(|| format!("tracing.endpoint `{}`", section.endpoint))?;
         exporter.set_resource(resource);
         Ok(Self {
             exporter,
             timeout,
             counts,
+            under_way: 0,
             told: None,
         })
     }
 
     /// Sends until it is told to stop, and then what waits, for as long as it may.
     pub(super) async fn run(mut self, mut finished: Finished, cancel: CancellationToken) {
-        let sending = async {
-            loop {
-                let first = finished.next(1).await;
-                if first.is_empty() {
-                    return;
-                }
-                sleep(LINGER).await;
-                let mut batch = first;
-                batch.extend(finished.ready(BATCH_SPANS_MAX - 1));
-                if !self.send(batch).await {
-                    sleep(PAUSE).await;
-                }
-            }
+        let too_late = async {
+            cancel.cancelled().await;
+            sleep(FLUSH_MAX).await;
         };
-        // What is under way when it is told to stop is lost, and nothing that waits.
-        cancel.run_until_cancelled(sending).await;
-        let rest = async {
-            loop {
-                let batch = finished.ready(BATCH_SPANS_MAX);
-                if batch.is_empty() || !self.send(batch).await {
-                    return;
-                }
+        tokio::select! {
+            biased;
+            () = self.send_all(&mut finished, &cancel) => {}
+            () = too_late => {
+                let spans = self.under_way + finished.waiting();
+                tracing::warn!(spans, "spans were not sent in time: they are lost");
             }
-        };
-        if timeout(FLUSH_MAX, rest).await.is_err() {
-            tracing::warn!(spans = finished.waiting(), "spans were not sent in time");
+        }
+    }
+
+    /// Ends once nobody makes spans any more, or it is told to stop and nothing waits. What is
+    /// given up then is waiting, and nothing that was fetched.
+    async fn send_all(&mut self, finished: &mut Finished, cancel: &CancellationToken) {
+        loop {
+            let first = cancel.run_until_cancelled(finished.next(1)).await;
+            let mut batch = first.unwrap_or_default();
+            if !batch.is_empty() {
+                let _ = cancel.run_until_cancelled(sleep(LINGER)).await;
+            }
+            batch.extend(finished.ready(BATCH_SPANS_MAX - batch.len()));
+            if batch.is_empty() {
+                return;
+            }
+            if !self.send(batch).await {
+                let _ = cancel.run_until_cancelled(sleep(PAUSE)).await;
+            }
         }
     }
 
     /// Sends a batch; answers whether it was taken.
     async fn send(&mut self, batch: Vec<SpanData>) -> bool {
         let spans = batch.len() as u64;
+        self.under_way = batch.len();
         let sent = timeout(self.timeout, self.exporter.export(batch)).await;
+        self.under_way = 0;
         let cause = match sent {
             Ok(Ok(())) => {
                 self.counts.exported.fetch_add(spans, Ordering::Relaxed);
@@ -131,11 +141,25 @@ impl Exporter {
         if is_due {
             self.told = Some(Instant::now());
             tracing::warn!(
+                remedy = remedy(&cause),
                 cause,
                 "tracing.endpoint does not take spans: they are lost, and nothing else; said \
                  once a minute"
             );
         }
         false
+    }
+}
+
+/// What helps, for whoever reads why nothing is taken.
+fn remedy(cause: &str) -> &'static str {
+    // An authority that was made anew under its old name has another key.
+    if cause.contains("UnknownIssuer") || cause.contains("BadSignature") {
+        "name the authority that has signed the collector's certificate in tracing.ca_file"
+    } else if cause.contains("invalid peer certificate") {
+        "have tracing.endpoint name the collector as its certificate does, and look how long that \
+         is valid"
+    } else {
+        "look whether a collector takes OTLP over gRPC at tracing.endpoint"
     }
 }
