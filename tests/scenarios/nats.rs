@@ -1,6 +1,8 @@
 //! A JetStream stream is given exactly the events, in the order of each listing, whoever is
 //! killed.
 
+mod accounts;
+mod credentials;
 mod server;
 
 use std::collections::BTreeMap;
@@ -52,23 +54,7 @@ async fn stream_has_exactly_the_events_in_order_whichever_side_is_killed() {
             .await
             .expect("it starts again");
     }
-    let mut expected = BTreeMap::new();
-    for listing in &listings {
-        expected.insert(listing.clone(), told(&scenario, listing).await);
-    }
-    let booked: u64 = expected.values().map(|events| events.len() as u64).sum();
-    // And of each listing that it was created.
-    let all = booked + listings.len() as u64;
-    until(
-        PATIENCE,
-        format!("{all} events are in the stream"),
-        async || {
-            let count = server.count(STREAM).await?;
-            (count >= all).then_some(())
-        },
-    )
-    .await
-    .expect("they come");
+    let expected = all_in_the_stream(&scenario, &server, &listings).await;
     let (found, mut created) = found(&server).await;
     assert_eq!(
         found, expected,
@@ -100,6 +86,32 @@ async fn found(server: &Server) -> (BTreeMap<String, Vec<Value>>, Vec<String>) {
         }
     }
     (booked, created)
+}
+
+/// Waits until the stream has as many events as these listings have told, and answers which.
+async fn all_in_the_stream(
+    scenario: &Scenario,
+    server: &Server,
+    listings: &[String],
+) -> BTreeMap<String, Vec<Value>> {
+    let mut expected = BTreeMap::new();
+    for listing in listings {
+        expected.insert(listing.clone(), told(scenario, listing).await);
+    }
+    let booked: u64 = expected.values().map(|events| events.len() as u64).sum();
+    // And of each listing that it was created.
+    let all = booked + listings.len() as u64;
+    until(
+        PATIENCE,
+        format!("{all} events are in the stream"),
+        async || {
+            let count = server.count(STREAM).await?;
+            (count >= all).then_some(())
+        },
+    )
+    .await
+    .expect("they come");
+    expected
 }
 
 /// Waits until the metrics of node 2, which is never killed, say so of its stream.

@@ -17,7 +17,7 @@ pub struct NatsSection {
     pub stream: String,
     /// What subjects begin with; the type of event follows.
     pub subject_prefix: String,
-    /// Credentials of NATS (`.creds`); empty for none.
+    /// Credentials of NATS (`.creds`), read again at each connection; empty for none.
     pub credentials_file: PathBuf,
     /// For how long a stream that is made here knows an event again, in seconds.
     pub duplicate_window_seconds: NonZeroU64,

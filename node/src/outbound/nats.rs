@@ -5,6 +5,7 @@
 //! stream leaves out what comes again. Events are in structured mode, under a subject for each
 //! type (ADR 56).
 
+mod credentials;
 mod options;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::jetstream::stream::Config as StreamConfig;
 use async_nats::jetstream::{self, Context};
-use async_nats::{Client, ConnectOptions, Event, HeaderMap};
+use async_nats::{Client, Event, HeaderMap};
 use meridian_regions::RegionId;
 use meridian_transport::{Trust, https_client};
 use tokio::sync::OnceCell;
@@ -121,7 +122,7 @@ impl NatsSink {
 }
 
 /// See the module. It connects with the first event; a connection that is lost comes back by
-/// itself.
+/// itself, with what is in the credentials file then.
 struct Nats(Arc<Inner>);
 
 struct Inner {
@@ -207,7 +208,7 @@ impl Inner {
     async fn connect(&self) -> Result<(Client, Context), Failure> {
         let tls = https_client(Trust::Machine).or_else(|_none| https_client(Trust::Nobody));
         let last_error = Arc::clone(&self.last_error);
-        let mut options = ConnectOptions::new()
+        let options = credentials::options(&self.options.credentials_file)
             .name("meridian")
             .event_callback(move |event| {
                 note(&last_error, &event);
@@ -215,14 +216,6 @@ impl Inner {
             })
             .tls_client_config(tls.map_err(|cause| Failure::of(&cause))?)
             .connection_timeout(CONNECT_DEADLINE);
-        let credentials = &self.options.credentials_file;
-        if !credentials.as_os_str().is_empty() {
-            let read = options.credentials_file(credentials).await;
-            options = read.map_err(|cause| {
-                let file = credentials.display();
-                Failure(format!("nats.credentials_file {file}: {cause}"))
-            })?;
-        }
         let connected = options.connect(self.options.servers.clone()).await;
         let client = connected.map_err(|cause| Failure::of(&cause))?;
         let mut context = jetstream::new(client.clone());

@@ -1,7 +1,8 @@
 //! Debian's nats-server, as a process of the test, and what its stream holds.
 
+use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ const PROGRAM: &str = "nats-server";
 pub(crate) struct Server {
     port: u16,
     folder: TempDir,
+    /// What the test shows that it may look in.
+    credentials: Option<String>,
     child: Option<Child>,
 }
 
@@ -40,13 +43,39 @@ impl Server {
     }
 
     pub(crate) async fn start() -> Self {
-        let mut server = Self {
-            port: free_port(),
-            folder: TempDir::new().expect("a temporary folder"),
-            child: None,
-        };
+        let mut server = Self::prepared();
         server.run().await;
         server
+    }
+
+    /// One that lets nobody in but by its configuration; the test itself comes by these
+    /// credentials.
+    pub(crate) async fn guarded(configuration: &str, credentials: &str) -> Self {
+        let mut server = Self::prepared();
+        server.configure(configuration);
+        server.credentials = Some(credentials.to_owned());
+        server.run().await;
+        server
+    }
+
+    fn prepared() -> Self {
+        let server = Self {
+            port: free_port(),
+            folder: TempDir::new().expect("a temporary folder"),
+            credentials: None,
+            child: None,
+        };
+        server.configure("");
+        server
+    }
+
+    /// What it goes by from its next start on.
+    pub(crate) fn configure(&self, configuration: &str) {
+        std::fs::write(self.configuration(), configuration).expect("a writable folder");
+    }
+
+    fn configuration(&self) -> PathBuf {
+        self.folder.path().join("server.conf")
     }
 
     pub(crate) fn url(&self) -> String {
@@ -72,24 +101,42 @@ impl Server {
     /// Starts it on its folder, and waits until it answers.
     pub(crate) async fn run(&mut self) {
         let folder: &Path = self.folder.path();
+        let log = folder.join("server.log");
+        let said = File::create(&log).expect("a writable folder");
         let child = Command::new(PROGRAM)
             .args(["--addr", "127.0.0.1", "--jetstream", "--store_dir"])
             .arg(folder)
+            .arg("--config")
+            .arg(self.configuration())
             .args(["--port", &self.port.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(said)
             .kill_on_drop(true)
             .spawn();
         self.child = Some(child.expect("it starts"));
         let answers = until(PATIENCE, "the server answers", async || {
             self.connect().await.ok()?.flush().await.ok()
         });
-        answers.await.expect("it answers");
+        if let Err(late) = answers.await {
+            let said = std::fs::read_to_string(&log).unwrap_or_default();
+            panic!("{late}: {said}");
+        }
     }
 
     async fn connect(&self) -> Result<async_nats::Client, async_nats::ConnectError> {
-        let options = ConnectOptions::new().connection_timeout(Duration::from_secs(2));
+        self.connect_by(self.credentials.as_deref()).await
+    }
+
+    /// As somebody with these credentials.
+    pub(crate) async fn connect_by(
+        &self,
+        credentials: Option<&str>,
+    ) -> Result<async_nats::Client, async_nats::ConnectError> {
+        let options = credentials.map_or_else(ConnectOptions::new, |text| {
+            ConnectOptions::with_credentials(text).expect("whole credentials")
+        });
+        let options = options.connection_timeout(Duration::from_secs(2));
         options.connect(self.url()).await
     }
 
