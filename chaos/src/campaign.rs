@@ -4,6 +4,7 @@
 mod attach;
 mod finals;
 mod ground;
+mod lateness;
 mod logs;
 mod nemesis;
 mod options;
@@ -229,11 +230,13 @@ impl Course<'_> {
         let writer = HistoryWriter::create(&options.history, &self.header(scene))?;
         let desk = Arc::new(Desk::new(Recorder::new(writer), ground, doors));
         let tails = Arc::default();
+        let windows = Arc::default();
         let (tracker, enough) = (TaskTracker::new(), CancellationToken::new());
         let workloads = &options.scenario.workloads;
         load::start(workloads, &desk, options.seed, &tracker, &enough);
         sampler::start(scene, &desk, &tracker, &enough);
         logs::start(scene, &desk, &tails, &tracker, &enough);
+        lateness::start(scene, &desk, &windows, &tracker, &enough);
         let calm_late = tokio::select! {
             calm_late = self.break_and_mend(scene, &desk) => calm_late,
             () = progress(&desk, self.tell) => Duration::ZERO,
@@ -245,7 +248,7 @@ impl Course<'_> {
             return Err(CampaignError::Interrupted);
         }
         (self.tell)("reading what is there");
-        finals::read(&options.scenario, scene, &desk, calm_late).await;
+        finals::read(&options.scenario, scene, &desk, (calm_late, &windows)).await;
         logs::read_to_the_end(scene, &desk, &tails).await;
         if let Some(provider) = &self.provider {
             finals::read_payments(provider, &desk).await;

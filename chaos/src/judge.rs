@@ -19,6 +19,7 @@ mod lost;
 mod payments;
 mod perhaps;
 mod phantom;
+mod punctuality;
 mod sales;
 mod search;
 mod seen;

@@ -16,12 +16,12 @@ use serde::{Deserialize, Serialize};
 
 pub use call::{Answered, Call, Completion, Invocation, Outcome};
 pub use file::{HistoryError, HistoryReader, HistoryWriter, Operation, Run};
-pub use finals::{Final, FinalBooking, FinalDocument, FinalDue, FinalPayment};
+pub use finals::{Final, FinalBooking, FinalDocument, FinalDue, FinalPayment, LateWindow};
 pub use logs::{FinalCopy, LogEntry, LogPage};
 
 /// Version of the format. A reader refuses later ones. The second one has logs, copies of
-/// ledgers and faults that were left out.
-pub const FORMAT: u32 = 2;
+/// ledgers and faults that were left out, the third how late links were window by window.
+pub const FORMAT: u32 = 3;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -91,11 +91,15 @@ pub struct Bounds {
     pub clock_ahead_ms: u64,
     /// Fewest calls that say anything.
     pub calls: u64,
-    /// 99 of 100 datagrams are let out of emulated links at most so late, in milliseconds.
+    /// 99 of 100 datagrams are let out of emulated links at most so late, in milliseconds, in
+    /// each window of some seconds.
     pub late_ms: u64,
     /// Or so many times as late as before the first fault, if that is later: for runs that ask
     /// more of a machine than it has.
     pub late_of_calm: f64,
+    /// Share of windows in which they may be later, 0 to 1: what a busy machine may do to a run
+    /// for a moment.
+    pub late_windows: f64,
     /// Share of calls that must succeed in the whole run, as a part of the share that did
     /// before the first fault, 0 to 1.
     pub success_of_calm: f64,
@@ -114,6 +118,7 @@ impl Default for Bounds {
             calls: 20,
             late_ms: 25,
             late_of_calm: 1.0,
+            late_windows: 0.1,
             success_of_calm: 0.0,
         }
     }

@@ -8,6 +8,7 @@ use meridian_client::{AdminClient, CallError, Session};
 use serde_json::Value;
 
 use super::ground::admins;
+use super::lateness::{Windows, micros};
 use crate::cluster::SandboxProvider;
 use crate::fault::Scene;
 use crate::load::{Desk, Door};
@@ -30,7 +31,7 @@ pub(super) async fn read(
     scenario: &Scenario,
     scene: &Scene,
     desk: &Arc<Desk>,
-    calm_late: Duration,
+    late: (Duration, &Windows),
 ) {
     let reading = Reading { desk };
     let admins = match admins(&scene.cluster) {
@@ -53,7 +54,7 @@ pub(super) async fn read(
         after_ms: in_time.then_some(after_ms),
     });
     if let Some(own) = scene.cluster.own() {
-        reading.links(own.wan(), calm_late);
+        reading.links(own.wan(), late);
     }
     let mut held = Vec::new();
     for door in desk.regions().iter().flatten() {
@@ -101,14 +102,14 @@ impl Reading<'_> {
     }
 
     /// How well the links kept their delays.
-    fn links(&self, wan: &Wan, calm_late: Duration) {
-        let micros = |late: Duration| u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+    fn links(&self, wan: &Wan, (calm_late, windows): (Duration, &Windows)) {
         let late = wan.lateness();
         self.note(Final::Links {
             late_p99_us: micros(late.quantile(0.99)),
             late_max_us: micros(late.worst()),
             dropped: wan.dropped_by_system().unwrap_or_default(),
             calm_p99_us: micros(calm_late),
+            windows: windows.up_to(self.desk.recorder.now_us(), late),
         });
     }
 

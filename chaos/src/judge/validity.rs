@@ -5,9 +5,10 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::finding::counted;
 use super::liveness::{is_answered, share};
+use super::punctuality::Punctuality;
 use super::seen::Seen;
 use super::{Finding, Verdict, Violated};
-use crate::record::{Bounds, FaultEvent, Final, Operation, Phase, Run};
+use crate::record::{FaultEvent, Final, Operation, Phase, Run};
 
 const PROMISE: &str = "the run is valid";
 
@@ -25,7 +26,8 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     flaws.extend(failed.map(|one| format!("{} of {} did not take effect", one.fault, one.target)));
     flaws.extend(too_little(run));
     flaws.extend(unread(run));
-    flaws.extend(late(run));
+    let links = Punctuality::of(run);
+    flaws.extend(links.flaws());
     let verdict = if flaws.is_empty() {
         Verdict::Pass
     } else {
@@ -37,6 +39,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
         counted(faults.len(), "fault"),
         counted(run.operations.len(), "call")
     );
+    looked_at += &links.borne();
     let left_out = run.header.left_out.join(", ");
     if !left_out.is_empty() {
         looked_at += &format!("; left out: {left_out}");
@@ -101,36 +104,6 @@ fn calm_share(run: &Run) -> f64 {
     let calm: Vec<&Operation> = run.operations.iter().filter(is_calm).collect();
     let answered = calm.iter().filter(|one| is_answered(one)).count();
     share(answered, calm.len())
-}
-
-/// Whether the emulator of the links kept its delays: else a slow link was the machine's.
-fn late(run: &Run) -> Option<String> {
-    let bounds = run.header.bounds;
-    run.finals.iter().find_map(|one| match one {
-        Final::Links {
-            late_p99_us,
-            calm_p99_us,
-            ..
-        } if late_ms(*late_p99_us) > borne_ms(&bounds, *calm_p99_us) => Some(format!(
-            "of 100 datagrams one was let out {:.1} ms late or more, {:.1} ms are borne",
-            late_ms(*late_p99_us),
-            borne_ms(&bounds, *calm_p99_us)
-        )),
-        Final::Links { dropped, .. } if *dropped > 0 => Some(format!(
-            "the system threw {dropped} datagrams away before the links could take them"
-        )),
-        _ => None,
-    })
-}
-
-fn late_ms(late_us: u64) -> f64 {
-    late_us as f64 / 1_000.0
-}
-
-/// How late datagrams may be, where they were so late before the first fault.
-fn borne_ms(bounds: &Bounds, calm_us: u64) -> f64 {
-    let of_calm_ms = late_ms(calm_us) * bounds.late_of_calm;
-    of_calm_ms.max(bounds.late_ms as f64)
 }
 
 /// What should have been read in the end, and was not.

@@ -31,6 +31,20 @@ impl Lateness {
         self.worst = self.worst.max(other.worst);
     }
 
+    /// What has come on top of an earlier count. The worst is that of all, if anything has come:
+    /// of some alone it is not known.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut more = *self;
+        for (class, before) in more.classes.iter_mut().zip(earlier.classes) {
+            *class -= before;
+        }
+        if more.datagrams() == 0 {
+            return Self::default();
+        }
+        more
+    }
+
     /// Datagrams let out.
     #[must_use]
     pub fn datagrams(&self) -> u64 {
@@ -78,6 +92,20 @@ mod tests {
         assert_eq!(lateness.quantile(0.99), Duration::from_micros(1_024));
         assert_eq!(lateness.worst(), Duration::from_secs(90));
         assert_eq!(lateness.quantile(1.0), Duration::from_micros(1 << 25));
+    }
+
+    #[test]
+    fn what_came_later_is_told_apart() {
+        let mut lateness = Lateness::default();
+        for _ in 0..100 {
+            lateness.add(Duration::from_millis(200));
+        }
+        let before = lateness;
+        lateness.add(Duration::from_millis(1));
+        let later = lateness.since(&before);
+        assert_eq!(later.datagrams(), 1);
+        assert_eq!(later.quantile(0.99), Duration::from_micros(1_024));
+        assert_eq!(lateness.since(&lateness), Lateness::default());
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub enum Final {
         /// What 99 of 100 datagrams were not later than before the first fault.
         #[serde(default)]
         calm_p99_us: u64,
+        /// The same, one window after the other; none in a history of an earlier version.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        windows: Vec<LateWindow>,
     },
     /// A node that has left the cluster for good: nothing is to be read there.
     Removed {
@@ -59,6 +62,19 @@ pub enum Final {
         /// How long it took.
         after_ms: Option<u64>,
     },
+}
+
+/// How late the links were in a part of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LateWindow {
+    /// Microseconds since the run began.
+    pub from_us: u64,
+    /// Where the next one begins.
+    pub until_us: u64,
+    /// Datagrams let out in it.
+    pub datagrams: u64,
+    /// What 99 of 100 of them were not later than, in microseconds.
+    pub late_p99_us: u64,
 }
 
 /// A booking of a listing's ledger, as one region shows it.

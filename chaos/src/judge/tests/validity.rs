@@ -2,7 +2,7 @@
 
 use super::{LISTING, add, broken, empty_run, fail, finding, night, told};
 use crate::judge::{Verdict, judge};
-use crate::record::{Call, FaultEvent, Final, Phase, Run};
+use crate::record::{Call, FaultEvent, Final, LateWindow, Phase, Run};
 
 fn late(calm_p99_us: u64, late_p99_us: u64) -> Run {
     let mut run = empty_run();
@@ -11,8 +11,38 @@ fn late(calm_p99_us: u64, late_p99_us: u64) -> Run {
         late_max_us: late_p99_us,
         dropped: 0,
         calm_p99_us,
+        windows: Vec::new(),
     });
     run
+}
+
+/// The same, with a window of 5 s for each of these.
+fn late_by_windows(late_p99_us: impl IntoIterator<Item = u64>) -> Run {
+    let mut run = empty_run();
+    let times = (0..).map(|number: u64| number * 5_000_000);
+    let windows = times
+        .zip(late_p99_us)
+        .map(|(from_us, late_p99_us)| LateWindow {
+            from_us,
+            until_us: from_us + 5_000_000,
+            datagrams: 10_000,
+            late_p99_us,
+        });
+    let windows: Vec<LateWindow> = windows.collect();
+    let worst = windows.iter().map(|one| one.late_p99_us).max();
+    run.finals.push(Final::Links {
+        late_p99_us: worst.unwrap_or(0),
+        late_max_us: worst.unwrap_or(0),
+        dropped: 0,
+        calm_p99_us: 1_000,
+        windows,
+    });
+    run
+}
+
+fn looked_at(run: &Run) -> String {
+    let findings = judge(run);
+    finding(&findings, "the run is valid").looked_at.clone()
 }
 
 fn flaws(run: &Run) -> Vec<String> {
@@ -42,6 +72,67 @@ fn links_may_be_later_by_as_much_as_a_scenario_bears_of_its_calm_beginning() {
     }
     // What is on time is so, however calm it was before.
     assert!(!is_late(&late(0, 24_000)));
+}
+
+#[test]
+fn long_run_survives_a_short_hiccup_which_is_told() {
+    // A stretch of 15 s in 200 s, as bad as can be.
+    let hiccup = |number| {
+        if (20..23).contains(&number) {
+            900_000
+        } else {
+            2_000
+        }
+    };
+    let run = late_by_windows((0..40).map(hiccup));
+    assert!(!is_late(&run), "{:?}", flaws(&run));
+    let told = looked_at(&run);
+    assert!(
+        told.contains("late in 3 of 40 windows") && told.contains("100 s to 115 s (900.0 ms)"),
+        "{told}"
+    );
+    assert!(!looked_at(&late_by_windows([2_000; 40])).contains("late"));
+}
+
+#[test]
+fn run_whose_links_were_late_in_many_windows_is_invalid_and_says_in_which() {
+    let all_along = late_by_windows([40_000; 40]);
+    assert!(is_late(&all_along));
+    // Each for itself a hiccup: together more than is borne.
+    let now_and_then = |number: u64| if number % 8 == 1 { 40_000 } else { 2_000 };
+    let run = late_by_windows((0..40).map(now_and_then));
+    let told = flaws(&run).join("; ");
+    assert!(
+        told.contains("in 5 of 40 windows") && told.contains("5 s to 10 s (40.0 ms), 45 s to 50 s"),
+        "{told}"
+    );
+    // A scenario may bear more, or nothing.
+    for (share, is) in [(0.125, false), (0.12, true), (0.0, true), (1.0, false)] {
+        let mut run = run.clone();
+        run.header.bounds.late_windows = share;
+        assert_eq!(is_late(&run), is, "{share}");
+    }
+    // A short run has no window to spare.
+    assert!(is_late(&late_by_windows([2_000, 2_000, 40_000])));
+}
+
+#[test]
+fn links_that_stood_still_were_late_all_the_time_and_a_few_datagrams_say_nothing() {
+    let counted = |run: &mut Run, number: usize, datagrams| {
+        let Some(Final::Links { windows, .. }) = run.finals.first_mut() else {
+            panic!("made so");
+        };
+        windows[number].datagrams = datagrams;
+    };
+    // Nothing comes out for 20 s, and then all of it.
+    let mut run = late_by_windows((0..40).map(|number| if number == 14 { 25_000_000 } else { 0 }));
+    for silent in 10..14 {
+        counted(&mut run, silent, 0);
+    }
+    assert!(flaws(&run).join(" ").contains("in 5 of 40 windows"));
+    let mut run = late_by_windows([2_000, 40_000]);
+    counted(&mut run, 1, 99);
+    assert!(!is_late(&run));
 }
 
 /// Calls before a fault and after it, of each so many that are answered and that are not.
