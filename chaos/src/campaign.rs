@@ -78,6 +78,8 @@ struct Course<'a> {
     left_out: Vec<String>,
     /// The payment provider, if it is the run's own.
     provider: Option<SandboxProvider>,
+    /// Cancelled when the run goes no further: with its caller's wish, and by itself.
+    ending: CancellationToken,
     tell: &'a dyn Fn(&str),
 }
 
@@ -143,6 +145,7 @@ async fn run_own(
         faults: scenario.faults.clone(),
         left_out: Vec::new(),
         provider: Some(provider),
+        ending: options.stop.child_token(),
         tell,
     };
     let run = launch_and_use(&course, &mut scene).await;
@@ -203,6 +206,7 @@ async fn run_attached(
         faults,
         left_out,
         provider: None,
+        ending: options.stop.child_token(),
         tell,
     };
     let mut made = Vec::new();
@@ -239,6 +243,7 @@ impl Course<'_> {
         lateness::start(scene, &desk, &windows, &tracker, &enough);
         let calm_late = tokio::select! {
             calm_late = self.break_and_mend(scene, &desk) => calm_late,
+            () = self.end_without_links(scene) => Duration::ZERO,
             () = progress(&desk, self.tell) => Duration::ZERO,
         };
         enough.cancel();
@@ -263,11 +268,11 @@ impl Course<'_> {
 
     /// Answers how late links were before anything was broken.
     async fn break_and_mend(&self, scene: &Scene, desk: &Arc<Desk>) -> Duration {
-        let (run, stop) = (&self.options.scenario.run, &self.options.stop);
+        let (run, ending) = (&self.options.scenario.run, &self.ending);
         let pause = async |seconds: f64| {
             let pause = sleep(Duration::from_secs_f64(seconds));
             // Whoever interrupts has no time for it.
-            let _ = stop.run_until_cancelled(pause).await;
+            let _ = ending.run_until_cancelled(pause).await;
         };
         (self.tell)("calm");
         pause(run.calm_s).await;
@@ -277,6 +282,17 @@ impl Course<'_> {
         (self.tell)("everything is mended; going on for a while");
         pause(run.after_s).await;
         calm_late
+    }
+
+    /// Ends the run early once its own links carry nothing any more: what is broken is mended,
+    /// and no more is done. Does not end itself.
+    async fn end_without_links(&self, scene: &Scene) {
+        if let Some(own) = scene.cluster.own() {
+            let why = own.wan().broken().await;
+            (self.tell)(&format!("the links stopped, and the run with them: {why}"));
+            self.ending.cancel();
+        }
+        std::future::pending().await
     }
 
     fn header(&self, scene: &Scene) -> Header {

@@ -10,6 +10,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
+use tokio::sync::watch;
 use tokio::time::sleep_until;
 use tokio_tun::Tun;
 
@@ -30,6 +32,7 @@ const IDLE: Duration = Duration::from_secs(3_600);
 #[derive(Debug)]
 pub(crate) struct Crossing {
     namespaces: Arc<Namespaces>,
+    broken: watch::Receiver<Option<String>>,
 }
 
 impl Crossing {
@@ -44,24 +47,36 @@ impl Crossing {
         for node in namespaces.nodes() {
             devices.insert(*node, Arc::new(namespaces.tun(*node, engine)?));
         }
+        let (breaks, broken) = watch::channel(None);
         for (from, device) in &devices {
+            let door = |node: &u64, device: &Arc<Tun>| Door {
+                node: *node,
+                device: Arc::clone(device),
+                breaks: breaks.clone(),
+            };
             let others = devices.iter().filter(|(to, _)| *to != from);
             let exits = others.filter_map(|(to, device)| {
                 let exit = Exit {
-                    device: Arc::clone(device),
+                    door: door(to, device),
                     link: way((*from, *to)).map(Link::new),
                 };
                 Some((namespaces.wan(*to)?, exit))
             });
             let entrance = Entrance {
-                device: Arc::clone(device),
+                door: door(from, device),
                 exits: exits.collect(),
             };
             engine.spawn(entrance.run());
         }
         Ok(Self {
             namespaces: Arc::clone(namespaces),
+            broken,
         })
+    }
+
+    /// Why a node is not reached any more, from the first that this happened to on.
+    pub(crate) fn broken(&self) -> watch::Receiver<Option<String>> {
+        self.broken.clone()
     }
 
     /// Packets that the system threw away because they were not read in time.
@@ -70,16 +85,24 @@ impl Crossing {
     }
 }
 
+/// The device of a node.
+struct Door {
+    node: u64,
+    device: Arc<Tun>,
+    /// Where it is said that it is gone.
+    breaks: watch::Sender<Option<String>>,
+}
+
 /// Where one node's packets come in.
 struct Entrance {
-    device: Arc<Tun>,
+    door: Door,
     /// By whom packets are for.
     exits: BTreeMap<Ipv4Addr, Exit>,
 }
 
 /// Where they go out at another one.
 struct Exit {
-    device: Arc<Tun>,
+    door: Door,
     link: Option<Link>,
 }
 
@@ -95,6 +118,29 @@ impl Link {
     }
 }
 
+impl Door {
+    /// What a device does not take is lost, as on any link; but not by one that is gone.
+    async fn let_out(&self, packet: &[u8]) {
+        if let Err(cause) = self.device.send(packet).await
+            && Errno::from_io_error(&cause) == Some(Errno::BADFD)
+        {
+            self.tell(&cause);
+        }
+    }
+
+    /// Whoever looks at a run must not take this for silence.
+    fn tell(&self, cause: &io::Error) {
+        let node = self.node;
+        self.breaks.send_if_modified(|broken| {
+            let is_first = broken.is_none();
+            broken.get_or_insert_with(|| {
+                format!("packets of node {node} do not pass its device any more: {cause}")
+            });
+            is_first
+        });
+    }
+}
+
 impl Entrance {
     /// Takes packets in and lets them out when their time has come, until the device is gone.
     async fn run(mut self) {
@@ -104,9 +150,11 @@ impl Entrance {
             tokio::select! {
                 biased;
                 () = sleep_until(due.into()) => self.deliver().await,
-                received = self.device.recv(&mut buffer) => {
-                    let Ok(length) = received else { return };
-                    self.take(&buffer[..length]).await;
+                received = self.door.device.recv(&mut buffer) => {
+                    match received {
+                        Ok(length) => self.take(&buffer[..length]).await,
+                        Err(cause) => return self.door.tell(&cause),
+                    }
                 }
             }
         }
@@ -128,20 +176,18 @@ impl Entrance {
                 way.meter
                     .arrived(&lane.admit(&model, Instant::now(), packet));
             }
-            // What a device does not take is lost, as on any link.
-            None => drop(exit.device.send(packet).await),
+            None => exit.door.let_out(packet).await,
         }
     }
 
     async fn deliver(&mut self) {
         let now = Instant::now();
-        for Exit { device, link } in self.exits.values_mut() {
+        for Exit { door, link } in self.exits.values_mut() {
             let Some(Link { way, lane }) = link else {
                 continue;
             };
             while let Some(parcel) = lane.let_out(now) {
-                // What a device does not take is lost, as on any link.
-                let _ = device.send(&parcel.bytes).await;
+                door.let_out(&parcel.bytes).await;
                 way.meter.passed(&parcel);
             }
         }

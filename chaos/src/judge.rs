@@ -74,6 +74,7 @@ pub struct Violated {
 
 type Checker = fn(&Seen<'_>) -> Option<Finding>;
 
+/// Whether the run is valid comes first.
 const CHECKERS: [Checker; 14] = [
     validity::check,
     linearizable::check_claims,
@@ -95,7 +96,13 @@ const CHECKERS: [Checker; 14] = [
 #[must_use]
 pub fn judge(run: &Run) -> Vec<Finding> {
     let seen = Seen::of(run);
-    CHECKERS.iter().filter_map(|check| check(&seen)).collect()
+    // What was not carried is nobody's broken promise: the run is invalid, and says no more.
+    let checkers = if validity::links_broke(run) {
+        &CHECKERS[..1]
+    } else {
+        &CHECKERS[..]
+    };
+    checkers.iter().filter_map(|check| check(&seen)).collect()
 }
 
 /// The verdict of all findings together: a broken promise counts before a run that shows

@@ -211,6 +211,26 @@ impl Wan {
         }
     }
 
+    /// Why links carry nothing any more; `None` while they do, as relays always do.
+    #[must_use]
+    pub fn why_broken(&self) -> Option<String> {
+        match &self.carrier {
+            Carrier::Relays(_) => None,
+            Carrier::Crossing(crossing) => crossing.broken().borrow().clone(),
+        }
+    }
+
+    /// Resolves with the reason once links carry nothing any more.
+    pub async fn broken(&self) -> String {
+        if let Carrier::Crossing(crossing) = &self.carrier {
+            let mut broken = crossing.broken();
+            if let Ok(why) = broken.wait_for(Option::is_some).await {
+                return why.clone().unwrap_or_default();
+            }
+        }
+        std::future::pending().await
+    }
+
     /// Ends every relay.
     pub async fn stop(&self) {
         self.engine.stop().await;

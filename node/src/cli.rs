@@ -391,6 +391,9 @@ pub(crate) struct SandboxPaymentsArgs {
     /// The book: one line of JSON for each thing done, made if it is not there.
     #[arg(long, value_name = "FILE")]
     pub(crate) book: PathBuf,
+    /// Stop when standard input closes: the provider of a run ends with it.
+    #[arg(long, hide = true)]
+    pub(crate) exit_with_stdin: bool,
 }
 
 #[derive(Debug, Args)]

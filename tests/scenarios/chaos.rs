@@ -1,6 +1,8 @@
 //! Chaos runs from the command line: short ones, with everything of a long one, and the
 //! judgement of a history that somebody else has written.
 
+mod ended;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -29,11 +31,16 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&all).into_owned()
 }
 
+/// A scenario that stands beside this file.
+fn file(scenario: &str) -> String {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios/chaos");
+    here.join(scenario).to_string_lossy().into_owned()
+}
+
 /// Runs a scenario that stands beside this file; answers where its results are.
 fn run(scenario: &str) -> (TempDir, PathBuf) {
     let folder = TempDir::new().expect("a folder");
-    let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/scenarios/chaos");
-    let file = here.join(scenario).to_string_lossy().into_owned();
+    let file = file(scenario);
     let results = folder.path().join("results");
     let out = results.to_string_lossy().into_owned();
     let output = chaos(&["run", &file, "--seed", "11", "--out", &out]);

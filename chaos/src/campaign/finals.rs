@@ -34,6 +34,12 @@ pub(super) async fn read(
     late: (Duration, &Windows),
 ) {
     let reading = Reading { desk };
+    if let Some(own) = scene.cluster.own()
+        && own.wan().why_broken().is_some()
+    {
+        // Nodes that do not reach each other come to no rest.
+        return reading.links(own.wan(), late);
+    }
     let admins = match admins(&scene.cluster) {
         Ok(admins) => admins,
         Err(cause) => return reading.unread("the nodes".to_owned(), cause.to_string()),
@@ -86,6 +92,10 @@ pub(super) async fn read(
             reading.ledger(&door, listing, place == 0).await;
         }
     }
+    let broken = scene.cluster.own().and_then(|own| own.wan().why_broken());
+    if let Some(why) = broken {
+        reading.unread("what is there over whole links".to_owned(), why);
+    }
 }
 
 struct Reading<'a> {
@@ -109,6 +119,7 @@ impl Reading<'_> {
             late_max_us: micros(late.worst()),
             dropped: wan.dropped_by_system().unwrap_or_default(),
             calm_p99_us: micros(calm_late),
+            broken: wan.why_broken(),
             windows: windows.up_to(self.desk.recorder.now_us(), late),
         });
     }

@@ -30,9 +30,9 @@ struct Deed<'a> {
 }
 
 /// Strikes every fault of the scenario; returns when the time of chaos is over and all of
-/// them are mended, or sooner if somebody ends the run.
+/// them are mended, or sooner if the run goes no further.
 pub(super) async fn strike_all(course: &Course<'_>, scene: &Scene, desk: &Arc<Desk>) {
-    let (options, stop, tell) = (course.options, &course.options.stop, course.tell);
+    let (options, stop, tell) = (course.options, &course.ending, course.tell);
     let begins = Instant::now();
     let until = begins + Duration::from_secs_f64(options.scenario.run.chaos_s);
     let numbers = AtomicU64::new(0);

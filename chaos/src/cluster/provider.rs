@@ -19,7 +19,8 @@ const READY_PATIENCE: Duration = Duration::from_secs(30);
 /// What its callers say who they are.
 const SECRET: &str = "sk_test_sandbox";
 
-/// `meridian sandbox-payments`, and its book. Ends when it is dropped.
+/// `meridian sandbox-payments`, and its book. Ends when it is dropped, and with this process,
+/// however that ends: its standard input closes then.
 #[derive(Debug)]
 pub struct SandboxProvider {
     url: String,
@@ -77,7 +78,8 @@ impl SandboxProvider {
             .arg("sandbox-payments")
             .args(["--listen", &format!("{address}:0"), "--book"])
             .arg(&book)
-            .stdin(Stdio::null())
+            .arg("--exit-with-stdin")
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true)

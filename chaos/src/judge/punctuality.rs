@@ -30,11 +30,15 @@ impl Punctuality {
                 dropped,
                 calm_p99_us,
                 windows,
+                broken,
                 ..
             } = one
             else {
                 continue;
             };
+            if let Some(why) = broken {
+                found.flaws.push(format!("the links stopped: {why}"));
+            }
             if *dropped > 0 {
                 found.flaws.push(format!(
                     "the system threw {dropped} datagrams away before the links could take them"

@@ -48,6 +48,21 @@ pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     Some(Finding::with(PROMISE, verdict, looked_at, flaws.collect()))
 }
 
+/// Whether the links between the nodes carried nothing any more from some time on, by no fault
+/// of the scenario.
+pub(super) fn links_broke(run: &Run) -> bool {
+    let mut finals = run.finals.iter();
+    finals.any(|one| {
+        matches!(
+            one,
+            Final::Links {
+                broken: Some(_),
+                ..
+            }
+        )
+    })
+}
+
 /// Why a required fault says nothing: it must have begun, been seen, and ended.
 fn not_in_effect(run: &Run, name: &str) -> Option<String> {
     let of_name = || run.faults.iter().filter(|one| one.fault == name);

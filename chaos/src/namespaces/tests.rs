@@ -198,6 +198,25 @@ async fn loss_duplication_and_the_longest_packet_are_what_they_are_of_relays() {
     wan.stop().await;
 }
 
+#[tokio::test]
+async fn device_that_goes_away_is_told_with_its_node_and_no_other_way_is() {
+    let Some((namespaces, wan)) = network() else {
+        return;
+    };
+    let sockets = sockets(&namespaces);
+    assert!(is_heard(&namespaces, &sockets));
+    assert_eq!(wan.why_broken(), None);
+    let namespace = namespaces.slot.namespace(2);
+    ip::run_in(&namespace, &["link del wan"]).expect("it was there");
+    let to = (address(&namespaces, 2), PORT);
+    sockets[&1].send_to(b"into nothing", to).expect("sent");
+    let told = tokio::time::timeout(PATIENCE, wan.broken()).await;
+    let told = told.expect("in time");
+    assert!(told.contains("node 2"), "{told}");
+    assert_eq!(wan.why_broken(), Some(told));
+    wan.stop().await;
+}
+
 #[test]
 fn what_a_dead_run_has_left_is_removed_and_what_is_of_others_is_not() {
     // Numbers of nodes that no other test has: whoever comes first clears them away.

@@ -42,6 +42,9 @@ pub enum Final {
         /// The same, one window after the other; none in a history of an earlier version.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         windows: Vec<LateWindow>,
+        /// Why they carried nothing any more, from some time on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        broken: Option<String>,
     },
     /// A node that has left the cluster for good: nothing is to be read there.
     Removed {

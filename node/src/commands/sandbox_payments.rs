@@ -6,6 +6,7 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::start::stdin_closed;
 use crate::cli::SandboxPaymentsArgs;
 use crate::payments::{Book, Teller, sandbox_routes};
 
@@ -25,6 +26,7 @@ pub(crate) async fn run(
     tokio::select! {
         biased;
         _ = terminate.recv() => Ok(()),
+        () = stdin_closed(), if arguments.exit_with_stdin => Ok(()),
         interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot wait for Ctrl-C"),
         served = axum::serve(port, sandbox_routes(Teller::new(book))) => served.context("its port failed"),
     }

@@ -96,7 +96,7 @@ fn told_to_stop(with_stdin: bool) -> anyhow::Result<impl Future<Output = &'stati
 
 /// Waits in a thread of its own: a read of standard input cannot be given up, and
 /// must not keep the runtime from ending.
-async fn stdin_closed() {
+pub(super) async fn stdin_closed() {
     let (closed, awaited) = tokio::sync::oneshot::channel();
     std::thread::spawn(move || {
         let mut buffer = [0; 64];

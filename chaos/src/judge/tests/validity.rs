@@ -1,7 +1,7 @@
 //! Bounds that are relative to how a run was before its first fault.
 
 use super::{LISTING, add, broken, empty_run, fail, finding, night, told};
-use crate::judge::{Verdict, judge};
+use crate::judge::{Verdict, judge, overall};
 use crate::record::{Call, FaultEvent, Final, LateWindow, Phase, Run};
 
 fn late(calm_p99_us: u64, late_p99_us: u64) -> Run {
@@ -12,6 +12,7 @@ fn late(calm_p99_us: u64, late_p99_us: u64) -> Run {
         dropped: 0,
         calm_p99_us,
         windows: Vec::new(),
+        broken: None,
     });
     run
 }
@@ -36,6 +37,7 @@ fn late_by_windows(late_p99_us: impl IntoIterator<Item = u64>) -> Run {
         dropped: 0,
         calm_p99_us: 1_000,
         windows,
+        broken: None,
     });
     run
 }
@@ -133,6 +135,25 @@ fn links_that_stood_still_were_late_all_the_time_and_a_few_datagrams_say_nothing
     let mut run = late_by_windows([2_000, 40_000]);
     counted(&mut run, 1, 99);
     assert!(!is_late(&run));
+}
+
+#[test]
+fn run_whose_links_broke_is_invalid_whatever_was_seen_then() {
+    let mut run = calls((0, 0), (0, 60));
+    run.finals.push(Final::Converged { after_ms: None });
+    assert_eq!(overall(&judge(&run)), Verdict::Fail);
+    run.finals.push(Final::Links {
+        late_p99_us: 0,
+        late_max_us: 0,
+        dropped: 0,
+        calm_p99_us: 0,
+        windows: Vec::new(),
+        broken: Some("packets of node 2 do not pass".to_owned()),
+    });
+    let findings = judge(&run);
+    assert_eq!(overall(&findings), Verdict::Invalid);
+    let told = flaws(&run).join("; ");
+    assert!(told.contains("packets of node 2 do not pass"), "{told}");
 }
 
 /// Calls before a fault and after it, of each so many that are answered and that are not.
