@@ -1,6 +1,8 @@
 //! Copies of three nodes that were made at different moments, and the cluster that begins with
 //! them.
 
+mod terms;
+
 use meridian_consensus_core::Rejection;
 use meridian_regions::Genesis;
 use tempfile::TempDir;

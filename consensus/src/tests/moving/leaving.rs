@@ -16,13 +16,24 @@ use meridian_storage::{Batch, Durability};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 
 pub(in crate::tests) async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
+    say_as(cluster, 2, to, number, call).await
+}
+
+/// The same, by any node.
+pub(in crate::tests) async fn say_as(
+    cluster: &Cluster,
+    from: u64,
+    to: u64,
+    number: u64,
+    call: Call,
+) -> Reply {
     let request = Request {
         genesis: genesis(number).encode().into(),
         call: Some(call),
         caller: 0,
     };
     let request = request.encode_to_vec().into();
-    let reply = cluster.node(to).handle(node(2), request).await;
+    let reply = cluster.node(to).handle(node(from), request).await;
     Reply::decode(reply).expect("a reply")
 }
 
@@ -123,7 +134,7 @@ async fn who_comes_back_with_less_than_it_had_votes_for_nobody_until_it_has_caug
     cluster.propose(&genesis, &block(3)).await;
 }
 
-fn granted(reply: &Reply) -> bool {
+pub(in crate::tests) fn granted(reply: &Reply) -> bool {
     match &reply.answer {
         Some(Answer::Vote(answer)) => {
             openraft::raft::VoteResponse::<Types>::from(*answer).vote_granted
