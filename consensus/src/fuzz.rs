@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use meridian_fuzz::{Allowance, fuzz, fuzz_within, reads, reads_exactly};
-use meridian_regions::{Goal, NodeId, Survival};
+use meridian_regions::{FormatLevel, Goal, NodeId, Survival};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 use openraft::{EntryPayload, Membership};
 use prost::Message;
@@ -14,6 +14,7 @@ use crate::codec::{CodecError, EntryRecord, LogIdRecord, VoteRecord, decode_entr
 use crate::electorate::{Electorate, ElectorateRecord};
 use crate::envelope::{Answer, Append, AppendAnswer, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, STATE, day_of_key_use, described};
+use crate::moves::{MoveAnswer, MoveError};
 use crate::records::{seal, unseal};
 use crate::saved::Progress;
 use crate::tests::genesis;
@@ -132,15 +133,29 @@ fn request() {
 fn reply() {
     let conflict = AppendEntriesResponse::<Types>::Conflict;
     let higher = AppendEntriesResponse::<Types>::HigherVote(VoteOf::new(9, 2));
-    let examples = [conflict, higher].map(|answer| {
-        let reply = Reply {
-            answer: Some(Answer::Append(AppendAnswer::from(answer))),
-            leads: 3,
-            wall_ms: 1_800_000_000_000,
-            moved: Some(ElectorateRecord::from(&electorate())),
-        };
-        reply.encode_to_vec()
+    let answers = [conflict, higher].map(AppendAnswer::from);
+    let mut replies = Vec::from(answers.map(|answer| Reply {
+        answer: Some(Answer::Append(answer)),
+        leads: 3,
+        wall_ms: 1_800_000_000_000,
+        moved: Some(ElectorateRecord::from(&electorate())),
+    }));
+    let early = MoveError::Level {
+        active: FormatLevel::FIRST,
+        needed: FormatLevel::LATEST,
+    };
+    let early = MoveAnswer::from(Err(early));
+    assert!(matches!(
+        Result::from(early.clone()),
+        Err(MoveError::Level { .. })
+    ));
+    replies.push(Reply {
+        answer: Some(Answer::Move(early)),
+        leads: 0,
+        wall_ms: 1_800_000_000_000,
+        moved: None,
     });
+    let examples: Vec<Vec<u8>> = replies.iter().map(Message::encode_to_vec).collect();
     fuzz_within(MESSAGE, "reply", &examples, |input| {
         if let Ok(reply) = Reply::decode(input)
             && let Some(Answer::Append(answer)) = reply.answer

@@ -99,6 +99,7 @@ impl Groups {
         let groups = Self {
             inner: Arc::new(Inner {
                 shared: Arc::new(Shared {
+                    format_level: options.format_level,
                     node: options.node,
                     returns: AtomicBool::new(returns),
                     config,

@@ -22,7 +22,7 @@ mod wire;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use meridian_regions::{Genesis, Goal, NodeId};
+use meridian_regions::{FormatLevel, Genesis, Goal, NodeId};
 use prost::Message;
 use tokio::time::Instant;
 
@@ -97,6 +97,17 @@ pub enum MoveError {
     Fenced {
         /// The later epoch.
         epoch: u64,
+    },
+    /// Nothing was written: not every node is known to read a log with a goal.
+    #[error(
+        "level {active} of formats is written here, and goals of listings come with level {needed}: \
+         once every node runs a release that speaks it, `meridian upgrade finalize` turns it on"
+    )]
+    Level {
+        /// What is written.
+        active: FormatLevel,
+        /// What has to be.
+        needed: FormatLevel,
     },
     /// The group has other voters than those that it was to be moved from.
     #[error("the group has other voters by now")]

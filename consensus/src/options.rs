@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use meridian_regions::NodeId;
+use meridian_regions::{FormatLevel, NodeId};
 use meridian_storage::{Retention, StoreOptions};
 use meridian_trace::Tracer;
 use openraft::{Config, SnapshotPolicy};
@@ -75,6 +75,9 @@ pub struct GroupOptions {
     pub node: NodeId,
     /// What the database holds of what the node has ever acknowledged.
     pub past: Past,
+    /// The level of formats that is written: leaders write nothing into logs that came with a
+    /// later one. Logs that have it are read all the same.
+    pub format_level: FormatLevel,
     /// How long a message waits for its answer before it is sent again: several round
     /// trips, and a wake at the other end.
     pub message_deadline: Duration,
@@ -115,6 +118,7 @@ impl GroupOptions {
             path,
             node,
             past: Past::Whole,
+            format_level: FormatLevel::FIRST,
             message_deadline: Duration::from_millis(1_000),
             lease: Duration::from_secs(60),
             clock_ahead_max: Duration::from_millis(500),

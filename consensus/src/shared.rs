@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{ListingId, NodeId, Probation};
+use meridian_regions::{FormatLevel, ListingId, NodeId, Probation};
 use meridian_storage::Writer;
 use meridian_trace::Tracer;
 use openraft::Config;
@@ -20,6 +20,8 @@ use crate::transport::GroupTransport;
 /// Shared by every group.
 pub(crate) struct Shared {
     pub(crate) node: NodeId,
+    /// The level of formats that is written.
+    pub(crate) format_level: FormatLevel,
     /// Whether this node has lost its records of groups: see `returning.rs`.
     pub(crate) returns: AtomicBool,
     /// For a group that has to be elected before it leads.

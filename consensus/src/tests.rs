@@ -10,7 +10,7 @@ use meridian_consensus_core::{
     Block, Command, Hold, Idempotency, Op, Outcome, Rejection, Replay, ReservationState, Stay,
     Terms,
 };
-use meridian_regions::{Genesis, ListingId, NodeId, Survival, UnixNanos};
+use meridian_regions::{FormatLevel, Genesis, ListingId, NodeId, Survival, UnixNanos};
 use openraft::entry::RaftEntry;
 use openraft::raft::AppendEntriesRequest;
 use openraft::storage::{IOFlushed, RaftLogStorage};
@@ -63,6 +63,8 @@ struct Cluster {
     deaths: BTreeMap<NodeId, CancellationToken>,
     /// Folders of nodes that were killed: their old instances end by and by.
     graves: Vec<TempDir>,
+    /// What nodes write from their next start on.
+    level: FormatLevel,
     /// Nodes that have come back without their records.
     pasts: BTreeMap<u64, Past>,
 }
@@ -85,6 +87,7 @@ impl Cluster {
             running: BTreeMap::new(),
             deaths: BTreeMap::new(),
             graves: Vec::new(),
+            level: FormatLevel::LATEST,
             pasts: BTreeMap::new(),
         };
         for id in 1..=nodes {
@@ -100,6 +103,7 @@ impl Cluster {
         options.message_deadline = Duration::from_millis(400);
         options.idle = self.idle;
         options.groups_awake_max = AWAKE_MAX;
+        options.format_level = self.level;
         options.past = self.pasts.get(&id).cloned().unwrap_or(Past::Whole);
         let dead = CancellationToken::new();
         self.deaths.insert(node(id), dead.clone());

@@ -383,7 +383,7 @@ mod tests {
         claim().write_at(raised).expect("raised");
         let refused = claim().write_at(early).expect_err("it cannot be read");
         let said = refused.to_string();
-        assert!(said.contains("run a release that speaks level 2"), "{said}");
+        assert!(said.contains("run a release that speaks level 3"), "{said}");
         let refused = claim().write_at(mixed).expect_err("lowered");
         let said = refused.to_string();
         assert!(said.contains("never lowered"), "{said}");

@@ -334,7 +334,7 @@ impl Planes {
         let options = mesh_options(config, (identity, topology), loaded.nodes.clone(), peers);
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
-        let options = group_options(config, &clock, returns.clone(), traces.tracer());
+        let options = group_options((config, topology), &clock, returns.clone(), traces.tracer());
         let groups = Groups::open(options, transport, tracker, background)
             .context("cannot open the bookings' database")?;
         let parts = (&groups, &mesh, &clock, traces.tracer());

@@ -168,7 +168,7 @@ mod tests {
         all[2].is_heard = false;
         let blocked = blocks(next, &all);
         assert_eq!(blocked.len(), 2, "{blocked:?}");
-        assert!(blocked[0].contains("node 2 speaks levels 1 to 1"));
+        assert!(blocked[0].contains("node 2 speaks levels 1 to 2"));
         assert!(blocked[1].contains("node 3 is not heard"));
         all[1] = speaker(2, Levels::REHEARSED);
         all[2].state = NodeState::Removed;

@@ -25,6 +25,8 @@ pub struct FormatLevel(NonZeroU32);
 /// What came with a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
+    /// Logs of groups may have goals: changes of a listing's home and survival.
+    Goals,
     /// Entries of the change log carry a checksum over all that they say.
     SummedEntries,
     /// Frames of entries carry a checksum of their own.
@@ -36,6 +38,7 @@ impl Feature {
     #[must_use]
     pub const fn since(self) -> FormatLevel {
         match self {
+            Self::Goals => FormatLevel::GOALS,
             Self::SummedEntries | Self::SummedFrames => FormatLevel::REHEARSED,
         }
     }
@@ -44,8 +47,10 @@ impl Feature {
 impl FormatLevel {
     /// That of nodes which did not speak of levels yet.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
+    /// From which on logs of groups may have goals.
+    const GOALS: Self = Self(Self::FIRST.0.saturating_add(1));
     /// The latest that this release speaks in earnest.
-    pub const LATEST: Self = Self::FIRST;
+    pub const LATEST: Self = Self::GOALS;
     /// The one after it, which only nodes of test clusters speak, when they are told to: so
     /// that every way of an upgrade is walked before there is one.
     pub const REHEARSED: Self = Self(Self::LATEST.0.saturating_add(1));
@@ -97,6 +102,11 @@ impl Levels {
     pub const RELEASED: Self = Self {
         oldest: FormatLevel::FIRST,
         latest: FormatLevel::LATEST,
+    };
+    /// Of nodes which did not speak of levels yet.
+    pub const FIRST: Self = Self {
+        oldest: FormatLevel::FIRST,
+        latest: FormatLevel::FIRST,
     };
     /// Of this release where the next level is rehearsed.
     pub const REHEARSED: Self = Self {
@@ -170,7 +180,10 @@ impl Default for Dialect {
     fn default() -> Self {
         Self {
             release: String::new(),
-            formats: Formats::default(),
+            formats: Formats {
+                levels: Levels::FIRST,
+                active: FormatLevel::FIRST,
+            },
         }
     }
 }
@@ -256,7 +269,7 @@ mod tests {
         agree(&mixed, &raised).expect("both read both");
         for refused in [agree(&early, &raised), agree(&raised, &early)] {
             let said = refused.expect_err("one cannot read the other").to_string();
-            assert!(said.contains("levels 1 to 1"), "{said}");
+            assert!(said.contains("levels 1 to 2"), "{said}");
             assert!(said.contains("run a release on it"), "{said}");
         }
         let culprit = agree(&raised, &early).expect_err("node 2 cannot read");
@@ -276,6 +289,8 @@ mod tests {
 
     #[test]
     fn features_come_with_their_level() {
+        assert!(!FormatLevel::FIRST.has(Feature::Goals));
+        assert!(FormatLevel::LATEST.has(Feature::Goals));
         assert!(!FormatLevel::LATEST.has(Feature::SummedFrames));
         assert!(FormatLevel::REHEARSED.has(Feature::SummedFrames));
         assert_eq!(FormatLevel::new(0), None);

@@ -145,7 +145,7 @@ async fn go_on(sold: &AtomicUsize) {
 }
 
 /// Asks a node for another goal until it says that it is reached.
-async fn change(
+pub(crate) async fn change(
     scenario: &Scenario,
     node: u64,
     listing: &str,
@@ -164,7 +164,7 @@ async fn change(
     .expect("it is reached")
 }
 
-async fn explained(scenario: &Scenario, node: u64, listing: &str) -> Option<Value> {
+pub(crate) async fn explained(scenario: &Scenario, node: u64, listing: &str) -> Option<Value> {
     let admin = scenario.cluster.admin(node).expect("a node");
     admin.explain(listing).await.ok()
 }

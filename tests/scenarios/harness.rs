@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use meridian_chaos::{ClusterOptions, LocalCluster, Network, RegionPlan, WanPlan, until};
 use meridian_client::{Answer, CallError, Client, NewStay};
+use meridian_regions::FormatLevel;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -103,8 +104,17 @@ impl Scenario {
 
     /// Three running nodes that can share a map: the links are where `cluster.dial` says.
     pub(crate) async fn with_one_map(settings: Vec<String>) -> Self {
+        Self::with_one_map_of(FormatLevel::LATEST, settings).await
+    }
+
+    /// The same, by a map that says which level of formats is written.
+    pub(crate) async fn with_one_map_of(level: FormatLevel, settings: Vec<String>) -> Self {
         let mut scenario = Self::prepare(WanPlan::scaled_down(LINK_DIVISOR), settings).await;
         for node in scenario.cluster.ids() {
+            let path = scenario.folder_of(node).join("topology.toml");
+            let mut topology = read_toml(&path);
+            topology.insert("format_level".to_owned(), i64::from(level.get()).into());
+            std::fs::write(&path, topology.to_string()).expect("written");
             scenario.dial_by_configuration(node, "");
             scenario.cluster.restart(node).await.expect("it starts");
         }

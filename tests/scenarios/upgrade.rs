@@ -1,6 +1,7 @@
 //! A rolling upgrade to a release that speaks one more level of formats, while guests book and
 //! hosts edit: there, back, and there for good.
 
+mod goals;
 mod load;
 
 use std::collections::BTreeMap;
@@ -100,7 +101,7 @@ fn read_by_the_first_level(scenario: &Scenario, node: u64) -> (usize, usize) {
         match entry.expect("it has a place").content {
             Ok(_) => read += 1,
             Err(cause) => {
-                assert!(cause.to_string().contains("format level 2"), "{cause}");
+                assert!(cause.to_string().contains("format level 3"), "{cause}");
                 refused += 1;
             }
         }
@@ -140,11 +141,11 @@ async fn upgrade_all(scenario: &mut Scenario, load: &Load) -> String {
     replace(scenario, 1, true).await;
     load.go_on().await;
     both_ways(scenario, 1, 3, 300).await;
-    let said = checked(scenario, 2, DEGRADED, "node 2 speaks levels 1 to 1").await;
-    assert!(said.contains("level 2 cannot be turned on yet"), "{said}");
+    let said = checked(scenario, 2, DEGRADED, "node 2 speaks levels 1 to 2").await;
+    assert!(said.contains("level 3 cannot be turned on yet"), "{said}");
     let (status, said) = upgrade(scenario, 1, "finalize").await;
     assert_eq!(status, Some(1), "{said}");
-    assert!(said.contains("level 2 stays off"), "{said}");
+    assert!(said.contains("level 3 stays off"), "{said}");
     // And back.
     replace(scenario, 1, false).await;
     load.go_on().await;
@@ -155,7 +156,7 @@ async fn upgrade_all(scenario: &mut Scenario, load: &Load) -> String {
         replace(scenario, node, true).await;
         load.go_on().await;
     }
-    checked(scenario, 2, WELL, "level 2 can be turned on").await;
+    checked(scenario, 2, WELL, "level 3 can be turned on").await;
     let before = kept(scenario, 3);
     let (status, said) = upgrade(scenario, 2, "finalize").await;
     assert_eq!(status, Some(WELL), "{said}");
@@ -163,10 +164,10 @@ async fn upgrade_all(scenario: &mut Scenario, load: &Load) -> String {
     // As if the answer had been lost.
     let (status, said) = upgrade(scenario, 3, "finalize").await;
     assert_eq!(status, Some(WELL), "{said}");
-    assert!(said.contains("format level 2 is on already"), "{said}");
+    assert!(said.contains("format level 3 is on already"), "{said}");
     load.go_on().await;
     both_ways(scenario, 1, 3, 320).await;
-    let said = checked(scenario, 3, WELL, "format level 2 is written").await;
+    let said = checked(scenario, 3, WELL, "format level 3 is written").await;
     assert!(said.contains("no later level to turn on"), "{said}");
     refuse_the_former_release(scenario, load, before).await
 }
@@ -178,10 +179,11 @@ async fn refuse_the_former_release(
     load: &Load,
     before: BTreeMap<std::path::PathBuf, String>,
 ) -> String {
-    const SAYS: &str = "run a release on it that speaks level 2";
+    const SAYS: &str = "run a release on it that speaks level 3";
     scenario.cluster.stop(3).await.expect("it stops");
     let (read, refused) = read_by_the_first_level(scenario, 3);
-    let counted = format!("change log of node 3: {read} entries of level 1, {refused} of level 2");
+    let counted =
+        format!("change log of node 3: {read} entries as of level 1, {refused} of level 3");
     assert!(read > 0 && refused > 0, "{read} and {refused}");
     scenario.configure(3, "chaos", "next_format", false.into());
     let refused = scenario.cluster.restart(3).await.expect_err("refused");
@@ -289,15 +291,15 @@ async fn level_is_turned_on_by_itself_once_every_node_has_spoken_it_for_long_eno
     for node in [1, 2] {
         replace(&mut scenario, node, true).await;
     }
-    let said = checked(&scenario, 1, DEGRADED, "node 3 speaks levels 1 to 1").await;
-    assert!(said.contains("format level 1 is written"), "{said}");
+    let said = checked(&scenario, 1, DEGRADED, "node 3 speaks levels 1 to 2").await;
+    assert!(said.contains("format level 2 is written"), "{said}");
     replace(&mut scenario, 3, true).await;
-    until(PATIENCE, "level 2 is written", async || {
+    until(PATIENCE, "level 3 is written", async || {
         let (_, said) = upgrade(&scenario, 2, "check").await;
         let wrote = said
             .lines()
-            .filter(|line| line.trim_end().ends_with("2       yes"));
-        (said.contains("format level 2 is written") && wrote.count() == 3).then_some(())
+            .filter(|line| line.trim_end().ends_with("3       yes"));
+        (said.contains("format level 3 is written") && wrote.count() == 3).then_some(())
     })
     .await
     .expect("it comes by itself");

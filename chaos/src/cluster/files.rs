@@ -27,6 +27,8 @@ pub(super) const TOPOLOGY: &str = "topology.toml";
 pub(super) const AUTHORITY: &str = "ca.pem";
 /// Epoch of the topologies that a cluster starts with.
 pub(super) const FIRST_EPOCH: u64 = 1;
+/// What nodes write from the beginning: the latest level of formats that this release speaks.
+const FORMAT_LEVEL: u32 = 2;
 /// Name of the clusters that we start.
 const CLUSTER: &str = "local";
 
@@ -195,7 +197,8 @@ fn topology(
 ) -> String {
     let region_voters = options.plan.region_voters;
     let mut text = format!(
-        "cluster = \"{CLUSTER}\"\nepoch = {FIRST_EPOCH}\nregion_voters = {region_voters}\n"
+        "cluster = \"{CLUSTER}\"\nepoch = {FIRST_EPOCH}\nregion_voters = {region_voters}\n\
+         format_level = {FORMAT_LEVEL}\n"
     );
     for region in &options.plan.regions {
         // Writing to a string does not fail.

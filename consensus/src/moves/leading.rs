@@ -7,7 +7,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use meridian_regions::NodeId;
+use meridian_regions::{Feature, NodeId};
 use openraft::errors::{ClientWriteError, LinearizableReadError, RaftError};
 use openraft::raft::Precondition;
 use openraft::{EntryPayload, RaftMetrics, ServerState};
@@ -117,6 +117,11 @@ impl Group {
             return Ok(());
         };
         if goal.revision == self.goal().revision.saturating_add(1) {
+            let active = self.shared.format_level;
+            if !active.has(Feature::Goals) {
+                let needed = Feature::Goals.since();
+                return Err(MoveError::Level { active, needed });
+            }
             let listing = &self.genesis.listing;
             tracing::info!(%listing, home = %goal.home, survival = ?goal.survival, "a new goal");
             let written = self.raft.client_write(Proposal::Goal(goal.clone()));

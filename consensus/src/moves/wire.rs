@@ -1,6 +1,6 @@
 //! How a step is asked of a leader, and what it answers.
 
-use meridian_regions::{Goal, NodeId};
+use meridian_regions::{FormatLevel, Goal, NodeId};
 use prost::Message;
 
 use super::{Move, MoveError, Moving};
@@ -41,6 +41,12 @@ pub(crate) struct MoveAnswer {
     /// With `Storage`.
     #[prost(string, tag = "5")]
     cause: String,
+    /// With `Level`: what is written where it was asked.
+    #[prost(uint32, tag = "6")]
+    active_level: u32,
+    /// With `Level`: what has to be.
+    #[prost(uint32, tag = "7")]
+    needed_level: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -61,6 +67,7 @@ enum Outcome {
     Overloaded = 12,
     Misplaced = 13,
     Unknown = 14,
+    Level = 15,
 }
 
 impl MoveCall {
@@ -118,6 +125,11 @@ impl From<Result<Moving, MoveError>> for MoveAnswer {
                 answer.electorate = Some((&electorate).into());
                 Outcome::Changed
             }
+            Err(MoveError::Level { active, needed }) => {
+                answer.active_level = active.get();
+                answer.needed_level = needed.get();
+                Outcome::Level
+            }
             Err(MoveError::Overloaded) => Outcome::Overloaded,
             Err(MoveError::GenesisMismatch) => Outcome::Misplaced,
             Err(MoveError::Unknown(cause)) => {
@@ -139,6 +151,7 @@ impl From<MoveAnswer> for Answer {
 impl From<MoveAnswer> for Result<Moving, MoveError> {
     fn from(answer: MoveAnswer) -> Self {
         let outcome = answer.outcome();
+        let levels = [answer.active_level, answer.needed_level].map(FormatLevel::new);
         let electorate = answer.electorate.map(Into::into);
         let unreadable = || MoveError::Unknown("an answer of a later version".to_owned());
         Err(match (outcome, electorate) {
@@ -157,6 +170,10 @@ impl From<MoveAnswer> for Result<Moving, MoveError> {
                 epoch: answer.epoch,
             },
             (Outcome::Changed, Some(electorate)) => MoveError::Changed(electorate),
+            (Outcome::Level, _) => match levels {
+                [Some(active), Some(needed)] => MoveError::Level { active, needed },
+                _ => unreadable(),
+            },
             (Outcome::Overloaded, _) => MoveError::Overloaded,
             (Outcome::Misplaced, _) => MoveError::GenesisMismatch,
             (Outcome::Unknown, _) => MoveError::Unknown(answer.cause),

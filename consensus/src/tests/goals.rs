@@ -1,6 +1,6 @@
 //! Home and survival goal change in the log of the listing's own group.
 
-use meridian_regions::{Goal, Survival};
+use meridian_regions::{FormatLevel, Goal, Survival};
 
 use super::moving::{STEP, nodes, order};
 use super::*;
@@ -18,6 +18,17 @@ fn order_for(from: &[u64], to: &[u64], goal: Goal) -> Move {
     Move {
         goal: Some(goal),
         ..order(from, to)
+    }
+}
+
+impl Cluster {
+    /// Has every node write a level of formats from now on.
+    async fn restart_at(&mut self, level: FormatLevel) {
+        self.level = level;
+        for id in 1..=3 {
+            self.stop_node(id).await;
+            self.start_node(id);
+        }
     }
 }
 
@@ -106,4 +117,49 @@ async fn leader_goes_to_the_new_home() {
         })
         .await;
     assert_eq!(cluster.node(3).voters(&genesis)[0], node(2));
+}
+
+/// A release that reads no goals may have a node back at any time before the level is on, and
+/// nobody is left without it after.
+#[tokio::test(flavor = "multi_thread")]
+async fn goal_is_written_once_its_level_is_on_and_read_at_any() {
+    let mut cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(35);
+    cluster.restart_at(FormatLevel::FIRST).await;
+    cluster.propose(&genesis, &block(1)).await;
+    let new = goal("us-east", 1);
+    let order = order_for(&[1, 2, 3], &[1, 2, 3], new.clone());
+    // The leader refuses it, whoever asks.
+    for asked in [1, 3] {
+        let groups = cluster.node(asked);
+        let refused = timeout(DEADLINE, async {
+            loop {
+                match groups.move_step(&genesis, &order, STEP).await {
+                    Err(refused @ MoveError::Level { .. }) => return refused.to_string(),
+                    Err(_) => tokio::task::yield_now().await,
+                    Ok(moving) => panic!("it moved: {moving:?}"),
+                }
+            }
+        });
+        let refused = refused.await.expect("answered in time");
+        assert!(refused.contains("meridian upgrade finalize"), "{refused}");
+        assert!(refused.contains("level 1 of formats"), "{refused}");
+        assert!(refused.contains("come with level 2"), "{refused}");
+    }
+    for id in 1..=3 {
+        assert_eq!(cluster.node(id).goal(&genesis), Goal::of(&genesis));
+    }
+    // What stands is no news: a move by it goes on.
+    let stays = order_for(&[1, 2, 3], &[1, 2, 3], Goal::of(&genesis));
+    cluster.carry_out(1, &genesis, &stays).await;
+
+    cluster.restart_at(FormatLevel::LATEST).await;
+    let settled = cluster.carry_out(3, &genesis, &order).await;
+    assert_eq!(settled.goal.as_ref(), Some(&new));
+    // Nodes take up the level one after the other: who is not there yet reads it.
+    cluster.restart_at(FormatLevel::FIRST).await;
+    cluster.propose(&genesis, &block(2)).await;
+    for id in 1..=3 {
+        assert_eq!(cluster.node(id).goal(&genesis), new, "node {id}");
+    }
 }

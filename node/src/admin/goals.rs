@@ -30,7 +30,8 @@ pub(crate) struct Asked {
 /// voters. `before` and `after` say who votes, and without which regions its bookings stop;
 /// `leave` and `come`, which voters go and come; with `dry_run` nothing is done, and
 /// `ledger_bytes` says what each that comes would be sent, as far as it is known on this node.
-/// Asking again changes nothing, and goes on with what was begun.
+/// Asking again changes nothing, and goes on with what was begun. Refused while the cluster writes
+/// a level of formats that has no goals.
 pub(crate) async fn set(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -47,6 +48,8 @@ pub(crate) async fn set(
         .mover
         .aim(&genesis, (asked.home_region, asked.survival));
     let (before, mut after) = aimed.map_err(unplaceable)?;
+    let written = node.mover.check_level(&before.goal, &after.goal);
+    written.map_err(refused)?;
     let mut ledger_bytes = None;
     if asked.dry_run {
         let view = node.groups.local(&id);
@@ -110,7 +113,7 @@ fn refused(error: GoalError) -> Problem {
         GoalError::Unplaceable(cause) => unplaceable(cause),
         GoalError::Silent(_) => Problem::new(Slug::NoQuorum, detail),
         GoalError::Overloaded => Problem::new(Slug::Overloaded, detail),
-        GoalError::Fenced(_) | GoalError::Overtaken { .. } => {
+        GoalError::Fenced(_) | GoalError::Level(_) | GoalError::Overtaken { .. } => {
             Problem::new(Slug::PreconditionFailed, detail)
         }
         GoalError::Unfinished(_) => Problem::new(Slug::OutcomeUnknown, detail),

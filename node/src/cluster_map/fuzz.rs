@@ -17,7 +17,8 @@ const FILE: Allowance = Allowance {
 /// The same map before and after a level of formats was turned on.
 fn both() -> [Charted; 2] {
     let map = Topology::from_toml(MAP).expect("good");
-    let raised = map.raised(FormatLevel::REHEARSED).expect("later");
+    let second = FormatLevel::new(2).expect("not zero");
+    let raised = map.raised(second).expect("later");
     [map, raised].map(|map| sample(Stage::Founded, map))
 }
 

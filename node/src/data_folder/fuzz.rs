@@ -29,7 +29,7 @@ fn record() {
         ..first.clone()
     };
     let raised = Record {
-        format_level: FormatLevel::REHEARSED,
+        format_level: FormatLevel::new(2).expect("not zero"),
         ..returned.clone()
     };
     let records = [first, returned, raised];

@@ -10,7 +10,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use meridian_consensus::{MoveError, Moving};
-use meridian_regions::{Genesis, Goal, NodeId, PlacementError, RegionId, Survival, balance_voters};
+use meridian_regions::{
+    Feature, Genesis, Goal, NodeId, PlacementError, RegionId, Survival, balance_voters,
+};
 use tokio::time::{Instant, sleep};
 
 use super::Mover;
@@ -41,6 +43,9 @@ pub(crate) enum GoalError {
     /// Nothing was done.
     #[error("{0}")]
     Fenced(String),
+    /// Nothing was done: the level of formats that is written has no goals.
+    #[error("{0}")]
+    Level(String),
     /// Another goal was set meanwhile.
     #[error(
         "somebody else has changed it meanwhile: it is at home in {home}, as of revision {revision}"
@@ -55,7 +60,7 @@ impl GoalError {
     /// The same once a step was taken, or may have been: then it is not so that nothing was done.
     fn once(self, begun: bool) -> Self {
         match self {
-            Self::Unplaceable(_) | Self::Silent(_) | Self::Fenced(_) if begun => {
+            Self::Unplaceable(_) | Self::Silent(_) | Self::Fenced(_) | Self::Level(_) if begun => {
                 Self::Unfinished(self.to_string())
             }
             other => other,
@@ -87,6 +92,22 @@ impl Mover {
             voters: groups.voters(genesis),
         };
         Ok((before, Aimed { goal: then, voters }))
+    }
+
+    /// Checks that a change of a goal can be written, as far as this node knows. What decides is
+    /// the level that the group's leader writes.
+    ///
+    /// # Errors
+    /// [`GoalError::Level`], with what to do.
+    pub(crate) fn check_level(&self, before: &Goal, after: &Goal) -> Result<(), GoalError> {
+        let active = self.inner.topology.format_level();
+        if after.revision == before.revision || active.has(Feature::Goals) {
+            return Ok(());
+        }
+        let needed = Feature::Goals.since();
+        Err(GoalError::Level(
+            MoveError::Level { active, needed }.to_string(),
+        ))
     }
 
     /// Changes a listing's goal and moves its voters, as far as it comes in time.
@@ -141,6 +162,9 @@ impl Mover {
                 }
                 Err(fenced @ MoveError::Fenced { .. }) => {
                     return Err(GoalError::Fenced(fenced.to_string()).once(begun));
+                }
+                Err(early @ MoveError::Level { .. }) => {
+                    return Err(GoalError::Level(early.to_string()).once(begun));
                 }
                 // Whether the step was taken is found out by asking again.
                 Err(other) => {

@@ -120,7 +120,7 @@ pub(super) fn mesh_options(
 }
 
 pub(super) fn group_options(
-    config: &Config,
+    (config, topology): (&Config, &Topology),
     clock: &Clock,
     returns: Option<String>,
     tracer: &Tracer,
@@ -129,6 +129,7 @@ pub(super) fn group_options(
         tracer: tracer.clone(),
         wall_clock: clock.of_bookings(),
         past: returns.map_or(Past::Whole, Past::Lost),
+        format_level: topology.format_level(),
         groups_awake_max: config.bookings.groups_awake_max.get(),
         idle: Duration::from_millis(config.bookings.idle_ms.get()),
         wakes_per_second_max: config.bookings.wakes_per_second_max.get(),

@@ -48,7 +48,7 @@ pub(crate) struct EntryMessage {
     pub(crate) change: Vec<u8>,
     #[prost(bytes = "vec", optional, tag = "7")]
     pub(crate) genesis: Option<Vec<u8>>,
-    /// From level 2 on, in the place of the three before it.
+    /// From level 3 on, in the place of the three before it.
     #[prost(message, optional, tag = "8")]
     pub(crate) summed: Option<SummedContent>,
 }

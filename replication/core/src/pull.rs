@@ -170,7 +170,7 @@ enum FrameKind {
     Packed(Vec<u8>),
     #[prost(message, tag = "5")]
     Trimmed(TrimmedMessage),
-    /// From level 2 on: a frame of entries, behind its checksum.
+    /// From level 3 on: a frame of entries, behind its checksum.
     #[prost(message, tag = "6")]
     Summed(SummedFrame),
 }

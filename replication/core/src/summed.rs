@@ -1,4 +1,4 @@
-//! Checksums of our own over what the change log says, from format level 2 on (ADR 60).
+//! Checksums of our own over what the change log says, from format level 3 on (ADR 60).
 //!
 //! They tell of everything between the origin of a change and whoever applies it: memory, disks,
 //! a frame gone wrong. The transport's own checks end with each link.

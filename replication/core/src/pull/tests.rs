@@ -91,11 +91,11 @@ fn what_is_of_a_later_level_is_refused_by_name_and_never_misread() {
         panic!("it is a frame of entries");
     };
     let refused = read[0].content.as_ref().expect_err("a later level");
-    assert!(refused.to_string().contains("format level 2"), "{refused}");
+    assert!(refused.to_string().contains("format level 3"), "{refused}");
     assert_eq!(read[0].as_bytes(), bytes);
     let frame = PullFrame::encode_entries_at(FormatLevel::REHEARSED, [bytes]);
     let refused = PullFrame::decode(&frame).expect_err("a later level");
-    assert!(refused.to_string().contains("format level 2"), "{refused}");
+    assert!(refused.to_string().contains("format level 3"), "{refused}");
 }
 
 #[test]
