@@ -277,6 +277,25 @@ async fn level_is_raised_under_load_and_no_release_that_lacks_it_comes_back() {
     scenario.stop().await;
 }
 
+/// Waits until a node has looked for as long as turns a level on, and has not turned it on.
+async fn held_back(scenario: &Scenario, node: u64) {
+    const SAYS: &str = "is not turned on by itself";
+    const WHY: &str = "node 3 speaks levels 1 to 2";
+    until(
+        PATIENCE,
+        format!("node {node} to hold level 3 back"),
+        async || {
+            let log = scenario.log(node);
+            assert!(!log.contains("a level of formats was turned on"), "{log}");
+            let mut lines = log.lines();
+            let says = |line: &str| line.contains(SAYS) && line.contains(WHY);
+            lines.any(says).then_some(())
+        },
+    )
+    .await
+    .expect("it says so");
+}
+
 /// Nobody says anything: the level is turned on once every node has spoken it for a while, and not
 /// while one of them does not.
 #[tokio::test(flavor = "multi_thread")]
@@ -292,6 +311,12 @@ async fn level_is_turned_on_by_itself_once_every_node_has_spoken_it_for_long_eno
         replace(&mut scenario, node, true).await;
     }
     let said = checked(&scenario, 1, DEGRADED, "node 3 speaks levels 1 to 2").await;
+    assert!(said.contains("format level 2 is written"), "{said}");
+    // For longer than every node would have to speak it.
+    for node in NODES {
+        held_back(&scenario, node).await;
+    }
+    let (_, said) = upgrade(&scenario, 1, "check").await;
     assert!(said.contains("format level 2 is written"), "{said}");
     replace(&mut scenario, 3, true).await;
     until(PATIENCE, "level 3 is written", async || {

@@ -9,13 +9,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_regions::FormatLevel;
+use meridian_regions::{FormatLevel, LayoutError};
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{blocks, wanted};
 use crate::admin::upgrade::speakers;
+use crate::cluster_map::LayoutFault;
 use crate::node::Node;
 
 /// How often is looked, at most: a node that was away for less may go unnoticed, and was back.
@@ -23,27 +24,83 @@ const LOOK_EVERY_MAX: Duration = Duration::from_secs(10);
 /// And at least, where the time is short.
 const LOOK_EVERY_MIN: Duration = Duration::from_millis(100);
 
-/// Since when a level could be turned on.
+/// What a look has found of the next level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Found {
+    /// There is none.
+    Nothing,
+    /// Somebody speaks it, and this is in the way of turning it on.
+    Blocked(FormatLevel, Vec<String>),
+    /// It could be turned on now.
+    Ready(FormatLevel),
+}
+
+/// What has been so for long enough.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Due {
+    TurnOn(FormatLevel),
+    /// It would be on if this were not in the way.
+    Tell(FormatLevel, Vec<String>),
+}
+
+/// Since when it has been as it is.
 #[derive(Debug)]
 struct Soak {
     after: Duration,
-    since: Option<(FormatLevel, Instant)>,
+    ready: Option<(FormatLevel, Instant)>,
+    blocked: Option<(FormatLevel, Instant)>,
+    /// What was told to be in the way: that it still is, is no news.
+    told: Vec<String>,
 }
 
 impl Soak {
-    /// Takes what can be turned on now; answers what has been able to for long enough.
-    fn observe(&mut self, ready: Option<FormatLevel>, now: Instant) -> Option<FormatLevel> {
-        let level = ready.inspect(|level| {
-            if self.since.is_none_or(|(known, _)| known != *level) {
-                self.since = Some((*level, now));
-            }
-        });
-        let Some((level, (_, since))) = level.zip(self.since) else {
-            self.since = None;
-            return None;
-        };
-        (now.duration_since(since) >= self.after).then_some(level)
+    const fn new(after: Duration) -> Self {
+        Self {
+            after,
+            ready: None,
+            blocked: None,
+            told: Vec::new(),
+        }
     }
+
+    /// Takes what a look has found; answers what has been found for long enough.
+    fn observe(&mut self, found: Found, now: Instant) -> Option<Due> {
+        let (ready, blocked) = match &found {
+            Found::Nothing => (None, None),
+            Found::Ready(level) => (Some(*level), None),
+            Found::Blocked(level, _) => (None, Some(*level)),
+        };
+        let before = self.blocked;
+        let ready = note(&mut self.ready, ready, now);
+        let blocked = note(&mut self.blocked, blocked, now);
+        if self.blocked != before {
+            self.told.clear();
+        }
+        let after = self.after;
+        let is_long =
+            |since: Option<Instant>| since.is_some_and(|since| now.duration_since(since) >= after);
+        match found {
+            Found::Ready(level) if is_long(ready) => Some(Due::TurnOn(level)),
+            Found::Blocked(level, why) if is_long(blocked) && self.told != why => {
+                self.told.clone_from(&why);
+                Some(Due::Tell(level, why))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Notes since when a level has been so.
+fn note(
+    since: &mut Option<(FormatLevel, Instant)>,
+    level: Option<FormatLevel>,
+    now: Instant,
+) -> Option<Instant> {
+    *since = level.map(|level| match *since {
+        Some((known, since)) if known == level => (level, since),
+        _ => (level, now),
+    });
+    since.map(|(_, since)| since)
 }
 
 /// Looks, unless upgrades are ended by hand.
@@ -60,22 +117,35 @@ pub(crate) fn start(node: &Arc<Node>, tracker: &TaskTracker, cancel: &Cancellati
 
 async fn drive(node: &Node, after: Duration) {
     let every = (after / 4).clamp(LOOK_EVERY_MIN, LOOK_EVERY_MAX);
-    let mut soak = Soak { after, since: None };
+    let mut soak = Soak::new(after);
     loop {
         sleep(every).await;
-        if let Some(level) = soak.observe(ready(node), Instant::now()) {
-            raise(node, level).await;
+        match soak.observe(look(node), Instant::now()) {
+            Some(Due::TurnOn(level)) => raise(node, level).await,
+            Some(Due::Tell(level, why)) => tracing::info!(
+                %level,
+                "a level of formats is not turned on by itself: {}",
+                why.join("; ")
+            ),
+            None => {}
         }
     }
 }
 
-/// The level that `meridian upgrade finalize` would turn on now.
-fn ready(node: &Node) -> Option<FormatLevel> {
+/// What `meridian upgrade finalize` would turn on now, or what would keep it from that.
+fn look(node: &Node) -> Found {
     // A cluster that goes by its files has no entry to agree by.
-    let map = node.map.known()?.map;
+    let Some(map) = node.map.known().map(|known| known.map) else {
+        return Found::Nothing;
+    };
     let speakers = speakers(node, &map);
-    let level = wanted(map.format_level(), &speakers)?;
-    blocks(level, &speakers).is_empty().then_some(level)
+    let Some(level) = wanted(map.format_level(), &speakers) else {
+        return Found::Nothing;
+    };
+    match blocks(level, &speakers) {
+        why if why.is_empty() => Found::Ready(level),
+        why => Found::Blocked(level, why),
+    }
 }
 
 async fn raise(node: &Node, level: FormatLevel) {
@@ -93,27 +163,46 @@ async fn raise(node: &Node, level: FormatLevel) {
             tracing::info!(%level, epoch, "a level of formats was turned on: every node speaks it");
         }
         Ok(None) => {}
-        // Another was faster, or there is no quorum: it is looked at again.
+        Err(cause) if is_lost_race(&cause) => {
+            tracing::debug!(%level, %cause, "a level of formats is turned on by another node");
+        }
+        // There is no quorum, say: it is looked at again.
         Err(cause) => tracing::warn!(%level, %cause, "a level of formats cannot be turned on yet"),
     }
+}
+
+/// Whether another node has changed the map first: every node looks, and one is the first.
+const fn is_lost_race(cause: &LayoutFault) -> bool {
+    matches!(
+        cause,
+        LayoutFault::Moved { .. } | LayoutFault::Refused(LayoutError::Level(_))
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use meridian_regions::FormatLevel;
+    use meridian_regions::{FormatLevel, LayoutError};
     use tokio::time::Instant;
 
-    use super::Soak;
+    use super::{Due, Found, Soak, is_lost_race};
+    use crate::cluster_map::LayoutFault;
 
     #[test]
     fn level_waits_until_it_could_be_turned_on_for_long_enough_without_a_break() {
         let (first, next) = (FormatLevel::FIRST, FormatLevel::REHEARSED);
         let after = Duration::from_secs(60);
-        let mut soak = Soak { after, since: None };
+        let mut soak = Soak::new(after);
         let began = Instant::now();
-        let mut at = |seconds, ready| soak.observe(ready, began + Duration::from_secs(seconds));
+        let mut at = |seconds, ready: Option<FormatLevel>| {
+            let found = ready.map_or(Found::Nothing, Found::Ready);
+            match soak.observe(found, began + Duration::from_secs(seconds)) {
+                Some(Due::TurnOn(level)) => Some(level),
+                Some(Due::Tell(..)) => panic!("nothing is in the way"),
+                None => None,
+            }
+        };
         assert_eq!(at(0, Some(next)), None);
         assert_eq!(at(59, Some(next)), None);
         // A node is away for a moment.
@@ -124,5 +213,36 @@ mod tests {
         // Another level has a time of its own.
         assert_eq!(at(121, Some(first)), None);
         assert_eq!(at(181, Some(first)), Some(first));
+    }
+
+    #[test]
+    fn what_is_in_the_way_is_told_after_as_long_and_the_time_begins_anew_after_it() {
+        let next = FormatLevel::REHEARSED;
+        let mut soak = Soak::new(Duration::from_secs(60));
+        let began = Instant::now();
+        let mut at = |seconds, found| soak.observe(found, began + Duration::from_secs(seconds));
+        let why = |why: &str| vec![why.to_owned()];
+        let blocked = || Found::Blocked(next, why("node 3 is not heard"));
+        assert_eq!(at(0, blocked()), None);
+        assert_eq!(at(59, blocked()), None);
+        let told = Due::Tell(next, why("node 3 is not heard"));
+        assert_eq!(at(60, blocked()), Some(told.clone()));
+        assert_eq!(at(200, blocked()), None, "it is known");
+        let other = Found::Blocked(next, why("node 3 speaks levels 1 to 2"));
+        let news = Due::Tell(next, why("node 3 speaks levels 1 to 2"));
+        assert_eq!(at(200, other), Some(news));
+        assert_eq!(at(201, Found::Ready(next)), None);
+        assert_eq!(at(260, Found::Ready(next)), None);
+        assert_eq!(at(261, Found::Ready(next)), Some(Due::TurnOn(next)));
+        assert_eq!(at(262, blocked()), None);
+        assert_eq!(at(322, blocked()), Some(told));
+    }
+
+    #[test]
+    fn whoever_comes_second_to_turn_a_level_on_has_nothing_to_warn_of() {
+        let level = LayoutError::Level(FormatLevel::REHEARSED);
+        assert!(is_lost_race(&LayoutFault::Refused(level)));
+        assert!(is_lost_race(&LayoutFault::Moved { epoch: 8 }));
+        assert!(!is_lost_race(&LayoutFault::NotFounded));
     }
 }
