@@ -33,13 +33,26 @@ pub(crate) struct Hot {
     is_new: bool,
     /// Its genesis record, if one has been submitted.
     genesis: Option<Vec<u8>>,
-    /// Whether it holds a change of this node that has not been submitted.
-    half_way: bool,
+    /// Whether it holds a change that has not been submitted.
+    work: Work,
     stored_changes: usize,
     /// Which of the listing's documents is stored.
     stored_generation: u32,
     submitted: u64,
     durable: Arc<AtomicU64>,
+}
+
+/// How far a change of an open document has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Work {
+    /// It has been submitted, or there was none.
+    Done,
+    /// It is being made, or its maker was interrupted.
+    Begun,
+    /// The same, of several that came together.
+    BegunTogether,
+    /// They are made again one by one.
+    GivenUp,
 }
 
 /// What becomes of a genesis record that is offered.
@@ -60,7 +73,7 @@ impl Hot {
             document,
             is_new: false,
             genesis,
-            half_way: false,
+            work: Work::Done,
             stored_changes,
             submitted: 0,
             durable: Arc::default(),
@@ -100,17 +113,31 @@ impl Hot {
     /// A change is being made. Whatever unwinds before [`Hot::end`] leaves a document
     /// that is ahead of its log and must be loaded again.
     pub(crate) fn begin(&mut self) -> &mut ListingDocument {
-        self.half_way = true;
+        self.work = Work::Begun;
+        &mut self.document
+    }
+
+    /// The same, of changes that may yet be given up and made one by one.
+    pub(crate) fn begin_together(&mut self) -> &mut ListingDocument {
+        self.work = Work::BegunTogether;
         &mut self.document
     }
 
     /// The change has been submitted, or was none.
     pub(crate) fn end(&mut self) {
-        self.half_way = false;
+        self.work = Work::Done;
+    }
+
+    /// What was begun together is made again one by one: the document is loaded again for no
+    /// fault of its own.
+    fn give_up(&mut self) {
+        if self.work == Work::BegunTogether && self.document.is_sound() {
+            self.work = Work::GivenUp;
+        }
     }
 
     fn is_sound(&self) -> bool {
-        !self.half_way && self.document.is_sound()
+        self.work == Work::Done && self.document.is_sound()
     }
 
     /// Whether everything in it is durable.
@@ -280,7 +307,16 @@ impl Stripe {
         Some(Box::new(hot.submit()))
     }
 
-    /// Forgets a document that was interrupted half-way, to load what is durable.
+    /// What was begun together of these documents is given up, to be made one by one.
+    pub(crate) fn give_up<'a>(&mut self, listings: impl Iterator<Item = &'a ListingId>) {
+        for id in listings {
+            if let Some(hot) = self.hot.peek_mut(id) {
+                hot.give_up();
+            }
+        }
+    }
+
+    /// Forgets a document that was left half-way, to load what is durable.
     fn settle(&mut self, id: &ListingId) -> Result<(), ReadError> {
         let Some(hot) = self.hot.peek(id).filter(|hot| !hot.is_sound()) else {
             return Ok(());
@@ -289,7 +325,11 @@ impl Stripe {
             let listing = id.clone();
             return Err(ReadError::Unsettled { listing });
         }
-        tracing::error!(listing = %id, "a document was interrupted half-way and is loaded again");
+        if hot.work == Work::GivenUp {
+            tracing::debug!(listing = %id, "changes that came together are taken one by one");
+        } else {
+            tracing::error!(listing = %id, "a document was interrupted half-way and is loaded again");
+        }
         self.hot.pop(id);
         Ok(())
     }

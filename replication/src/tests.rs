@@ -8,6 +8,7 @@ mod cluster;
 mod conflicts;
 mod convergence;
 mod events;
+mod hearing;
 mod idling;
 mod left_behind;
 mod mending;

@@ -71,6 +71,10 @@ pub(super) fn first_run(entries: &[ReceivedEntry]) -> &[ReceivedEntry] {
     &entries[..run.count()]
 }
 
+fn listing_of(entry: &ReceivedEntry) -> Option<&ListingId> {
+    entry.content.as_ref().ok().map(|said| &said.listing)
+}
+
 impl Inner {
     /// Applies the entries of a run, as far as they can be applied together.
     pub(super) fn apply_run(
@@ -97,6 +101,7 @@ impl Inner {
             return Ok(Run::Alone);
         }
         let Some((intake, changed)) = self.take_run(&mut stripe, run) else {
+            stripe.give_up(run.iter().filter_map(listing_of));
             return Ok(Run::HalfWay(run.len()));
         };
         self.counters.quarantined(intake.put_aside);
@@ -158,7 +163,7 @@ impl Inner {
         }
         let hot = open(stripe, &self.store, listing).ok()??;
         let changes: Vec<&[u8]> = said.iter().map(|(_, said)| &said.change[..]).collect();
-        let outcomes = hot.begin().apply_all(&changes);
+        let outcomes = hot.begin_together().apply_all(&changes);
         let mut stored = Vec::with_capacity(said.len());
         for ((entry, content), outcome) in said.iter().zip(outcomes) {
             intake.turn_to(entry);

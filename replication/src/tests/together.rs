@@ -7,7 +7,9 @@ use meridian_regions::ListingId;
 use meridian_replication_core::LogEntry;
 use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
+use tracing::Level;
 
+use super::hearing::hear;
 use super::setup::{amenity, close, draft, entries, genesis, listing, open, options, pair, sent};
 use crate::changes::Change;
 use crate::documents;
@@ -171,4 +173,43 @@ async fn document_that_cannot_be_read_holds_up_nothing_that_came_before_it() {
     let settled = target.barrier(Durability::Synced).await;
     settled.expect("it runs");
     assert_eq!(rows(&target, CHANGES).len(), 4);
+}
+
+/// What is taken one by one after all calls for nobody; a document that somebody has left half-way
+/// does.
+#[tokio::test]
+async fn documents_are_loaded_again_silently_after_a_run_and_loudly_after_an_interruption() {
+    let (folders, source, target) = pair();
+    let ids = of_one_shard(2);
+    write(&source, &ids, 0).await;
+    target
+        .apply(sent(&entries(&source)))
+        .await
+        .expect("applied");
+    close(target).await;
+    let target = open(folders[1].path().to_path_buf(), 2);
+    let mut batch = Batch::new();
+    batch.put(DOCUMENTS, ids[1].to_key(), b"junk".to_vec());
+    let permit = target.inner().writer.reserve().await.expect("it runs");
+    let written = permit.submit(batch, Durability::Synced).await;
+    written.expect("written");
+    // A run that is given up, because the document of its last entry cannot be read.
+    for (id, what) in [(&ids[0], "sauna"), (&ids[0], "pool"), (&ids[1], "pool")] {
+        let edited = source.edit(id, &amenity(what), Precondition::None).await;
+        edited.expect("durable");
+    }
+    let (heard, hearing) = hear();
+    let stopped = target.apply(sent(&entries(&source))).await;
+    assert!(matches!(stopped, Err(PullError::Read(_))), "{stopped:?}");
+    assert_eq!(saved(&target, &ids[0]), saved(&source, &ids[0]));
+    assert_eq!(heard.of(Level::ERROR), 0);
+    assert!(heard.of(Level::DEBUG) > 0, "it was loaded again");
+
+    let mut stripe = target.inner().documents.stripe(ids[0].shard());
+    let hot = documents::open(&mut stripe, &target.inner().store, &ids[0]);
+    hot.expect("readable").expect("there").begin();
+    drop(stripe);
+    assert_eq!(saved(&target, &ids[0]), saved(&source, &ids[0]));
+    assert_eq!(heard.of(Level::ERROR), 1);
+    drop(hearing);
 }
