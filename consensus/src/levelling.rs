@@ -23,6 +23,7 @@
 //! What it is not: a repair. It needs a copy of most voters of a group to promise that nothing
 //! is missing, and says where it had not ([`Levelled::doubtful`]).
 
+mod chain;
 mod forward;
 mod held;
 mod taking;

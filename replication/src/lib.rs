@@ -96,7 +96,7 @@ pub use renewing::RenewalStats;
 pub use repair::{
     AskedBy, RepairRound, RepairScope, RepairTotals, RepairsFull, RoundProgress, RoundState,
 };
-pub use replaying::{ReplayError, Replayed};
+pub use replaying::{Awaited, ReplayError, Replayed};
 pub use replica::{Replica, ReplicaStats};
 pub use returning::Waiting;
 pub use sent::SentTo;

@@ -8,6 +8,8 @@
 //! Invariant kept here: a log is taken forward without a gap or stays where it was, and then it is
 //! told: what was trimmed from it in between is in no copy by itself.
 
+mod awaited;
+
 use std::collections::BTreeSet;
 
 use meridian_regions::{NodeId, ShardId, UnixNanos};
@@ -16,6 +18,8 @@ use meridian_storage::StorageError;
 
 use crate::keys::{self, LOG};
 use crate::replica::Replica;
+
+pub use awaited::Awaited;
 
 /// Entries and bytes read at once: what is held in memory of a log.
 const ENTRIES_MAX: usize = 1_024;
@@ -42,6 +46,9 @@ pub enum ReplayError {
     /// An entry that cannot be applied.
     #[error("a later change cannot be applied: {0}")]
     Apply(String),
+    /// A document that cannot be read.
+    #[error("a document cannot be read: {0}")]
+    Document(String),
 }
 
 impl Replica {

@@ -19,6 +19,7 @@ use meridian_regions::ListingId;
 use meridian_storage::StorageError;
 use openraft::EntryPayload;
 
+use super::chain::Chain;
 use super::held::Held;
 use super::{BookingsCopy, DOUBTFUL_MAX, Desk, LevelError, Taking};
 use crate::keys::GroupKey;
@@ -94,20 +95,14 @@ impl Later {
         held: &[Held],
         group: &GroupKey,
     ) -> Result<Step, LevelError> {
-        let mut best: Option<(&Desk, Held)> = None;
+        let mut copies = Vec::with_capacity(self.desks.len());
         for desk in &self.desks {
             let read = Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?;
-            // Of those that end alike, the one that reaches back farthest.
-            let rank = |held: &Held| (held.last, Reverse(held.purged));
-            if read.last.is_some()
-                && best
-                    .as_ref()
-                    .is_none_or(|(_, best)| rank(&read) > rank(best))
-            {
-                best = Some((desk, read));
-            }
+            copies.push((desk, read));
         }
-        let Some((source, later)) = best else {
+        // Of those that end alike, the one that reaches back farthest.
+        let ends = copies.iter().filter(|(_, read)| read.last.is_some());
+        let Some(winner) = ends.max_by_key(|(_, read)| (read.last, Reverse(read.purged))) else {
             // What the earlier copies know of has to be somewhere, or cannot be read there.
             return Ok(match held.iter().any(|held| held.last.is_some()) {
                 true => Step::Short,
@@ -118,21 +113,24 @@ impl Later {
         let ends = ends.filter(|(_, held)| held.last.is_some());
         let known = ends.max_by_key(|(_, held)| held.last).map(|(at, _)| at);
         // A group that was founded since begins on the node that tells of it.
-        let at = known.or_else(|| desks.iter().position(|desk| desk.node == source.node));
+        let at = known.or_else(|| desks.iter().position(|desk| desk.node == winner.0.node));
         let Some(at) = at else {
             return Ok(Step::Short);
         };
-        let Some(from) = follows(&held[at], source, &later, group)? else {
+        let chain = Chain::of(winner, &copies, held[at].next_to_apply(), group)?;
+        let Some(from) = follows(&held[at], &chain, group)? else {
             return Ok(Step::Short);
         };
-        let Some((last, timed)) = self.cut(source, group, from)? else {
+        let Some((last, timed)) = self.cut(&chain, group, from)? else {
             return Ok(Step::Stays);
         };
         if known.is_none() && !timed {
             return Ok(Step::Stays);
         }
-        let term = later.latest_term();
-        let mut winner = later;
+        let terms = copies.iter().map(|(_, read)| read.latest_term());
+        let term = terms.max().unwrap_or(0);
+        let (source, read) = winner;
+        let mut winner = read.clone();
         winner.last = Some(last);
         let taking = Taking {
             to: &desks[at],
@@ -140,25 +138,25 @@ impl Later {
             from: source,
             winner: &winner,
         };
-        let entries = taking.take_forward(group, from).await?;
+        let entries = taking.take_forward(group, from, &chain).await?;
         Ok(Step::Taken { at, entries, term })
     }
 
     /// The last entry from an index on that counts, and whether a command is among them.
     fn cut(
         &self,
-        source: &Desk,
+        chain: &Chain<'_>,
         group: &GroupKey,
         mut from: u64,
     ) -> Result<Option<(LogIdOf, bool)>, LevelError> {
         let (mut last, mut timed) = (None, false);
         loop {
-            let page = source.entries(group, from)?;
+            let page = chain.entries(group, from)?;
             if page.is_empty() {
                 return Ok(last.map(|last| (last, timed)));
             }
             for entry in page {
-                let at_ms = time_of(source, &entry)?;
+                let at_ms = time_of(chain.teller(&entry), &entry)?;
                 if at_ms.is_some_and(|at_ms| at_ms > self.at_ms) {
                     return Ok(last.map(|last| (last, timed)));
                 }
@@ -171,30 +169,18 @@ impl Later {
 }
 
 /// Index from which the later log goes on with what a copy has; `None` if it does not reach back.
-fn follows(
-    has: &Held,
-    source: &Desk,
-    later: &Held,
-    group: &GroupKey,
-) -> Result<Option<u64>, LevelError> {
-    if has.damaged || later.last < has.last {
+fn follows(has: &Held, chain: &Chain<'_>, group: &GroupKey) -> Result<Option<u64>, LevelError> {
+    if has.damaged || chain.last < has.last {
         return Ok(None);
     }
-    if let Some(last) = has.last {
-        let same = match later.purged {
-            Some(purged) if purged.index >= last.index => Some(purged),
-            _ => {
-                let entries = source.entries(group, last.index)?;
-                entries.first().map(|entry| entry.log_id)
-            }
-        };
-        if same == Some(last) {
-            return Ok(Some(last.index + 1));
-        }
+    if let Some(last) = has.last
+        && chain.id_at(group, last.index)? == Some(last)
+    {
+        return Ok(Some(last.index + 1));
     }
     // What it has behind its ledger has come to nothing, or nothing is here yet.
     let from = has.next_to_apply();
-    Ok((later.first() <= from && from <= later.end()).then_some(from))
+    Ok((chain.first() <= from && from <= chain.end()).then_some(from))
 }
 
 /// When an entry was proposed; `None` if it does not say.

@@ -5,6 +5,7 @@
 use meridian_storage::{Batch, Durability, StorageError};
 use prost::Message;
 
+use super::chain::Chain;
 use super::held::Held;
 use super::{Desk, LevelError, erase};
 use crate::codec::{EntryRecord, LogIdRecord, VoteRecord};
@@ -13,7 +14,7 @@ use crate::key_uses;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, UNSETTLED};
 use crate::records::put;
 use crate::state_machine::LedgerMachine;
-use crate::types::VoteOf;
+use crate::types::{EntryOf, VoteOf};
 
 /// One copy of a group that is given what another has.
 pub(super) struct Taking<'a> {
@@ -57,31 +58,40 @@ impl Taking<'_> {
             self.take_ledger(group).await?;
             from = self.winner.first();
         }
-        self.take_entries(group, from).await
+        let read = |index| self.from.entries(group, index);
+        self.take_entries(group, from, read).await
     }
 
-    /// Takes over what follows from an index on: the log that is behind goes on with it.
+    /// Takes over what follows from an index on, as `chain` tells it: the log that is behind goes
+    /// on with it.
     pub(super) async fn take_forward(
         &self,
         group: &GroupKey,
         from: u64,
+        chain: &Chain<'_>,
     ) -> Result<u64, LevelError> {
         if let (None, Some(genesis)) = (&self.has.genesis, &self.winner.genesis) {
             let mut batch = Batch::new();
             put(&mut batch, STATE, group.state(StateKind::Genesis), genesis);
             self.to.write(batch, Durability::Buffered).await?;
         }
-        self.take_entries(group, from).await
+        let read = |index| chain.entries(group, index);
+        self.take_entries(group, from, read).await
     }
 
-    /// Has the log go on from an index on as the other's does, to the winner's end.
-    async fn take_entries(&self, group: &GroupKey, mut from: u64) -> Result<u64, LevelError> {
+    /// Has the log go on from an index on as what is read does, to the winner's end.
+    async fn take_entries(
+        &self,
+        group: &GroupKey,
+        mut from: u64,
+        read: impl Fn(u64) -> Result<Vec<EntryOf>, LevelError>,
+    ) -> Result<u64, LevelError> {
         let mut batch = Batch::new();
         batch.delete_range(LOG, group.entry(from), group.end());
         self.to.write(batch, Durability::Buffered).await?;
         let (mut taken, end) = (0, self.winner.end());
         loop {
-            let mut page = self.from.entries(group, from)?;
+            let mut page = read(from)?;
             page.retain(|entry| entry.log_id.index < end);
             let Some(last) = page.last() else {
                 return Ok(taken);

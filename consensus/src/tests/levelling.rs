@@ -1,6 +1,7 @@
 //! Copies of three nodes that were made at different moments, and the cluster that begins with
 //! them.
 
+mod bridged;
 mod terms;
 
 use meridian_consensus_core::Rejection;

@@ -18,7 +18,7 @@ use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 use meridian_consensus::{BookingsCopy, Levelled, level};
 use meridian_regions::{ClusterName, NodeId, Topology};
-use meridian_replication::Replayed;
+use meridian_replication::{Awaited, Replayed};
 use meridian_transport::NodeIdentity;
 
 use super::room::ensure_room;
@@ -112,6 +112,8 @@ pub(crate) struct Restored {
     pub(crate) levelled: Levelled,
     /// Changes of listings that later backups had.
     pub(crate) replayed: Replayed,
+    /// What changes of listings wait for, and no copy has.
+    pub(crate) awaited: Awaited,
 }
 
 /// Fetches everything, checks every byte, and makes the data folders of a new cluster; tells
@@ -199,9 +201,9 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
     let until = forward.map(|forward| forward.until(later)).transpose()?;
     let levelled = level(bookings(parts, under), until, &life, now_ms).await?;
     let topology = Topology::from_toml(map)?;
-    let replayed = match forward {
+    let (replayed, awaited) = match forward {
         Some(forward) => forward.replay(parts, &topology, (under, later)).await?,
-        None => Replayed::default(),
+        None => <(Replayed, Awaited)>::default(),
     };
     let forgotten = plan.forgotten(&replayed)?;
     for part in parts {
@@ -229,7 +231,11 @@ async fn found(plan: &Plan, (under, later): (&Path, &Path), map: &str) -> anyhow
     file.write_all(map.as_bytes())?;
     file.sync_all()?;
     sync_folder(under)?;
-    Ok(Restored { levelled, replayed })
+    Ok(Restored {
+        levelled,
+        replayed,
+        awaited,
+    })
 }
 
 /// Makes the folders of nodes that are not in the backup.

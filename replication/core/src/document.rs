@@ -53,7 +53,7 @@ pub use write::EditError;
 use crate::change::EncodedChange;
 use crate::draft::ValidDraft;
 use crate::edit::EditOp;
-use crate::heads::Heads;
+use crate::heads::{ChangeId, Heads};
 use crate::limits::CHANGE_BYTES_MAX;
 use crate::patch::ListingPatch;
 use crate::view::ListingView;
@@ -267,6 +267,18 @@ impl ListingDocument {
     #[must_use]
     pub fn waiting(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// Changes that are not here and that others wait for.
+    pub fn awaited(&self) -> impl Iterator<Item = ChangeId> {
+        self.waiting.missing().map(ChangeId::of)
+    }
+
+    /// Whether a change is here, be it that it waits for others.
+    #[must_use]
+    pub fn has(&self, change: ChangeId) -> bool {
+        let hash = change.hash();
+        self.waiting.contains(&hash) || self.body.missing(&[hash]).is_empty()
     }
 
     /// Whether it may be used on. If not, it was interrupted half-way: what is durable

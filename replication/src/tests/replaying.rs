@@ -12,7 +12,7 @@ use super::setup::{
 use super::trimming::open_bounded;
 use crate::keys::{self, LOG};
 use crate::replaying::Replayed;
-use crate::{Forgotten, Precondition, Replica, ReplicaOptions};
+use crate::{Awaited, Forgotten, Precondition, Replica, ReplicaOptions};
 
 fn copy(replica: &Replica) -> TempDir {
     let folder = TempDir::new().expect("a folder");
@@ -193,4 +193,52 @@ async fn session_that_has_seen_what_a_restore_lost_is_behind_for_good_and_others
     edit(&restored, 1, "new").await;
     let new = restored.session_token();
     restored.wait_for(&new, patience).await.expect("it is here");
+}
+
+/// Node 2 has edited upon what node 1 had said, and that is in no log any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_that_stand_on_what_was_cut_off_are_told_unless_a_copy_has_that() {
+    let folders = [(); 2].map(|()| TempDir::new().expect("a folder"));
+    let [one, two] = [(0, 1), (1, 2)].map(|(place, id): (usize, u64)| {
+        let folder: &TempDir = &folders[place];
+        open_bounded(folder.path().to_path_buf(), id, 0)
+    });
+    for number in [1, 2] {
+        create(&one, number).await;
+    }
+    two.apply(sent(&entries(&one))).await.expect("applied");
+    let earlier = copy(&two);
+    edit(&one, 1, "sauna").await;
+    two.apply(sent(&entries(&one))).await.expect("applied");
+    one.trim().await.expect("trimmed");
+    two.trim().await.expect("trimmed");
+    edit(&two, 1, "pool").await;
+    edit(&two, 2, "pool").await;
+    let until = moment(&two).await;
+    let [later, has_it] = [copy(&two), copy(&two)];
+    let replica = at(&earlier, 2);
+    let replayed = replica.replay(&[at(&later, 2)], until).await;
+    assert_eq!(
+        replayed.expect("read"),
+        Replayed {
+            changes: 2,
+            short: 1
+        }
+    );
+    assert_eq!(amenities(&replica, 1).await, 0, "it waits");
+    assert_eq!(amenities(&replica, 2).await, 1, "it stands on what is here");
+    let mut awaited = Awaited::default();
+    replica.note_awaited(&mut awaited).expect("read");
+    assert_eq!(awaited.listings().collect::<Vec<_>>(), [&listing(1)]);
+    // Another that lacks it, too, changes nothing.
+    let mut alone = awaited.clone();
+    replica.strike_out(&mut alone).expect("read");
+    assert_eq!(alone, awaited);
+    at(&has_it, 2).strike_out(&mut awaited).expect("read");
+    assert!(awaited.is_empty(), "its node gives it to the others");
+}
+
+async fn amenities(replica: &Replica, number: u64) -> usize {
+    let read = replica.read(&listing(number)).await.expect("readable");
+    read.expect("there").view().amenities.len()
 }

@@ -7,13 +7,13 @@ use tempfile::TempDir;
 
 use super::super::moving::leaving::{granted, say_as};
 use super::super::{Cluster, block, genesis, store_in};
-use super::{LIFE, copy, named, now_ms};
+use super::{LIFE, copy, moment, named, now_ms};
 use crate::codec::VoteRecord;
 use crate::envelope::{Ballot, Call};
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::records::Records;
 use crate::types::{LogIdOf, Types, VoteOf};
-use crate::{Past, level};
+use crate::{Past, Until, level};
 
 /// A term that one copy alone knows: its node had voted in it, and nobody was elected.
 const SEEN: u64 = 40;
@@ -83,6 +83,28 @@ async fn restored_node_votes_in_no_term_that_any_copy_has_seen() {
         let copied = named(&copies);
         let levelled = level(copied, None, LIFE, now_ms()).await.expect("levelled");
         assert_eq!(levelled.differed, 1);
+        votes_in_no_earlier_term(&mut cluster, copies, number).await;
+    }
+}
+
+/// The same where a later backup has seen the term.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_restored_to_a_moment_votes_in_no_term_that_a_later_copy_has_seen() {
+    for (at, number) in [(1, 103), (2, 104), (3, 105)] {
+        let mut cluster = Cluster::start();
+        let genesis = genesis(number);
+        cluster.propose(&genesis, &block(1)).await;
+        let copies = vec![copy(&cluster, 1), copy(&cluster, 2), copy(&cluster, 3)];
+        cluster.propose(&genesis, &block(2)).await;
+        let at_ms = moment().await;
+        vote(&cluster, at, number).await;
+        let later = vec![copy(&cluster, 1), copy(&cluster, 2), copy(&cluster, 3)];
+        let until = Until {
+            copies: named(&later),
+            at_ms,
+        };
+        let levelled = level(named(&copies), Some(until), LIFE, now_ms()).await;
+        assert_eq!(levelled.expect("levelled").forward.groups, 1);
         votes_in_no_earlier_term(&mut cluster, copies, number).await;
     }
 }

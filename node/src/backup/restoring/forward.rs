@@ -9,7 +9,7 @@ use anyhow::{Context, ensure};
 use jiff::Timestamp;
 use meridian_consensus::Until;
 use meridian_regions::{Shards, Topology, UnixNanos};
-use meridian_replication::{Member, Replayed, Replica, ReplicaOptions};
+use meridian_replication::{Awaited, Member, Replayed, Replica, ReplicaOptions};
 
 use super::{FileRecord, Manifest, Part, bookings, folder_of};
 use crate::supervisor::{BOOKINGS_FOLDER, LISTINGS_FOLDER};
@@ -90,7 +90,7 @@ impl Forward {
         parts: &[Part],
         map: &Topology,
         (under, later): (&Path, &Path),
-    ) -> anyhow::Result<Replayed> {
+    ) -> anyhow::Result<(Replayed, Awaited)> {
         // To the nanosecond: what is written in the same millisecond is a write apart.
         let nanos = u64::try_from(self.at.as_nanosecond()).context("a moment before 1970")?;
         let until = UnixNanos::new(nanos);
@@ -112,8 +112,34 @@ impl Forward {
         for source in sources {
             closed(source).await;
         }
-        Ok(all)
+        // Up to a moment, changes have what they stand on, but for logs that were cut off.
+        let awaited = match all.short {
+            0 => Awaited::default(),
+            _ => awaited(parts, map, under).await?,
+        };
+        Ok((all, awaited))
     }
+}
+
+/// What changes of listings wait for that no copy has.
+async fn awaited(parts: &[Part], map: &Topology, under: &Path) -> anyhow::Result<Awaited> {
+    let mut awaited = Awaited::default();
+    for part in parts {
+        let replica = open(part, map, under)?;
+        let noted = replica.note_awaited(&mut awaited);
+        closed(replica).await;
+        noted.with_context(|| format!("the listings of node {}", part.node))?;
+    }
+    for part in parts {
+        if awaited.is_empty() {
+            break;
+        }
+        let replica = open(part, map, under)?;
+        let struck = replica.strike_out(&mut awaited);
+        closed(replica).await;
+        struck.with_context(|| format!("the listings of node {}", part.node))?;
+    }
+    Ok(awaited)
 }
 
 fn open(part: &Part, map: &Topology, under: &Path) -> anyhow::Result<Replica> {

@@ -5,10 +5,14 @@ use std::io::Write;
 use anyhow::ensure;
 use meridian_consensus::Forwarded;
 use meridian_regions::ListingId;
+use meridian_replication::Awaited;
 
 use super::{bar, chosen, opened};
 use crate::backup::{Forward, Manifest, Plan, Restored, Target, restore};
 use crate::cli::{BackupArgs, RestoreArgs};
+
+/// Listings named whose changes wait: more than anybody reads.
+const NAMED_MAX: usize = 100;
 
 pub(crate) async fn restore_cluster(
     arguments: RestoreArgs,
@@ -118,11 +122,33 @@ fn tell_forward(
             replayed.short
         )?;
     }
+    tell_awaited(forward, &restored.awaited, out)?;
     name(short, *short_total, out, |listing| {
         format!(
             "the bookings of {listing} are as of the earlier backup: too much has happened since \
              for the log in backup {later} to reach back"
         )
+    })
+}
+
+/// Says of which listings changes wait for what was cut off.
+fn tell_awaited(forward: &Forward, awaited: &Awaited, out: &mut impl Write) -> anyhow::Result<()> {
+    if awaited.is_empty() {
+        return Ok(());
+    }
+    let (at, later) = (forward.at, &forward.manifest.id);
+    let at_least = if awaited.is_full() { "at least " } else { "" };
+    writeln!(
+        out,
+        "of {at_least}{} listings some changes up to {at} are not seen, and will not be: they stand \
+         on others that were cut off before backup {later}. To have them, with what came after \
+         {at}, take these listings from that backup once the cluster runs: \
+         `meridian restore-listing --backup {later}` (runbook `Restoring a cluster`)",
+        awaited.len(),
+    )?;
+    let named: Vec<ListingId> = awaited.listings().take(NAMED_MAX).cloned().collect();
+    name(&named, awaited.len() as u64, out, |listing| {
+        format!("changes of {listing} wait for what backup {later} does not tell")
     })
 }
 
@@ -198,4 +224,56 @@ fn warn(plan: &Plan, source: &BackupArgs, out: &mut impl Write) -> anyhow::Resul
         plan.cluster,
     )?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use meridian_regions::{ListingId, UnixNanos};
+    use meridian_replication::Awaited;
+
+    use super::tell_awaited;
+    use crate::backup::{Forward, Manifest};
+
+    fn told(awaited: &Awaited) -> String {
+        let at = Timestamp::UNIX_EPOCH;
+        let manifest = Manifest {
+            id: "the-later-one".to_owned(),
+            cluster: "shop".to_owned(),
+            began_at: at,
+            ended_at: at,
+            map: String::new(),
+            parts: Vec::new(),
+            missing: Vec::new(),
+            lacks: Vec::new(),
+        };
+        let mut out = Vec::new();
+        let told = tell_awaited(&Forward { manifest, at }, awaited, &mut out);
+        told.expect("a buffer takes everything");
+        String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn listings_whose_changes_wait_are_counted_and_named_with_what_to_do() {
+        let mut awaited = Awaited::default();
+        assert_eq!(told(&awaited), "", "there is nothing to do");
+        let change = "ab".repeat(32).parse().expect("a change");
+        for number in 1..=120 {
+            let home = "eu-west".parse().expect("a region");
+            let id = ListingId::generate(UnixNanos::from_millis(number), number.into(), home);
+            awaited.note(&id, [change].into());
+        }
+        let said = told(&awaited);
+        assert!(said.starts_with("of 120 listings some changes"), "{said}");
+        assert!(
+            said.contains("`meridian restore-listing --backup the-later-one`"),
+            "{said}"
+        );
+        let first = awaited.listings().next().expect("120").to_string();
+        assert!(said.contains(&format!("changes of {first} wait")), "{said}");
+        assert!(
+            said.ends_with("and 20 more that are not named here\n"),
+            "{said}"
+        );
+    }
 }

@@ -35,6 +35,12 @@ impl Waiting {
         self.changes.values()
     }
 
+    /// What is waited for and does not wait itself.
+    pub(super) fn missing(&self) -> impl Iterator<Item = ChangeHash> {
+        let awaited = self.filed_under.keys().copied();
+        awaited.filter(|hash| !self.changes.contains_key(hash))
+    }
+
     /// Keeps a change until `missing` has been applied.
     pub(super) fn file(&mut self, change: Change, missing: ChangeHash) -> Result<(), WaitingFull> {
         let bytes = self.bytes + change.raw_bytes().len();
