@@ -18,6 +18,7 @@ mod layout;
 mod log_filter;
 mod logs;
 mod members;
+mod openapi;
 mod rebalances;
 mod repairs;
 mod sagas;
@@ -36,6 +37,7 @@ use crate::auth::{Access, Routes};
 use crate::node::Node;
 use crate::{api, console};
 
+pub(crate) use openapi::written as description;
 pub(crate) use sagas::counts as saga_counts;
 pub(crate) use status::status;
 
@@ -134,6 +136,9 @@ fn more_routes(routes: Routes) -> Routes {
     let routes = routes
         .on(GET, "/admin/v1/backups", Operator, backups::show)
         .on(POST, "/admin/v1/backups", Operator, backups::begin)
+        .on(GET, openapi::DOCUMENT, Operator, openapi::read)
+        .on(GET, openapi::PAGE, Operator, openapi::docs)
+        .on(GET, openapi::STYLE, Operator, openapi::style)
         .on(GET, CERTIFICATES, Operator, certificates::show)
         .on(POST, RELOAD, Operator, certificates::reload)
         .on(GET, "/admin/v1/layout", Operator, layout::show)

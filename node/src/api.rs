@@ -23,7 +23,7 @@ mod keyed;
 mod listings;
 mod me;
 mod offer;
-mod openapi;
+pub(crate) mod openapi;
 mod outcome;
 mod outcomes;
 mod owner;
@@ -44,7 +44,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::http::Method;
 use axum::middleware;
 
-pub(crate) use body::{JsonBody, Params, page_limit};
+pub(crate) use body::{JsonBody, PAGE_MAX, Params, page_limit};
 pub(crate) use conflicts::described as described_conflict;
 pub(crate) use envelope::SERVED_BY;
 pub(crate) use history::{describe as described_change, region_of};

@@ -37,6 +37,7 @@ use tokio_util::task::TaskTracker;
 
 pub(crate) use access::{Access, Ownership};
 pub(crate) use api_keys::{checked, new_key, written};
+pub(crate) use basic::Taken;
 pub(crate) use caller::{Caller, Reach, Role, Roles, Who};
 pub(crate) use entrance::Entrance;
 pub(crate) use gate::{Gate, Vouched, gate};
@@ -45,7 +46,6 @@ pub(crate) use routes::{Routes, Row};
 
 use crate::config::AuthSection;
 use api_keys::BadKey;
-use basic::Taken;
 use jwt::{BadToken, Token};
 use key_book::KeyBook;
 use key_ring::{Found, KeyRing, Pace};

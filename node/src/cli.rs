@@ -138,9 +138,16 @@ pub(crate) enum Command {
     Completions(CompletionsArgs),
     /// Write manual pages: one for the program, one for each command.
     Man(ManArgs),
-    /// Print the description of the client API (OpenAPI 3.1), as nodes serve it at
+    /// Print the description of an API (OpenAPI 3.1), as nodes serve it: that for clients, of
     /// `/openapi.json`.
-    Openapi,
+    Openapi(OpenapiArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct OpenapiArgs {
+    /// That for operators, of `/admin/v1/openapi.json`.
+    #[arg(long)]
+    pub(crate) operators: bool,
 }
 
 #[derive(Debug, Args)]

@@ -128,7 +128,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Auth(command) => auth::run(command, out).map(|()| Done::Well),
         Command::Completions(arguments) => shell::completions(&arguments, out).map(|()| Done::Well),
         Command::Man(arguments) => shell::man(&arguments, out).map(|()| Done::Well),
-        Command::Openapi => shell::openapi(out).map(|()| Done::Well),
+        Command::Openapi(arguments) => shell::openapi(&arguments, out).map(|()| Done::Well),
         Command::Cert(command) => block_on(cert::run(command, out))?.map(|()| Done::Well),
     }
 }

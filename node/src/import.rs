@@ -7,4 +7,4 @@ mod file;
 mod fuzz;
 mod rows;
 
-pub(crate) use desk::{ImportDesk, ImportError, ImportRow};
+pub(crate) use desk::{ImportDesk, ImportError, ImportRow, ROWS_MAX};

@@ -17,7 +17,7 @@ use crate::log_tail::LogTail;
 /// How often it is looked whether a filter has had its time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longest filter: some dozens of modules.
-const FILTER_BYTES_MAX: usize = 2_048;
+pub(crate) const FILTER_BYTES_MAX: usize = 2_048;
 
 /// Puts another filter in place of the one that is there.
 type Apply = Box<dyn Fn(EnvFilter) -> Result<(), String> + Send + Sync>;

@@ -6,15 +6,17 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::JsonBody;
+use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::backup::{Complete, NotBegun};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// Name of the backup.
@@ -26,12 +28,14 @@ pub(crate) struct Wish {
 }
 
 /// What a manifest says.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Completed {
     /// Everything that had been acknowledged before is in it.
+    #[schemars(with = "texts::Instant")]
     began_at: Timestamp,
     /// Nodes that are not in it.
+    #[schemars(with = "Vec<texts::NodeNumber>")]
     missing: Vec<u64>,
 }
 

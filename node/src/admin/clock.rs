@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use meridian_replication_core::FieldError;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,12 +15,15 @@ use crate::api::problem::Problem;
 use crate::clock::{OFFSET_MS_MAX, RATE_PPM_MAX, Skew, rfc3339};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("anyOf" = [{"required": ["offset_ms"]}, {"required": ["rate_ppm"]}]))]
 pub(crate) struct Wrong {
     /// Milliseconds ahead, from now on; less than 0 is behind.
+    #[schemars(extend("minimum" = -OFFSET_MS_MAX, "maximum" = OFFSET_MS_MAX))]
     offset_ms: Option<i64>,
     /// Millionths faster, from now on; less than 0 is slower.
+    #[schemars(extend("minimum" = -RATE_PPM_MAX, "maximum" = RATE_PPM_MAX))]
     rate_ppm: Option<i64>,
 }
 

@@ -7,18 +7,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use meridian_consensus::Aim;
 use meridian_regions::NodeId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wishes;
+use crate::api::openapi::texts;
 use crate::api::problem::Problem;
 use crate::api::{Id, JsonBody};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// The node that is to vote on nothing any more.
+    #[schemars(with = "texts::NodeNumber")]
     node: NodeId,
 }
 

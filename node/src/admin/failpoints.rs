@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use meridian_failpoints::{Failpoint, UnknownFailpoint};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,10 +14,11 @@ use crate::api::problem::{Problem, Slug};
 use crate::api::{Id, JsonBody};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Arm {
     /// Which hit from now on kills this node; 0 disarms.
+    #[schemars(extend("maximum" = u32::MAX))]
     hits: u32,
 }
 

@@ -6,20 +6,24 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use meridian_regions::{ListingId, NodeId, PlacementError, RegionId, Survival, Topology};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::api::{Id, JsonBody, founded_anywhere};
 use crate::moves::{Aimed, GoalError};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Asked {
     /// Where it is to be at home; as it is where this is left out.
+    #[schemars(with = "Option<texts::Region>")]
     home_region: Option<RegionId>,
     /// What its bookings are to survive; as it is where this is left out.
+    #[schemars(with = "Option<texts::Survival>")]
     survival: Option<Survival>,
     /// Only say what would be done.
     #[serde(default)]

@@ -8,11 +8,12 @@ use axum::Json;
 use axum::extract::State;
 use meridian_consensus::GroupDescription;
 use meridian_regions::{Genesis, ListingId, NodeId, ShardId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::problem::{Problem, Slug};
-use crate::api::{Id, Params, founded_anywhere, page_limit};
+use crate::api::{Id, PAGE_MAX, Params, founded_anywhere, page_limit};
 use crate::node::Node;
 use crate::relay::of_shard;
 
@@ -22,10 +23,13 @@ pub(crate) use placed::{leader_why, misplaced, voters_why};
 /// to go on.
 const LOOKED_AT_MAX: usize = 20_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
+    /// `next_cursor` of the page before.
     cursor: Option<String>,
+    /// Groups on a page.
+    #[schemars(extend("minimum" = 1, "maximum" = PAGE_MAX))]
     limit: Option<usize>,
 }
 

@@ -4,18 +4,20 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::JsonBody;
 use crate::api::problem::{Problem, Slug};
-use crate::import::{ImportError, ImportRow};
+use crate::import::{ImportError, ImportRow, ROWS_MAX};
 use crate::node::Node;
 
 /// Rows of one request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Rows {
+    #[schemars(length(max = ROWS_MAX))]
     rows: Vec<ImportRow>,
 }
 

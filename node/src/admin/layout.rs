@@ -6,29 +6,32 @@ use axum::Json;
 use axum::extract::State;
 use meridian_consensus::Aim;
 use meridian_regions::{Change, NodeState, Topology};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::api::unanswered;
 use crate::api::{JsonBody, Params};
 use crate::cluster_map::{Charted, LayoutFault, Stage, Standing, Surveyed, survey};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Staged {
+    #[schemars(with = "texts::MapChange")]
     change: Change,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Applied {
     /// The epoch that its plan has named: what was staged since is not meant.
     epoch: u64,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     /// `moves_next` of the page before.

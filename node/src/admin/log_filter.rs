@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::JsonBody;
 use crate::api::problem::{Problem, Slug};
 use crate::clock::rfc3339;
-use crate::log_filter::FilterError;
+use crate::log_filter::{FILTER_BYTES_MAX, FilterError};
 use crate::node::Node;
 
 /// How long a filter lasts if nobody says.
@@ -19,12 +20,14 @@ const SECONDS_DEFAULT: u64 = 600;
 /// How long it may last: whoever wants it for good writes it into the configuration.
 const SECONDS_MAX: u64 = 24 * 60 * 60;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// As in `info,meridian_consensus=debug`.
+    #[schemars(length(max = FILTER_BYTES_MAX))]
     filter: String,
     /// After which the configured one is back.
+    #[schemars(extend("minimum" = 1, "maximum" = SECONDS_MAX))]
     seconds: Option<u64>,
 }
 

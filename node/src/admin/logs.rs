@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use meridian_consensus::{LogEntry, Logged};
 use meridian_regions::ListingId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -17,9 +18,10 @@ use crate::api::{Id, Params};
 use crate::node::Node;
 
 /// Where to begin.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Beginning {
+    /// `next` of the page before.
     #[serde(default)]
     from: u64,
 }

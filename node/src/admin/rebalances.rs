@@ -7,18 +7,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use meridian_consensus::Aim;
 use meridian_regions::RegionId;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::wishes;
+use crate::api::openapi::texts;
 use crate::api::problem::Problem;
 use crate::api::{JsonBody, Params};
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// The region within which voters move; everywhere without it.
+    #[schemars(with = "Option<texts::Region>")]
     region: Option<RegionId>,
 }
 

@@ -7,18 +7,21 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use meridian_regions::ShardId;
 use meridian_replication::{RepairRound, RepairScope};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::api::JsonBody;
+use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::clock::rfc3339;
 use crate::node::Node;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wish {
     /// The shard to compare; every one without it.
+    #[schemars(with = "Option<texts::ShardNumber>")]
     shard: Option<u16>,
 }
 

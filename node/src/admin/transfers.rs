@@ -7,9 +7,11 @@ use axum::Json;
 use axum::extract::State;
 use meridian_consensus::{ReadError, TransferError};
 use meridian_regions::{ListingId, NodeId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::api::{Id, JsonBody, founded_anywhere};
 use crate::node::Node;
@@ -17,10 +19,11 @@ use crate::node::Node;
 /// Time for the other to get what it lacks, and to be elected, across the longest link.
 const DEADLINE: Duration = Duration::from_secs(6);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Transfer {
     /// Who is to lead: one of the listing's voters.
+    #[schemars(with = "texts::NodeNumber")]
     to: NodeId,
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use meridian_regions::{FormatLevel, Topology};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -15,12 +16,13 @@ use crate::node::Node;
 use crate::upgrade::{Speaker, Standing, blocks, hindrances, wanted};
 use crate::{formats, verdict};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Finalized {
     /// The epoch of the map that its operator has seen.
     epoch: u64,
     /// The level that is to be written from now on.
+    #[schemars(extend("minimum" = 1, "maximum" = u32::MAX))]
     level: u32,
 }
 

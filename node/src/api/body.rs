@@ -14,7 +14,7 @@ use super::problem::{Problem, Slug};
 
 /// Things on a page if the client does not say, and how many at most.
 const PAGE_DEFAULT: usize = 20;
-pub(super) const PAGE_MAX: usize = 100;
+pub(crate) const PAGE_MAX: usize = 100;
 /// Longest idempotency key, in bytes.
 pub(super) const KEY_BYTES_MAX: usize = 128;
 /// Header of the key.

@@ -16,7 +16,12 @@ const TEXT_BYTES_MAX: usize = 512;
 /// What the console's routes begin with.
 const CONSOLE: &str = "/console";
 /// What the console's page links to beside them, and is not for everybody.
-const LINKED: &str = "/admin/v1/status";
+const LINKED: [&str; 4] = [
+    "/admin/v1/status",
+    "/admin/v1/openapi.json",
+    "/admin/v1/docs",
+    "/admin/v1/docs/style.css",
+];
 
 /// Which kinds of credentials a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,8 @@ impl Taken {
     pub(crate) fn at(door: Door, method: &Method, route: Option<&str>) -> Self {
         let is_browsed = route.is_some_and(|route| {
             let below = route.strip_prefix(CONSOLE);
-            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) || route == LINKED
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                || LINKED.contains(&route)
         });
         let reads = *method == Method::GET || *method == Method::HEAD;
         if door == Door::Operators && reads && is_browsed {
@@ -68,6 +74,8 @@ mod tests {
             (Method::HEAD, "/console", Taken::Browsed),
             (Method::GET, "/console/data/{part}", Taken::Browsed),
             (Method::GET, "/admin/v1/status", Taken::Browsed),
+            (Method::GET, "/admin/v1/docs", Taken::Browsed),
+            (Method::POST, "/admin/v1/status", Taken::Shown),
             (Method::POST, "/console", Taken::Shown),
             (Method::DELETE, "/console/data/{part}", Taken::Shown),
             (Method::GET, "/consoles", Taken::Shown),

@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::CommandFactory;
 
-use crate::cli::{Cli, CompletionsArgs, ManArgs};
+use crate::cli::{Cli, CompletionsArgs, ManArgs, OpenapiArgs};
 
 /// Name of the program, as people type it.
 const PROGRAM: &str = "meridian";
@@ -31,9 +31,14 @@ pub(crate) fn man(arguments: &ManArgs, out: &mut impl Write) -> anyhow::Result<(
     Ok(())
 }
 
-/// The description of the client API.
-pub(crate) fn openapi(out: &mut impl Write) -> anyhow::Result<()> {
-    out.write_all(crate::api::description().as_bytes())
+/// The description of an API.
+pub(crate) fn openapi(arguments: &OpenapiArgs, out: &mut impl Write) -> anyhow::Result<()> {
+    let description = if arguments.operators {
+        crate::admin::description()
+    } else {
+        crate::api::description()
+    };
+    out.write_all(description.as_bytes())
         .context("cannot write the description")
 }
 

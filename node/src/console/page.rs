@@ -112,6 +112,7 @@ fn draw(snapshot: &Value) -> Markup {
                     time id="at" { (text(&snapshot["at"])) } ". "
                     a href="/console/data/snapshot" { "All of it as JSON" } " · "
                     a href="/admin/v1/status" { "Status of this node" } " · "
+                    a href="/admin/v1/docs" { "API of this port" } " · "
                     a href="/metrics" { "Metrics" } } }
                 // Read by the scripts, run by nobody.
                 script id="snapshot" type="application/json" { (PreEscaped(inert(snapshot))) }

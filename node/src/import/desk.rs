@@ -17,16 +17,17 @@ use meridian_replication::Replica;
 use meridian_replication_core::{External, FieldError, ListingDraft, ValidDraft};
 use meridian_transport::{Channel, Mesh, NodeIdentity};
 use prost::Message;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// Rows in one request: a second's work of a node.
-const ROWS_MAX: usize = 2_000;
+pub(crate) const ROWS_MAX: usize = 2_000;
 /// How long another node may take over forwarded rows.
 const FORWARD_DEADLINE: Duration = Duration::from_secs(30);
 
 /// A row as the operator API takes it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ImportRow {
     /// Where the listing comes from, as in `inside-airbnb`.

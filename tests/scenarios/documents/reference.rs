@@ -52,10 +52,18 @@ fn every_command_is_documented_as_it_explains_itself() {
 }
 
 #[test]
-fn description_of_the_api_is_kept_as_the_binary_prints_it() {
-    let printed = Command::new(binary()).arg("openapi").output();
-    let printed = String::from_utf8(printed.expect("it runs").stdout).expect("text");
-    generated("docs/reference/openapi.json", &printed);
+fn descriptions_of_the_apis_are_kept_as_the_binary_prints_them() {
+    for (arguments, copy) in [
+        (&["openapi"][..], "docs/reference/openapi.json"),
+        (
+            &["openapi", "--operators"],
+            "docs/reference/openapi-operators.json",
+        ),
+    ] {
+        let printed = Command::new(binary()).args(arguments).output();
+        let printed = String::from_utf8(printed.expect("it runs").stdout).expect("text");
+        generated(copy, &printed);
+    }
 }
 
 /// Adds a command's help, and that of the commands below it.

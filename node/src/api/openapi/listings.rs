@@ -9,7 +9,7 @@ use meridian_replication_core::limits::{
 };
 use serde_json::{Value, json};
 
-use super::schemas::{count, list, maybe, object, of, page, text};
+use super::schemas::{closed, count, list, maybe, object, of, page, text};
 use super::texts::{Change, CurrencyCode, Instant, Listing, Region};
 
 /// A line: no control characters.
@@ -50,13 +50,6 @@ fn degrees(most: i32) -> Value {
 
 fn zone() -> Value {
     json!({"type": "string", "maxLength": TIME_ZONE_BYTES_MAX, "pattern": "^[A-Za-z0-9/_+-]+$"})
-}
-
-/// An object that takes no other properties.
-fn closed(what: &str, properties: Value) -> Value {
-    let mut object = object(what, properties);
-    object["additionalProperties"] = json!(false);
-    object
 }
 
 fn amenities() -> Value {

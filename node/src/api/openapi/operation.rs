@@ -11,46 +11,46 @@ use serde_json::{Map, Value, json};
 use crate::api::problem::Slug;
 
 /// An answer that is no problem.
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) what: &'static str,
-    /// Media type and schema; none where there is no body.
-    pub(super) body: Option<(&'static str, Value)>,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) what: &'static str,
+    /// Media types and their schemas; none where there is no body.
+    pub(crate) bodies: Vec<(&'static str, Value)>,
     /// Headers beside those that every answer has, by their names under `components`.
-    pub(super) headers: Vec<&'static str>,
+    pub(crate) headers: Vec<&'static str>,
     /// Operations that may follow: operation, its parameter, and where that is in the answer.
-    pub(super) links: Vec<Link>,
+    pub(crate) links: Vec<Link>,
 }
 
 /// See [`Answer::links`].
-pub(super) struct Link {
-    pub(super) operation: &'static str,
-    pub(super) parameters: Vec<(&'static str, &'static str)>,
+pub(crate) struct Link {
+    pub(crate) operation: &'static str,
+    pub(crate) parameters: Vec<(&'static str, &'static str)>,
     /// The body of the next request, of runtime expressions.
-    pub(super) body: Option<Value>,
+    pub(crate) body: Option<Value>,
 }
 
 /// Who refuses a body that is too long, and reads it by its type.
-pub(super) struct Body {
-    pub(super) media: &'static [&'static str],
-    pub(super) schema: Value,
+pub(crate) struct Body {
+    pub(crate) media: &'static [&'static str],
+    pub(crate) schema: Value,
 }
 
 /// See the module.
-pub(super) struct Operation {
-    pub(super) id: &'static str,
-    pub(super) tag: &'static str,
-    pub(super) summary: &'static str,
-    pub(super) query: Vec<Value>,
+pub(crate) struct Operation {
+    pub(crate) id: &'static str,
+    pub(crate) tag: &'static str,
+    pub(crate) summary: &'static str,
+    pub(crate) query: Vec<Value>,
     /// Headers of the request, by their names under `components`.
-    pub(super) headers: Vec<&'static str>,
-    pub(super) body: Option<Body>,
-    pub(super) answers: Vec<Answer>,
-    pub(super) problems: Vec<Slug>,
+    pub(crate) headers: Vec<&'static str>,
+    pub(crate) body: Option<Body>,
+    pub(crate) answers: Vec<Answer>,
+    pub(crate) problems: Vec<Slug>,
 }
 
 impl Operation {
-    pub(super) const fn new(tag: &'static str, id: &'static str, summary: &'static str) -> Self {
+    pub(crate) const fn new(tag: &'static str, id: &'static str, summary: &'static str) -> Self {
         Self {
             id,
             tag,
@@ -64,31 +64,40 @@ impl Operation {
     }
 
     /// The query string is read into this.
-    pub(super) fn query<T: JsonSchema>(mut self) -> Self {
+    pub(crate) fn query<T: JsonSchema>(mut self) -> Self {
         self.query = parameters(&schema_of::<T>());
         self.or(&[Slug::Validation])
     }
 
+    /// The query string may have this word in it.
+    pub(crate) fn flag(mut self, name: &str, what: &str) -> Self {
+        self.query.push(json!({
+            "name": name, "in": "query", "required": false, "allowEmptyValue": true,
+            "description": what, "schema": {"type": "string"},
+        }));
+        self
+    }
+
     /// The body is read into this.
-    pub(super) fn body<T: JsonSchema>(self) -> Self {
+    pub(crate) fn body<T: JsonSchema>(self) -> Self {
         self.json(&["application/json"], schema_of::<T>())
     }
 
     /// The body is read by a reader of its own, which this schema describes.
-    pub(super) fn json(mut self, media: &'static [&'static str], schema: Value) -> Self {
+    pub(crate) fn json(mut self, media: &'static [&'static str], schema: Value) -> Self {
         self.body = Some(Body { media, schema });
         self.or(&[Slug::Validation, Slug::PayloadTooLarge])
     }
 
     /// What its session and consistency headers ask is honoured first.
-    pub(super) fn in_session(mut self) -> Self {
+    pub(crate) fn in_session(mut self) -> Self {
         self.headers
             .extend(["Meridian-Session", "Meridian-Consistency"]);
         self.or(&[Slug::Validation, Slug::SessionBehind])
     }
 
     /// Its key makes it safe to repeat.
-    pub(super) fn keyed(mut self) -> Self {
+    pub(crate) fn keyed(mut self) -> Self {
         self.headers.push("Idempotency-Key");
         self.or(&[
             Slug::IdempotencyKeyMissing,
@@ -99,44 +108,54 @@ impl Operation {
     }
 
     /// It is done to what the client has seen, or not at all.
-    pub(super) fn conditional(mut self) -> Self {
+    pub(crate) fn conditional(mut self) -> Self {
         self.headers.push("If-Match");
         self.or(&[Slug::PreconditionFailed, Slug::Validation])
     }
 
     /// Takes this header, by its name under `components`.
-    pub(super) fn header(mut self, name: &'static str) -> Self {
+    pub(crate) fn header(mut self, name: &'static str) -> Self {
         self.headers.push(name);
         self
     }
 
     /// A listing's group is asked.
-    pub(super) fn of_a_group(self) -> Self {
+    pub(crate) fn of_a_group(self) -> Self {
         self.or(&[Slug::NoQuorum, Slug::OutcomeUnknown])
     }
 
     /// Answers JSON of a schema under `components`.
-    pub(super) fn answers(self, status: StatusCode, what: &'static str, schema: &str) -> Self {
+    pub(crate) fn answers(self, status: StatusCode, what: &'static str, schema: &str) -> Self {
         let reference = json!({"$ref": format!("#/components/schemas/{schema}")});
         self.answers_as(status, what, Some(("application/json", reference)))
     }
 
     /// Answers nothing but a status.
-    pub(super) fn done(self, status: StatusCode, what: &'static str) -> Self {
+    pub(crate) fn done(self, status: StatusCode, what: &'static str) -> Self {
         self.answers_as(status, what, None)
     }
 
     /// Answers a body of some type, or none.
-    pub(super) fn answers_as(
-        mut self,
+    pub(crate) fn answers_as(
+        self,
         status: StatusCode,
         what: &'static str,
         body: Option<(&'static str, Value)>,
     ) -> Self {
+        self.answers_in(status, what, body.into_iter().collect())
+    }
+
+    /// Answers a body of one of some types.
+    pub(crate) fn answers_in(
+        mut self,
+        status: StatusCode,
+        what: &'static str,
+        bodies: Vec<(&'static str, Value)>,
+    ) -> Self {
         self.answers.push(Answer {
             status,
             what,
-            body,
+            bodies,
             headers: Vec::new(),
             links: Vec::new(),
         });
@@ -144,7 +163,7 @@ impl Operation {
     }
 
     /// The last answer has these headers too.
-    pub(super) fn with(mut self, headers: &[&'static str]) -> Self {
+    pub(crate) fn with(mut self, headers: &[&'static str]) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.headers.extend(headers);
         }
@@ -152,7 +171,7 @@ impl Operation {
     }
 
     /// The last answer says what another operation needs.
-    pub(super) fn then(
+    pub(crate) fn then(
         mut self,
         operation: &'static str,
         parameters: &[(&'static str, &'static str)],
@@ -168,7 +187,7 @@ impl Operation {
     }
 
     /// The same, in the body of that operation.
-    pub(super) fn then_with(mut self, operation: &'static str, body: Value) -> Self {
+    pub(crate) fn then_with(mut self, operation: &'static str, body: Value) -> Self {
         if let Some(answer) = self.answers.last_mut() {
             answer.links.push(Link {
                 operation,
@@ -180,7 +199,7 @@ impl Operation {
     }
 
     /// May be refused so.
-    pub(super) fn or(mut self, slugs: &[Slug]) -> Self {
+    pub(crate) fn or(mut self, slugs: &[Slug]) -> Self {
         for slug in slugs {
             if !self.problems.contains(slug) {
                 self.problems.push(*slug);
@@ -191,7 +210,7 @@ impl Operation {
 }
 
 /// The schema of a type that requests are read into, by its own attributes.
-pub(super) fn schema_of<T: JsonSchema>() -> Value {
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;

@@ -1,7 +1,5 @@
-//! `GET /docs`: the description as a page for people. It is written from the document once, and
+//! A description as a page for people. It is written from the document once, and
 //! loads nothing but its own style; it has no script, and its policy runs none.
-
-use std::sync::LazyLock;
 
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
@@ -20,11 +18,20 @@ const STYLE: &str = include_str!("../../../openapi/style.css");
 /// How long a browser keeps the style, in seconds: an hour, for another binary has another.
 const STYLE_KEPT: &str = "max-age=3600";
 
-static PAGE: LazyLock<Bytes> =
-    LazyLock::new(|| draw(&super::document()).into_string().into_bytes().into());
+/// Where a page finds what it links to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    pub(crate) document: &'static str,
+    pub(crate) style: &'static str,
+}
 
-/// See the module.
-pub(in crate::api) async fn page() -> Response {
+/// The page of a document.
+pub(crate) fn written(document: &Value, places: Places) -> Bytes {
+    draw(document, places).into_string().into_bytes().into()
+}
+
+/// A page as it is served.
+pub(crate) fn answer(page: Bytes) -> Response {
     let headers = [
         (CONTENT_TYPE, "text/html; charset=utf-8"),
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -32,11 +39,11 @@ pub(in crate::api) async fn page() -> Response {
         (REFERRER_POLICY, "no-referrer"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, PAGE.clone()).into_response()
+    (headers, page).into_response()
 }
 
-/// `GET /docs/style.css`
-pub(in crate::api) async fn style() -> Response {
+/// How every such page looks.
+pub(crate) async fn style() -> Response {
     let headers = [
         (CONTENT_TYPE, "text/css; charset=utf-8"),
         (CACHE_CONTROL, STYLE_KEPT),
@@ -92,7 +99,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     pointer.and_then(|to| document.pointer(to)).unwrap_or(value)
 }
 
-fn draw(document: &Value) -> Markup {
+fn draw(document: &Value, places: Places) -> Markup {
     let info = &document["info"];
     html! {
         (DOCTYPE)
@@ -102,14 +109,14 @@ fn draw(document: &Value) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 title { (text(&info["title"])) " API" }
-                link rel="stylesheet" href="/docs/style.css";
+                link rel="stylesheet" href=(places.style);
             }
             body {
                 a.skip href="#main" { "To the operations" }
                 header {
                     h1 { (text(&info["title"])) " API " span.faint { (text(&info["version"])) } }
                     p { (said(&info["description"])) }
-                    p { a href="/openapi.json" { "This description as OpenAPI " (text(&document["openapi"])) } }
+                    p { a href=(places.document) { "This description as OpenAPI " (text(&document["openapi"])) } }
                 }
                 div.layout {
                     nav aria-label="Operations" { (contents(document)) }
@@ -200,8 +207,8 @@ fn answer_row(status: &str, answer: &Value) -> Markup {
 
 #[cfg(test)]
 mod tests {
-    use super::{PAGE, POLICY};
-    use crate::api::openapi::document;
+    use super::POLICY;
+    use crate::api::openapi::{PAGE, document};
 
     #[test]
     fn page_shows_every_operation_and_loads_nothing_from_elsewhere() {

@@ -8,15 +8,16 @@ use serde_json::{Map, Value, json};
 
 use super::operation::{Answer, Operation};
 use super::texts;
+use crate::admission::Door;
 use crate::api::problem::Slug;
-use crate::auth::{Access, Ownership, Row};
+use crate::auth::{Access, Ownership, Row, Taken};
 
 /// A route, and what is written of it.
-pub(super) type Described = (Method, &'static str, Operation);
+pub(crate) type Described = (Method, &'static str, Operation);
 
 /// Why there is no description.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Undescribed {
+pub(crate) enum Undescribed {
     /// A route of which nothing is written.
     Route(String),
     /// Something is written of what is no route, or twice.
@@ -25,15 +26,19 @@ pub(super) enum Undescribed {
 
 /// Every route, and the refusals that they share.
 #[derive(Debug, Default)]
-pub(super) struct Paths {
+pub(crate) struct Paths {
     /// `paths` of the document.
-    pub(super) paths: Map<String, Value>,
+    pub(crate) paths: Map<String, Value>,
     /// `components/responses`: by the slugs of the problems.
-    pub(super) refusals: BTreeMap<String, Value>,
+    pub(crate) refusals: BTreeMap<String, Value>,
 }
 
 /// Every route of the table with what is written of it.
-pub(super) fn paths(rows: &[Row], described: Vec<Described>) -> Result<Paths, Undescribed> {
+pub(crate) fn paths(
+    door: Door,
+    rows: &[Row],
+    described: Vec<Described>,
+) -> Result<Paths, Undescribed> {
     let mut described = described;
     let Paths {
         mut paths,
@@ -45,7 +50,7 @@ pub(super) fn paths(rows: &[Row], described: Vec<Described>) -> Result<Paths, Un
         let place = place.ok_or_else(|| Undescribed::Route(named(&row.method, row.path)))?;
         let (.., operation) = described.swap_remove(place);
         let at = paths.entry(row.path).or_insert_with(|| json!({}));
-        at[row.method.as_str().to_ascii_lowercase()] = shown(row, operation, &mut refusals);
+        at[row.method.as_str().to_ascii_lowercase()] = shown((door, row), operation, &mut refusals);
     }
     match described.first() {
         None => Ok(Paths { paths, refusals }),
@@ -57,8 +62,12 @@ fn named(method: &Method, path: &str) -> String {
     format!("{method} {path}")
 }
 
-fn shown(row: &Row, operation: Operation, refusals: &mut BTreeMap<String, Value>) -> Value {
-    let mut operation = also(row, operation);
+fn shown(
+    (door, row): (Door, &Row),
+    operation: Operation,
+    refusals: &mut BTreeMap<String, Value>,
+) -> Value {
+    let mut operation = also((door, row), operation);
     let mut parameters: Vec<Value> = in_path(row.path).collect();
     parameters.append(&mut operation.query);
     let headers = operation.headers.iter();
@@ -68,7 +77,7 @@ fn shown(row: &Row, operation: Operation, refusals: &mut BTreeMap<String, Value>
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": format!("For {}.", row.access.told()),
-        "security": security(row.access),
+        "security": security(door, row),
         "responses": answers(&operation, refusals),
     });
     if !parameters.is_empty() {
@@ -84,8 +93,12 @@ fn shown(row: &Row, operation: Operation, refusals: &mut BTreeMap<String, Value>
 }
 
 /// What every route of its kind may be refused with.
-fn also(row: &Row, operation: Operation) -> Operation {
-    let operation = operation.or(&[Slug::RateLimited, Slug::Overloaded, Slug::Internal]);
+fn also((door, row): (Door, &Row), operation: Operation) -> Operation {
+    let operation = operation.or(&[Slug::Overloaded, Slug::Internal]);
+    let operation = match door {
+        Door::Clients => operation.or(&[Slug::RateLimited]),
+        Door::Operators => operation,
+    };
     let operation = match row.access {
         Access::Open => return operation,
         _ => operation.or(&[Slug::Unauthenticated]),
@@ -107,14 +120,23 @@ fn also(row: &Row, operation: Operation) -> Operation {
     }
 }
 
-/// Who need not show anything is described by an empty entry.
-fn security(access: Access) -> Value {
-    let shown = [json!({"token": []}), json!({"key": []})];
-    match access {
-        Access::Open => json!([]),
-        Access::Reading => json!([{}, shown[0], shown[1]]),
-        _ => json!(shown),
+/// Who need not show anything is described by an empty entry. A list of roles asks for all of
+/// them, so that none is named where one of several is enough.
+fn security(door: Door, row: &Row) -> Value {
+    let roles: &[&str] = match row.access {
+        Access::Operator => &["operator"],
+        _ => &[],
+    };
+    let mut shown = vec![json!({"token": roles}), json!({"key": roles})];
+    if Taken::at(door, &row.method, Some(row.path)) == Taken::Browsed {
+        shown.push(json!({"browser": roles}));
     }
+    match row.access {
+        Access::Open => return json!([]),
+        Access::Reading => shown.insert(0, json!({})),
+        _ => {}
+    }
+    json!(shown)
 }
 
 /// The parameters that a path has, by their names and by what they stand behind.
@@ -132,15 +154,19 @@ fn in_path(path: &'static str) -> impl Iterator<Item = Value> {
 }
 
 fn id(path: &str, name: &str) -> Value {
-    let area = path.split('/').nth(2).unwrap_or_default();
+    let client = path.strip_prefix("/admin").unwrap_or(path);
+    let area = client.split('/').nth(2).unwrap_or_default();
     match (area, name) {
-        ("listings", "id") => texts::Listing::schema(),
+        ("listings" | "groups" | "data", "id") => texts::Listing::schema(),
         ("listings", "block") => texts::Block::schema(),
         ("holds", _) => texts::Hold::schema(),
         ("bookings", _) => texts::Booking::schema(),
         ("guests", _) => texts::Guest::schema(),
         ("webhook-endpoints", _) => texts::Endpoint::schema(),
         ("outcomes", _) => super::headers::key(),
+        ("nodes" | "drains", _) => texts::NodeNumber::schema(),
+        ("replication", _) => texts::ShardNumber::schema(),
+        ("sagas", _) => texts::Booking::schema(),
         _ => json!({"type": "string"}),
     }
 }
@@ -158,12 +184,20 @@ fn answers(operation: &Operation, refusals: &mut BTreeMap<String, Value>) -> Val
         slugs.sort_unstable_by_key(|slug| slug.as_str());
         let names: Vec<&str> = slugs.iter().map(|slug| slug.as_str()).collect();
         let name = names.join(".");
-        answers.insert(status.as_u16().to_string(), reference("responses", &name));
+        let at = status.as_u16().to_string();
+        if let Some(answer) = answers.get_mut(&at) {
+            // This status says more than one thing.
+            answer["content"][PROBLEM] = refused(&slugs)["content"][PROBLEM].take();
+            continue;
+        }
+        answers.insert(at, reference("responses", &name));
         refusals.entry(name).or_insert_with(|| refused(&slugs));
     }
     json!(answers)
 }
 
+/// What problems are told as.
+const PROBLEM: &str = "application/problem+json";
 /// On every answer.
 const ALWAYS: [&str; 3] = ["Meridian-Session", "Meridian-Served-By", "X-Request-Id"];
 
@@ -172,8 +206,8 @@ fn told(answer: &Answer) -> Value {
         "description": answer.what,
         "headers": headers(ALWAYS.iter().chain(&answer.headers)),
     });
-    if let Some((media, schema)) = &answer.body {
-        told["content"] = json!({*media: {"schema": schema}});
+    for (media, schema) in &answer.bodies {
+        told["content"][*media] = json!({"schema": schema});
     }
     for link in &answer.links {
         let parameters = link.parameters.iter().copied();
@@ -207,7 +241,7 @@ fn refused(slugs: &[Slug]) -> Value {
     json!({
         "description": what.collect::<Vec<_>>().join("; "),
         "headers": headers(names.iter()),
-        "content": {"application/problem+json": {"schema": schema}},
+        "content": {PROBLEM: {"schema": schema}},
     })
 }
 

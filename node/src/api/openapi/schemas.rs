@@ -12,7 +12,7 @@ use super::texts::{
 };
 
 /// Every component, by its name.
-pub(super) fn all() -> Value {
+pub(crate) fn all() -> Value {
     let parts = [
         common(),
         listings::answers(),
@@ -29,7 +29,7 @@ pub(super) fn all() -> Value {
 }
 
 /// An object of these properties, of which `?` at the end of a name says that it may be absent.
-pub(super) fn object(what: &str, properties: Value) -> Value {
+pub(crate) fn object(what: &str, properties: Value) -> Value {
     let Value::Object(properties) = properties else {
         return properties;
     };
@@ -48,30 +48,37 @@ pub(super) fn object(what: &str, properties: Value) -> Value {
     json!({"type": "object", "description": what, "required": required, "properties": named})
 }
 
-pub(super) fn list(of: Value) -> Value {
+/// An object that takes no other properties.
+pub(crate) fn closed(what: &str, properties: Value) -> Value {
+    let mut object = object(what, properties);
+    object["additionalProperties"] = json!(false);
+    object
+}
+
+pub(crate) fn list(of: Value) -> Value {
     json!({"type": "array", "items": of})
 }
 
 /// A reference to another component.
-pub(super) fn of(name: &str) -> Value {
+pub(crate) fn of(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
-pub(super) fn text() -> Value {
+pub(crate) fn text() -> Value {
     json!({"type": "string"})
 }
 
-pub(super) fn count() -> Value {
+pub(crate) fn count() -> Value {
     json!({"type": "integer", "minimum": 0})
 }
 
 /// The same, or null.
-pub(super) fn maybe(schema: Value) -> Value {
+pub(crate) fn maybe(schema: Value) -> Value {
     json!({"anyOf": [schema, {"type": "null"}]})
 }
 
 /// A page of something.
-pub(super) fn page(what: &str, of_what: &str, more: Value) -> Value {
+pub(crate) fn page(what: &str, of_what: &str, more: Value) -> Value {
     let mut properties = json!({"data": list(of(of_what)), "next_cursor": maybe(text())});
     if let (Value::Object(properties), Value::Object(more)) = (&mut properties, more) {
         properties.extend(more);

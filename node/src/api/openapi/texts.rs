@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Value, json};
 
+use super::schemas::closed;
 use crate::api::calendar::When;
 use crate::events::cloud_event;
 
@@ -20,12 +21,12 @@ const DEGREES: &str = r"-?[0-9]{1,3}(\.[0-9]{1,9})?";
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident = $schema:expr;)*) => {$(
         $(#[$doc])*
-        pub(in crate::api) struct $name;
+        pub(crate) struct $name;
 
         impl $name {
             /// Its schema.
             #[allow(dead_code)]
-            pub(in crate::api) fn schema() -> Value {
+            pub(crate) fn schema() -> Value {
                 $schema
             }
         }
@@ -61,6 +62,16 @@ texts! {
     Guest = pattern("^[A-Za-z0-9._~@|:-]{1,128}$");
     /// A region's name.
     Region = pattern("^[a-z][a-z0-9-]{0,31}$");
+    /// A node's number.
+    NodeNumber = json!({"type": "integer", "minimum": 1});
+    /// A shard's number.
+    ShardNumber = json!({"type": "integer", "minimum": 0, "maximum": meridian_regions::SHARD_COUNT - 1});
+    /// What bookings survive.
+    Survival = json!({"type": "string", "enum": ["region", "zone"]});
+    /// Where a node stands in its life.
+    NodeState = json!({"type": "string", "enum": ["joining", "active", "draining", "removed"]});
+    /// A change of the cluster's map.
+    MapChange = map_change();
     /// The hash of a change.
     Change = pattern("^[0-9a-f]{64}$");
     /// A night.
@@ -101,8 +112,38 @@ impl JsonSchema for When {
 }
 
 /// A night, or the instant at which an hour begins.
-pub(super) fn when() -> Value {
+pub(crate) fn when() -> Value {
     json!({"anyOf": [CivilDate::schema(), Instant::schema()]})
+}
+
+fn map_change() -> Value {
+    let change = |name: &str, more: Value| {
+        let mut properties = json!({"change": {"const": name}});
+        if let (Value::Object(properties), Value::Object(more)) = (&mut properties, more) {
+            properties.extend(more);
+        }
+        closed("", properties)
+    };
+    let text = || json!({"type": "string"});
+    let degrees = |most: i32| json!({"type": "number", "minimum": -most, "maximum": most});
+    let region =
+        json!({"id": Region::schema(), "latitude": degrees(90), "longitude": degrees(180)});
+    let node = json!({
+        "id": NodeNumber::schema(), "region": Region::schema(), "zone": text(),
+        "peer": text(), "api": text(), "admin": text(), "state?": NodeState::schema(),
+    });
+    let removed = json!({"region": Region::schema()});
+    let state = json!({"node": NodeNumber::schema(), "state": NodeState::schema()});
+    let addresses = json!({
+        "node": NodeNumber::schema(), "peer": text(), "api": text(), "admin": text(),
+    });
+    json!({"anyOf": [
+        change("add-region", json!({"region": closed("A region, and where it lies.", region)})),
+        change("add-node", json!({"node": closed("A node, and how it is reached.", node)})),
+        change("set-state", state),
+        change("readdress", addresses),
+        change("remove-region", removed),
+    ]})
 }
 
 fn pattern(pattern: &str) -> Value {

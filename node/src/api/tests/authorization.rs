@@ -4,6 +4,7 @@
 mod audited;
 mod browsed;
 mod cases;
+mod described;
 mod over_grpc;
 mod world;
 
@@ -28,9 +29,9 @@ it is not, and whose answer is another one than 401 and 403. An operator may use
 Without credentials the routes for *anybody who may read listings* answer 401 too where
 `auth.public_reads` is off. Credentials that are shown must be good, also where none are needed.
 
-The console, and `GET /admin/v1/status` which its page links to, also take what a browser asks its
-user for (HTTP Basic): the key's owner as the user, the API key as the password. For reading alone:
-no other route and no other method does.
+The console, and what its page links to (`GET /admin/v1/status` and the description of this port), also
+take what a browser asks its user for (HTTP Basic): the key's owner as the user, the API key as the
+password. For reading alone: no other route and no other method does.
 
 This page is written by the test that asks every route (`node/src/api/tests/authorization.rs`).
 ";

@@ -427,6 +427,19 @@ pub(super) fn admin() -> Vec<Case> {
 fn looks() -> Vec<Case> {
     const LOG_FILTER: &str = "/admin/v1/log-filter";
     vec![
+        operators(
+            GET,
+            "/admin/v1/openapi.json",
+            |_| at("/admin/v1/openapi.json"),
+            200,
+        ),
+        operators(GET, "/admin/v1/docs", |_| at("/admin/v1/docs"), 200),
+        operators(
+            GET,
+            "/admin/v1/docs/style.css",
+            |_| at("/admin/v1/docs/style.css"),
+            200,
+        ),
         operators(GET, "/admin/v1/config", |_| at("/admin/v1/config"), 200),
         operators(GET, "/admin/v1/log-tail", |_| at("/admin/v1/log-tail"), 200),
         operators(GET, "/admin/v1/nodes", |_| at("/admin/v1/nodes"), 200),
