@@ -1,6 +1,8 @@
 //! Reading a request: its JSON body, query and idempotency key, each refused with
 //! a precise problem.
 
+mod whole;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header::CONTENT_TYPE;
@@ -9,6 +11,7 @@ use axum::http::{HeaderMap, StatusCode};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use serde_path_to_error::{Path, Segment};
 
 use super::problem::{Problem, Slug};
 
@@ -94,10 +97,39 @@ pub(super) fn unreadable(status: StatusCode) -> Problem {
     }
 }
 
-/// Parses JSON; an error names the place.
+/// Parses JSON, in which whole numbers are integers however they are written; an error names
+/// the place.
 pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
-    serde_json::from_slice(bytes)
-        .map_err(|cause| Problem::new(Slug::Validation, format!("the body: {cause}")))
+    let bytes = whole::rewritten(bytes);
+    let mut reader = serde_json::Deserializer::from_slice(&bytes);
+    let read = serde_path_to_error::deserialize(&mut reader)
+        .map_err(|cause| misread(&pointer(cause.path()), cause.inner()))?;
+    reader.end().map_err(|cause| misread("", &cause))?;
+    Ok(read)
+}
+
+fn misread(pointer: &str, cause: &serde_json::Error) -> Problem {
+    // What ends too early is wrong nowhere but at its end.
+    if pointer.is_empty() || cause.is_eof() {
+        return Problem::new(Slug::Validation, format!("the body: {cause}"));
+    }
+    Problem::field(pointer, cause.to_string())
+}
+
+/// RFC 6901, as deep as the path is known.
+fn pointer(path: &Path) -> String {
+    let mut pointer = String::new();
+    for segment in path {
+        let name = match segment {
+            Segment::Seq { index } => index.to_string(),
+            Segment::Map { key } => key.replace('~', "~0").replace('/', "~1"),
+            Segment::Enum { .. } => continue,
+            Segment::Unknown => break,
+        };
+        pointer.push('/');
+        pointer.push_str(&name);
+    }
+    pointer
 }
 
 /// A query string.
@@ -168,16 +200,24 @@ mod tests {
     use serde::Deserialize;
 
     use super::JsonBody;
-    use crate::api::problem::Slug;
+    use crate::api::problem::{Problem, Slug};
 
     #[derive(Debug, Deserialize)]
     struct Stay {
         nights: u32,
+        #[serde(default)]
+        more: Vec<Stay>,
+        near: Option<f64>,
+    }
+
+    async fn stay(body: &'static str) -> Result<Stay, Problem> {
+        let read = JsonBody::<Stay>::from_request(Request::new(Body::from(body)), &()).await;
+        read.map(|body| body.value)
     }
 
     async fn read(body: &'static str) -> Result<u32, Slug> {
-        let read = JsonBody::<Stay>::from_request(Request::new(Body::from(body)), &()).await;
-        read.map(|body| body.value.nights)
+        let read = stay(body).await;
+        read.map(|stay| stay.nights)
             .map_err(|problem| problem.slug())
     }
 
@@ -186,5 +226,60 @@ mod tests {
         assert_eq!(read(r#" {"nights": 2}"#).await, Ok(2));
         assert_eq!(read("[2]").await, Err(Slug::Validation));
         assert_eq!(read(" \n[2]").await, Err(Slug::Validation));
+    }
+
+    #[tokio::test]
+    async fn whole_numbers_are_integers_however_they_are_written() {
+        for body in [
+            r#"{"nights": 460.0}"#,
+            r#"{"nights": 4.6e2}"#,
+            r#"{"nights": 46000e-2}"#,
+        ] {
+            assert_eq!(read(body).await, Ok(460), "{body}");
+        }
+        let inner = stay(r#"{"nights": 1, "more": [{"nights": 2.0}], "near": 52.0}"#).await;
+        let inner = inner.expect("a stay");
+        assert_eq!((inner.more[0].nights, inner.near), (2, Some(52.0)));
+    }
+
+    #[tokio::test]
+    async fn numbers_that_are_no_integers_are_refused_where_they_stand() {
+        for (body, at, says) in [
+            (
+                r#"{"nights": 460.5}"#,
+                "/nights",
+                "floating point `460.5`, expected u32",
+            ),
+            (r#"{"nights": 1e-3}"#, "/nights", "floating point"),
+            (r#"{"nights": 1e400}"#, "/nights", "number out of range"),
+            (r#"{"nights": 1e30}"#, "/nights", "expected u32"),
+            (
+                r#"{"nights": 4294967296.0}"#,
+                "/nights",
+                "integer `4294967296`, expected u32",
+            ),
+            (
+                r#"{"nights": -1.0}"#,
+                "/nights",
+                "integer `-1`, expected u32",
+            ),
+            (
+                r#"{"nights": 1, "more": [{"nights": 1}, {"nights": "2"}]}"#,
+                "/more/1/nights",
+                "invalid type: string",
+            ),
+        ] {
+            let problem = stay(body).await.expect_err(body);
+            assert_eq!(problem.slug(), Slug::Validation);
+            let told = problem.to_json("/", "", "");
+            assert_eq!(told["errors"][0]["pointer"], at, "{told}");
+            let detail = told["errors"][0]["detail"].as_str().expect("a text");
+            assert!(detail.contains(says), "{detail}");
+        }
+        // Wrong as a whole: nothing of it is.
+        for body in [r#"{"nights": 2} 3"#, r#"{"nights": 2"#, "{}"] {
+            let problem = stay(body).await.expect_err(body);
+            assert!(problem.detail().starts_with("the body: "), "{body}");
+        }
     }
 }
