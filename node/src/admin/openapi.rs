@@ -67,8 +67,8 @@ pub(crate) fn written() -> String {
 fn described() -> Value {
     let (_, table) = super::routes().split();
     let api = Api {
-        title: "Meridian for operators",
-        what: "One node of a cluster, and what it knows of the others. It stands on a port of its own, and does nothing that `meridian` does not do by it. Instants are RFC 3339 in UTC; every error is `application/problem+json`. Answers may say more with a later version.",
+        title: "Meridian operator",
+        what: "One node of a cluster, and what it knows of the others: what the command `meridian` and the console ask. It stands on a port of its own. Instants are RFC 3339 in UTC; every error is `application/problem+json`. Answers may say more with a later version.",
         tags: &TAGS,
         door: Door::Operators,
         rows: table.rows().to_vec(),
@@ -77,7 +77,7 @@ fn described() -> Value {
         parameters: json!({}),
         schemas: answers::all(),
     };
-    api.to_json()
+    api.into_json()
 }
 
 #[cfg(test)]

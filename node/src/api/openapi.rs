@@ -79,7 +79,7 @@ fn document() -> Value {
         parameters: headers::of_requests(),
         schemas: schemas::all(),
     };
-    api.to_json()
+    api.into_json()
 }
 
 #[cfg(test)]

@@ -28,7 +28,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    pub(crate) fn to_json(self) -> Value {
+    pub(crate) fn into_json(self) -> Value {
         let described = paths(self.door, &self.rows, self.operations)
             .expect("every route is described, as a test of its API has seen");
         let tags = self.tags.iter();

@@ -418,14 +418,14 @@ pub(super) fn admin() -> Vec<Case> {
     cases.extend(moves());
     cases.extend(others());
     cases.extend(looks());
+    cases.extend(descriptions());
     cases.extend(layout());
     cases.extend(console());
     cases
 }
 
-/// What operators look at.
-fn looks() -> Vec<Case> {
-    const LOG_FILTER: &str = "/admin/v1/log-filter";
+/// What the operator port says of itself.
+fn descriptions() -> Vec<Case> {
     vec![
         operators(
             GET,
@@ -440,6 +440,13 @@ fn looks() -> Vec<Case> {
             |_| at("/admin/v1/docs/style.css"),
             200,
         ),
+    ]
+}
+
+/// What operators look at.
+fn looks() -> Vec<Case> {
+    const LOG_FILTER: &str = "/admin/v1/log-filter";
+    vec![
         operators(GET, "/admin/v1/config", |_| at("/admin/v1/config"), 200),
         operators(GET, "/admin/v1/log-tail", |_| at("/admin/v1/log-tail"), 200),
         operators(GET, "/admin/v1/nodes", |_| at("/admin/v1/nodes"), 200),
