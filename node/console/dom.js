@@ -131,3 +131,9 @@ export function listingLink(id) {
 export function badge(state, word) {
   return h("span", { class: "badge", "data-state": state }, h("span", { class: "shape", "aria-hidden": "true" }), word);
 }
+
+/** Where the node serves something. The page's own address may have a name and a key in it, and
+ * a browser asks nothing by such an address. */
+export function address(path) {
+  return new URL(path, location.origin).href;
+}

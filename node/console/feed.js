@@ -1,5 +1,7 @@
 // The stream of snapshots, and whether it flows.
 
+import { address } from "./dom.js";
+
 const LATE_MS = 5_000;
 const AGAIN_MS = 3_000;
 
@@ -17,7 +19,7 @@ export function follow(seen, told) {
   const open = () => {
     clearTimeout(again);
     source?.close();
-    source = new EventSource("/console/live");
+    source = new EventSource(address("/console/live"));
     expect();
     source.addEventListener("snapshot", (event) => {
       expect();

@@ -1,6 +1,6 @@
 // One listing in every region, side by side.
 
-import { badge, count, figure, h, show, table, time } from "./dom.js";
+import { address, badge, count, figure, h, show, table, time } from "./dom.js";
 import { graph, shortened } from "./graph.js";
 import { ledger } from "./ledger.js";
 import { draw, switchable } from "./figure.js";
@@ -124,7 +124,7 @@ export class Listing {
     const id = this.id;
     this.isAsking = true;
     try {
-      const answer = await fetch(`/console/data/listings/${encodeURIComponent(id)}`);
+      const answer = await fetch(address(`/console/data/listings/${encodeURIComponent(id)}`));
       const body = await answer.json();
       if (this.id !== id) return;
       if (answer.ok) this.paint(body);

@@ -21,7 +21,7 @@ mod jwt;
 mod key_book;
 mod key_ring;
 #[cfg(test)]
-mod mint;
+pub(crate) mod mint;
 mod routes;
 mod source;
 mod watched_file;
@@ -45,7 +45,7 @@ pub(crate) use jwt::Expected;
 pub(crate) use routes::{Routes, Row};
 
 use crate::config::AuthSection;
-use api_keys::BadKey;
+use api_keys::{BadKey, is_key};
 use jwt::{BadToken, Token};
 use key_book::KeyBook;
 use key_ring::{Found, KeyRing, Pace};
@@ -67,6 +67,8 @@ pub(crate) enum Unproven {
     ApiKey(#[from] BadKey),
     #[error("this node takes no credentials of this kind")]
     Kind,
+    #[error("the key or the token is another's than the name says")]
+    Name,
     /// Not the caller's fault.
     #[error("this node has not been able to read the keys of tokens yet")]
     NoKeysYet,
@@ -158,10 +160,9 @@ impl Auth {
         let caller = if scheme.eq_ignore_ascii_case("bearer") {
             guard.by_token(credential.trim(), now_seconds).await?
         } else if scheme.eq_ignore_ascii_case("apikey") {
-            let keys = guard.api_keys.as_ref().ok_or(Unproven::Kind)?;
-            keys.find(credential.trim(), now_seconds)?
+            guard.by_key(credential.trim(), now_seconds)?
         } else if scheme.eq_ignore_ascii_case("basic") && taken == Taken::Browsed {
-            guard.by_user(credential.trim(), now_seconds)?
+            guard.by_user(credential.trim(), now_seconds).await?
         } else {
             return Err(Unproven::Header);
         };
@@ -204,15 +205,23 @@ impl Auth {
 
 impl Guard {
     /// By what a browser asks its user for.
-    fn by_user(&self, credential: &str, now_seconds: u64) -> Result<Caller, Unproven> {
-        let keys = self.api_keys.as_ref().ok_or(Unproven::Kind)?;
-        let (user, key) = basic::parts(credential).ok_or(Unproven::Header)?;
-        let caller = keys.find(&key, now_seconds)?;
+    async fn by_user(&self, credential: &str, now_seconds: u64) -> Result<Caller, Unproven> {
+        let (user, password) = basic::parts(credential).ok_or(Unproven::Header)?;
+        let caller = if is_key(&password) {
+            self.by_key(&password, now_seconds)?
+        } else {
+            self.by_token(&password, now_seconds).await?
+        };
         if caller.subject() == user {
             Ok(caller)
         } else {
-            Err(BadKey::Unknown.into())
+            Err(Unproven::Name)
         }
+    }
+
+    fn by_key(&self, key: &str, now_seconds: u64) -> Result<Caller, Unproven> {
+        let keys = self.api_keys.as_ref().ok_or(Unproven::Kind)?;
+        Ok(keys.find(key, now_seconds)?)
     }
 
     async fn by_token(&self, text: &str, now_seconds: u64) -> Result<Caller, Unproven> {

@@ -14,6 +14,7 @@ mod data;
 mod listing;
 mod live;
 mod page;
+mod refusal;
 mod report;
 mod series;
 mod snapshot;
@@ -32,6 +33,8 @@ use tokio_util::task::TaskTracker;
 
 use self::live::Live;
 use self::tally::{Kind, Tally};
+pub(crate) use refusal::{as_page, is_looked_at};
+
 use crate::auth::{Access, Routes};
 use crate::node::Node;
 

@@ -2,6 +2,7 @@
 //! what people have written stays text, and it can be used on a phone and by keyboard.
 
 mod browser;
+mod guarded;
 mod series;
 
 use std::time::Duration;

@@ -21,6 +21,7 @@ use tracing::Instrument;
 use super::body_deadline::within;
 use super::problem::{Problem, Slug};
 use crate::admission::Door;
+use crate::console::{as_page, is_looked_at};
 use crate::node::Node;
 use crate::request_id::RequestId;
 use crate::traces;
@@ -60,6 +61,7 @@ pub(crate) async fn wrap(
     request.extensions_mut().insert(id.clone());
     let step = node.traces.enter(door, &request, &method, &route);
     let trace = step.trace();
+    let is_looked_at = door == Door::Operators && is_looked_at(&route, request.headers());
     let span = tracing::info_span!(
         "request",
         request_id = %id,
@@ -85,6 +87,10 @@ pub(crate) async fn wrap(
 
     node.console
         .count(&route, &method, &response, node.clock.now());
+    let response = match is_looked_at {
+        true => as_page(response, &id),
+        false => response,
+    };
     let mut response = seal(&node, response, &path, &id);
     let token = node.replica.session_after(&earlier);
     if let Ok(token) = HeaderValue::from_str(&token.encode())

@@ -47,6 +47,11 @@ pub(crate) enum BadKey {
     Expired,
 }
 
+/// Whether a text is a key by its looks: no token begins so.
+pub(super) fn is_key(text: &str) -> bool {
+    text.starts_with(PREFIX)
+}
+
 /// A key as the file has it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

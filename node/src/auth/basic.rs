@@ -1,5 +1,5 @@
 //! What a browser can show of an operator: HTTP Basic (RFC 7617), with the name of an API key's
-//! owner as the user and the key as the password. Pure.
+//! owner as the user and the key as the password, or a token's subject and the token. Pure.
 //!
 //! A browser sends it along by itself, whatever page makes it ask. So it is taken for reading
 //! alone: from the console's own routes, and what its page links to. No page of somebody else
@@ -9,10 +9,13 @@ use axum::http::Method;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
+use super::caller::SUBJECT_BYTES_MAX;
+use super::jwt::TOKEN_BYTES_MAX;
 use crate::admission::Door;
 
-/// Longest text that is decoded, in bytes: a name, a key, and what base64 makes of them.
-const TEXT_BYTES_MAX: usize = 512;
+/// Longest text that is decoded, in bytes: a name, a colon, a token (keys are shorter), and what
+/// base64 makes of them.
+const TEXT_BYTES_MAX: usize = (SUBJECT_BYTES_MAX + 1 + TOKEN_BYTES_MAX).div_ceil(3) * 4;
 /// What the console's routes begin with.
 const CONSOLE: &str = "/console";
 /// What the console's page links to beside them, and is not for everybody.

@@ -1,12 +1,12 @@
 //! Chromium without a window, led by the DevTools protocol over two pipes.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -46,7 +46,12 @@ struct Pipe {
     asked: u64,
     /// What the browser has told by itself.
     told: VecDeque<Value>,
+    /// What a tab's user says when asked who it is, and what it was asked with.
+    users: BTreeMap<String, (Option<Credentials>, Vec<Value>)>,
 }
+
+/// A name and a password.
+pub(crate) type Credentials = (String, String);
 
 /// A tab.
 pub(crate) struct Page<'a> {
@@ -89,6 +94,7 @@ impl Browser {
             from: listen(&from),
             asked: 0,
             told: VecDeque::new(),
+            users: BTreeMap::new(),
         });
         Some(Self {
             process,
@@ -98,8 +104,35 @@ impl Browser {
     }
 
     /// A new tab of a size, which prefers a theme and shows an address.
-    pub(crate) fn open(&self, url: &str, (width, height): (u32, u32), theme: &str) -> Page<'_> {
-        let target = self.ask(None, "Target.createTarget", json!({"url": "about:blank"}));
+    pub(crate) fn open(&self, url: &str, size: (u32, u32), theme: &str) -> Page<'_> {
+        let page = self.tab(json!({"url": "about:blank"}), size, theme);
+        page.ask("Page.navigate", json!({"url": url}));
+        page
+    }
+
+    /// The same, in a window that knows nothing of the others. Its user says this, once, when it
+    /// is asked who it is; nobody says nothing.
+    pub(crate) fn open_as(
+        &self,
+        user: Option<Credentials>,
+        url: &str,
+        (size, theme): ((u32, u32), &str),
+    ) -> Page<'_> {
+        let window = self.ask(None, "Target.createBrowserContext", json!({}));
+        let window = &window["browserContextId"];
+        let target = json!({"url": "about:blank", "browserContextId": window});
+        let page = self.tab(target, size, theme);
+        self.pipe()
+            .users
+            .insert(page.session.clone(), (user, Vec::new()));
+        let every = json!({"handleAuthRequests": true, "patterns": [{"urlPattern": "*"}]});
+        page.ask("Fetch.enable", every);
+        page.ask("Page.navigate", json!({"url": url}));
+        page
+    }
+
+    fn tab(&self, target: Value, (width, height): (u32, u32), theme: &str) -> Page<'_> {
+        let target = self.ask(None, "Target.createTarget", target);
         let id = &target["targetId"];
         let attach = json!({"targetId": id, "flatten": true});
         let attached = self.ask(None, "Target.attachToTarget", attach);
@@ -120,21 +153,16 @@ impl Browser {
         page.ask("Emulation.setDeviceMetricsOverride", size);
         let theme = json!([{"name": "prefers-color-scheme", "value": theme}]);
         page.ask("Emulation.setEmulatedMedia", json!({"features": theme}));
-        page.ask("Page.navigate", json!({"url": url}));
         page
     }
 
+    fn pipe(&self) -> MutexGuard<'_, Pipe> {
+        self.pipe.lock().expect("nobody panics with it")
+    }
+
     fn ask(&self, session: Option<&str>, method: &str, parameters: Value) -> Value {
-        let mut pipe = self.pipe.lock().expect("nobody panics with it");
-        pipe.asked += 1;
-        let id = pipe.asked;
-        let mut message = json!({"id": id, "method": method, "params": parameters});
-        if let Some(session) = session {
-            message["sessionId"] = json!(session);
-        }
-        let mut bytes = message.to_string().into_bytes();
-        bytes.push(END);
-        pipe.to.write_all(&bytes).expect("the browser listens");
+        let mut pipe = self.pipe();
+        let id = pipe.send(session, method, parameters);
         loop {
             let heard = pipe.from.recv_timeout(PATIENCE);
             let heard = heard.unwrap_or_else(|_| panic!("the browser answers {method}"));
@@ -142,13 +170,13 @@ impl Browser {
                 assert!(heard["error"].is_null(), "{method}: {heard}");
                 return heard["result"].clone();
             }
-            pipe.told.push_back(heard);
+            pipe.hear(heard);
         }
     }
 
     /// What went wrong in any tab: exceptions, refused loads, breaches of the page's policy.
     pub(crate) fn troubles(&self) -> Vec<String> {
-        let pipe = self.pipe.lock().expect("nobody panics with it");
+        let pipe = self.pipe();
         let is_trouble = |told: &&Value| match told["method"].as_str() {
             Some("Runtime.exceptionThrown") => true,
             Some("Log.entryAdded") => told["params"]["entry"]["level"] == "error",
@@ -156,6 +184,50 @@ impl Browser {
         };
         let troubles = pipe.told.iter().filter(is_trouble);
         troubles.map(|told| told["params"].to_string()).collect()
+    }
+}
+
+impl Pipe {
+    /// Asks something; what comes back has this number.
+    fn send(&mut self, session: Option<&str>, method: &str, parameters: Value) -> u64 {
+        self.asked += 1;
+        let mut message = json!({"id": self.asked, "method": method, "params": parameters});
+        if let Some(session) = session {
+            message["sessionId"] = json!(session);
+        }
+        let mut bytes = message.to_string().into_bytes();
+        bytes.push(END);
+        self.to.write_all(&bytes).expect("the browser listens");
+        self.asked
+    }
+
+    /// Answers for a tab's user, and keeps the rest.
+    fn hear(&mut self, heard: Value) {
+        let session = heard["sessionId"].as_str().unwrap_or_default().to_owned();
+        let request = &heard["params"]["requestId"];
+        match heard["method"].as_str() {
+            Some("Fetch.requestPaused") => {
+                self.send(
+                    Some(&session),
+                    "Fetch.continueRequest",
+                    json!({"requestId": request}),
+                );
+            }
+            Some("Fetch.authRequired") => {
+                let (user, asked) = self.users.get_mut(&session).expect("a tab with a user");
+                asked.push(heard["params"]["authChallenge"].clone());
+                // Said once: a browser that asks again has not been believed.
+                let said = match user.take() {
+                    Some((name, password)) => json!({
+                        "response": "ProvideCredentials", "username": name, "password": password,
+                    }),
+                    None => json!({"response": "CancelAuth"}),
+                };
+                let answer = json!({"requestId": request, "authChallengeResponse": said});
+                self.send(Some(&session), "Fetch.continueWithAuth", answer);
+            }
+            _ => self.told.push_back(heard),
+        }
     }
 }
 
@@ -187,6 +259,13 @@ fn listen(from: &Path) -> Receiver<Value> {
 impl Page<'_> {
     fn ask(&self, method: &str, parameters: Value) -> Value {
         self.browser.ask(Some(&self.session), method, parameters)
+    }
+
+    /// How the browser has asked this tab's user who it is, so far.
+    pub(crate) fn challenges(&self) -> Vec<Value> {
+        let pipe = self.browser.pipe();
+        let user = pipe.users.get(&self.session);
+        user.map(|(_, asked)| asked.clone()).unwrap_or_default()
     }
 
     /// What an expression of JavaScript comes to, in the page.

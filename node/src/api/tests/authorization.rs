@@ -31,7 +31,7 @@ Without credentials the routes for *anybody who may read listings* answer 401 to
 
 The console, and what its page links to (`GET /admin/v1/status` and the description of this port), also
 take what a browser asks its user for (HTTP Basic): the key's owner as the user, the API key as the
-password. For reading alone: no other route and no other method does.
+password, or a token's subject and the token. For reading alone: no other route and no other method does.
 
 This page is written by the test that asks every route (`node/src/api/tests/authorization.rs`).
 ";
