@@ -31,8 +31,21 @@ export function follow(seen, told) {
       told("late", "connection lost, trying again");
       if (source.readyState !== EventSource.CLOSED) return;
       clearTimeout(again);
-      again = setTimeout(open, AGAIN_MS);
+      again = setTimeout(openIfKnown, AGAIN_MS);
     });
+  };
+  // A browser asks its user for a name each time that the node wants one: not for ever.
+  const openIfKnown = async () => {
+    const refused = source;
+    const answer = await fetch(address("/console/data/banner")).catch(() => null);
+    // It was closed or opened anew meanwhile.
+    if (source !== refused || source === null) return;
+    if (answer?.status !== 401 && answer?.status !== 403) {
+      open();
+      return;
+    }
+    clearTimeout(late);
+    told("late", "not known here any more: load the page again");
   };
   const close = () => {
     clearTimeout(late);

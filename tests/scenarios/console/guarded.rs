@@ -162,3 +162,26 @@ async fn address_with_a_name_and_a_key_in_it_opens_the_console() {
     assert_eq!(browser.troubles(), Vec::<String>::new());
     scenario.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_whose_key_is_withdrawn_says_so_and_does_not_ask_for_ever() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let (mut scenario, operator, _) = guarded().await;
+    let admin = console(&scenario, GUARDED);
+    let page = browser.open_as(Some(operator), &format!("{admin}/console"), (DESK, "light"));
+    painted(&page).await;
+    let keys = scenario.folder_of(GUARDED).join("keys.toml");
+    std::fs::remove_file(keys).expect("it was there");
+    new_key(&scenario, "olga", "operator");
+    scenario.cluster.stop(GUARDED).await.expect("it stops");
+    scenario.cluster.restart(GUARDED).await.expect("it starts");
+    let word = "document.getElementById('pulse-word').textContent.includes('load the page again')";
+    holds(&page, "what to do", word).await;
+    // For the stream, and to find out why that is refused.
+    assert_eq!(page.challenges().len(), 3);
+    let state = page.value("document.getElementById('pulse').dataset.state");
+    assert_eq!(state, "late");
+    scenario.stop().await;
+}
