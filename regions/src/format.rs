@@ -27,6 +27,8 @@ pub struct FormatLevel(NonZeroU32);
 pub enum Feature {
     /// Logs of groups may have goals: changes of a listing's home and survival.
     Goals,
+    /// Documents of deleted listings begin anew, and are buried by it.
+    Burials,
     /// Entries of the change log carry a checksum over all that they say.
     SummedEntries,
     /// Frames of entries carry a checksum of their own.
@@ -38,7 +40,7 @@ impl Feature {
     #[must_use]
     pub const fn since(self) -> FormatLevel {
         match self {
-            Self::Goals => FormatLevel::GOALS,
+            Self::Goals | Self::Burials => FormatLevel::SECOND,
             Self::SummedEntries | Self::SummedFrames => FormatLevel::REHEARSED,
         }
     }
@@ -47,10 +49,10 @@ impl Feature {
 impl FormatLevel {
     /// That of nodes which did not speak of levels yet.
     pub const FIRST: Self = Self(NonZeroU32::MIN);
-    /// From which on logs of groups may have goals.
-    const GOALS: Self = Self(Self::FIRST.0.saturating_add(1));
+    /// From which on logs of groups may have goals, and deleted listings are buried.
+    const SECOND: Self = Self(Self::FIRST.0.saturating_add(1));
     /// The latest that this release speaks in earnest.
-    pub const LATEST: Self = Self::GOALS;
+    pub const LATEST: Self = Self::SECOND;
     /// The one after it, which only nodes of test clusters speak, when they are told to: so
     /// that every way of an upgrade is walked before there is one.
     pub const REHEARSED: Self = Self(Self::LATEST.0.saturating_add(1));

@@ -262,7 +262,10 @@ impl Inner {
         };
         let most = self.renewals.changes_max.map_or(u64::MAX, NonZeroU64::get);
         let document = &hot.document;
-        let is_due = document.changes() > most || document.lifecycle() == Lifecycle::Deleted;
+        let is_due = match document.lifecycle() {
+            Lifecycle::Deleted => self.may_bury(),
+            _ => document.changes() > most,
+        };
         if !is_due || !document.may_begin_anew() {
             return Ok(None);
         }

@@ -8,7 +8,7 @@
 //! What is left stays for ever: without it a node that comes back from an old backup would
 //! bring the listing back.
 
-use meridian_regions::ListingId;
+use meridian_regions::{Feature, ListingId};
 use meridian_replication_core::{ChangeKind, Lifecycle};
 use meridian_storage::{Batch, Durability, StorageError, WritePermit};
 
@@ -36,6 +36,11 @@ impl Inner {
         }
     }
 
+    /// Whether every node makes the same of a deleted document that begins anew.
+    pub(super) fn may_bury(&self) -> bool {
+        self.formats.active.has(Feature::Burials)
+    }
+
     /// Looks at a listing that was deleted: it is noted to begin anew if this node keeps it, and
     /// its note goes, under the document's lock, once it is buried or somebody has kept it.
     fn look_at_dead(&self, permit: WritePermit, listing: &ListingId) -> Result<(), ReadError> {
@@ -50,7 +55,7 @@ impl Inner {
             batch.delete(PROGRESS, keys::dead(listing));
             // Nobody waits: a note that comes back is looked at once more.
             permit.submit_then(batch, Durability::Buffered, |_written| {});
-        } else if document.may_begin_anew() && self.keeps(document) {
+        } else if self.may_bury() && document.may_begin_anew() && self.keeps(document) {
             let mut noted = self.renewals.noted();
             if noted.len() < NOTED_MAX && !noted.contains_key(listing) {
                 noted.insert(listing.clone(), None);

@@ -1,6 +1,8 @@
 //! Deleted listings are buried by word of everybody, and old backups bring none of them back.
 
-use meridian_regions::ListingId;
+use std::num::NonZeroU64;
+
+use meridian_regions::{FormatLevel, ListingId};
 use meridian_replication_core::{Keeps, Lifecycle};
 use tempfile::TempDir;
 
@@ -8,7 +10,7 @@ use super::cluster::{Cluster, data_of};
 use super::left_behind::goes_on_by_the_log;
 use super::renewing::renew_all;
 use super::returning::{copy, until};
-use super::setup::{create, title};
+use super::setup::{close, create, options, title};
 use super::trimming::trim_all;
 use crate::Replica;
 use crate::documents::open as open_document;
@@ -77,6 +79,33 @@ async fn nothing_is_buried_while_a_node_has_not_said_that_it_has_the_deletion() 
     );
     assert_eq!(cluster.replicas[0].renewal_stats().waiting, 1);
     cluster.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_buried_before_every_node_makes_the_same_of_it() {
+    let folder = TempDir::new().expect("a folder");
+    let mut options = options(folder.path().join("data"), 1);
+    options.others.clear();
+    options.changes_before_renewal = NonZeroU64::new(1);
+    let replica = Replica::open(options.clone()).expect("opened");
+    let id = create(&replica, 1).await;
+    let deleted = replica.delete(&id, &Keeps::default()).await;
+    deleted.expect("durable");
+    for _ in 0..3 {
+        replica.renew().await.expect("looked at");
+    }
+    assert!(
+        !rests(&replica, &id),
+        "long and deleted, at the first level"
+    );
+    close(replica).await;
+    options.formats.active = FormatLevel::LATEST;
+    let replica = Replica::open(options).expect("opened");
+    until("it is buried then", async || {
+        replica.renew().await.expect("looked at");
+        rests(&replica, &id)
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

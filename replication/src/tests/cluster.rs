@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_regions::NodeId;
+use meridian_regions::{FormatLevel, NodeId};
 use meridian_transport::pki::Authority;
 use meridian_transport::{
     Channel, FrameWriter, Mesh, MeshOptions, MeshService, NodeIdentity, PeerAddress, Refusal,
@@ -124,6 +124,7 @@ impl<'a> Plan<'a> {
         let others = (1..=self.nodes).filter(|other| *other != id);
         let others = others.map(self.member).collect();
         let mut options = ReplicaOptions::new(data_of(folder, id), (self.member)(id), others);
+        options.formats.active = FormatLevel::LATEST;
         options.departed.clone_from(&self.departed);
         options.returns = (self.returns == Some(id)).then(|| "a return".to_owned());
         options.pull_silence_max = self.silence_max;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use meridian_regions::{Shards, UnixNanos};
+use meridian_regions::{FormatLevel, Shards, UnixNanos};
 use meridian_replication_core::VersionVector;
 use meridian_simulation::{copy_at_rest, pass};
 use meridian_storage::{Store, WriteQueue, Writer};
@@ -96,6 +96,7 @@ impl World {
         let others = self.plan.nodes().filter(|other| *other != id);
         let others = others.map(|other| self.member(other)).collect();
         let mut options = ReplicaOptions::new(known.folder.clone(), self.member(id), others);
+        options.formats.active = FormatLevel::LATEST;
         options.wall_clock = WallClock::over(read);
         options.returns.clone_from(&known.returns);
         options.pull_silence_max = self.plan.silence_max;
