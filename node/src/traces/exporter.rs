@@ -16,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 use super::{SpanCounts, believed};
 use crate::config::TracingSection;
 
+#[cfg(test)]
+mod tests;
+
 /// Spans in one message: half a megabyte, well below what collectors take.
 const BATCH_SPANS_MAX: usize = 512;
 /// How long the first span of a batch waits for others: whoever looks at traces looks later.
