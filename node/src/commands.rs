@@ -88,7 +88,7 @@ fn dispatch(command: Command) -> anyhow::Result<Done> {
         Command::Import(arguments) => {
             block_on(import::command::run(arguments))?.map(|()| Done::Well)
         }
-        Command::Listing(command) => block_on(listing::run(command, out))?.map(|()| Done::Well),
+        Command::Listing(command) => block_on(listing::run(command, out))?,
         Command::Booking(command) => block_on(booking::run(command, out))?.map(|()| Done::Well),
         Command::Webhook(command) => block_on(webhook::run(command, out))?.map(|()| Done::Well),
         Command::Regions(arguments) => block_on(regions::run(arguments, out))?.map(|()| Done::Well),

@@ -1,7 +1,13 @@
 //! `meridian listing set-home` and `set-survival`, of one listing or of all of a region.
 
 mod all;
+mod cost;
+mod progress;
+mod run;
+mod stop;
 mod tally;
+mod views;
+mod wanted;
 
 use std::io::Write;
 
@@ -9,11 +15,12 @@ use anyhow::Context;
 use meridian_regions::ListingId;
 use serde_json::Value;
 
-use tally::Wanted;
+use wanted::Wanted;
 
+use super::Done;
 use crate::cli::{GoalArgs, SetHomeArgs, SetSurvivalArgs};
 
-pub(crate) async fn set_home(arguments: SetHomeArgs, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) async fn set_home(arguments: SetHomeArgs, out: &mut impl Write) -> anyhow::Result<Done> {
     let region = arguments.region.to_string();
     let asked = (Some(region.as_str()), None);
     set(arguments.listing.as_ref(), asked, &arguments.goal, out).await
@@ -22,7 +29,7 @@ pub(crate) async fn set_home(arguments: SetHomeArgs, out: &mut impl Write) -> an
 pub(crate) async fn set_survival(
     arguments: SetSurvivalArgs,
     out: &mut impl Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Done> {
     let asked = (None, Some(arguments.survival.as_str()));
     set(arguments.listing.as_ref(), asked, &arguments.goal, out).await
 }
@@ -32,7 +39,7 @@ async fn set(
     (home, survival): (Option<&str>, Option<&str>),
     goal: &GoalArgs,
     out: &mut impl Write,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Done> {
     let admin = goal.to.client()?;
     if let Some(region) = &goal.all_of {
         let wanted = Wanted {
@@ -48,7 +55,7 @@ async fn set(
         .await?;
     if goal.json {
         writeln!(out, "{answer:#}")?;
-        return Ok(());
+        return Ok(Done::Well);
     }
     for side in ["before", "after"] {
         let one = &answer[side];
@@ -74,7 +81,7 @@ async fn set(
     if goal.dry_run {
         writeln!(out, "nothing was done: leave out --dry-run to do it")?;
     }
-    Ok(())
+    Ok(Done::Well)
 }
 
 fn text(value: &Value) -> &str {

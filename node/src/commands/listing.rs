@@ -6,9 +6,10 @@ use anyhow::{Context, bail};
 use meridian_client::Answer;
 use serde_json::{Map, Value};
 
+use super::Done;
 use crate::cli::{FindArgs, ListingCommand};
 
-pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow::Result<()> {
+pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow::Result<Done> {
     match command {
         ListingCommand::Get { id, to } => {
             let answer = to.client()?.listing(&id).await?;
@@ -41,9 +42,9 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             print_conflicts(&left, out)?;
         }
         ListingCommand::Explain(arguments) => super::operate::explain(arguments, out).await?,
-        ListingCommand::SetHome(arguments) => super::goals::set_home(arguments, out).await?,
+        ListingCommand::SetHome(arguments) => return super::goals::set_home(arguments, out).await,
         ListingCommand::SetSurvival(arguments) => {
-            super::goals::set_survival(arguments, out).await?;
+            return super::goals::set_survival(arguments, out).await;
         }
         ListingCommand::Watch { id, to } => {
             let mut events = to.client()?.watch(&id).await?;
@@ -53,7 +54,7 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
             }
         }
     }
-    Ok(())
+    Ok(Done::Well)
 }
 
 /// One listing a line, in order; how many there are goes first.

@@ -1,10 +1,15 @@
 //! All listings of a region change, by one command that may be run again.
 
+use std::process::Stdio;
+
 use meridian_chaos::WanPlan;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+use tokio::time::timeout;
 
 use super::{books, change, explained};
-use crate::harness::{LINK_DIVISOR, Scenario};
+use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, binary};
 use crate::layout::command;
 
 /// Runs `meridian listing …` against a node; answers whether it succeeded, and what it said.
@@ -72,5 +77,56 @@ async fn listings_of_a_region_go_home_elsewhere_and_a_second_run_finds_nothing_l
     assert!(!changed && said.contains("1 failed"), "{said}");
     assert!(said.contains(&stays), "{said}");
     books(&scenario, 2, &going[0], 11).await;
+    scenario.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn interrupted_run_without_quorums_ends_in_good_order_and_says_what_is_left() {
+    let mut scenario = Scenario::start().await;
+    for _ in 0..6 {
+        scenario.listing_at_home(1).await;
+    }
+    for node in [2, 3] {
+        scenario.cluster.kill(node).await.expect("it ran");
+    }
+    let asked = scenario.cluster.nodes().find(|known| known.id == 1);
+    let admin = format!("http://{}", asked.expect("a node").admin);
+    let mut running = Command::new(binary())
+        .args(["listing", "set-home", "eu-west", "--all-of", "us-east"])
+        .args(["--admin", &admin])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("it runs");
+    let progress = running.stderr.take().expect("a pipe");
+    let mut progress = BufReader::new(progress).lines();
+    loop {
+        let line = timeout(PATIENCE, progress.next_line()).await;
+        let line = line.expect("it says how far it is").expect("text");
+        if line.expect("it goes on").contains("of 6 over") {
+            break;
+        }
+    }
+    let pid = running.id().expect("it lives").to_string();
+    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
+    assert!(sent.expect("a signal").success());
+    let mut said = String::new();
+    let out = running.stdout.as_mut().expect("a pipe");
+    let told = timeout(PATIENCE, out.read_to_string(&mut said)).await;
+    told.expect("it ends").expect("text");
+    let ended = running.wait().await.expect("a child");
+    assert_eq!(ended.code(), Some(130), "{said}");
+    assert!(
+        said.contains("0 done") && said.contains("unknown, lst_"),
+        "{said}"
+    );
+    assert!(said.contains("2 not begun"), "{said}");
+    assert!(said.contains("eu-west could not be asked"), "{said}");
+    assert!(
+        said.contains("listing set-home eu-west --all-of us-east"),
+        "{said}"
+    );
     scenario.stop().await;
 }

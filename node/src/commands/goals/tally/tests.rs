@@ -1,53 +1,9 @@
-//! What is still to be done, and what came of it.
+//! What came of listings, and how it is told.
 
 use meridian_client::CallError;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Came, Cost, Stands, Tally, Wanted};
-
-fn wanted(home: Option<&str>, survival: Option<&str>) -> Wanted {
-    Wanted {
-        of: "eu-west".to_owned(),
-        home: home.map(str::to_owned),
-        survival: survival.map(str::to_owned),
-    }
-}
-
-fn group(home: &str, survival: &str, revision: u64, misplaced: Option<&str>) -> Value {
-    json!({
-        "home_region": home,
-        "survival": survival,
-        "goal_revision": revision,
-        "misplaced": misplaced,
-    })
-}
-
-#[test]
-fn those_of_the_region_go_and_those_that_were_begun_go_on() {
-    let home = wanted(Some("us-east"), None);
-    let away = Some("placement would have others");
-    for (line, stands) in [
-        (group("eu-west", "region", 0, None), Stands::Yet),
-        (group("us-east", "region", 1, away), Stands::Yet),
-        (group("us-east", "region", 1, None), Stands::Elsewhere),
-        // It was there before, and where its voters are is not asked about.
-        (group("us-east", "region", 0, away), Stands::Elsewhere),
-        (group("ap-southeast", "region", 1, away), Stands::Elsewhere),
-    ] {
-        assert_eq!(home.stands(&line), stands, "{line}");
-    }
-    let survival = wanted(None, Some("zone"));
-    for (line, stands) in [
-        (group("eu-west", "region", 0, None), Stands::Yet),
-        (group("eu-west", "zone", 0, away), Stands::Already),
-        (group("eu-west", "zone", 1, away), Stands::Yet),
-        (group("eu-west", "zone", 1, None), Stands::Already),
-        (group("us-east", "zone", 1, away), Stands::Elsewhere),
-        (group("us-east", "region", 0, None), Stands::Elsewhere),
-    ] {
-        assert_eq!(survival.stands(&line), stands, "{line}");
-    }
-}
+use super::{Came, Tally};
 
 #[test]
 fn lost_answer_is_unknown_and_what_changed_nothing_was_so_already() {
@@ -87,33 +43,46 @@ fn same_reason_is_told_once_and_everything_that_is_left_counts() {
 }
 
 #[test]
-fn cost_says_that_it_is_an_estimate_and_of_how_many() {
-    let mut cost = Cost::default();
-    let answer = |bytes: Option<u64>| {
-        json!({
-            "come": [4, 5], "leave": [2, 3], "ledger_bytes": bytes,
-            "before": {"stops_without": []}, "after": {"stops_without": ["us-east"]},
-        })
-    };
-    cost.note(&answer(None));
-    assert_eq!(cost.to_json()["bytes_estimated"], Value::Null);
-    cost.note(&answer(Some(100)));
-    let told = cost.lines();
-    assert!(told[0].contains("of 2 would move"), "{told:?}");
-    assert!(
-        told[0].contains("about 400 bytes, by the ledgers of 1 of 2"),
-        "{told:?}"
-    );
+fn what_a_lost_try_may_have_done_is_neither_failed_nor_already_so() {
+    let mut tally = Tally::default();
+    for listing in ["lst_a", "lst_b", "lst_c"] {
+        tally.note(listing.to_owned(), Came::Unknown("late".to_owned()));
+    }
+    assert_eq!(tally.left(), 3);
+    let refused = Came::Failed("overloaded".to_owned());
+    tally.note("lst_a".to_owned(), refused);
+    tally.note("lst_b".to_owned(), Came::Already);
+    tally.note("lst_c".to_owned(), Came::Done);
     assert_eq!(
-        told[1],
-        "  while us-east is lost, bookings of 0 of these stop; after this, of 2"
+        tally.lines(),
+        [
+            "2 done, 0 already so, 0 failed, 1 unknown",
+            "  1 unknown, lst_a the first: perhaps done, and then: overloaded",
+        ]
     );
 }
 
 #[test]
-fn what_a_lost_try_may_have_done_is_neither_failed_nor_already_so() {
-    let refused = Came::Failed("overloaded".to_owned()).after_unknown();
-    assert!(matches!(refused, Came::Unknown(_)), "{refused:?}");
-    assert_eq!(Came::Already.after_unknown(), Came::Done);
-    assert_eq!(Came::Done.after_unknown(), Came::Done);
+fn what_was_not_begun_is_left_and_who_was_not_asked_is_named() {
+    let mut tally = Tally {
+        not_begun: 7,
+        apart: vec!["lst_x".to_owned()],
+        ..Tally::default()
+    };
+    let why = "node 3: no endpoint can be reached".to_owned();
+    tally.not_asked.insert("ap-southeast".to_owned(), why);
+    assert_eq!(tally.left(), 7);
+    let lines = tally.lines();
+    assert_eq!(lines[1], "  7 not begun");
+    assert!(lines[2].contains("lst_x the first"), "{lines:?}");
+    assert!(
+        lines[3].starts_with("ap-southeast could not be asked"),
+        "{lines:?}"
+    );
+    let told = tally.to_json();
+    assert_eq!(told["regions_not_asked"][0]["region"], "ap-southeast");
+    assert_eq!(
+        (&told["not_begun"], &told["left_alone"]),
+        (&json!(7), &json!(["lst_x"]))
+    );
 }
