@@ -18,6 +18,7 @@ mod founding;
 #[cfg(test)]
 mod fuzz;
 mod join;
+mod moving;
 mod plan;
 mod spread;
 #[cfg(test)]
@@ -43,6 +44,7 @@ use crate::formats;
 pub(crate) use change::{LayoutFault, Standing};
 pub(crate) use file::{Charted, Stage};
 pub(crate) use join::join;
+pub(crate) use moving::{Course, moves_after};
 pub(crate) use plan::{Surveyed, survey};
 
 use file::{hex, unhex};

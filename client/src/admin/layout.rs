@@ -47,16 +47,15 @@ impl AdminClient {
     /// # Errors
     /// [`CallError`].
     pub async fn plan_layout(&self) -> Result<Value, CallError> {
-        self.plan_layout_from(0).await
+        self.get("/admin/v1/layout/plan").await
     }
 
-    /// The same, with those of the listings that move which stand behind so many of them:
-    /// `moves_next` of the page before.
+    /// The listings that move by it and stand behind one: `moves_next` of the page before.
     ///
     /// # Errors
     /// [`CallError`].
-    pub async fn plan_layout_from(&self, moves_from: u64) -> Result<Value, CallError> {
-        self.get(&format!("/admin/v1/layout/plan?moves_from={moves_from}"))
+    pub async fn plan_layout_after(&self, listing: &str) -> Result<Value, CallError> {
+        self.get(&format!("/admin/v1/layout/plan?moves_after={listing}"))
             .await
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use meridian_consensus::Aim;
-use meridian_regions::{Change, NodeState, Topology};
+use meridian_regions::{Change, ListingId, NodeState, Topology};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -14,7 +14,9 @@ use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::api::unanswered;
 use crate::api::{JsonBody, Params};
-use crate::cluster_map::{Charted, LayoutFault, Stage, Standing, Surveyed, survey};
+use crate::cluster_map::{
+    Charted, Course, LayoutFault, Stage, Standing, Surveyed, moves_after, survey,
+};
 use crate::node::Node;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -35,8 +37,8 @@ pub(crate) struct Applied {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Page {
     /// `moves_next` of the page before.
-    #[serde(default)]
-    moves_from: u64,
+    #[schemars(with = "Option<texts::Listing>")]
+    moves_after: Option<String>,
 }
 
 /// `GET /admin/v1/layout`: the map and the changes that wait, linearizably; where no quorum of
@@ -86,20 +88,36 @@ pub(crate) async fn revert(State(node): State<Arc<Node>>) -> Result<Json<Value>,
     Ok(Json(shown(&node, &standing)))
 }
 
-/// `GET /admin/v1/layout/plan?moves_from=`: what the changes that wait will cost, and a page of
-/// the listings that move, behind so many of them. Looks at every listing.
+/// `GET /admin/v1/layout/plan?moves_after=`: what the changes that wait will cost, and the first
+/// of the listings that move. Looks at every listing. With `moves_after`, the listings that move
+/// behind that one, and nothing else: the plan's `epoch`, `moves`, `moves_next`.
 pub(crate) async fn plan(
     State(node): State<Arc<Node>>,
     Params(page): Params<Page>,
 ) -> Result<Json<Value>, Problem> {
+    let wrong = |_| {
+        Problem::field(
+            "/moves_after",
+            "send moves_next of the page before, unchanged",
+        )
+    };
+    let after = page.moves_after.map(|text| text.parse::<ListingId>());
+    let after = after.transpose().map_err(wrong)?;
     let standing = node.map.standing().await.map_err(fault)?;
     let then = standing.map.changed(&standing.staged);
     let then = then.map_err(|cause| fault(cause.into()))?;
+    let unread = |cause| Problem::new(Slug::Internal, format!("no plan: {cause:#}"));
+    let stores = (&node.replica, &node.relay, &node.groups);
+    if let Some(after) = after {
+        let epoch = then.epoch();
+        let page = moves_after(stores, Course::new(then), &after).await;
+        let mut plan = json!(page.map_err(unread)?);
+        plan["epoch"] = json!(epoch);
+        return Ok(Json(json!({"plan": plan, "changes": standing.staged})));
+    }
     let held = |map: &Topology| node.config.holdings(map);
-    let surveyed = Surveyed::new(standing.map.clone(), then.clone(), held, page.moves_from);
-    let plan = survey((&node.replica, &node.relay, &node.groups), surveyed)
-        .await
-        .map_err(|cause| Problem::new(Slug::Internal, format!("no plan: {cause:#}")))?;
+    let surveyed = Surveyed::new(standing.map.clone(), then.clone(), held);
+    let plan = survey(stores, surveyed).await.map_err(unread)?;
     Ok(Json(
         json!({"plan": plan, "changes": standing.staged, "now": standing.map, "then": then}),
     ))

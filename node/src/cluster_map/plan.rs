@@ -1,19 +1,16 @@
-//! What a change of the map will cost, before it is made: counts, a page of the listings that
-//! move, and an estimate of what new voters and new holders are sent.
+//! What a change of the map will cost, before it is made: counts, the first of the listings that
+//! move, and an estimate of what new voters and new holders are sent. The other pages of those
+//! that move are read without counting again (`moving.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use meridian_consensus::Groups;
-use meridian_regions::{
-    Genesis, Holdings, ListingId, NodeId, NodeState, RegionId, ShardId, Topology, replace_voters,
-};
+use meridian_regions::{Genesis, Holdings, ListingId, NodeId, RegionId, ShardId, Topology};
 use meridian_replication::Replica;
 use serde::Serialize;
 
-use crate::relay::{Relay, of_shard};
-
-/// Listings on a page of those that move: about a hundred kilobytes of JSON.
-const MOVES_PAGE: usize = 1_000;
+use super::moving::{Course, Fate, Moves, Page, in_order, is_quorum};
+use crate::relay::Relay;
 
 /// What is to be known before a change is applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -33,10 +30,9 @@ pub(crate) struct Plan {
     pub(crate) unplaceable_why: Option<String>,
     /// For each region, the listings whose bookings stop while it is lost.
     pub(crate) if_lost: BTreeMap<RegionId, Stops>,
-    /// A page of those that move.
-    pub(crate) moves: Vec<Moves>,
-    /// Where the next page begins; `None` at the end.
-    pub(crate) moves_next: Option<u64>,
+    /// The first page of those that move.
+    #[serde(flatten)]
+    pub(crate) page: Page,
     /// Ledgers that new voters learn: one for each voter that comes to a listing.
     pub(crate) ledgers_sent: u64,
     /// What they come to, where those that were not measured are like those that were; `None`
@@ -48,15 +44,6 @@ pub(crate) struct Plan {
     pub(crate) documents_sent: u64,
     /// What they come to, where all are like those of this node; `None` where it has none.
     pub(crate) document_bytes_estimated: Option<u64>,
-}
-
-/// A listing that moves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Moves {
-    pub(crate) listing_id: ListingId,
-    pub(crate) home_region: RegionId,
-    pub(crate) from: Vec<NodeId>,
-    pub(crate) to: Vec<NodeId>,
 }
 
 /// Listings whose bookings stop while a region is lost.
@@ -76,11 +63,7 @@ pub(crate) struct Stops {
 #[derive(Debug)]
 pub(crate) struct Surveyed {
     now: Topology,
-    then: Topology,
-    /// Nodes that are to vote on nothing by the next map.
-    leaving: BTreeSet<NodeId>,
-    /// How many of those that move stand on earlier pages.
-    skipped: u64,
+    course: Course,
     /// Bytes of the ledgers that were measured.
     bytes: u64,
     /// Who holds which documents, now and then.
@@ -89,17 +72,8 @@ pub(crate) struct Surveyed {
 }
 
 impl Surveyed {
-    /// Nothing counted yet; the page of those that move begins behind so many of them. `held` says
-    /// who holds which documents by a map.
-    pub(crate) fn new(
-        now: Topology,
-        then: Topology,
-        held: impl Fn(&Topology) -> Holdings,
-        skipped: u64,
-    ) -> Self {
-        let is_leaving = |state| matches!(state, NodeState::Removed | NodeState::Draining);
-        let leaving = then.nodes().iter().filter(|node| is_leaving(node.state));
-        let leaving = leaving.map(|node| node.id).collect();
+    /// Nothing counted yet. `held` says who holds which documents by a map.
+    pub(crate) fn new(now: Topology, then: Topology, held: impl Fn(&Topology) -> Holdings) -> Self {
         let plan = Plan {
             epoch: then.epoch(),
             listings: 0,
@@ -108,8 +82,7 @@ impl Surveyed {
             unplaceable: 0,
             unplaceable_why: None,
             if_lost: BTreeMap::new(),
-            moves: Vec::new(),
-            moves_next: None,
+            page: Page::default(),
             ledgers_sent: 0,
             ledger_bytes_estimated: None,
             ledgers_measured: 0,
@@ -119,9 +92,7 @@ impl Surveyed {
         Self {
             held: [held(&now), held(&then)],
             now,
-            then,
-            leaving,
-            skipped,
+            course: Course::new(then),
             bytes: 0,
             plan,
         }
@@ -137,23 +108,21 @@ impl Surveyed {
     ) {
         self.plan.listings += 1;
         self.note_stops(listing, voters, Side::Now);
-        let removed = voters.iter().filter(|voter| self.is_removed(**voter));
-        if !is_quorum(voters.len() - removed.count(), voters.len()) {
-            self.plan.lost += 1;
-            return;
-        }
         let mut then = voters.to_vec();
-        if voters.iter().any(|voter| self.leaving.contains(voter)) {
-            let (id, goal) = (&placing.listing, placing.survival);
-            match replace_voters(&self.then, id, goal, voters, &self.leaving) {
-                Ok(next) => {
-                    self.note_move((listing, id.home()), (voters, &next), size);
-                    then = next;
-                }
-                Err(cause) => {
-                    self.plan.unplaceable += 1;
-                    self.plan.unplaceable_why.get_or_insert(cause.to_string());
-                }
+        match self.course.fate(placing, voters) {
+            Fate::Stays => {}
+            Fate::Moves(next) => {
+                let home = placing.listing.home();
+                self.note_move((listing, home), (voters, &next), size);
+                then = next;
+            }
+            Fate::Lost => {
+                self.plan.lost += 1;
+                return;
+            }
+            Fate::Unplaceable(cause) => {
+                self.plan.unplaceable += 1;
+                self.plan.unplaceable_why.get_or_insert(cause.to_string());
             }
         }
         self.note_stops(listing, &then, Side::Then);
@@ -180,8 +149,6 @@ impl Surveyed {
         let estimate = whole.checked_div(u128::from(plan.ledgers_measured));
         plan.ledger_bytes_estimated =
             estimate.map(|bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
-        let told = self.skipped + plan.moves.len() as u64;
-        plan.moves_next = (told < plan.moving).then_some(told);
         self.plan
     }
 
@@ -198,26 +165,19 @@ impl Surveyed {
             plan.ledgers_measured += come;
             self.bytes += bytes * come;
         }
-        if plan.moving >= self.skipped && plan.moves.len() < MOVES_PAGE {
-            plan.moves.push(Moves {
-                listing_id: listing.clone(),
-                home_region: home.clone(),
-                from: from.to_vec(),
-                to: to.to_vec(),
-            });
-        }
+        plan.page.push(Moves {
+            listing_id: listing.clone(),
+            home_region: home.clone(),
+            from: from.to_vec(),
+            to: to.to_vec(),
+        });
         plan.moving += 1;
-    }
-
-    fn is_removed(&self, node: NodeId) -> bool {
-        let known = self.then.node(node);
-        known.is_none_or(|node| node.state == NodeState::Removed)
     }
 
     fn note_stops(&mut self, listing: &ListingId, voters: &[NodeId], side: Side) {
         let map = match side {
             Side::Now => &self.now,
-            Side::Then => &self.then,
+            Side::Then => self.course.then(),
         };
         let mut by_region: BTreeMap<&RegionId, usize> = BTreeMap::new();
         for node in voters.iter().filter_map(|voter| map.node(*voter)) {
@@ -243,10 +203,6 @@ enum Side {
     Then,
 }
 
-const fn is_quorum(some: usize, of: usize) -> bool {
-    some * 2 > of
-}
-
 /// Counts every listing, wherever it is held.
 ///
 /// # Errors
@@ -256,9 +212,7 @@ pub(crate) async fn survey(
     mut surveyed: Surveyed,
 ) -> anyhow::Result<Plan> {
     for shard in ShardId::all() {
-        let mut founded = of_shard(replica, relay, shard).await?;
-        // So that pages go on where the one before has stopped.
-        founded.sort_unstable_by(|one, other| one.listing.cmp(&other.listing));
+        let founded = in_order(replica, relay, shard, None).await?;
         surveyed.note_documents(shard, founded.len() as u64);
         let groups = groups.clone();
         let counted = tokio::task::spawn_blocking(move || {

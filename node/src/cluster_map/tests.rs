@@ -8,6 +8,7 @@ use meridian_regions::{
     Change, Genesis, Holdings, ListingId, NodeId, NodeState, ShardId, Survival, Topology, UnixNanos,
 };
 
+use super::moving::{Course, PAGE, Page, is_behind};
 use super::plan::{Plan, Stops, Surveyed};
 use super::turn;
 
@@ -50,7 +51,7 @@ fn everything(map: &Topology) -> Holdings {
 
 fn plan(changes: &[Change], listings: &[Genesis]) -> Plan {
     let then = map().changed(changes).expect("it can be");
-    let mut surveyed = Surveyed::new(map(), then, everything, 0);
+    let mut surveyed = Surveyed::new(map(), then, everything);
     for genesis in listings {
         surveyed.note((&genesis.listing, genesis), &genesis.voters, || Some(100));
     }
@@ -72,40 +73,77 @@ fn what_votes_on_a_node_that_goes_moves() {
     assert_eq!((plan.epoch, plan.listings), (8, 2));
     assert_eq!((plan.moving, plan.lost, plan.unplaceable), (1, 0, 0));
     assert_eq!(plan.if_lost.len(), 0, "three regions, none has two voters");
-    let [moves] = &plan.moves[..] else {
-        panic!("one moves: {:?}", plan.moves);
+    let [moves] = &plan.page.moves[..] else {
+        panic!("one moves: {:?}", plan.page.moves);
     };
     assert_eq!(moves.listing_id, listings[0].listing);
     assert_eq!(moves.from, listings[0].voters);
     assert!(!moves.to.contains(&id(3)), "{moves:?}");
-    assert_eq!((plan.moves_next, plan.ledgers_sent), (None, 1));
+    assert_eq!((plan.page.moves_next, plan.ledgers_sent), (None, 1));
     assert_eq!(plan.ledger_bytes_estimated, Some(100));
+}
+
+/// Listings in the order of pages.
+fn many(count: usize) -> Vec<Genesis> {
+    let many = (0..count).map(|number| {
+        let home = "a".parse().expect("a region");
+        Genesis {
+            listing: ListingId::generate(UnixNanos::from_millis(1), number as u128, home),
+            ..listing(Survival::Region, &[1, 2, 3])
+        }
+    });
+    let mut many: Vec<Genesis> = many.collect();
+    many.sort_unstable_by_key(|one| (one.listing.shard(), one.listing.clone()));
+    many
+}
+
+fn ids(page: &Page) -> Vec<ListingId> {
+    let moves = page.moves.iter();
+    moves.map(|moves| moves.listing_id.clone()).collect()
+}
+
+/// The page of listings that move behind one.
+fn behind(course: &Course, after: &ListingId, listings: &[Genesis]) -> Page {
+    let mut page = Page::default();
+    for genesis in listings {
+        if is_behind(&genesis.listing, Some(after)) {
+            page.note(course, (&genesis.listing, genesis), &genesis.voters);
+        }
+    }
+    page
 }
 
 #[test]
 fn listings_that_move_come_page_by_page_and_bytes_are_estimated_from_what_is_here() {
-    let many: Vec<Genesis> = (0..1_200)
-        .map(|_| listing(Survival::Region, &[1, 2, 3]))
-        .collect();
+    let mut many = many(2 * PAGE + 200);
+    let all: Vec<ListingId> = many.iter().map(|one| one.listing.clone()).collect();
     let then = map().changed(&[set(3, NodeState::Draining)]);
     let then = then.expect("it can be");
-    let mut told = Vec::new();
-    let mut from = Some(0);
-    while let Some(skipped) = from {
-        let mut surveyed = Surveyed::new(map(), then.clone(), everything, skipped);
-        for (at, genesis) in many.iter().enumerate() {
-            let size = || (at % 2 == 0).then_some(10);
-            surveyed.note((&genesis.listing, genesis), &genesis.voters, size);
-        }
-        let plan = surveyed.plan();
-        assert_eq!((plan.moving, plan.ledgers_measured), (1_200, 600));
-        assert_eq!(plan.ledger_bytes_estimated, Some(12_000));
-        assert!(plan.moves.len() < 1_200, "a page");
-        told.extend(plan.moves.into_iter().map(|moves| moves.listing_id));
-        from = plan.moves_next;
+    let mut surveyed = Surveyed::new(map(), then.clone(), everything);
+    for (at, genesis) in many.iter().enumerate() {
+        let size = || (at % 2 == 0).then_some(10);
+        surveyed.note((&genesis.listing, genesis), &genesis.voters, size);
     }
-    let all: Vec<ListingId> = many.into_iter().map(|genesis| genesis.listing).collect();
-    assert_eq!(told, all);
+    let plan = surveyed.plan();
+    let every = all.len() as u64;
+    assert_eq!((plan.moving, plan.ledgers_measured), (every, every / 2));
+    assert_eq!(plan.ledger_bytes_estimated, Some(10 * every));
+    assert_eq!(ids(&plan.page), all[..PAGE]);
+
+    let course = Course::new(then);
+    let next = plan.page.moves_next.expect("others follow");
+    let page = behind(&course, &next, &many);
+    assert_eq!(ids(&page), all[PAGE..2 * PAGE]);
+    // Some of the first page have moved meanwhile, the last of them too: the same comes.
+    for moved in &mut many[PAGE / 2..PAGE] {
+        moved.voters = [1, 2, 4].map(id).to_vec();
+    }
+    assert_eq!(behind(&course, &next, &many), page);
+    let last = behind(&course, &page.moves_next.expect("others follow"), &many);
+    assert_eq!(
+        (ids(&last).as_slice(), last.moves_next),
+        (&all[2 * PAGE..], None)
+    );
 }
 
 #[test]
@@ -113,7 +151,7 @@ fn documents_are_sent_to_nodes_that_come_and_to_those_that_take_the_place_of_one
     let of = |replicas: u32, changes: &[Change]| {
         let then = map().changed(changes).expect("it can be");
         let held = |map: &Topology| Holdings::of(map, NonZeroU32::new(replicas));
-        let mut surveyed = Surveyed::new(map(), then, held, 0);
+        let mut surveyed = Surveyed::new(map(), then, held);
         for shard in ShardId::all() {
             surveyed.note_documents(shard, 10);
         }

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use meridian_chaos::{RegionPlan, until};
 use meridian_client::Client;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Load, all_is_there, all_run_by, listings, stage_node_4, surely};
-use crate::harness::{PATIENCE, Scenario};
+use crate::harness::{PATIENCE, Scenario, text};
 
 /// The region that comes.
 const COMING: RegionPlan = RegionPlan {
@@ -34,12 +34,32 @@ async fn are_voted_on_by(scenario: &Scenario, listings: &[String], nodes: &[u64]
         until(PATIENCE, what, async || {
             let explained = admin.explain(listing).await.ok()?;
             let mut voters = explained["group"]["voters"].as_array()?.clone();
-            voters.sort_by_key(serde_json::Value::as_u64);
+            voters.sort_by_key(Value::as_u64);
             (json!(voters) == json!(nodes)).then_some(())
         })
         .await
         .expect("moved");
     }
+}
+
+/// Behind each listing that moves, a page names those that the plan names behind it, and counts
+/// nothing.
+async fn pages_of_the_plan_go_on_behind_a_listing(scenario: &Scenario, listings: &[String]) {
+    let plan = surely(scenario, 1, &["layout", "plan", "--json"]).await;
+    let mut plan: Value = serde_json::from_str(&plan).expect("JSON");
+    let moves = plan["plan"]["moves"].take();
+    let mut left = moves.as_array().expect("a list").as_slice();
+    assert_eq!(left.len(), listings.len(), "{moves}");
+    let admin = scenario.cluster.admin(1).expect("a node");
+    while let [first, behind @ ..] = left {
+        let after = text(&first["listing_id"]);
+        let page = admin.plan_layout_after(&after).await.expect("a page");
+        let named = json!({"epoch": plan["plan"]["epoch"], "moves": behind, "moves_next": null});
+        assert_eq!(page["plan"], named);
+        left = behind;
+    }
+    let wrong = admin.plan_layout_after("1000").await;
+    assert_eq!(wrong.expect_err("no listing").code(), Some("validation"));
 }
 
 async fn change(scenario: &mut Scenario, load: &Load, listings: &[String]) {
@@ -78,6 +98,7 @@ async fn change(scenario: &mut Scenario, load: &Load, listings: &[String]) {
         plan.contains(&moving) && !plan.contains("lose their quorum"),
         "{plan}"
     );
+    pages_of_the_plan_go_on_behind_a_listing(scenario, listings).await;
     let told = surely(scenario, 1, &["layout", "apply"]).await;
     assert!(told.contains("every node runs by it"), "{told}");
     are_voted_on_by(scenario, listings, &[1, 2, 4]).await;

@@ -18,8 +18,8 @@ const PAGES_MAX: usize = 10_000;
 pub(super) async fn whole(admin: &AdminClient, mut plan: Value) -> anyhow::Result<Value> {
     let mut next = plan["plan"]["moves_next"].take();
     for _ in 0..PAGES_MAX {
-        let Some(from) = next.as_u64() else { break };
-        let mut page = admin.plan_layout_from(from).await?;
+        let Some(after) = next.as_str() else { break };
+        let mut page = admin.plan_layout_after(after).await?;
         ensure!(
             page["changes"] == plan["changes"] && page["plan"]["epoch"] == plan["plan"]["epoch"],
             "somebody has changed the plan meanwhile: ask for it again"

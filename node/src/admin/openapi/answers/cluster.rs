@@ -103,18 +103,18 @@ fn plan() -> Value {
         json!({"listing_id": Listing::schema(), "home_region": Region::schema(), "from": nodes(), "to": nodes()}),
     );
     let plan = object(
-        "What it costs.",
+        "What it costs. Behind a listing, by `moves_after`, the listings that move and nothing else.",
         json!({
-            "epoch": count(), "listings": count(), "moving": count(), "lost": count(),
-            "unplaceable": count(), "unplaceable_why": maybe(text()), "if_lost": by_name(stops),
-            "moves": list(moves), "moves_next": maybe(count()), "ledgers_sent": count(),
-            "ledger_bytes_estimated": maybe(count()), "ledgers_measured": count(),
-            "documents_sent": count(), "document_bytes_estimated": maybe(count()),
+            "epoch": count(), "listings?": count(), "moving?": count(), "lost?": count(),
+            "unplaceable?": count(), "unplaceable_why?": maybe(text()), "if_lost?": by_name(stops),
+            "moves": list(moves), "moves_next": maybe(Listing::schema()), "ledgers_sent?": count(),
+            "ledger_bytes_estimated?": maybe(count()), "ledgers_measured?": count(),
+            "documents_sent?": count(), "document_bytes_estimated?": maybe(count()),
         }),
     );
     object(
         "What the changes that wait will cost.",
-        json!({"plan": plan, "changes": list(MapChange::schema()), "now": of("Topology"), "then": of("Topology")}),
+        json!({"plan": plan, "changes": list(MapChange::schema()), "now?": of("Topology"), "then?": of("Topology")}),
     )
 }
 
