@@ -6,15 +6,18 @@
 //! What it is not: nothing is kept beside the group. If the mover dies the goal stands, and the
 //! voters follow once somebody asks again, or rebalances.
 
+mod approach;
+
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meridian_consensus::{MoveError, Moving};
+use meridian_consensus::MoveError;
 use meridian_regions::{
     Feature, Genesis, Goal, NodeId, PlacementError, RegionId, Survival, balance_voters,
 };
 use tokio::time::{Instant, sleep};
 
+use self::approach::{Approach, Next};
 use super::Mover;
 use super::listing::{PAUSE, STEP_DEADLINE};
 
@@ -117,64 +120,42 @@ impl Mover {
     pub(crate) async fn reach(
         &self,
         genesis: &Genesis,
+        aimed: (Aimed, Goal),
+    ) -> Result<Aimed, GoalError> {
+        self.reach_within(genesis, aimed, GOAL_DEADLINE).await
+    }
+
+    async fn reach_within(
+        &self,
+        genesis: &Genesis,
         (before, wanted): (Aimed, Goal),
+        time: Duration,
     ) -> Result<Aimed, GoalError> {
         let inner = &self.inner;
         let _place = inner
             .goals
             .try_acquire()
             .map_err(|_full| GoalError::Overloaded)?;
-        let until = Instant::now() + GOAL_DEADLINE;
-        let seen = before.goal.clone();
-        let (mut now, mut from) = (before.goal, before.voters);
-        let (mut begun, mut last) = (false, "no step was taken in time".to_owned());
+        let until = Instant::now() + time;
+        let mut approach = Approach::new(genesis, before, wanted);
         while Instant::now() < until {
-            let goal = following(&now, &wanted);
-            let to = self.placed(genesis, &goal).map_err(GoalError::from);
-            let order = to.and_then(|to| {
-                let order = self.order(&goal, &from, to);
-                order.map_err(GoalError::Silent)
-            });
-            let order = order.map_err(|error| error.once(begun))?;
-            match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
-                Ok(Moving::Settled(electorate)) => {
-                    self.tell(genesis, &electorate, &from).await;
+            let goal = approach.goal();
+            let to = self.placed(genesis, &goal);
+            let to = to.map_err(|cause| approach.stopped(cause.into()))?;
+            let order = self.order(&goal, approach.from(), to);
+            let order = order.map_err(|lost| approach.stopped(GoalError::Silent(lost)))?;
+            let step = inner.groups.move_step(genesis, &order, STEP_DEADLINE);
+            match approach.take(step.await)? {
+                Next::Step => {}
+                Next::Again => sleep(PAUSE).await,
+                Next::Arrived(electorate) => {
+                    self.tell(genesis, &electorate, approach.from()).await;
                     let voters = electorate.voters;
                     return Ok(Aimed { goal, voters });
                 }
-                // Any other step was taken by the goal of the order.
-                Ok(moving) => {
-                    begun = true;
-                    now = goal;
-                    last = format!("{moving:?}").to_lowercase();
-                }
-                Err(MoveError::Changed(electorate)) => {
-                    let standing = electorate.goal.unwrap_or_else(|| Goal::of(genesis));
-                    if !standing.is_as(&wanted) && !standing.is_as(&seen) {
-                        return Err(GoalError::Overtaken {
-                            home: standing.home,
-                            revision: standing.revision,
-                        });
-                    }
-                    // The leader writes the goal before it finds that the voters are others.
-                    begun |= standing.is_as(&wanted) && !seen.is_as(&wanted);
-                    (now, from) = (standing, electorate.voters);
-                }
-                Err(fenced @ MoveError::Fenced { .. }) => {
-                    return Err(GoalError::Fenced(fenced.to_string()).once(begun));
-                }
-                Err(early @ MoveError::Level { .. }) => {
-                    return Err(GoalError::Level(early.to_string()).once(begun));
-                }
-                // Whether the step was taken is found out by asking again.
-                Err(other) => {
-                    begun = true;
-                    last = other.to_string();
-                    sleep(PAUSE).await;
-                }
             }
         }
-        Err(GoalError::Unfinished(last))
+        Err(approach.unfinished())
     }
 
     /// Where a listing with a goal is placed, without the nodes that this one is to free.
@@ -199,40 +180,4 @@ fn following(now: &Goal, wanted: &Goal) -> Goal {
 }
 
 #[cfg(test)]
-mod tests {
-    use meridian_regions::{Goal, NodeId, Survival};
-
-    use super::{GoalError, following};
-
-    #[test]
-    fn what_stops_a_change_that_was_begun_leaves_it_unfinished() {
-        let lost = NodeId::new(4).expect("not zero");
-        let silent = GoalError::Silent(lost);
-        assert_eq!(silent.clone().once(false), silent);
-        let GoalError::Unfinished(why) = silent.once(true) else {
-            panic!("nothing was done, it says");
-        };
-        assert!(why.contains("node 4"), "{why}");
-        let fenced = GoalError::Fenced("epoch 3".to_owned());
-        assert!(matches!(fenced.once(true), GoalError::Unfinished(_)));
-        let full = GoalError::Overloaded;
-        assert_eq!(full.clone().once(true), full, "before the first step");
-    }
-
-    #[test]
-    fn only_another_goal_counts_up() {
-        let goal = |home: &str, revision| Goal {
-            home: home.parse().expect("a region"),
-            survival: Survival::Zone,
-            revision,
-        };
-        let now = goal("eu-west", 4);
-        assert_eq!(following(&now, &goal("eu-west", 0)), now);
-        assert_eq!(following(&now, &goal("us-east", 0)), goal("us-east", 5));
-        let other = Goal {
-            survival: Survival::Region,
-            ..now.clone()
-        };
-        assert_eq!(following(&now, &other).revision, 5);
-    }
-}
+mod tests;

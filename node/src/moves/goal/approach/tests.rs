@@ -1,0 +1,179 @@
+//! What each answer of a leader means for a listing on its way.
+
+use meridian_consensus::{Electorate, MoveError, Moving};
+use meridian_regions::{Genesis, Goal, ListingId, NodeId, Survival, UnixNanos};
+
+use super::{Approach, Next};
+use crate::moves::goal::{Aimed, GoalError};
+
+fn nodes(ids: &[u64]) -> Vec<NodeId> {
+    ids.iter().copied().filter_map(NodeId::new).collect()
+}
+
+fn goal(home: &str, revision: u64) -> Goal {
+    Goal {
+        home: home.parse().expect("a region"),
+        survival: Survival::Region,
+        revision,
+    }
+}
+
+/// Who votes, and for which goal, as a leader tells.
+fn standing(home: &str, revision: u64, voters: &[u64]) -> MoveError {
+    MoveError::Changed(Electorate {
+        term: 3,
+        index: 9,
+        voters: nodes(voters),
+        goal: Some(goal(home, revision)),
+    })
+}
+
+/// A listing of eu-west that is to be at home in us-east.
+fn approach() -> Approach {
+    let home = "eu-west".parse().expect("a region");
+    let genesis = Genesis {
+        listing: ListingId::generate(UnixNanos::from_millis(1), 5, home),
+        survival: Survival::Region,
+        voters: nodes(&[1, 2, 3]),
+        map_epoch: 1,
+        created_by: NodeId::new(1).expect("not zero"),
+    };
+    let before = Aimed {
+        goal: goal("eu-west", 4),
+        voters: nodes(&[1, 2, 3]),
+    };
+    Approach::new(&genesis, before, goal("us-east", 0))
+}
+
+fn silent() -> GoalError {
+    GoalError::Silent(NodeId::new(4).expect("not zero"))
+}
+
+#[test]
+fn goal_of_somebody_else_is_not_written_over() {
+    let mut approach = approach();
+    let overtaken = approach.take(Err(standing("ap-southeast", 5, &[1, 2, 3])));
+    assert_eq!(
+        overtaken,
+        Err(GoalError::Overtaken {
+            home: "ap-southeast".parse().expect("a region"),
+            revision: 5,
+        })
+    );
+}
+
+#[test]
+fn group_that_was_founded_with_another_goal_has_been_put_back_by_somebody() {
+    let mut approach = approach();
+    approach.seen = goal("ap-southeast", 4);
+    let never_changed = MoveError::Changed(Electorate {
+        term: 3,
+        index: 9,
+        voters: nodes(&[1, 2, 3]),
+        goal: None,
+    });
+    let overtaken = approach.take(Err(never_changed));
+    assert!(
+        matches!(&overtaken, Err(GoalError::Overtaken { revision: 0, .. })),
+        "{overtaken:?}"
+    );
+}
+
+#[test]
+fn other_voters_for_the_goal_that_was_seen_are_moved_from_and_nothing_was_done() {
+    let mut approach = approach();
+    let next = approach.take(Err(standing("eu-west", 6, &[1, 2, 5])));
+    assert_eq!(next, Ok(Next::Step));
+    assert_eq!(approach.from(), nodes(&[1, 2, 5]));
+    assert_eq!(
+        approach.goal(),
+        goal("us-east", 7),
+        "the next after what stands"
+    );
+    assert_eq!(approach.stopped(silent()), silent(), "nothing was done");
+}
+
+#[test]
+fn goal_that_the_leader_has_written_before_it_refused_is_begun_and_counts_once() {
+    let mut approach = approach();
+    let next = approach.take(Err(standing("us-east", 5, &[1, 2, 5])));
+    assert_eq!(next, Ok(Next::Step));
+    assert_eq!(approach.goal(), goal("us-east", 5));
+    let stopped = approach.stopped(silent());
+    assert!(matches!(stopped, GoalError::Unfinished(_)), "{stopped:?}");
+}
+
+#[test]
+fn goal_that_stood_before_anybody_asked_is_not_what_was_begun() {
+    let mut approach = approach();
+    approach.seen = goal("us-east", 4);
+    let next = approach.take(Err(standing("us-east", 4, &[1, 2, 5])));
+    assert_eq!(next, Ok(Next::Step));
+    assert_eq!(approach.stopped(silent()), silent(), "nothing was done");
+}
+
+#[test]
+fn step_that_was_taken_is_begun_and_the_goal_counts_up_no_more() {
+    for step in [
+        Moving::Admitted,
+        Moving::Learning,
+        Moving::Joined,
+        Moving::HandedOver,
+    ] {
+        let mut approach = approach();
+        let ordered = approach.goal();
+        assert_eq!(approach.take(Ok(step.clone())), Ok(Next::Step));
+        assert_eq!(approach.goal(), ordered, "{step:?}");
+        let stopped = approach.stopped(silent());
+        assert!(
+            matches!(stopped, GoalError::Unfinished(_)),
+            "{step:?}: {stopped:?}"
+        );
+    }
+}
+
+#[test]
+fn step_of_which_nobody_knows_is_asked_for_again_after_a_pause_and_may_have_been_taken() {
+    for lost in [
+        MoveError::Unknown("late".to_owned()),
+        MoveError::NoQuorum,
+        MoveError::Overloaded,
+        MoveError::NotLeader { leader: None },
+    ] {
+        let mut approach = approach();
+        assert_eq!(approach.take(Err(lost.clone())), Ok(Next::Again));
+        let stopped = approach.stopped(silent());
+        assert!(
+            matches!(stopped, GoalError::Unfinished(_)),
+            "{lost:?}: {stopped:?}"
+        );
+        let unfinished = approach.unfinished();
+        assert_eq!(unfinished, GoalError::Unfinished(lost.to_string()));
+    }
+}
+
+#[test]
+fn later_map_ends_it_and_says_whether_something_was_done() {
+    let fenced = || Err(MoveError::Fenced { epoch: 9 });
+    let mut approach = approach();
+    let refused = approach.take(fenced());
+    assert!(matches!(refused, Err(GoalError::Fenced(_))), "{refused:?}");
+    approach.take(Ok(Moving::Admitted)).expect("a step");
+    let refused = approach.take(fenced());
+    assert!(
+        matches!(refused, Err(GoalError::Unfinished(_))),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn voters_that_have_settled_are_the_end() {
+    let electorate = Electorate {
+        term: 3,
+        index: 9,
+        voters: nodes(&[1, 4, 5]),
+        goal: Some(goal("us-east", 5)),
+    };
+    let arrived = approach().take(Ok(Moving::Settled(electorate.clone())));
+    assert_eq!(arrived, Ok(Next::Arrived(electorate)));
+}
