@@ -14,8 +14,8 @@ use crate::Groups;
 pub struct Leaderships {
     /// How many, by home region.
     pub by_home: BTreeMap<RegionId, usize>,
-    /// Some of those that are at home elsewhere, in the order of their ids.
-    pub misplaced: Vec<ListingId>,
+    /// Some of those that are at home elsewhere, and where, in the order of their ids.
+    pub misplaced: Vec<(ListingId, RegionId)>,
 }
 
 impl Leaderships {
@@ -28,7 +28,7 @@ impl Leaderships {
         let mut misplaced = Vec::new();
         for (listing, home) in listings {
             if home != *here {
-                misplaced.push(listing);
+                misplaced.push((listing, home.clone()));
             }
             *counted.by_home.entry(home).or_default() += 1;
         }
@@ -67,15 +67,15 @@ mod tests {
             ListingId::generate(UnixNanos::from_millis(1), number, region(home))
         };
         let led = (0..5).map(|number| listing(number, "there"));
-        // One was created elsewhere, and is at home here by now.
         let led = led.map(|listing| (listing.clone(), listing.home().clone()));
+        // One was created elsewhere, and is at home here by now.
         let led = led.chain([(listing(9, "elsewhere"), region("here"))]);
         let counted = Leaderships::count(led, &region("here"), 2);
         assert_eq!(counted.by_home[&region("there")], 5);
         assert_eq!(counted.by_home[&region("here")], 1);
         assert_eq!(
             counted.misplaced,
-            [listing(0, "there"), listing(1, "there")]
+            [0, 1].map(|number| (listing(number, "there"), region("there")))
         );
     }
 }

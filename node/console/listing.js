@@ -146,7 +146,7 @@ export class Listing {
   paint(shown) {
     document.getElementById("listing-trouble").hidden = true;
     show(document.getElementById("listing-title"), shown.document?.title ?? "A listing without a document");
-    show(document.getElementById("listing-home"), `at home in ${shown.home}`);
+    show(document.getElementById("listing-home"), shown.home === null ? "" : `at home in ${shown.home}`);
     draw("listing-stand", ...stand(shown));
     draw("listing-changes", ...graph(shown.document));
     draw("listing-slots", ...ledger(shown.ledger));

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use futures::future::join_all;
 use meridian_consensus_core::{Reservation, ReservationState};
-use meridian_regions::{ListingId, Node as Member, NodeState};
+use meridian_regions::{ListingId, Node as Member, NodeState, RegionId};
 use meridian_replication_core::ChangeId;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -47,6 +47,9 @@ pub(super) struct Told {
 struct Standing {
     /// Whether the node is to have it.
     serves: bool,
+    /// Where it is at home, as far as the node knows: by how many changes of its goal.
+    home: Option<RegionId>,
+    goal_revision: u64,
     /// Stands for the heads of the document.
     etag: Option<String>,
     deleted: bool,
@@ -111,11 +114,18 @@ pub(super) async fn page(
     Ok(unkept(json!({
         "at": rfc3339(node.clock.now().as_millis()),
         "listing_id": id,
-        "home": id.home(),
+        "home": home(told().map(|one| &one.standing)),
         "nodes": nodes,
         "document": document,
         "ledger": ledger,
     })))
+}
+
+/// Where it is at home: by whoever knows the latest goal, `None` where nobody knows.
+fn home<'a>(standings: impl Iterator<Item = &'a Standing>) -> Option<&'a RegionId> {
+    let known = standings.filter(|standing| standing.home.is_some());
+    let latest = known.max_by_key(|standing| standing.goal_revision)?;
+    latest.home.as_ref()
 }
 
 fn stands(member: &Member, told: Option<&Told>) -> Value {
@@ -140,6 +150,12 @@ async fn told(node: &Node, id: &ListingId) -> Result<Told, Problem> {
     let listing = listing.map_err(|cause| failed(cause.to_string()))?;
     let mut told = Told::default();
     told.standing.serves = node.replica.serves(id.shard());
+    let genesis = node.replica.genesis(id);
+    if let Some(genesis) = genesis.map_err(|cause| failed(cause.to_string()))? {
+        let goal = node.groups.goal(&genesis);
+        told.standing.home = Some(goal.home);
+        told.standing.goal_revision = goal.revision;
+    }
     if let Some(listing) = listing {
         let changes = node.replica.history(id).await;
         let changes = changes.map_err(|cause| failed(cause.to_string()))?;
@@ -210,4 +226,27 @@ fn reservation(id: &ListingId, one: &Reservation, time_ms: u64) -> Value {
     }
     shown["number"] = json!(one.number);
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Standing, home};
+
+    #[test]
+    fn home_is_told_by_the_node_that_knows_the_latest_goal() {
+        let standing = |region: Option<&str>, goal_revision| Standing {
+            home: region.map(|region| region.parse().expect("a region")),
+            goal_revision,
+            ..Standing::default()
+        };
+        let told = [
+            standing(Some("eu-west"), 0),
+            standing(Some("us-east"), 2),
+            standing(Some("ap-southeast"), 1),
+            standing(None, 0),
+        ];
+        let shown = home(told.iter()).map(|region| region.as_str());
+        assert_eq!(shown, Some("us-east"));
+        assert_eq!(home(told[3..].iter()), None);
+    }
 }

@@ -80,6 +80,8 @@ pub(super) struct Led {
     pub(super) by_home: BTreeMap<String, usize>,
     /// Ids of some that are at home elsewhere.
     pub(super) misplaced: Vec<String>,
+    /// Where these are at home, by their ids; none of a node that does not tell.
+    pub(super) homes: BTreeMap<String, String>,
 }
 
 /// What other nodes are told.
@@ -99,12 +101,16 @@ impl Report {
             .leaderships(&node.identity.region, MISPLACED_MAX);
         let by_home = led.by_home.into_iter();
         let misplaced = led.misplaced.iter();
+        let homes = misplaced.clone();
         Self {
             figures: figures(node),
             links: links(node),
             groups: Led {
                 by_home: by_home.map(|(home, led)| (home.to_string(), led)).collect(),
-                misplaced: misplaced.map(ToString::to_string).collect(),
+                misplaced: misplaced.map(|(id, _)| id.to_string()).collect(),
+                homes: homes
+                    .map(|(id, home)| (id.to_string(), home.to_string()))
+                    .collect(),
             },
             series: node.console.tally.series(node.clock.now()),
             events: latest

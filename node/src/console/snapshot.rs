@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::extract::State;
 use futures::future::join_all;
-use meridian_regions::{ListingId, Node as Member, NodeState};
+use meridian_regions::{Node as Member, NodeState};
 use serde_json::{Value, json};
 
 use super::banner::Banner;
@@ -117,10 +117,9 @@ fn groups(told: &[Told<'_>]) -> Value {
             *leads.entry(home).or_default() += led;
         }
         for listing in &report.groups.misplaced {
-            let home = listing.parse::<ListingId>().ok();
             misplaced.push(json!({
                 "listing_id": listing,
-                "home": home.as_ref().map(ListingId::home),
+                "home": report.groups.homes.get(listing),
                 "led_by": member.id,
                 "led_in": member.region,
             }));
@@ -169,4 +168,36 @@ fn events(told: &[Told<'_>]) -> Vec<Value> {
 
 fn text<'a>(event: &'a Value, field: &str) -> &'a str {
     event[field].as_str().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::Topology;
+    use serde_json::{Value, json};
+
+    use super::groups;
+    use crate::console::report::{Led, Report};
+    use crate::solo::TOPOLOGY;
+
+    #[test]
+    fn home_of_a_misplaced_listing_is_where_it_is_now_and_not_where_it_was_created() {
+        let topology = Topology::from_toml(TOPOLOGY).expect("a good topology");
+        let moved = "lst_01jd0000000000000000000000_eu-west".to_owned();
+        let untold = "lst_01jd0000000000000000000001_eu-west".to_owned();
+        let report = Report {
+            groups: Led {
+                misplaced: vec![moved.clone(), untold],
+                homes: [(moved, "us-east".to_owned())].into(),
+                ..Led::default()
+            },
+            ..Report::default()
+        };
+        let told = topology
+            .nodes()
+            .iter()
+            .map(|node| (node, Some(report.clone())));
+        let shown = groups(&told.collect::<Vec<_>>());
+        let homes = ["/misplaced/0/home", "/misplaced/1/home"].map(|at| shown.pointer(at));
+        assert_eq!(homes, [Some(&json!("us-east")), Some(&Value::Null)]);
+    }
 }

@@ -1,9 +1,11 @@
 //! What the console shows is what the APIs say.
 
+use meridian_consensus::Electorate;
+use meridian_regions::{Goal, NodeId, Survival};
 use serde_json::{Value, json};
 
 use super::super::snapshot::PARTS;
-use super::{EVIL, Visitor};
+use super::{EVIL, PATIENCE, Visitor};
 
 fn sum(counts: &Value) -> u64 {
     let counts = counts.as_array().expect("a list").iter();
@@ -112,5 +114,31 @@ async fn listing_is_shown_with_its_changes_and_the_log_index_of_its_ledger() {
     assert_eq!(unknown.status(), 404);
     let none = visitor.visit("/console/data/listings/none").await;
     assert_eq!(none.status(), 404);
+    visitor.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_that_has_gone_to_another_home_is_shown_at_home_there() {
+    let visitor = Visitor::start().await;
+    let listing = visitor.listing("Loft").await;
+    let path = format!("/console/data/listings/{listing}");
+    assert_eq!(visitor.json(&path).await["home"], "eu-west");
+    let node = &visitor.solo.node;
+    let genesis = node.replica.genesis(&listing).expect("read");
+    let genesis = genesis.expect("it was founded");
+    let elsewhere = Electorate {
+        term: 2,
+        index: 5,
+        voters: vec![NodeId::new(2).expect("not zero")],
+        goal: Some(Goal {
+            home: "us-east".parse().expect("a region"),
+            survival: Survival::Region,
+            revision: 1,
+        }),
+    };
+    let this = [node.identity.node];
+    let told = node.groups.tell(&genesis, &elsewhere, &this, PATIENCE);
+    assert_eq!(told.await, this);
+    assert_eq!(visitor.json(&path).await["home"], "us-east");
     visitor.stop().await;
 }
