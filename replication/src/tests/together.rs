@@ -203,6 +203,9 @@ async fn documents_are_loaded_again_silently_after_a_run_and_loudly_after_an_int
     assert!(matches!(stopped, Err(PullError::Read(_))), "{stopped:?}");
     assert_eq!(saved(&target, &ids[0]), saved(&source, &ids[0]));
     assert_eq!(heard.of(Level::ERROR), 0);
+    // What the disk is behind of is not loaded again yet.
+    let settled = target.barrier(Durability::Synced).await;
+    settled.expect("it runs");
     assert!(heard.of(Level::DEBUG) > 0, "it was loaded again");
 
     let mut stripe = target.inner().documents.stripe(ids[0].shard());
