@@ -10,6 +10,7 @@ mod guests;
 mod hours;
 mod keys;
 mod limits;
+mod numbers;
 mod quotes;
 mod reading;
 mod region;
