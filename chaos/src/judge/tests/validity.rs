@@ -114,8 +114,23 @@ fn run_whose_links_were_late_in_many_windows_is_invalid_and_says_in_which() {
         run.header.bounds.late_windows = share;
         assert_eq!(is_late(&run), is, "{share}");
     }
-    // A short run has no window to spare.
-    assert!(is_late(&late_by_windows([2_000, 2_000, 40_000])));
+}
+
+#[test]
+fn run_too_short_to_spare_a_window_is_judged_as_a_whole() {
+    let in_all = |run: &mut Run, late_us| {
+        let Some(Final::Links { late_p99_us, .. }) = run.finals.first_mut() else {
+            panic!("made so");
+        };
+        *late_p99_us = late_us;
+    };
+    let mut run = late_by_windows([2_000, 2_000, 40_000]);
+    assert!(is_late(&run));
+    in_all(&mut run, 16_000);
+    assert!(!is_late(&run));
+    // Unless it may spare none.
+    run.header.bounds.late_windows = 0.0;
+    assert!(is_late(&run));
 }
 
 #[test]
@@ -132,7 +147,8 @@ fn links_that_stood_still_were_late_all_the_time_and_a_few_datagrams_say_nothing
         counted(&mut run, silent, 0);
     }
     assert!(flaws(&run).join(" ").contains("in 5 of 40 windows"));
-    let mut run = late_by_windows([2_000, 40_000]);
+    let mut run = late_by_windows((0..10).map(|number| if number < 2 { 40_000 } else { 0 }));
+    assert!(is_late(&run));
     counted(&mut run, 1, 99);
     assert!(!is_late(&run));
 }
