@@ -110,7 +110,8 @@ fn listing() -> Value {
     let standing = object(
         "What can be compared.",
         json!({
-            "serves": truth(), "etag": maybe(text()), "deleted": truth(), "changes": count(),
+            "serves": truth(), "home": maybe(Region::schema()), "goal_revision": count(),
+            "etag": maybe(text()), "deleted": truth(), "changes": count(),
             "heads": list(text()), "role": maybe(text()), "term": maybe(count()),
             "leader": maybe(count()), "voters": nodes(), "last_log_index": maybe(count()),
             "applied_index": maybe(count()), "revision": maybe(count()),
@@ -138,7 +139,7 @@ fn listing() -> Value {
     object(
         "A listing in every region.",
         json!({
-            "at": Instant::schema(), "listing_id": Listing::schema(), "home": Region::schema(),
+            "at": Instant::schema(), "listing_id": Listing::schema(), "home": maybe(Region::schema()),
             "nodes": list(stands), "document": maybe(document), "ledger": maybe(ledger),
         }),
     )
