@@ -55,7 +55,7 @@ impl Inner {
             batch.delete(PROGRESS, keys::dead(listing));
             // Nobody waits: a note that comes back is looked at once more.
             permit.submit_then(batch, Durability::Buffered, |_written| {});
-        } else if self.may_bury() && document.may_begin_anew() && self.keeps(document) {
+        } else if document.may_begin_anew() && self.keeps(document) {
             let mut noted = self.renewals.noted();
             if noted.len() < NOTED_MAX && !noted.contains_key(listing) {
                 noted.insert(listing.clone(), None);
@@ -69,6 +69,9 @@ impl Replica {
     /// Looks at the next listings that were deleted.
     pub(super) async fn look_at_the_dead(&self) -> Result<(), StorageError> {
         let inner = self.inner();
+        if !inner.may_bury() {
+            return Ok(());
+        }
         let (first, until) = keys::all_dead();
         let from = inner.renewals.next_dead().unwrap_or_else(|| first.to_vec());
         let page = inner.store.scan(PROGRESS, &from, &until, PAGE)?;

@@ -126,6 +126,12 @@ pub(super) fn is_deleted_at(document: &Automerge, at: &[ChangeHash]) -> bool {
     !deletions.marks.is_empty() && !deletions.are_disputed()
 }
 
+/// Whether guests alone have written since some heads, and counted.
+pub(super) fn is_only_counted_since(document: &Automerge, at: &[ChangeHash]) -> bool {
+    let since = document.get_changes_meta(at).into_iter();
+    since.map(Written::from).all(|one| one.message == COUNT)
+}
+
 /// Where a listing that may have been created stands in its life.
 pub(super) fn lifecycle(document: &Automerge, created: bool) -> Lifecycle {
     let shown = standing::shown(document, Register::DeletedAt);

@@ -164,9 +164,11 @@ impl ListingDocument {
         if self.former.is_some() || !is_known || hashes.len() > RENEWAL_HEADS_MAX {
             return Ok(None);
         }
-        // Somebody may have edited it without having seen that: then everything is kept.
-        let buries = deletion::is_deleted_at(self.body.get(), &hashes);
-        if buries && self.lifecycle() != Lifecycle::Deleted {
+        // Whoever had the deletion may have had an edit that disputes it, and have gone on: what
+        // it has written then, nobody here need know. But it stands on what is known.
+        let automerge = self.body.get();
+        let buries = deletion::is_deleted_at(automerge, &hashes);
+        if buries && !deletion::is_only_counted_since(automerge, &hashes) {
             return Ok(None);
         }
         let before = self.clone();

@@ -127,7 +127,12 @@ fn written(
     is_buried: bool,
 ) -> Vec<(Writing, Vec<(Register, ScalarValue)>)> {
     if is_buried {
-        let left = [Register::CreatedAt, Register::Owner, Register::DeletedAt];
+        let left = [
+            Register::CreatedAt,
+            Register::Owner,
+            Register::External,
+            Register::DeletedAt,
+        ];
         let shown = left.map(|register| {
             let (writing, value) = shown(held, register, at)?;
             Some((writing, vec![(register, value)]))

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::deletion::disputed;
+use super::deletion::{confirm, disputed, keep};
 use super::{at, created, deleted, edited, listing, node, patched_at};
 use crate::{ChangeKind, Lifecycle, ListingDocument};
 
@@ -97,6 +97,39 @@ fn listing_whose_deletion_is_disputed_keeps_everything() {
     if let Ok(Some(_)) = left.begin_anew(node(1), at(500), &heads) {
         assert!(!left.is_buried());
     }
+}
+
+#[test]
+fn heads_of_before_a_dispute_bury_nothing_after_it_was_decided() {
+    let (mut keeper, _) = created();
+    let mut other = keeper.clone();
+    let deletion = deleted(&mut keeper, 1, 100);
+    let noted = keeper.heads();
+    // Somebody edits without having seen that, has both, and somebody else decides.
+    let edit = patched_at(&mut other, 2, 101, json!({"title": "Still here"}));
+    other.apply(&deletion).expect("a deletion");
+    let mut third = other.clone();
+    let confirmed = confirm(&mut third, 3, 102);
+    // Meanwhile the other goes on, which nobody knows yet.
+    let kept = keep(&mut other, 2, 103);
+    for change in [&edit, &confirmed] {
+        keeper.apply(change).expect("a change");
+    }
+    assert_eq!(keeper.lifecycle(), Lifecycle::Deleted);
+    assert_eq!(keeper.begin_anew(node(1), at(500), &noted), Ok(None));
+    keeper.apply(&kept).expect("a decision");
+    assert_eq!(keeper.lifecycle(), Lifecycle::Disputed);
+    assert_eq!(keeper.view().title, "Still here");
+}
+
+#[test]
+fn imported_listing_belongs_to_nobody_of_that_name_after_its_burial() {
+    let mut keeper = long();
+    let before = keeper.view().external;
+    assert!(before.is_some(), "its host is one of elsewhere");
+    deleted(&mut keeper, 1, 100);
+    buried(&mut keeper);
+    assert_eq!(keeper.view().external, before);
 }
 
 #[test]
