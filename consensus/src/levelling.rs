@@ -26,6 +26,7 @@
 mod chain;
 mod forward;
 mod held;
+mod lives;
 mod taking;
 
 use std::collections::BTreeSet;
@@ -116,6 +117,15 @@ pub enum LevelError {
         /// The listing.
         listing: String,
     },
+    /// Later copies that go on from something else.
+    #[error(
+        "the later backup is of another life of the cluster, says node {node}: it was restored in \
+         between under the same name. Restore one of the backups itself, by --backup"
+    )]
+    AnotherLife {
+        /// Whose copies differ.
+        node: NodeId,
+    },
 }
 
 /// Makes the copies into the first state of a new cluster, which lives under the name `life`; with
@@ -129,6 +139,9 @@ pub async fn level(
     life: &str,
     now_ms: u64,
 ) -> Result<Levelled, LevelError> {
+    if let Some(until) = &until {
+        lives::check(&copies, &until.copies, life)?;
+    }
     let desks = open_all(copies, life, now_ms).await?;
     let later = match until {
         Some(until) => Some(Later {

@@ -2,6 +2,7 @@
 //! them.
 
 mod bridged;
+mod lives;
 mod terms;
 
 use meridian_consensus_core::Rejection;

@@ -97,7 +97,9 @@ impl Approach {
     /// The group has other voters, or another goal, than was known.
     fn find(&mut self, electorate: Electorate) -> Result<(), GoalError> {
         let standing = electorate.goal.unwrap_or_else(|| self.founded.clone());
-        if !standing.is_as(&self.wanted) && !standing.is_as(&self.seen) {
+        // Also one that is as what stood before, if it was set after ours.
+        let is_later = self.begun && standing.revision > self.goal().revision;
+        if !standing.is_as(&self.wanted) && (is_later || !standing.is_as(&self.seen)) {
             return Err(GoalError::Overtaken {
                 home: standing.home,
                 revision: standing.revision,

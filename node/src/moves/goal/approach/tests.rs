@@ -177,3 +177,17 @@ fn voters_that_have_settled_are_the_end() {
     let arrived = approach().take(Ok(Moving::Settled(electorate.clone())));
     assert_eq!(arrived, Ok(Next::Arrived(electorate)));
 }
+
+#[test]
+fn somebody_who_puts_it_back_meanwhile_is_not_undone() {
+    let mut approach = approach();
+    approach.take(Ok(Moving::Admitted)).expect("a step");
+    // The goal of before, told by who does not know ours yet.
+    let before = approach.take(Err(standing("eu-west", 4, &[1, 2, 3])));
+    assert_eq!(before, Ok(Next::Step));
+    let overtaken = approach.take(Err(standing("eu-west", 6, &[1, 2, 3])));
+    assert!(
+        matches!(&overtaken, Err(GoalError::Overtaken { revision: 6, .. })),
+        "{overtaken:?}"
+    );
+}
