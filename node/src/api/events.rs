@@ -110,8 +110,9 @@ async fn of_region(
     }
     let nodes = tellers(&node.topology, &cursor.region);
     cursor.places.retain(|feed, _| nodes.contains(&feed.node));
-    let planes = wanted.planes();
-    let passage = match node.events.read(&cursor, (&nodes, &planes), limit).await {
+    let planes = wanted.planes().into_iter();
+    let rooms = planes.map(|plane| (plane, limit)).collect();
+    let passage = match node.events.read(&cursor, (&nodes, &rooms), limit).await {
         Ok(passage) => passage,
         Err(Unread::Gone { feed, oldest }) => {
             cursor.places.insert(feed, oldest);

@@ -5,6 +5,7 @@
 
 mod deliveries;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -123,6 +124,7 @@ pub(crate) async fn create(
             enabled: true,
             created_ms: now_ms,
             since_ms: if draft.since == Since::Now { now_ms } else { 0 },
+            added_ms: BTreeMap::new(),
             replay: None,
         },
     );
@@ -166,7 +168,8 @@ pub(crate) async fn patch(
         endpoint.url = url;
     }
     if let Some(types) = patch.types {
-        endpoint.types = checked_types(types)?;
+        let now_ms = node.clock.now().as_millis();
+        endpoint.want(checked_types(types)?, now_ms);
     }
     endpoint.enabled = patch.enabled.unwrap_or(endpoint.enabled);
     node.outbound.keep(&id, &endpoint).await.map_err(unkept)?;
@@ -245,6 +248,7 @@ pub(crate) async fn replay(
     if cursor.is_some() {
         // Who asks for what was before wants it.
         endpoint.since_ms = 0;
+        endpoint.added_ms.clear();
     }
     let earlier = endpoint.replay.map_or(0, |replay| replay.number);
     let number = node.clock.now().as_millis().max(earlier + 1);

@@ -1,5 +1,6 @@
 //! Reads the feeds of a region's nodes, one after the other.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -47,12 +48,12 @@ enum Silence {
 }
 
 impl EventsDesk {
-    /// At most `limit` records of the feeds of `nodes` that are wanted: of what nobody wants
-    /// nothing can be gone.
+    /// At most `limit` records of the feeds of `nodes`, and of each plane as many as there is room
+    /// for: one without is not read, and nothing of it can be gone.
     pub(crate) async fn read(
         &self,
         cursor: &RegionCursor,
-        (nodes, planes): (&[NodeId], &[Plane]),
+        (nodes, rooms): (&[NodeId], &BTreeMap<Plane, usize>),
         limit: usize,
     ) -> Result<Passage, Unread> {
         let mut passage = Passage {
@@ -61,17 +62,23 @@ impl EventsDesk {
             has_more: false,
         };
         let mut left = limit.min(PAGE_MAX);
-        let feeds = FeedName::all_of(nodes, planes);
+        let mut rooms = rooms.clone();
+        let planes: Vec<Plane> = rooms.keys().copied().collect();
+        let feeds = FeedName::all_of(nodes, &planes);
         for feed in in_turn(&feeds, cursor.turn) {
-            if left == 0 {
+            let room = rooms.entry(feed.plane).or_default();
+            let most = left.min(*room);
+            if most == 0 {
                 passage.has_more = true;
-                break;
+                continue;
             }
             let after = cursor.places.get(&feed).copied();
-            match self.page_of(feed, after, left).await {
+            match self.page_of(feed, after, most).await {
                 Ok(page) => {
-                    passage.has_more |= page.records.len() == left;
-                    left = left.saturating_sub(page.records.len());
+                    let found = page.records.len();
+                    passage.has_more |= found == most;
+                    left = left.saturating_sub(found);
+                    *room = room.saturating_sub(found);
                     passage.heard.push(Heard { feed, page });
                 }
                 Err(Silence::Gone(oldest)) => return Err(Unread::Gone { feed, oldest }),

@@ -1,5 +1,6 @@
 //! A webhook endpoint: where events go, and which. One register of the cluster.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
@@ -102,6 +103,8 @@ pub(crate) struct Endpoint {
     pub(crate) created_ms: u64,
     /// Events from before are not delivered, in milliseconds since 1970.
     pub(crate) since_ms: u64,
+    /// The same of a plane of which it has wanted nothing at first.
+    pub(crate) added_ms: BTreeMap<Plane, u64>,
     pub(crate) replay: Option<Replay>,
 }
 
@@ -141,7 +144,27 @@ impl Endpoint {
         planes
     }
 
+    /// Since when it wants what, in milliseconds since 1970.
+    pub(crate) fn since(&self) -> BTreeMap<Plane, u64> {
+        let since = |plane: Plane| {
+            let added = self.added_ms.get(&plane).copied().unwrap_or(0);
+            (plane, added.max(self.since_ms))
+        };
+        self.planes().into_iter().map(since).collect()
+    }
+
+    /// It wants other types from now on: of a plane that is new to it, what happens from now on.
+    pub(crate) fn want(&mut self, types: Vec<String>, now_ms: u64) {
+        let before = self.planes();
+        self.types = types;
+        let mut added = self.planes();
+        added.retain(|plane| !before.contains(plane));
+        self.added_ms
+            .extend(added.into_iter().map(|plane| (plane, now_ms)));
+    }
+
     pub(crate) fn encode(&self) -> Vec<u8> {
+        let added = |plane| self.added_ms.get(&plane).copied().unwrap_or(0);
         StoredEndpoint {
             url: self.url.clone(),
             types: self.types.clone(),
@@ -149,6 +172,8 @@ impl Endpoint {
             disabled: !self.enabled,
             created_ms: self.created_ms,
             since_ms: self.since_ms,
+            listings_added_ms: added(Plane::Listings),
+            bookings_added_ms: added(Plane::Bookings),
             replay: self.replay.as_ref().map(|replay| StoredReplay {
                 number: replay.number,
                 cursor: replay.cursor.clone(),
@@ -160,7 +185,12 @@ impl Endpoint {
     /// Reads what was written; `None` for anything else.
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let stored = StoredEndpoint::decode(bytes).ok()?;
+        let added = [
+            (Plane::Listings, stored.listings_added_ms),
+            (Plane::Bookings, stored.bookings_added_ms),
+        ];
         Some(Self {
+            added_ms: added.into_iter().filter(|(_, at_ms)| *at_ms > 0).collect(),
             url: stored.url,
             types: stored.types,
             secret: stored.secret,
@@ -191,6 +221,10 @@ struct StoredEndpoint {
     since_ms: u64,
     #[prost(message, optional, tag = "7")]
     replay: Option<StoredReplay>,
+    #[prost(uint64, tag = "8")]
+    listings_added_ms: u64,
+    #[prost(uint64, tag = "9")]
+    bookings_added_ms: u64,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash, Message)]
@@ -203,7 +237,9 @@ struct StoredReplay {
 
 #[cfg(test)]
 mod tests {
-    use super::{Endpoint, EndpointId, Replay, fresh_secret};
+    use std::collections::BTreeMap;
+
+    use super::{Endpoint, EndpointId, Plane, Replay, fresh_secret};
 
     #[test]
     fn id_reads_back_and_nothing_else_is_one() {
@@ -229,6 +265,7 @@ mod tests {
             enabled: true,
             created_ms: 5,
             since_ms: 4,
+            added_ms: [(Plane::Bookings, 6)].into(),
             replay: Some(Replay {
                 number: 3,
                 cursor: None,
@@ -238,5 +275,27 @@ mod tests {
         assert!(!format!("{endpoint:?}").contains("whsec_"));
         assert!(endpoint.wants("booking.confirmed") && endpoint.wants("events.missed"));
         assert!(!endpoint.wants("booking.held"));
+    }
+    #[test]
+    fn what_it_did_not_want_at_first_it_wants_from_then_on() {
+        let mut endpoint = Endpoint {
+            url: "https://hooks.example.com/".to_owned(),
+            types: vec!["booking.confirmed".to_owned()],
+            secret: fresh_secret(),
+            enabled: true,
+            created_ms: 5,
+            since_ms: 5,
+            added_ms: BTreeMap::new(),
+            replay: None,
+        };
+        assert_eq!(endpoint.since(), [(Plane::Bookings, 5)].into());
+        endpoint.want(Vec::new(), 9);
+        let both = [(Plane::Listings, 9), (Plane::Bookings, 5)];
+        assert_eq!(endpoint.since(), both.into());
+        endpoint.want(vec!["listing.updated".to_owned()], 11);
+        assert_eq!(endpoint.since(), [(Plane::Listings, 9)].into());
+        endpoint.want(Vec::new(), 12);
+        let both = [(Plane::Listings, 9), (Plane::Bookings, 12)];
+        assert_eq!(endpoint.since(), both.into());
     }
 }

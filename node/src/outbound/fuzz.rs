@@ -6,7 +6,7 @@ use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
 
 use super::endpoint::{Endpoint, Replay};
 use super::progress::{Delivery, Parked, Progress};
-use crate::events::Told;
+use crate::events::{Plane, Told};
 
 #[test]
 fn webhook_progress() {
@@ -47,6 +47,7 @@ fn webhook_endpoint() {
         enabled: true,
         created_ms: 5,
         since_ms: 4,
+        added_ms: [(Plane::Listings, 6)].into(),
         replay: Some(Replay {
             number: 1,
             cursor: Some(String::new()),

@@ -106,8 +106,7 @@ impl NatsSink {
             progress_key: format!("progress/{name}/{region}"),
             name,
             owner: None,
-            since_ms: 0,
-            planes: Plane::ALL.to_vec(),
+            since_ms: Plane::ALL.map(|plane| (plane, 0)).into(),
             wants: Box::new(|_every| true),
             replay: None,
             policy: Policy {

@@ -193,18 +193,20 @@ impl Pump {
             .retain(|feed, lane| nodes.contains(&feed.node) || !lane.is_settled());
     }
 
+    /// Forgets where the feeds of other planes were read: nobody wants them, and they are not
+    /// read on.
+    pub(crate) fn keep_planes(&mut self, planes: &[Plane]) {
+        self.lanes.retain(|feed, _| planes.contains(&feed.plane));
+    }
+
     /// The next attempt, if one is due and there is room for it.
     pub(crate) fn due(&mut self, now_ms: u64) -> Option<Attempt> {
-        if self.queues.in_flight() >= self.policy.in_flight_max {
-            return None;
-        }
-        self.queues.begin(now_ms)
+        self.queues.begin(now_ms, self.policy.in_flight_max)
     }
 
     /// When the next attempt is due; `None` while there is nothing to wait for.
     pub(crate) fn next_due_ms(&self) -> Option<u64> {
-        let full = self.queues.in_flight() >= self.policy.in_flight_max;
-        self.queues.next_due_ms().filter(|_| !full)
+        self.queues.next_due_ms(self.policy.in_flight_max)
     }
 
     /// When the oldest event happened that was read and is not dealt with, in milliseconds

@@ -1,5 +1,6 @@
 //! Runs one pump: reads the feeds, makes its attempts, and writes down how far it has come.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +14,13 @@ use super::backlog::Backlog;
 use super::endpoint::Replay;
 use super::keeper::Counters;
 use super::progress::{Delivery, Line, Progress};
-use super::pump::{Failed, OPEN_MAX, Policy, Pump};
+use super::pump::{Failed, Policy, Pump};
 use super::responsible::tells;
 use super::target::{Failure, Target};
 use crate::clock::Clock;
-use crate::events::{Cursor, EventsDesk, Passage, Plane, RegionCursor, Told, Unread, tellers};
+use crate::events::{
+    Cursor, EventsDesk, PAGE_MAX, Passage, Plane, RegionCursor, Told, Unread, tellers,
+};
 use crate::registers::{Registers, Space};
 
 /// How often a feed is looked at that had nothing more: a scan of a few bytes.
@@ -52,10 +55,9 @@ pub(super) struct Job {
     pub(super) owner: Option<String>,
     /// The register of its progress in this region.
     pub(super) progress_key: String,
-    /// Events from before are passed over, in milliseconds since 1970.
-    pub(super) since_ms: u64,
-    /// Where what it wants is told.
-    pub(super) planes: Vec<Plane>,
+    /// Where what it wants is told, and since when: events from before are passed over, in
+    /// milliseconds since 1970.
+    pub(super) since_ms: BTreeMap<Plane, u64>,
     pub(super) wants: Box<dyn Fn(&Delivery) -> bool + Send>,
     pub(super) replay: Option<Replay>,
     pub(super) policy: Policy,
@@ -82,7 +84,9 @@ struct Runner {
 
 /// Runs a job until it is told to end; then what it has come to is on disk.
 pub(super) async fn run(around: Around, job: Job, cancel: CancellationToken) {
-    let pump = resumed(&around, &job);
+    let mut pump = resumed(&around, &job);
+    let planes: Vec<Plane> = job.since_ms.keys().copied().collect();
+    pump.keep_planes(&planes);
     let mut runner = Runner {
         around,
         job,
@@ -223,8 +227,8 @@ impl Runner {
     }
 
     fn begin_reading(&mut self) {
-        let (planes, limit) = self.room();
-        let waits = limit == 0 || self.unsaved >= UNSAVED_MAX;
+        let rooms = self.rooms();
+        let waits = rooms.is_empty() || self.unsaved >= UNSAVED_MAX;
         if self.is_reading || waits || Instant::now() < self.read_at {
             return;
         }
@@ -232,19 +236,17 @@ impl Runner {
         self.pump.keep_lanes(&nodes);
         let cursor = self.pump.reading(self.start());
         let events = self.around.events.clone();
-        let read = async move { events.read(&cursor, (&nodes, &planes), limit).await };
+        let read = async move { events.read(&cursor, (&nodes, &rooms), PAGE_MAX).await };
         let read: BoxFuture<'static, _> = Box::pin(read);
         self.reading = Some(read).into();
         self.is_reading = true;
     }
 
     /// Of which planes there is room for events, and for how many.
-    fn room(&self) -> (Vec<Plane>, usize) {
-        let mut planes = self.job.planes.clone();
-        planes.retain(|plane| self.pump.room(*plane) > 0);
-        let rooms = planes.iter().map(|plane| self.pump.room(*plane));
-        let limit = rooms.min().unwrap_or(0).min(OPEN_MAX);
-        (planes, limit)
+    fn rooms(&self) -> BTreeMap<Plane, usize> {
+        let planes = self.job.since_ms.keys();
+        let rooms = planes.map(|plane| (*plane, self.pump.room(*plane)));
+        rooms.filter(|(_, room)| *room > 0).collect()
     }
 
     fn accept(&mut self, read: Result<Passage, Unread>) {
@@ -256,7 +258,9 @@ impl Runner {
                 more = passage.has_more;
                 let (around, job) = (&self.around, &self.job);
                 let wants = |delivery: &Delivery, told_ms| {
-                    is_due(&delivery.told, told_ms, (job.since_ms, around.kept_ms))
+                    let since_ms = job.since_ms.get(&delivery.told.plane());
+                    let since_ms = since_ms.copied().unwrap_or(u64::MAX);
+                    is_due(&delivery.told, told_ms, (since_ms, around.kept_ms))
                         && tells(&around.topology, &around.region, &delivery.listing)
                         && (job.wants)(delivery)
                 };
@@ -327,7 +331,7 @@ impl Runner {
             .pump
             .next_due_ms()
             .map(|due_ms| now + Duration::from_millis(due_ms.saturating_sub(self.now_ms())));
-        let reads = !self.is_reading && self.room().1 > 0 && self.unsaved < UNSAVED_MAX;
+        let reads = !self.is_reading && !self.rooms().is_empty() && self.unsaved < UNSAVED_MAX;
         let read = reads.then_some(self.read_at);
         let save = self.save_at.filter(|_| !self.is_saving);
         let wakes = [due, read, save].into_iter().flatten();

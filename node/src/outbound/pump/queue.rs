@@ -55,7 +55,8 @@ pub(super) struct Queues {
     waiting: BTreeSet<(u64, Line)>,
     /// How many are on their way, by plane.
     counts: BTreeMap<Plane, usize>,
-    in_flight: usize,
+    /// How many are being tried, by plane.
+    in_flight: BTreeMap<Plane, usize>,
 }
 
 impl Queues {
@@ -63,8 +64,8 @@ impl Queues {
         self.counts.get(&plane).copied().unwrap_or(0)
     }
 
-    pub(super) const fn in_flight(&self) -> usize {
-        self.in_flight
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.values().sum()
     }
 
     /// Behind what its line has here.
@@ -85,24 +86,40 @@ impl Queues {
         items.find(|item| item.delivery.told.name() == delivery.told.name())
     }
 
-    /// Begins the attempt that has been due for longest.
-    pub(super) fn begin(&mut self, now_ms: u64) -> Option<Attempt> {
-        let (due_ms, _) = self.waiting.first()?;
-        if *due_ms > now_ms {
-            return None;
-        }
-        let (_, line) = self.waiting.pop_first()?;
+    /// Begins the attempt that has been due for longest, if there are less than `most`. Changes
+    /// of listings leave a quarter of the places to bookings.
+    pub(super) fn begin(&mut self, now_ms: u64, most: usize) -> Option<Attempt> {
+        let first = self.first(most).filter(|(due_ms, _)| *due_ms <= now_ms)?;
+        let (due_ms, line) = first.clone();
+        self.waiting.remove(&(due_ms, line.clone()));
         let item = self.queues.get_mut(&line)?.front_mut()?;
         item.in_flight = true;
-        self.in_flight += 1;
+        *self.in_flight.entry(line.plane).or_default() += 1;
         Some(Attempt {
             delivery: item.delivery.clone(),
             number: item.attempts.saturating_add(1),
         })
     }
 
-    pub(super) fn next_due_ms(&self) -> Option<u64> {
-        self.waiting.first().map(|(due_ms, _)| *due_ms)
+    /// When the first attempt is due that could begin.
+    pub(super) fn next_due_ms(&self, most: usize) -> Option<u64> {
+        self.first(most).map(|(due_ms, _)| *due_ms)
+    }
+
+    fn first(&self, most: usize) -> Option<&(u64, Line)> {
+        if self.in_flight() >= most {
+            return None;
+        }
+        let listings = self.in_flight.get(&Plane::Listings).copied().unwrap_or(0);
+        let room = listings < (most - (most / 4).max(1)).max(1);
+        let mut waiting = self.waiting.iter();
+        waiting.find(|(_, line)| room || line.plane == Plane::Bookings)
+    }
+
+    fn landed(&mut self, plane: Plane) {
+        if let Some(count) = self.in_flight.get_mut(&plane) {
+            *count -= 1;
+        }
     }
 
     /// When the oldest event of all happened, in milliseconds since 1970.
@@ -132,7 +149,7 @@ impl Queues {
         if let Some(count) = self.counts.get_mut(&line.plane) {
             *count -= 1;
         }
-        self.in_flight -= 1;
+        self.landed(line.plane);
         Some(item)
     }
 
@@ -141,7 +158,7 @@ impl Queues {
         if let Some(item) = self.head(line) {
             item.in_flight = false;
             item.due_ms = due_ms;
-            self.in_flight -= 1;
+            self.landed(line.plane);
             self.waiting.insert((due_ms, line.clone()));
         }
     }

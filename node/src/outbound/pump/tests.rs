@@ -204,6 +204,27 @@ fn changes_that_nobody_takes_hold_back_no_booking() {
 }
 
 #[test]
+fn receiver_that_hangs_on_changes_has_places_left_for_bookings() {
+    let mut pump = fresh(POLICY);
+    let changes = (1..=8).map(|of| FeedRecord {
+        listing: listing(of.into()),
+        ..changed(&[of]).remove(0)
+    });
+    pump.accept(feed(1, Plane::Listings), page(changes.collect()), 0, all);
+    let hanging = std::iter::from_fn(|| pump.due(0)).count();
+    assert_eq!(hanging, POLICY.in_flight_max - 1);
+    assert_eq!(
+        pump.next_due_ms(),
+        None,
+        "nothing can begin, and nobody is woken"
+    );
+    pump.accept(node(), page(vec![record(10, 1, 1)]), 5, all);
+    assert_eq!(pump.next_due_ms(), Some(5));
+    let booking = pump.due(5).expect("a place is left");
+    assert_eq!(booking.delivery.told.plane(), Plane::Bookings);
+}
+
+#[test]
 fn change_that_two_nodes_tell_is_delivered_once_and_in_the_order_of_each() {
     let mut pump = fresh(POLICY);
     let told = |numbers: &[u16]| page(changed(numbers));
