@@ -1,7 +1,7 @@
 //! What a local write does, decided under the document's lock: looked up, changed,
 //! numbered, submitted. Nothing here waits.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use meridian_regions::{Genesis, ListingId, NodeId, UnixNanos};
 use meridian_replication_core::{EditError, EncodedChange, ListingDocument, LogEntry, ValidDraft};
@@ -152,7 +152,8 @@ impl Inner {
                 changed: false,
                 // What the answer shows may still be on its way to disk.
                 committed: slot.permit.submit(Batch::new(), Durability::Synced),
-                listing: (slot.rendering == Rendering::Now).then(|| render(&hot.document)),
+                listing: (slot.rendering == Rendering::Now)
+                    .then(|| Arc::new(ReadListing::render(&hot.document))),
             }),
             // A document that says that it is broken is loaded again at its next use.
             Err(error) => Err(error.into()),
@@ -178,6 +179,8 @@ impl Inner {
         permit.follow(&trace);
         let id = hot.document.id().clone();
         let shard = id.shard();
+        let listing =
+            (rendering == Rendering::Now).then(|| Arc::new(ReadListing::render(&hot.document)));
         let first = hot.is_first();
         let mut batch = Batch::new();
         let digest = hot.document.heads().digest();
@@ -189,8 +192,7 @@ impl Inner {
         self.note_length(&hot.document);
         let news = hot.take_news();
         let (answer, committed) = tokio::sync::oneshot::channel();
-        let rendered = Arc::new(OnceLock::new());
-        let (inner, shown) = (Arc::clone(self), Arc::clone(&rendered));
+        let (inner, shown) = (Arc::clone(self), listing.clone());
         self.sequencer.issue(shard, |ticket| {
             let entry = LogEntry {
                 origin: ticket.origin,
@@ -211,8 +213,6 @@ impl Inner {
             let mark_durable = hot.submit();
             self.submit_told(permit, batch, &news, move |result| {
                 if result.is_ok() {
-                    // Nothing, if the disk was faster: then the first reader renders it.
-                    let shown = shown.get().map(Arc::clone);
                     inner.rendered.supersede(&id, shown, || {
                         // First: who is shown the document has a token that says so.
                         inner
@@ -232,17 +232,10 @@ impl Inner {
                 let _ = answer.send(result);
             });
         });
-        // While the disk is at work, and still under the document's lock.
-        let listing = (rendering == Rendering::Now)
-            .then(|| Arc::clone(rendered.get_or_init(|| render(&hot.document))));
         Submitted {
             changed: true,
             committed: Committed::from(committed),
             listing,
         }
     }
-}
-
-fn render(document: &ListingDocument) -> Arc<ReadListing> {
-    Arc::new(ReadListing::render(document))
 }
