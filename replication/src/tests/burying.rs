@@ -8,10 +8,9 @@ use tempfile::TempDir;
 
 use super::cluster::{Cluster, data_of};
 use super::left_behind::goes_on_by_the_log;
-use super::renewing::renew_all;
+use super::renewing::{node_3_put_back, renew_all};
 use super::returning::{copy, until};
 use super::setup::{close, create, options, title};
-use super::trimming::trim_all;
 use crate::Replica;
 use crate::documents::open as open_document;
 use crate::keys::{self, PROGRESS};
@@ -120,15 +119,7 @@ async fn node_from_a_backup_of_before_the_deletion_brings_no_listing_back() {
     let cluster = Cluster::start_in(folder, &EVERYBODY, None, None);
     delete(&cluster, 0, &id).await;
     bury(&cluster, &id).await;
-    let folder = cluster.stop_and_leave().await;
-    for id in [1, 2] {
-        trim_all(folder.path(), id).await;
-    }
-    let data = data_of(folder.path(), 3);
-    std::fs::remove_dir_all(&data).expect("removed");
-    std::fs::rename(backup, data).expect("put back");
-    let cluster = Cluster::start_in(folder, &EVERYBODY, None, Some(3));
-    until("it is back", async || cluster.replicas[2].has_returned()).await;
+    let cluster = node_3_put_back(cluster, backup).await;
     let other = create(&cluster.replicas[0], 2).await;
     goes_on_by_the_log(&cluster, std::slice::from_ref(&other)).await;
     bury(&cluster, &id).await;

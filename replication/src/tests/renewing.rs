@@ -1,5 +1,7 @@
 //! Long listings begin anew: by word of everybody, under writes, and for who was away.
 
+use std::path::PathBuf;
+
 use meridian_regions::ListingId;
 use meridian_replication_core::EditOp;
 use tempfile::TempDir;
@@ -186,6 +188,20 @@ async fn node_that_stops_as_a_document_begins_anew_goes_on_with_it() {
 }
 
 /// The others have nothing of the time before any more: neither logs nor documents.
+/// The cluster begun anew with node 3 from a backup that no log of the others reaches back to.
+pub(super) async fn node_3_put_back(cluster: Cluster, backup: PathBuf) -> Cluster {
+    let folder = cluster.stop_and_leave().await;
+    for id in [1, 2] {
+        trim_all(folder.path(), id).await;
+    }
+    let data = data_of(folder.path(), 3);
+    std::fs::remove_dir_all(&data).expect("removed");
+    std::fs::rename(backup, data).expect("put back");
+    let cluster = Cluster::start_in(folder, &EVERYBODY, None, Some(3));
+    until("it is back", async || cluster.replicas[2].has_returned()).await;
+    cluster
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn node_from_an_old_backup_begins_where_the_others_do() {
     let folder = TempDir::new().expect("a folder");
@@ -203,15 +219,7 @@ async fn node_from_an_old_backup_begins_where_the_others_do() {
         replicas.all(|replica| stands(replica, &id) == (1, false))
     })
     .await;
-    let folder = cluster.stop_and_leave().await;
-    for id in [1, 2] {
-        trim_all(folder.path(), id).await;
-    }
-    let data = data_of(folder.path(), 3);
-    std::fs::remove_dir_all(&data).expect("removed");
-    std::fs::rename(backup, data).expect("put back");
-    let cluster = Cluster::start_in(folder, &EVERYBODY, None, Some(3));
-    until("it is back", async || cluster.replicas[2].has_returned()).await;
+    let cluster = node_3_put_back(cluster, backup).await;
     goes_on_by_the_log(&cluster, std::slice::from_ref(&id)).await;
     for replica in &cluster.replicas {
         assert_eq!(counted(replica, &id).await, written + 1);

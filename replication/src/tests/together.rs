@@ -140,6 +140,18 @@ async fn frame_of_more_documents_than_are_kept_open_is_taken_all_the_same() {
     }
 }
 
+/// Node 2 opened anew, where the document of a listing cannot be read.
+async fn with_junk(target: Replica, folder: &TempDir, id: &ListingId) -> Replica {
+    close(target).await;
+    let target = open(folder.path().to_path_buf(), 2);
+    let mut batch = Batch::new();
+    batch.put(DOCUMENTS, id.to_key(), b"junk".to_vec());
+    let permit = target.inner().writer.reserve().await.expect("it runs");
+    let written = permit.submit(batch, Durability::Synced).await;
+    written.expect("written");
+    target
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn document_that_cannot_be_read_holds_up_nothing_that_came_before_it() {
     let (folders, source, target) = pair();
@@ -149,15 +161,7 @@ async fn document_that_cannot_be_read_holds_up_nothing_that_came_before_it() {
         .apply(sent(&entries(&source)))
         .await
         .expect("applied");
-    close(target).await;
-    let target = open(folders[1].path().to_path_buf(), 2);
-    let mut batch = Batch::new();
-    batch.put(DOCUMENTS, ids[1].to_key(), b"junk".to_vec());
-    let permit = target.inner().writer.reserve().await.expect("it runs");
-    permit
-        .submit(batch, Durability::Synced)
-        .await
-        .expect("written");
+    let target = with_junk(target, &folders[1], &ids[1]).await;
 
     for id in [&ids[0], &ids[0], &ids[1]] {
         let ops = amenity(&format!("amenity {}", source.stats().entries_logged));
@@ -186,13 +190,7 @@ async fn documents_are_loaded_again_silently_after_a_run_and_loudly_after_an_int
         .apply(sent(&entries(&source)))
         .await
         .expect("applied");
-    close(target).await;
-    let target = open(folders[1].path().to_path_buf(), 2);
-    let mut batch = Batch::new();
-    batch.put(DOCUMENTS, ids[1].to_key(), b"junk".to_vec());
-    let permit = target.inner().writer.reserve().await.expect("it runs");
-    let written = permit.submit(batch, Durability::Synced).await;
-    written.expect("written");
+    let target = with_junk(target, &folders[1], &ids[1]).await;
     // A run that is given up, because the document of its last entry cannot be read.
     for (id, what) in [(&ids[0], "sauna"), (&ids[0], "pool"), (&ids[1], "pool")] {
         let edited = source.edit(id, &amenity(what), Precondition::None).await;
