@@ -7,7 +7,8 @@
 //! their pulls tell this node (`meridian_replication::LogLost`).
 //!
 //! A node that has lost its records comes back in a life of its own, which the record
-//! tells from the one before (`aside.rs`).
+//! tells from the one before (`aside.rs`). One that its peers have sent away stays away, also
+//! where nobody can be asked any more: its own copy of the map may be from before that.
 
 mod aside;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use meridian_regions::{FormatLevel, Formats, UnixNanos};
+use meridian_regions::{FormatLevel, Formats, NodeId, UnixNanos};
 use meridian_replication::Forgotten;
 use meridian_transport::NodeIdentity;
 use serde::{Deserialize, Serialize};
@@ -40,6 +41,9 @@ struct Record {
     /// The latest level of formats that anything here may be of.
     #[serde(default, skip_serializing_if = "is_first")]
     format_level: FormatLevel,
+    /// Set once a peer has said that this node has been removed for good: who it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    expelled_by: Option<u64>,
     /// Set if the cluster was restored: what was written in this time is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     forgotten: Option<ForgottenTime>,
@@ -114,6 +118,7 @@ impl DataFolder {
             incarnation: fresh_incarnation(),
             forgotten: None,
             returned: None,
+            expelled_by: None,
             format_level: FormatLevel::FIRST,
         };
         let Some(found) = Record::read(path, identity)? else {
@@ -195,6 +200,19 @@ impl DataFolder {
         Ok(())
     }
 
+    /// Takes note, durably, of what a peer has said: that this node has been removed for good.
+    /// Its folder is refused from then on. Blocks.
+    ///
+    /// # Errors
+    /// A record that cannot be read or written.
+    pub(crate) fn expelled(path: &Path, identity: &NodeIdentity, by: NodeId) -> anyhow::Result<()> {
+        let Some(mut record) = Record::read(path, identity)? else {
+            return Ok(());
+        };
+        record.expelled_by = Some(by.get());
+        record.write(path)
+    }
+
     /// A name for another life.
     pub(crate) fn fresh_life() -> String {
         fresh_incarnation()
@@ -258,11 +276,13 @@ impl Record {
                 moved: Vec::new(),
                 stage,
             }),
+            expelled_by: None,
             format_level: level,
         }
     }
 
-    /// The record in a folder, if there is one, and if it is this node's.
+    /// The record in a folder, if there is one, and if it is this node's and the node has not been
+    /// removed.
     fn read(folder: &Path, identity: &NodeIdentity) -> anyhow::Result<Option<Self>> {
         let path = folder.join(RECORD);
         if !path.exists() {
@@ -280,6 +300,12 @@ impl Record {
                 found.cluster,
                 identity.node,
                 identity.cluster
+            );
+        }
+        if let Some(by) = found.expelled_by {
+            bail!(
+                "node {} has been removed from the cluster, as node {by} has told it: a node that comes back is a new node with a new id, in an empty folder",
+                found.node
             );
         }
         Ok(Some(found))
@@ -362,6 +388,17 @@ mod tests {
         let refused = DataFolder::claim(folder.path(), &identity(1), &DATABASES);
         let said = refused.expect_err("votes are gone").to_string();
         assert!(said.contains("`bookings` is gone"), "{said}");
+    }
+
+    #[test]
+    fn node_that_was_sent_away_stays_away_when_nobody_can_be_asked() {
+        let folder = TempDir::new().expect("a folder");
+        used(folder.path(), 3);
+        let by = NodeId::new(1).expect("not zero");
+        DataFolder::expelled(folder.path(), &identity(3), by).expect("written");
+        let refused = DataFolder::claim(folder.path(), &identity(3), &DATABASES);
+        let said = refused.expect_err("it has been removed").to_string();
+        assert!(said.contains("as node 1 has told it"), "{said}");
     }
 
     #[test]

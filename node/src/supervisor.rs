@@ -197,6 +197,9 @@ async fn live(
         by = mesh.expelled() => Err(Failure::Expelled(by)),
     };
     drop((map, mesh));
+    if let Err(Failure::Expelled(by)) = ended {
+        stay_away(&node, by).await;
+    }
 
     stopping.cancel();
     let running = Running {
@@ -208,6 +211,18 @@ async fn live(
     };
     running.shut_down(node).await;
     outcome(ended)
+}
+
+/// Keeps in the data folder that this node has been removed: its copy of the map may not say so, and
+/// at the next start it may find nobody to ask.
+async fn stay_away(node: &Node, by: NodeId) {
+    let folder = node.config.node.data_dir.clone();
+    let identity = node.identity.clone();
+    let written = move || DataFolder::expelled(&folder, &identity, by);
+    let written = tokio::task::spawn_blocking(written).await;
+    if let Err(cause) = written.context("the task ended").flatten() {
+        tracing::error!(cause = format!("{cause:#}"), "its peers tell it again");
+    }
 }
 
 fn say_started(node: &Node) {

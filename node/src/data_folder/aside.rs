@@ -40,6 +40,7 @@ impl DataFolder {
             cluster: identity.cluster.to_string(),
             node: identity.node.get(),
             incarnation: incarnation.clone(),
+            expelled_by: None,
             forgotten,
             returned: Some(Returned {
                 moved: moved.clone(),
@@ -131,6 +132,7 @@ mod tests {
             cluster: "test".to_owned(),
             node: 1,
             incarnation: "interrupted".to_owned(),
+            expelled_by: None,
             forgotten: None,
             returned: Some(Returned {
                 moved: DATABASES.map(str::to_owned).to_vec(),

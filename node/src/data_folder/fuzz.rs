@@ -17,6 +17,7 @@ fn record() {
         cluster: "shop".to_owned(),
         node: 7,
         incarnation: "00ff".to_owned(),
+        expelled_by: None,
         forgotten: None,
         returned: None,
         format_level: FormatLevel::FIRST,
@@ -32,7 +33,11 @@ fn record() {
         format_level: FormatLevel::new(2).expect("not zero"),
         ..returned.clone()
     };
-    let records = [first, returned, raised];
+    let expelled = Record {
+        expelled_by: Some(1),
+        ..returned.clone()
+    };
+    let records = [first, returned, raised, expelled];
     let written = |record: &Record| toml::to_string(record).expect("TOML");
     let examples = records.map(|record| written(&record).into_bytes());
     let target = text(|input| match toml::from_str::<Record>(input) {
