@@ -22,6 +22,7 @@ mod phantom;
 mod punctuality;
 mod sales;
 mod search;
+mod searches;
 mod seen;
 mod sessions;
 mod shrink;
@@ -75,7 +76,7 @@ pub struct Violated {
 type Checker = fn(&Seen<'_>) -> Option<Finding>;
 
 /// Whether the run is valid comes first.
-const CHECKERS: [Checker; 14] = [
+const CHECKERS: [Checker; 15] = [
     validity::check,
     linearizable::check_claims,
     linearizable::check_search,
@@ -87,6 +88,7 @@ const CHECKERS: [Checker; 14] = [
     convergence::check,
     amenities::check,
     sessions::check,
+    searches::check,
     payments::check,
     clocks::check,
     liveness::check,

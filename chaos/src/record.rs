@@ -20,8 +20,9 @@ pub use finals::{Final, FinalBooking, FinalDocument, FinalDue, FinalPayment, Lat
 pub use logs::{FinalCopy, LogEntry, LogPage};
 
 /// Version of the format. A reader refuses later ones. The second one has logs, copies of
-/// ledgers and faults that were left out, the third how late links were window by window.
-pub const FORMAT: u32 = 3;
+/// ledgers and faults that were left out, the third how late links were window by window, the fourth
+/// searches, and amenities that are added again.
+pub const FORMAT: u32 = 4;
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

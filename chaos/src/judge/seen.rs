@@ -46,6 +46,40 @@ pub(super) struct Request<'a> {
     pub(super) attempts: Vec<&'a Operation>,
 }
 
+/// How often each amenity of a listing was added, or tried to be.
+pub(super) struct Adds<'a>(HashMap<(&'a str, &'a str), usize>);
+
+impl<'a> Adds<'a> {
+    pub(super) fn of(operations: &'a [Operation]) -> Self {
+        let mut adds = HashMap::new();
+        for operation in operations {
+            if let Call::AddAmenity {
+                listing, amenity, ..
+            } = &operation.invoked.what
+            {
+                *adds
+                    .entry((listing.as_str(), amenity.as_str()))
+                    .or_insert(0) += 1;
+            }
+        }
+        Self(adds)
+    }
+
+    /// Whether a call is about an amenity that was added more than once: who sees it does not know
+    /// which add he sees.
+    pub(super) fn are_added_again(&self, what: &Call) -> bool {
+        let (Call::AddAmenity { amenity, .. }
+        | Call::RemoveAmenity { amenity, .. }
+        | Call::Search { amenity, .. }) = what
+        else {
+            return false;
+        };
+        self.0
+            .get(&(what.listing(), amenity.as_str()))
+            .is_some_and(|adds| *adds > 1)
+    }
+}
+
 /// What an attempt came to.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Word<'a> {

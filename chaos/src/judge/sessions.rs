@@ -2,12 +2,13 @@
 //! sees again, and whoever sees a write of it sees also what it had seen before.
 //!
 //! Terry et al., *Session Guarantees for Weakly Consistent Replicated Data* (PDIS 1994).
-//! An amenity is added once: so seeing it and missing it says which version was read.
+//! An amenity that is added once says which version was read: by its being seen or missed. Those
+//! that are added again say nothing here.
 
 use std::collections::{BTreeMap, HashMap};
 
 use super::finding::counted;
-use super::seen::{Seen, Word};
+use super::seen::{Adds, Seen, Word};
 use super::{Finding, Violated};
 use crate::record::{Call, Operation};
 
@@ -93,9 +94,11 @@ const PROMISE: &str = "sessions never go back";
 
 pub(super) fn check(seen: &Seen<'_>) -> Option<Finding> {
     let mut listings: BTreeMap<&str, Listing<'_>> = BTreeMap::new();
+    let once = Adds::of(&seen.run.operations);
     for operation in &seen.run.operations {
         let what = &operation.invoked.what;
-        if !what.needs_quorum() {
+        let says = !once.are_added_again(what) && !matches!(what, Call::Search { .. });
+        if says && !what.needs_quorum() {
             listings.entry(what.listing()).or_default().learn(operation);
         }
     }

@@ -60,7 +60,9 @@ impl Guest {
                 Kind::Calendars => book::calendar(&mut self).await,
                 Kind::Holds => holds::hold(&mut self).await,
                 Kind::Edits => edits::edit(&mut self).await,
+                Kind::Returns => edits::return_again(&mut self).await,
                 Kind::Sessions => edits::wander(&mut self).await,
+                Kind::Searches => edits::search(&mut self).await,
             }
             let from = match workload.pace.per_second {
                 Some(_) => due,

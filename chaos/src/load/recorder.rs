@@ -65,7 +65,10 @@ impl Recorder {
         asked: impl Future<Output = Result<Answer, CallError>>,
     ) -> Outcome {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
-        let writes = !matches!(what, Call::ReadNights { .. } | Call::ReadListing { .. });
+        let writes = !matches!(
+            what,
+            Call::ReadNights { .. } | Call::ReadListing { .. } | Call::Search { .. }
+        );
         self.line(|at_us| {
             Line::Invoked(Invocation {
                 at_us,
@@ -167,6 +170,9 @@ fn answered(answer: &Answer) -> Answered {
         amenities: body["amenities"]
             .as_array()
             .map(|amenities| amenities.iter().map(text).collect()),
+        found: body["data"]
+            .as_array()
+            .map(|found| found.iter().map(|one| text(&one["id"])).collect()),
         staleness_ms: answer.staleness_ms,
     }
 }

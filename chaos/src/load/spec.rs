@@ -38,8 +38,12 @@ pub enum Kind {
     Calendars,
     /// Add and remove amenities, each region as it likes.
     Edits,
+    /// Add and remove the same few amenities as all others do, again and again.
+    Returns,
     /// Sessions that wander: written in one region, read in the next.
     Sessions,
+    /// Sessions that search in another region for what they wrote, and for what they took away.
+    Searches,
 }
 
 /// How fast a client is.

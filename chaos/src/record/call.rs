@@ -84,7 +84,7 @@ pub enum Call {
         /// Day after the last night.
         to: String,
     },
-    /// Adds an amenity that nobody else adds.
+    /// Adds an amenity.
     AddAmenity {
         /// `lst_…`
         listing: String,
@@ -93,7 +93,7 @@ pub enum Call {
         /// Whose session token goes with the call; `None`: none does.
         session: Option<u64>,
     },
-    /// Removes an amenity that was added before. Nobody adds it again.
+    /// Removes an amenity that may be there.
     RemoveAmenity {
         /// `lst_…`
         listing: String,
@@ -106,6 +106,15 @@ pub enum Call {
     ReadListing {
         /// `lst_…`
         listing: String,
+        /// Whose session token goes with the call.
+        session: Option<u64>,
+    },
+    /// `GET /v1/listings?amenities=…`: looks for a listing by an amenity of it.
+    Search {
+        /// The one that has it, or had it.
+        listing: String,
+        /// The amenity.
+        amenity: String,
         /// Whose session token goes with the call.
         session: Option<u64>,
     },
@@ -124,7 +133,8 @@ impl Call {
             | Self::ReadNights { listing, .. }
             | Self::AddAmenity { listing, .. }
             | Self::RemoveAmenity { listing, .. }
-            | Self::ReadListing { listing, .. } => listing,
+            | Self::ReadListing { listing, .. }
+            | Self::Search { listing, .. } => listing,
         }
     }
 
@@ -145,7 +155,10 @@ impl Call {
     pub const fn needs_quorum(&self) -> bool {
         !matches!(
             self,
-            Self::AddAmenity { .. } | Self::RemoveAmenity { .. } | Self::ReadListing { .. }
+            Self::AddAmenity { .. }
+                | Self::RemoveAmenity { .. }
+                | Self::ReadListing { .. }
+                | Self::Search { .. }
         )
     }
 }
@@ -220,6 +233,9 @@ pub struct Answered {
     /// Amenities that were read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amenities: Option<Vec<String>>,
+    /// Listings that were found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found: Option<Vec<String>>,
     /// How stale the answer says that it may be, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub staleness_ms: Option<u64>,

@@ -228,6 +228,7 @@ pub(super) const fn kind(call: &Call) -> &'static str {
         Call::AddAmenity { .. } => "add-amenity",
         Call::RemoveAmenity { .. } => "remove-amenity",
         Call::ReadListing { .. } => "read-listing",
+        Call::Search { .. } => "search",
     }
 }
 

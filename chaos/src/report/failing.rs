@@ -150,6 +150,9 @@ fn asked_for(call: &Call) -> String {
         }
         | Call::RemoveAmenity {
             amenity, session, ..
+        }
+        | Call::Search {
+            amenity, session, ..
         } => format!("{amenity}{}", in_session(*session)),
         Call::ReadListing { session, .. } => in_session(*session).trim_start().to_owned(),
     };

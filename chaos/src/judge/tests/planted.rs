@@ -95,7 +95,7 @@ fn world_that_keeps_every_promise_passes() {
             findings.iter().all(|one| one.verdict == Verdict::Pass),
             "{seed}: {findings:#?}"
         );
-        assert!(findings.len() == 13, "{findings:#?}");
+        assert!(findings.len() == 14, "{findings:#?}");
     }
 }
 

@@ -214,6 +214,7 @@ impl World {
         let holds = self.listings[number].holds.len();
         let bookings = self.listings[number].bookings.len();
         let known = self.listings[number].known.len();
+        let removed = self.listings[number].removed.len();
         match choice {
             0..28 => Call::Book {
                 listing,
@@ -255,6 +256,11 @@ impl World {
                     key,
                 }
             }
+            70..72 if removed > 0 => Call::AddAmenity {
+                listing,
+                amenity: self.listings[number].removed.swap_remove(0),
+                session,
+            },
             70..78 if known < 40 => Call::AddAmenity {
                 listing,
                 amenity: format!("thing-{}", self.names),
@@ -262,6 +268,7 @@ impl World {
             },
             78..80 if known > 4 => {
                 let amenity = self.listings[number].known.swap_remove(0);
+                self.listings[number].removed.push(amenity.clone());
                 Call::RemoveAmenity {
                     listing,
                     amenity,
@@ -269,6 +276,14 @@ impl World {
                 }
             }
             80..88 => Call::ReadListing { listing, session },
+            88..91 if known > 0 => {
+                let place = self.rng.random_range(0..known);
+                Call::Search {
+                    listing,
+                    amenity: self.listings[number].known[place].clone(),
+                    session,
+                }
+            }
             _ => Call::ReadNights {
                 listing,
                 from: check_in,

@@ -1,7 +1,7 @@
-//! Mistakes of the listing plane: of documents, and of the sessions that read them.
+//! Mistakes of the listing plane: of documents, and of the sessions that read and search them.
 
-use super::super::add;
-use super::caught;
+use super::super::{add, broken};
+use super::{caught, world};
 use crate::record::{Answered, Call, Final, Outcome, Run};
 
 #[test]
@@ -141,4 +141,91 @@ fn write_that_is_seen_before_what_it_followed_is_caught() {
         };
         add(run, what, (at_us + 3, at_us + 4), Some(read));
     });
+}
+
+/// A search of a session for a listing by one of its amenities, and what it found.
+fn search(run: &mut Run, (listing, amenity): (&str, &str), session: u64, found: &[&str]) {
+    let what = Call::Search {
+        listing: listing.to_owned(),
+        amenity: amenity.to_owned(),
+        session: Some(session),
+    };
+    let end_us = 1 + run
+        .operations
+        .iter()
+        .filter_map(|one| one.completed.as_ref())
+        .map(|completed| completed.at_us)
+        .max()
+        .expect("calls");
+    let found = Outcome::Ok(Answered {
+        found: Some(found.iter().map(|&one| one.to_owned()).collect()),
+        ..Answered::default()
+    });
+    add(run, what, (end_us + 1, end_us + 2), Some(found));
+}
+
+/// The session that added it takes it away, when all else is over.
+fn remove(run: &mut Run, (listing, amenity): (&str, &str), session: u64, at_us: u64) {
+    let remove = Call::RemoveAmenity {
+        listing: listing.to_owned(),
+        amenity: amenity.to_owned(),
+        session: Some(session),
+    };
+    let done = Some(Outcome::Ok(Answered::default()));
+    add(run, remove, (at_us, at_us + 1), done);
+}
+
+#[test]
+fn search_that_misses_what_its_session_wrote_is_caught_and_another_s_is_not() {
+    caught(&["searches show"], |run| {
+        let (listing, amenity, session, _) = kept_amenity(run);
+        search(run, (&listing, &amenity), session, &[]);
+    });
+    let mut run = world(1);
+    let (listing, amenity, ..) = kept_amenity(&run);
+    search(&mut run, (&listing, &amenity), 1_000, &[]);
+    assert_eq!(broken(&run), [""; 0]);
+}
+
+#[test]
+fn search_that_finds_by_what_its_session_took_away_is_caught() {
+    caught(&["searches show"], |run| {
+        let (listing, amenity, session, at_us) = kept_amenity(run);
+        remove(run, (&listing, &amenity), session, at_us + 1);
+        search(run, (&listing, &amenity), session, &[&listing]);
+    });
+}
+
+#[test]
+fn search_that_finds_another_listing_is_caught() {
+    caught(&["searches show"], |run| {
+        let (listing, amenity, session, _) = kept_amenity(run);
+        search(run, (&listing, &amenity), session, &[&listing, "lst_x"]);
+    });
+}
+
+#[test]
+fn amenity_that_was_added_again_and_is_lost_is_caught() {
+    let lost = |run: &mut Run, again: bool| {
+        let (listing, amenity, session, at_us) = kept_amenity(run);
+        remove(run, (&listing, &amenity), session, at_us + 1);
+        if again {
+            let what = Call::AddAmenity {
+                listing,
+                amenity: amenity.clone(),
+                session: None,
+            };
+            let done = Some(Outcome::Ok(Answered::default()));
+            add(run, what, (at_us + 3, at_us + 4), done);
+        }
+        for one in &mut run.finals {
+            if let Final::Document(document) = one {
+                document.amenities.retain(|one| *one != amenity);
+            }
+        }
+    };
+    caught(&["no acknowledged change is lost"], |run| lost(run, true));
+    let mut run = world(1);
+    lost(&mut run, false);
+    assert_eq!(broken(&run), [""; 0]);
 }

@@ -35,6 +35,8 @@ pub(super) struct Listing {
     pub(super) amenities: Vec<String>,
     /// Amenities that clients were told of.
     pub(super) known: Vec<String>,
+    /// Those that somebody has asked to be gone, and may add again.
+    pub(super) removed: Vec<String>,
 }
 
 impl Stay {
@@ -173,6 +175,16 @@ impl Listing {
             Call::RemoveAmenity { amenity, .. } => {
                 self.amenities.retain(|one| one != amenity);
                 Outcome::Ok(Answered::default())
+            }
+            Call::Search {
+                listing, amenity, ..
+            } => {
+                let found = self.amenities.iter().filter(|one| *one == amenity);
+                let found = found.map(|_| listing.clone()).take(1).collect();
+                Outcome::Ok(Answered {
+                    found: Some(found),
+                    ..Answered::default()
+                })
             }
             Call::ReadListing { .. } => Outcome::Ok(Answered {
                 amenities: Some(self.amenities.clone()),
