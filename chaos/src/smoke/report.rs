@@ -37,8 +37,8 @@ pub struct RegionReport {
     pub local_read: Latency,
     /// Bookings of a listing at home, payment included: two entries of its log.
     pub booking: Latency,
-    /// Resident memory of its node, in MiB.
-    pub memory_mib: f64,
+    /// Resident memory of its node, in MiB; `None` where this system does not tell.
+    pub memory_mib: Option<f64>,
 }
 
 /// What a smoke run found.
@@ -88,7 +88,7 @@ pub(super) fn assemble(
         let node = smoke.cluster.node_in(region.region).map(|node| node.id);
         let bytes = node.and_then(|node| memory.get(&node)).copied();
         #[expect(clippy::cast_precision_loss, reason = "mebibytes for people")]
-        let memory_mib = bytes.unwrap_or(0) as f64 / f64::from(1 << 20);
+        let memory_mib = bytes.map(|bytes| bytes as f64 / f64::from(1 << 20));
         let quorum = smoke.cluster.plan().nearest_round_trip(region.region);
         RegionReport {
             region: region.region.to_owned(),
@@ -158,15 +158,17 @@ impl fmt::Display for SmokeReport {
             "region", "quorum RTT", "listing write", "local read", "booking", "memory"
         )?;
         for region in &self.regions {
+            let memory = region
+                .memory_mib
+                .map_or_else(|| "unknown".to_owned(), |mib| format!("{mib:.0} MiB"));
             writeln!(
                 formatter,
-                "{:<14} {:>8.0} ms {:>14} {:>14} {:>16} {:>6.0} MiB",
+                "{:<14} {:>8.0} ms {:>14} {:>14} {:>16} {memory:>10}",
                 region.region,
                 region.quorum_round_trip_ms,
                 region.listing_write,
                 region.local_read,
                 region.booking,
-                region.memory_mib
             )?;
         }
         let refused: Vec<String> = self
