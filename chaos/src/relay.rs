@@ -10,13 +10,16 @@ use std::time::{Duration, Instant};
 
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
-use tokio::time::sleep_until;
+use tokio::time::{sleep, sleep_until};
 
 use crate::engine::Engine;
 use crate::link::{Lane, LinkModel, Meter};
 
 /// Longest datagram.
 const DATAGRAM_BYTES_MAX: usize = 65_536;
+/// Wait after the system has refused to give a datagram: an error that stays must not keep the
+/// thread of all links busy.
+const AFTER_ERROR: Duration = Duration::from_millis(1);
 /// Wait when nothing is under way: any time far away does.
 const IDLE: Duration = Duration::from_secs(3_600);
 
@@ -106,7 +109,10 @@ impl Direction {
                 () = sleep_until(next.into()) => self.deliver(&mut lane).await,
                 received = self.from.recv_from(&mut buffer) => {
                     // A refused datagram shows up here as an error: it is lost, no more.
-                    let Ok((length, sender)) = received else { continue };
+                    let Ok((length, sender)) = received else {
+                        sleep(AFTER_ERROR).await;
+                        continue;
+                    };
                     if let Some(seen) = &self.seen {
                         seen.send_if_modified(|known| known.replace(sender) != Some(sender));
                     }

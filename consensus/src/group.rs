@@ -216,6 +216,11 @@ impl Group {
         self.state.ledger()
     }
 
+    /// The last entry that is applied here.
+    pub(crate) fn applied(&self) -> Option<LogIdOf> {
+        self.state.log_id()
+    }
+
     pub(crate) fn describe(&self) -> GroupDescription {
         let metrics = self.metrics();
         let voters = metrics.membership_config.membership().voter_ids();

@@ -1,8 +1,10 @@
 //! A group's log as this node has it, page by page: for whoever compares what the voters
 //! have written down.
 //!
-//! It wakes nobody, and shows only what is applied here, which is never taken back. What it
-//! is not: a way to learn of bookings; entries that were purged are gone.
+//! It wakes nobody, and shows only what is applied here, which is never taken back. A ledger that
+//! came whole stands ahead of the log for a moment: what the log has then was perhaps agreed on by
+//! nobody, and is not shown. What it is not: a way to learn of bookings; entries that were purged
+//! are gone.
 
 use bytes::Bytes;
 use meridian_regions::{Goal, ListingId};
@@ -64,10 +66,22 @@ impl Groups {
         listing: &ListingId,
         from: u64,
     ) -> Result<Option<LogPage>, StorageError> {
-        let Some(applied_index) = self.local(listing)?.applied_index else {
+        let Some(applied) = self.applied(listing)? else {
             return Ok(None);
         };
+        let applied_index = applied.index;
         let mut log = self.log(listing);
+        let at_applied = log
+            .try_get_log_entries(applied_index..applied_index.saturating_add(1))
+            .await
+            .map_err(storage_error)?;
+        // With that entry every one before it is applied, too (log matching); none is without it.
+        if at_applied.first().map(|entry| entry.log_id) != Some(applied) {
+            return Ok(Some(LogPage {
+                applied_index,
+                entries: Vec::new(),
+            }));
+        }
         let state = log.get_log_state().await.map_err(storage_error)?;
         let purged = state.last_purged_log_id;
         let from = from.max(purged.map_or(0, |purged| purged.index.saturating_add(1)));

@@ -16,7 +16,7 @@ use crate::clocks::Agreement;
 use crate::group::Group;
 #[cfg(test)]
 use crate::planted::{Bug, admitted_by_copy, is_planted, known_before_log};
-use crate::types::Proposal;
+use crate::types::{LogIdOf, Proposal};
 use crate::{Groups, ProposeError, ReadError};
 
 /// Part of a deadline that may pass before there is a leader, in quarters.
@@ -184,6 +184,17 @@ impl Groups {
             ledger: state.ledger,
             applied_index: state.log_id.map(|id| id.index),
         })
+    }
+
+    /// The last entry that is applied here; `None` if none is.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails or lies.
+    pub(crate) fn applied(&self, listing: &ListingId) -> Result<Option<LogIdOf>, StorageError> {
+        match self.places().peek(listing) {
+            Some(group) => Ok(group.applied()),
+            None => Ok(self.stored_state(listing)?.log_id),
+        }
     }
 }
 

@@ -42,6 +42,11 @@ impl SharedState {
         })
     }
 
+    /// The last entry that is applied.
+    pub(crate) fn log_id(&self) -> Option<LogIdOf> {
+        self.read(|state| state.log_id)
+    }
+
     /// The membership that is applied.
     pub(crate) fn membership(&self) -> StoredMembershipOf {
         self.read(|state| state.membership.clone())

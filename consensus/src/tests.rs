@@ -37,6 +37,7 @@ mod goals;
 mod isolation;
 mod key_uses;
 mod levelling;
+mod log_pages;
 mod moving;
 mod returning;
 mod saved;
