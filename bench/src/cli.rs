@@ -31,6 +31,15 @@ pub(crate) struct Arguments {
     /// Groups that sleep; a million take some minutes to be written.
     #[arg(long, default_value_t = 100_000)]
     pub(crate) groups: usize,
+    /// Documents that are compared by `reconcile`.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) documents: u64,
+    /// How many of them differ.
+    #[arg(long, default_value_t = 100)]
+    pub(crate) differences: u64,
+    /// Edits of `soak`.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub(crate) edits: u64,
     /// Write everything as JSON to this file.
     #[arg(long)]
     pub(crate) json: Option<PathBuf>,
@@ -66,6 +75,10 @@ pub(crate) enum Suite {
     Reunion,
     /// 100,000 listings: imported, kept in memory, compared.
     Stock,
+    /// Two replicas of 1,000,000 documents that differ in 100: found and mended.
+    Reconcile,
+    /// 1,000,000 edits, and whether memory and disk grow with them.
+    Soak,
     /// Bookings over links of 80, 160 and 220 ms beside the quorum's round trip.
     Wan,
     /// From the death of a leader to the next booking, survivors 220 ms apart.
@@ -89,6 +102,8 @@ impl Suite {
             Self::Lag => "lag",
             Self::Reunion => "reunion",
             Self::Stock => "stock",
+            Self::Reconcile => "reconcile",
+            Self::Soak => "soak",
             Self::Wan => "wan",
             Self::Failover => "failover",
             Self::Tracing => "tracing",
