@@ -113,6 +113,43 @@ failpoints! {
     RefundCallAfter = "refund-call-after",
     /// The answer is an entry.
     RefundEntryAfter = "refund-entry-after",
+    /// A deletion of a listing is about to be stored, with the note that it is to be buried.
+    DeathBefore = "death-before",
+    /// It is fsynced, and nobody has been told.
+    DeathAfter = "death-after",
+    /// Documents have been searched for deletions without a note, which are about to be noted.
+    DeathSearchBefore = "death-search-before",
+    /// They are noted, not fsynced, with how far the search has come.
+    DeathSearchAfter = "death-search-after",
+    /// A document has begun anew in memory, by whoever's word, and is about to be stored.
+    BeginAnewBefore = "begin-anew-before",
+    /// It is fsynced, and nobody has been told.
+    BeginAnewAfter = "begin-anew-after",
+    /// A former document is about to be given up.
+    FormerForgetBefore = "former-forget-before",
+    /// It is gone, fsynced.
+    FormerForgetAfter = "former-forget-after",
+    /// The note of a listing that is buried is about to go.
+    BurialNoteBefore = "burial-note-before",
+    /// It is gone, not fsynced.
+    BurialNoteAfter = "burial-note-after",
+}
+
+impl Failpoint {
+    /// Points of the listing plane: around what documents that begin anew, and listings that are
+    /// buried, leave on disk.
+    pub const OF_LISTINGS: [Self; 10] = [
+        Self::DeathBefore,
+        Self::DeathAfter,
+        Self::DeathSearchBefore,
+        Self::DeathSearchAfter,
+        Self::BeginAnewBefore,
+        Self::BeginAnewAfter,
+        Self::FormerForgetBefore,
+        Self::FormerForgetAfter,
+        Self::BurialNoteBefore,
+        Self::BurialNoteAfter,
+    ];
 }
 
 impl fmt::Display for Failpoint {

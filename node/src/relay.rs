@@ -35,7 +35,7 @@ use tokio_util::task::TaskTracker;
 pub(crate) use counts::{Outcome, RelayCounts};
 pub(crate) use founders::{Unfounded, not_served, of_listing, of_shard};
 pub(crate) use serve::{Hop, NotServed, RelayServer};
-pub(crate) use standings::{Standing, of_this};
+pub(crate) use standings::{BurialStanding, Standing, of_this};
 pub(crate) use wire::Asked;
 
 use self::wire::Answered;

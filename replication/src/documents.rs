@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lru::LruCache;
+use meridian_failpoints::Failpoint;
 use meridian_regions::{Genesis, ListingId, SHARD_COUNT, ShardId, UnixNanos};
 use meridian_replication_core::{ListingDocument, ReceivedEntry};
 use meridian_storage::{Batch, Store};
@@ -38,6 +39,8 @@ pub(crate) struct Hot {
     stored_changes: usize,
     /// Which of the listing's documents is stored.
     stored_generation: u32,
+    /// Whether it has begun anew since it was submitted.
+    begins: bool,
     submitted: u64,
     durable: Arc<AtomicU64>,
 }
@@ -75,6 +78,7 @@ impl Hot {
             genesis,
             work: Work::Done,
             stored_changes,
+            begins: false,
             submitted: 0,
             durable: Arc::default(),
         }
@@ -149,7 +153,14 @@ impl Hot {
     pub(crate) fn submit(&mut self) -> impl FnOnce() + Send + 'static {
         self.submitted += 1;
         let (number, durable) = (self.submitted, Arc::clone(&self.durable));
+        let begins = std::mem::take(&mut self.begins);
+        if begins {
+            Failpoint::BeginAnewBefore.hit();
+        }
         move || {
+            if begins {
+                Failpoint::BeginAnewAfter.hit();
+            }
             durable.fetch_max(number, Ordering::AcqRel);
         }
     }
@@ -203,6 +214,7 @@ impl Hot {
             let at = at.as_millis().to_be_bytes();
             batch.put(PROGRESS, keys::former(self.document.id()), at.to_vec());
         }
+        self.begins = true;
         true
     }
 

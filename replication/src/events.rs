@@ -14,6 +14,7 @@ mod record;
 
 use std::sync::Arc;
 
+use meridian_failpoints::Failpoint;
 use meridian_regions::{ListingId, UnixNanos};
 use meridian_replication_core::NewChange;
 use meridian_storage::{
@@ -88,7 +89,16 @@ impl Inner {
         news: &[ListingNews],
         done: impl FnOnce(Result<(), StorageError>) + Send + 'static,
     ) {
-        self.note_deaths(&mut batch, news);
+        let is_death = Self::note_deaths(&mut batch, news);
+        if is_death {
+            Failpoint::DeathBefore.hit();
+        }
+        let done = move |result: Result<(), StorageError>| {
+            if is_death && result.is_ok() {
+                Failpoint::DeathAfter.hit();
+            }
+            done(result);
+        };
         let told_ms = self.feed.wall_clock.now().as_millis();
         let records = news.iter().map(|one| one.encode(told_ms)).collect();
         let batch = (batch, Durability::Synced);

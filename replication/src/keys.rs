@@ -47,6 +47,9 @@ const KEPT: u8 = b'k';
 
 /// Kind of the progress records of listings that were deleted and are not buried yet.
 const DEAD: u8 = b'd';
+/// Kind of the progress record that says how far deleted listings without a note have been
+/// searched for.
+const SEARCHED: u8 = b'b';
 /// Kind of the progress records that say when a document began anew here whose former one is
 /// still kept.
 const FORMER: u8 = b'p';
@@ -168,6 +171,11 @@ pub(crate) fn all_dead() -> ([u8; 1], [u8; 1]) {
     ([DEAD], [DEAD + 1])
 }
 
+/// Key of how far deleted listings without a note have been searched for.
+pub(crate) fn searched() -> Vec<u8> {
+    vec![SEARCHED]
+}
+
 /// The bounds of such keys of a shard.
 pub(crate) fn formers_of(shard: ShardId) -> (Vec<u8>, Vec<u8>) {
     let (from, until) = heads_of(shard);
@@ -227,6 +235,16 @@ pub(crate) fn changes_end(listing: &ListingId) -> Vec<u8> {
 /// Key of a listing's digest.
 pub(crate) fn heads(listing: &ListingId) -> Vec<u8> {
     item_key(listing)
+}
+
+/// The listing of such a key.
+pub(crate) fn parse_heads(key: &[u8]) -> Option<ListingId> {
+    ListingId::from_key(key.get(2..)?).ok()
+}
+
+/// The bounds of all digests.
+pub(crate) fn all_heads() -> ([u8; 2], [u8; 2]) {
+    ([0; 2], [0xff; 2])
 }
 
 /// The bounds of a shard's digests.

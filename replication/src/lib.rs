@@ -92,7 +92,7 @@ pub use options::{Forgotten, Member, ReplicaOptions};
 pub use progress::OriginLag;
 pub use read::{ReadListing, Survey};
 pub use rendered::ReadStats;
-pub use renewing::RenewalStats;
+pub use renewing::{Burial, RenewalStats};
 pub use repair::{
     AskedBy, RepairRound, RepairScope, RepairTotals, RepairsFull, RoundProgress, RoundState,
 };

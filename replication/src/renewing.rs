@@ -16,9 +16,11 @@
 //! - The former document goes only once every node has had the marker, so that it writes to
 //!   the new one, and everything that each had written until then is here.
 
+mod burial;
 mod dead;
 mod hearing;
 mod keeping;
+mod searching;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU64;
@@ -40,8 +42,12 @@ use crate::replica::{Inner, Replica};
 use crate::returning::Stage;
 use crate::submit::{Rendering, Slot};
 use crate::write::Precondition;
+pub use burial::Burial;
+use dead::DeadWalk;
 use hearing::Hearing;
 use keeping::Rounds;
+#[cfg(test)]
+pub(crate) use searching::PAGE as SEARCH_PAGE;
 
 /// Long and deleted listings that are noted at once. One that finds no place is noted at a later change.
 const NOTED_MAX: usize = 1_024;
@@ -55,6 +61,11 @@ pub struct RenewalStats {
     pub forgotten: u64,
     /// Long listings that wait for every node to have had their changes.
     pub waiting: u64,
+    /// Deleted listings that wait to be buried, whoever keeps them; those that are disputed are
+    /// not among them once burials are on.
+    pub dead: u64,
+    /// Deleted listings that have been buried here, by whoever's word.
+    pub buried: u64,
 }
 
 /// Heads of a document, and what is to be heard before it begins anew at them.
@@ -72,8 +83,8 @@ pub(crate) struct Renewals {
     /// Long listings that this node keeps; their heads, once they have been looked at.
     noted: Mutex<BTreeMap<ListingId, Option<Noted>>>,
     rounds: Mutex<Rounds>,
-    /// Where the next look at deleted listings begins; `None` for the first of them.
-    dead_from: Mutex<Option<Vec<u8>>>,
+    dead: Mutex<DeadWalk>,
+    buried: AtomicU64,
     begun: AtomicU64,
     forgotten: AtomicU64,
 }
@@ -96,24 +107,15 @@ impl Renewals {
             every,
             noted: Mutex::default(),
             rounds: Mutex::default(),
-            dead_from: Mutex::default(),
+            dead: Mutex::default(),
+            buried: AtomicU64::new(0),
             begun: AtomicU64::new(0),
             forgotten: AtomicU64::new(0),
         }
     }
 
-    fn next_dead(&self) -> Option<Vec<u8>> {
-        self.dead_from().clone()
-    }
-
-    fn looked_at_dead(&self, next: Option<Vec<u8>>) {
-        *self.dead_from() = next;
-    }
-
-    fn dead_from(&self) -> MutexGuard<'_, Option<Vec<u8>>> {
-        self.dead_from
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn dead(&self) -> MutexGuard<'_, DeadWalk> {
+        self.dead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rounds(&self) -> MutexGuard<'_, Rounds> {
@@ -164,22 +166,27 @@ impl Inner {
         }
     }
 
-    /// Whether this node has the listing begin anew: the one that created it, or if that has
-    /// been removed, one that all others agree on.
+    /// Whether this node has the listing begin anew.
     fn keeps(&self, document: &ListingDocument) -> bool {
+        self.keeper(document) == self.this()
+    }
+
+    /// Who has the listing begin anew: the node that created it, or if that has been removed,
+    /// one that all others agree on.
+    fn keeper(&self, document: &ListingDocument) -> NodeId {
         let this = self.this();
         let others = self.progress.others().iter().map(|other| other.node);
-        let mut members: Vec<NodeId> = others.chain([this]).collect();
+        let members: Vec<NodeId> = others.chain([this]).collect();
         if let Some(creator) = document.creator().filter(|node| members.contains(node)) {
-            return creator == this;
+            return creator;
         }
         let key = document.id().to_key();
-        members.sort_by_key(|node| {
+        let first = members.into_iter().min_by_key(|node| {
             let mut hasher = blake3::Hasher::new();
             hasher.update(&node.get().to_be_bytes()).update(&key);
             *hasher.finalize().as_bytes()
         });
-        members.first() == Some(&this)
+        first.unwrap_or(this)
     }
 
     fn may_renew(&self) -> bool {
@@ -199,6 +206,8 @@ impl Replica {
             begun: renewals.begun.load(Ordering::Relaxed),
             forgotten: renewals.forgotten.load(Ordering::Relaxed),
             waiting: renewals.noted().len() as u64,
+            dead: renewals.dead().waiting(),
+            buried: renewals.buried.load(Ordering::Relaxed),
         }
     }
 
@@ -207,6 +216,7 @@ impl Replica {
         if !self.inner().may_renew() {
             return Ok(());
         }
+        self.search_for_the_dead().await?;
         self.look_at_the_dead().await?;
         let noted: Vec<ListingId> = self.inner().renewals.noted().keys().cloned().collect();
         for listing in noted {

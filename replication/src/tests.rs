@@ -7,6 +7,7 @@ mod carrying;
 mod cluster;
 mod conflicts;
 mod convergence;
+mod dying;
 mod events;
 mod hearing;
 mod idling;

@@ -68,7 +68,7 @@ const BETWEEN: usize = 4;
 fn every_failpoint_is_tried() {
     let leadership = LEADERSHIP.map(|(point, _)| point);
     let taking = TAKING.map(|(point, _)| point);
-    let tried: [&[F]; 8] = [
+    let tried: [&[F]; 9] = [
         &PERSISTING,
         &SLEEPING,
         &SNAPSHOTS,
@@ -77,6 +77,8 @@ fn every_failpoint_is_tried() {
         &TRUNCATING,
         &INSTALLING,
         &PAYING,
+        // With three replicas in one process: `replication/src/tests/dying.rs`.
+        &F::OF_LISTINGS,
     ];
     let tried = tried.concat();
     for point in F::ALL {

@@ -16,6 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "meridian-replication",
         &[
+            "meridian-failpoints",
             "meridian-regions",
             "meridian-replication-core",
             "meridian-storage",

@@ -5,6 +5,7 @@
 //! asked; nothing is woken. Guests, prices and payment methods are left out.
 
 mod bookings;
+mod burial;
 mod replicas;
 
 use std::sync::Arc;
@@ -28,7 +29,8 @@ const CHANGES_MAX: usize = 10;
 /// `GET /admin/v1/listings/{id}/explain`: `document` (heads here, conflicts, latest changes),
 /// `replicas` (one for each node: its heads, and how far this node is behind it), `group`
 /// (voters and leader, each with a sentence why), `bookings` (holds, blocks and payments
-/// standing, as far as this node has applied them), and `said`, one sentence on each.
+/// standing, as far as this node has applied them), `burial` of one that was deleted (what it
+/// waits for, by the word of the node that has it buried), and `said`, one sentence on each.
 pub(crate) async fn explain(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
@@ -49,6 +51,7 @@ pub(crate) async fn explain(
     let voters_said = voters_why(&node.topology, &genesis, &voters);
     let misplaced = misplaced(&node.topology, &genesis, &voters, leader);
     let bookings = bookings::shown(&node, &id, &voters).await?;
+    let burial = burial::told(node.identity.node, &replicas.burials);
     let said = json!({
         "document": document_said(here.deleted, &conflicts),
         "replicas": replicas.said,
@@ -56,6 +59,7 @@ pub(crate) async fn explain(
         "leader": leader_said,
         "group": group_said(state),
         "bookings": bookings["said"],
+        "burial": burial.as_ref().map(|burial| &burial.said),
     });
     Ok(Json(json!({
         "listing_id": id,
@@ -71,6 +75,7 @@ pub(crate) async fn explain(
             "conflicts": conflicts.iter().map(|one| conflict(&node, one)).collect::<Vec<_>>(),
             "changes": changes(&node, &id).await?,
         },
+        "burial": burial.map(|burial| burial.shown),
         "replicas": replicas.rows,
         "group": {
             "state": state,

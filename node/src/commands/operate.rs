@@ -119,6 +119,9 @@ pub(crate) async fn explain(arguments: ExplainArgs, out: &mut impl Write) -> any
     ] {
         writeln!(out, "{name:<10} {}", text(&known["said"][name]))?;
     }
+    if let Some(why) = known["said"]["burial"].as_str() {
+        writeln!(out, "{:<10} {why}", "burial")?;
+    }
     if let Some(why) = known["group"]["misplaced"].as_str() {
         writeln!(out, "{:<10} {why}", "misplaced")?;
     }

@@ -1,4 +1,4 @@
-//! Listings whose history has begun anew (ADR 38).
+//! Listings whose history has begun anew (ADR 38), and deleted ones that are buried (ADR 65).
 
 use meridian_replication::Replica;
 use prometheus::{IntGauge, Registry};
@@ -8,12 +8,16 @@ use super::set;
 const BEGUN: &str = "meridian_renewals_begun";
 const FORGOTTEN: &str = "meridian_renewals_forgotten";
 const WAITING: &str = "meridian_renewals_waiting";
+const BURIALS_WAITING: &str = "meridian_burials_waiting";
+const BURIALS_DONE: &str = "meridian_burials_done";
 
 #[derive(Debug)]
 pub(super) struct RenewalMetrics {
     begun: IntGauge,
     forgotten: IntGauge,
     waiting: IntGauge,
+    burials_waiting: IntGauge,
+    burials_done: IntGauge,
 }
 
 impl RenewalMetrics {
@@ -36,6 +40,14 @@ impl RenewalMetrics {
                 WAITING,
                 "Listings of long history that wait for every node to have had their changes",
             )?,
+            burials_waiting: gauge(
+                BURIALS_WAITING,
+                "Deleted listings that keep everything until every node has had the deletion",
+            )?,
+            burials_done: gauge(
+                BURIALS_DONE,
+                "Deleted listings of which nothing but that is left on this node, since start",
+            )?,
         })
     }
 
@@ -44,5 +56,7 @@ impl RenewalMetrics {
         set(&self.begun, renewals.begun);
         set(&self.forgotten, renewals.forgotten);
         set(&self.waiting, renewals.waiting);
+        set(&self.burials_waiting, renewals.dead);
+        set(&self.burials_done, renewals.buried);
     }
 }

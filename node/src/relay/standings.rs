@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
 use meridian_regions::{ListingId, NodeId};
+use meridian_replication::Burial;
 use meridian_transport::{Channel, FRAME_BYTES_MAX};
 use prost::Message;
 use serde::{Deserialize, Serialize};
@@ -30,8 +31,56 @@ pub(crate) struct Standing {
     /// is known of it.
     pub(crate) heads: Option<String>,
     pub(crate) deleted: bool,
+    /// What becomes of it there, if it was deleted. A node of an earlier release does not say.
+    #[serde(default)]
+    pub(crate) burial: Option<BurialStanding>,
     /// Its group there; `None` if it has never been used.
     pub(crate) group: Option<GroupStanding>,
+}
+
+/// What becomes of a deleted listing, as that node sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct BurialStanding {
+    /// `buried`, `disputed`, `off`, `level`, `spread`, `not-back`, `elsewhere`, `lacking`,
+    /// `fetching` or `due`.
+    pub(crate) state: String,
+    /// Who has it buried, where another node does.
+    pub(crate) kept_by: Option<NodeId>,
+    /// Who has not said that it has had the deletion.
+    pub(crate) behind: Vec<NodeId>,
+    /// Who has said nothing since that node started.
+    pub(crate) unheard: Vec<NodeId>,
+}
+
+impl From<Burial> for BurialStanding {
+    fn from(burial: Burial) -> Self {
+        let (mut kept_by, mut lacking) = (None, (Vec::new(), Vec::new()));
+        let state = match burial {
+            Burial::Buried => "buried",
+            Burial::Disputed => "disputed",
+            Burial::Off => "off",
+            Burial::NotOfThisLevel => "level",
+            Burial::Spread => "spread",
+            Burial::NotBack => "not-back",
+            Burial::KeptBy(node) => {
+                kept_by = Some(node);
+                "elsewhere"
+            }
+            Burial::Lacking { behind, unheard } => {
+                lacking = (behind, unheard);
+                "lacking"
+            }
+            Burial::Fetching => "fetching",
+            Burial::Due => "due",
+        };
+        let (behind, unheard) = lacking;
+        Self {
+            state: state.to_owned(),
+            kept_by,
+            behind,
+            unheard,
+        }
+    }
 }
 
 /// How its group stands on that node.
@@ -67,11 +116,14 @@ pub(crate) async fn of_this(node: &Node, id: &ListingId) -> Result<Standing, Pro
     let failed = |cause: String| Problem::new(Slug::Internal, cause);
     let read = node.replica.read(id).await;
     let read = read.map_err(|cause| failed(cause.to_string()))?;
+    let burial = node.replica.burial(id);
+    let burial = burial.map_err(|cause| failed(cause.to_string()))?;
     let group = node.groups.describe(id).await;
     let group = group.map_err(|cause| failed(cause.to_string()))?;
     Ok(Standing {
         serves: node.replica.serves(id.shard()),
         deleted: read.as_ref().is_some_and(|read| read.deleted()),
+        burial: burial.map(BurialStanding::from),
         heads: read.map(|read| read.etag().trim_matches('"').to_owned()),
         group: group.map(|group| GroupStanding {
             role: group.role.to_owned(),

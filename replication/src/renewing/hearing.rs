@@ -17,6 +17,22 @@ pub(super) struct Hearing {
     written: Option<BTreeMap<NodeId, u64>>,
 }
 
+/// How much of it has been heard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Every other node has had what was here, and what any of them had then is here.
+    Everything,
+    /// The former, and something that one of them had is not here yet.
+    NotHere,
+    /// Not from these.
+    Less {
+        /// By their latest words they have had less.
+        behind: Vec<NodeId>,
+        /// They have not spoken of every log since this node started.
+        unheard: Vec<NodeId>,
+    },
+}
+
 impl Inner {
     /// Begins with what has been submitted by now.
     pub(super) fn hear(&self, shard: ShardId) -> Hearing {
@@ -33,13 +49,26 @@ impl Inner {
         if is_planted(Bug::RenewalUnheard) {
             return true;
         }
-        if hearing.written.is_none() {
-            hearing.written = self.written_by(shard, &hearing.had);
+        self.heard(shard, hearing) == Heard::Everything
+    }
+
+    /// The same, and what is missing.
+    pub(super) fn heard(&self, shard: ShardId, hearing: &mut Hearing) -> Heard {
+        let written = match hearing.written.take() {
+            Some(written) => written,
+            None => match self.written_by(shard, &hearing.had) {
+                Ok(written) => written,
+                Err(less) => return less,
+            },
+        };
+        let mut logs = written.iter();
+        let is_here = logs.all(|(origin, seq)| self.progress.durable_of(*origin, shard) >= *seq);
+        hearing.written = Some(written);
+        if is_here {
+            Heard::Everything
+        } else {
+            Heard::NotHere
         }
-        hearing.written.as_ref().is_some_and(|written| {
-            let mut written = written.iter();
-            written.all(|(origin, seq)| self.progress.durable_of(*origin, shard) >= *seq)
-        })
     }
 
     fn logs_of(&self, shard: ShardId) -> BTreeMap<NodeId, u64> {
@@ -52,25 +81,34 @@ impl Inner {
         others.chain([(this, given)]).collect()
     }
 
-    /// What any other node had of a shard's logs when it had had as much as `had`; `None` if
-    /// one has not. What a node has of single logs is no word of what it has written.
+    /// What any other node had of a shard's logs when it had had as much as `had`; else which
+    /// have not. What a node has of single logs is no word of what it has written.
     fn written_by(
         &self,
         shard: ShardId,
         had: &BTreeMap<NodeId, u64>,
-    ) -> Option<BTreeMap<NodeId, u64>> {
+    ) -> Result<BTreeMap<NodeId, u64>, Heard> {
         let mut all: BTreeMap<NodeId, u64> = BTreeMap::new();
+        let (mut behind, mut unheard) = (Vec::new(), Vec::new());
         for other in self.progress.others() {
-            let word = self.told.had_at_once(other.node)?;
+            let Some(word) = self.told.had_at_once(other.node) else {
+                unheard.push(other.node);
+                continue;
+            };
             let mut logs = had.iter();
             if !logs.all(|(origin, seq)| word.get(*origin, shard) >= *seq) {
-                return None;
+                behind.push(other.node);
+                continue;
             }
             for (origin, _, seq) in word.iter().filter(|(_, of, _)| *of == shard) {
                 let last = all.entry(origin).or_default();
                 *last = seq.max(*last);
             }
         }
-        Some(all)
+        if behind.is_empty() && unheard.is_empty() {
+            Ok(all)
+        } else {
+            Err(Heard::Less { behind, unheard })
+        }
     }
 }

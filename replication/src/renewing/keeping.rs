@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use meridian_failpoints::Failpoint;
 use meridian_regions::{ListingId, ShardId, UnixNanos};
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 
@@ -68,10 +69,12 @@ impl Inner {
         hot.begin().forget_former();
         hot.rewrite(&mut batch, self.sequencer.last().to_unix_nanos());
         hot.end();
+        Failpoint::FormerForgetBefore.hit();
         let mark_durable = hot.submit();
         let (answer, committed) = tokio::sync::oneshot::channel();
         permit.submit_then(batch, Durability::Synced, move |result| {
             if result.is_ok() {
+                Failpoint::FormerForgetAfter.hit();
                 mark_durable();
             }
             // The look may have been cancelled; what is given up stays so.

@@ -3,22 +3,24 @@
 use std::num::NonZeroU64;
 
 use meridian_regions::{FormatLevel, ListingId};
-use meridian_replication_core::{Keeps, Lifecycle};
+use meridian_replication_core::{Keeps, Lifecycle, item_key};
+use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
 
 use super::cluster::{Cluster, data_of};
 use super::left_behind::goes_on_by_the_log;
 use super::renewing::{node_3_put_back, renew_all};
 use super::returning::{copy, until};
-use super::setup::{close, create, options, title};
-use crate::Replica;
+use super::setup::{close, create, node, options, title};
 use crate::documents::open as open_document;
 use crate::keys::{self, PROGRESS};
+use crate::renewing::SEARCH_PAGE as PAGE;
+use crate::{Burial, Replica, ReplicaOptions};
 
 const EVERYBODY: [(u64, u64); 3] = [(1, 2), (2, 3), (1, 3)];
 
 /// Whether the listing is buried, what was before is given up, and no note of it is left.
-fn rests(replica: &Replica, id: &ListingId) -> bool {
+pub(super) fn rests(replica: &Replica, id: &ListingId) -> bool {
     let inner = replica.inner();
     let mut stripe = inner.documents.stripe(id.shard());
     let hot = open_document(&mut stripe, &inner.store, id).expect("readable");
@@ -105,6 +107,110 @@ async fn nothing_is_buried_before_every_node_makes_the_same_of_it() {
         rests(&replica, &id)
     })
     .await;
+}
+
+/// A release that wrote no notes of deletions has left these listings: the first of them is
+/// deleted, the last one, too.
+async fn without_notes(listings: u64) -> (TempDir, [ListingId; 2]) {
+    let folder = TempDir::new().expect("a folder");
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    let mut all = Vec::new();
+    for number in 1..=listings {
+        all.push(create(&replica, number).await);
+    }
+    all.sort_by_key(item_key);
+    let dead = [all[0].clone(), all[all.len() - 1].clone()];
+    let inner = replica.inner();
+    for id in &dead {
+        let deleted = replica.delete(id, &Keeps::default()).await;
+        deleted.expect("durable");
+        let mut batch = Batch::new();
+        batch.delete(PROGRESS, keys::dead(id));
+        let permit = inner.writer.reserve().await.expect("room");
+        let forgotten = permit.submit(batch, Durability::Synced).await;
+        forgotten.expect("durable");
+    }
+    close(replica).await;
+    (folder, dead)
+}
+
+/// A node that is a cluster by itself.
+fn alone(folder: &TempDir) -> ReplicaOptions {
+    let mut options = options(folder.path().join("data"), 1);
+    options.others.clear();
+    options.changes_before_renewal = NonZeroU64::new(1_000);
+    options.formats.active = FormatLevel::LATEST;
+    options
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_without_a_note_is_found_in_bounded_steps_and_buried() {
+    let listings = u64::try_from(PAGE).expect("small") + 10;
+    let (folder, [first, last]) = without_notes(listings).await;
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    replica.renew().await.expect("looked at");
+    assert_eq!(replica.renewal_stats().dead, 1, "a page has been searched");
+    // What it has found and how far it has come is on disk.
+    close(replica).await;
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    until("both are buried", async || {
+        replica.renew().await.expect("looked at");
+        rests(&replica, &first) && rests(&replica, &last)
+    })
+    .await;
+    assert_eq!(replica.renewal_stats().dead, 0);
+    assert_eq!(replica.renewal_stats().buried, 2);
+    // The search is over for good.
+    let searched = replica.inner().store.get(PROGRESS, &keys::searched());
+    assert_eq!(searched.expect("readable"), Some(Vec::new()));
+    close(replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_searched_for_before_every_node_makes_the_same_of_it() {
+    let (folder, _) = without_notes(2).await;
+    let mut options = alone(&folder);
+    options.formats.active = FormatLevel::FIRST;
+    let replica = Replica::open(options).expect("opened");
+    replica.renew().await.expect("looked at");
+    let searched = replica.inner().store.get(PROGRESS, &keys::searched());
+    assert_eq!(searched.expect("readable"), None);
+    close(replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_said_why_a_deleted_listing_waits_and_for_whom() {
+    let cluster = Cluster::start(&[(1, 2)]);
+    let id = create(&cluster.replicas[0], 1).await;
+    let [first, second, _] = &cluster.replicas[..] else {
+        panic!("three replicas");
+    };
+    let burial = |replica: &Replica| replica.burial(&id).expect("readable");
+    assert_eq!(burial(first), None, "it stands");
+    delete(&cluster, 0, &id).await;
+    until("node 2 has the deletion", async || {
+        burial(second) == Some(Burial::KeptBy(node(1)))
+    })
+    .await;
+    until("node 1 has heard so", async || {
+        renew_all(&cluster).await;
+        burial(first)
+            == Some(Burial::Lacking {
+                behind: Vec::new(),
+                unheard: vec![node(3)],
+            })
+    })
+    .await;
+    assert_eq!(first.renewal_stats().dead, 1);
+    let folder = cluster.stop_and_leave().await;
+    let cluster = Cluster::start_in(folder, &EVERYBODY, None, None);
+    bury(&cluster, &id).await;
+    for replica in &cluster.replicas {
+        assert_eq!(burial(replica), Some(Burial::Buried));
+        let stats = replica.renewal_stats();
+        assert_eq!((stats.dead, stats.buried), (0, 1));
+    }
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,20 +18,20 @@ use crate::{Precondition, Replica};
 const EVERYBODY: [(u64, u64); 3] = [(1, 2), (2, 3), (1, 3)];
 const COUNTER: &str = "saves";
 
-async fn count(replica: &Replica, id: &ListingId) {
+pub(super) async fn count(replica: &Replica, id: &ListingId) {
     let path = format!("/counters/{COUNTER}");
     let ops = [EditOp::Increment { path, by: 1 }];
     let edited = replica.edit(id, &ops, Precondition::None).await;
     edited.expect("durable");
 }
 
-async fn counted(replica: &Replica, id: &ListingId) -> i64 {
+pub(super) async fn counted(replica: &Replica, id: &ListingId) -> i64 {
     let read = replica.read(id).await.expect("readable");
     read.map_or(0, |read| read.view().counters[COUNTER])
 }
 
 /// How often the listing has begun anew, and whether what was before is still kept.
-fn stands(replica: &Replica, id: &ListingId) -> (u32, bool) {
+pub(super) fn stands(replica: &Replica, id: &ListingId) -> (u32, bool) {
     let inner = replica.inner();
     let mut stripe = inner.documents.stripe(id.shard());
     let hot = open_document(&mut stripe, &inner.store, id).expect("readable");

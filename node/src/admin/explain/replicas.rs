@@ -1,11 +1,13 @@
 //! How a listing stands on every node, each asked for itself.
 
+use std::collections::BTreeMap;
+
 use futures::future::join_all;
-use meridian_regions::{ListingId, NodeState};
+use meridian_regions::{ListingId, NodeId, NodeState};
 use serde_json::{Value, json};
 
 use crate::node::Node;
-use crate::relay::Standing;
+use crate::relay::{BurialStanding, Standing};
 use crate::verdict;
 
 /// What every node says.
@@ -13,6 +15,8 @@ pub(super) struct Replicas {
     pub(super) rows: Vec<Value>,
     /// In one sentence.
     pub(super) said: String,
+    /// What becomes of it, if it was deleted, by the word of each.
+    pub(super) burials: BTreeMap<NodeId, BurialStanding>,
 }
 
 /// Asks every other node at once; as many as the topology has.
@@ -30,7 +34,7 @@ pub(super) async fn all(node: &Node, id: &ListingId, here: &Standing) -> Replica
     });
     let facts = verdict::facts(node);
     let (mut same, mut other, mut unheard) = (0, Vec::new(), Vec::new());
-    let mut rows = Vec::new();
+    let (mut rows, mut burials) = (Vec::new(), BTreeMap::new());
     for (listed, standing) in join_all(asked).await {
         let holds = holdings.of_node(listed.id).contains(id.shard());
         let seen = facts.nodes.iter().find(|seen| seen.node == listed.id);
@@ -38,6 +42,8 @@ pub(super) async fn all(node: &Node, id: &ListingId, here: &Standing) -> Replica
             Ok(standing) => (Some(standing), None),
             Err(cause) => (None, Some(cause)),
         };
+        let burial = standing.as_ref().and_then(|one| one.burial.clone());
+        burials.extend(burial.map(|burial| (listed.id, burial)));
         match &standing {
             None => unheard.push(listed.id.to_string()),
             Some(_) if !holds => {}
@@ -58,6 +64,7 @@ pub(super) async fn all(node: &Node, id: &ListingId, here: &Standing) -> Replica
     }
     Replicas {
         rows,
+        burials,
         said: said(same, &other, &unheard),
     }
 }

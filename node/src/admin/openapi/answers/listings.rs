@@ -105,8 +105,14 @@ fn explained() -> Value {
     );
     let said = json!({
         "document": text(), "replicas": text(), "voters": text(), "leader": text(), "group": text(),
-        "bookings": text(),
+        "bookings": text(), "burial": maybe(text()),
     });
+    let burial = object(
+        "What becomes of a listing that was deleted, by the word of the node that has it buried.",
+        json!({
+            "state": text(), "told_by": NodeNumber::schema(), "behind": nodes(), "unheard": nodes(),
+        }),
+    );
     let group = object(
         "Its group.",
         json!({
@@ -121,7 +127,7 @@ fn explained() -> Value {
             "listing_id": Listing::schema(), "seen_by": NodeNumber::schema(),
             "home_region": Region::schema(), "survival": Survival::schema(), "goal_revision": count(),
             "created_by": NodeNumber::schema(), "said": object("One sentence on each.", said),
-            "document": document, "replicas": list(replica()), "group": group, "bookings": bookings(),
+            "document": document, "burial": maybe(burial), "replicas": list(replica()), "group": group, "bookings": bookings(),
         }),
     )
 }
