@@ -113,6 +113,26 @@ impl<'a> Chain<'a> {
         }
     }
 
+    /// The first index from `from` on at which a copy and this log have no entry in common.
+    pub(super) fn parting(
+        &self,
+        copy: &Desk,
+        group: &GroupKey,
+        mut from: u64,
+    ) -> Result<u64, LevelError> {
+        loop {
+            let (page, told) = (copy.entries(group, from)?, self.entries(group, from)?);
+            let alike = page.iter().zip(&told);
+            let alike = alike.take_while(|(one, other)| one.log_id == other.log_id);
+            let common = alike.count();
+            from += common as u64;
+            // A page of either may end where one of its copies does.
+            if common == 0 || common < page.len().min(told.len()) {
+                return Ok(from);
+            }
+        }
+    }
+
     /// Who tells an entry of it: the winner, for one that nobody does.
     pub(super) fn teller(&self, entry: &EntryOf) -> &'a Desk {
         let mut links = self.links.iter();

@@ -7,8 +7,10 @@
 //! goes with what stands before it.
 //!
 //! Invariants kept here:
-//! - Nothing that the earlier copies have is undone: its end is in the later log, or is not
-//!   applied anywhere.
+//! - Nothing that the earlier copies may have acknowledged is undone, whatever time it tells: what
+//!   they and the later log both have stays, and what that lacks has come to nothing.
+//! - What a copy has executed stands in the later log, by term and index, or is named there as cut
+//!   off: else the two are not of one history.
 //! - A group is taken forward without a gap or stays where it was, and then it is named: a log
 //!   that has been cut off does not reach back.
 
@@ -47,6 +49,9 @@ pub struct Forwarded {
     /// How many these are.
     pub short_total: u64,
 }
+
+/// An earlier copy, and what it has of the group.
+type Copy<'a> = (&'a Desk, &'a Held);
 
 /// What became of one group.
 pub(super) enum Step {
@@ -118,7 +123,7 @@ impl Later {
             return Ok(Step::Short);
         };
         let chain = Chain::of(winner, &copies, held[at].next_to_apply(), group)?;
-        let Some(from) = follows(&held[at], &chain, group)? else {
+        let Some(from) = follows(&(&desks[at], &held[at]), &chain, group)? else {
             return Ok(Step::Short);
         };
         let Some((last, timed)) = self.cut(&chain, group, from)? else {
@@ -169,18 +174,31 @@ impl Later {
 }
 
 /// Index from which the later log goes on with what a copy has; `None` if it does not reach back.
-fn follows(has: &Held, chain: &Chain<'_>, group: &GroupKey) -> Result<Option<u64>, LevelError> {
-    if has.damaged || chain.last < has.last {
+///
+/// That is behind everything that both have, whatever time it tells: an entry that the earlier
+/// copies may have acknowledged is in both, be it that its leader's clock was ahead of the moment.
+fn follows(has: &Copy<'_>, chain: &Chain<'_>, group: &GroupKey) -> Result<Option<u64>, LevelError> {
+    let (desk, held) = *has;
+    if held.damaged || chain.last < held.last {
         return Ok(None);
     }
-    if let Some(last) = has.last
+    if let Some(last) = held.last
         && chain.id_at(group, last.index)? == Some(last)
     {
         return Ok(Some(last.index + 1));
     }
-    // What it has behind its ledger has come to nothing, or nothing is here yet.
-    let from = has.next_to_apply();
-    Ok((chain.first() <= from && from <= chain.end()).then_some(from))
+    let from = held.next_to_apply();
+    if !(chain.first() <= from && from <= chain.end()) {
+        return Ok(None);
+    }
+    // What it has executed was committed: a log that has another entry there is another history.
+    if let Some(applied) = held.applied
+        && chain.id_at(group, applied.index)? != Some(applied)
+    {
+        return Err(LevelError::AnotherLife { node: desk.node });
+    }
+    // What it has behind what both have has come to nothing.
+    chain.parting(desk, group, from).map(Some)
 }
 
 /// When an entry was proposed; `None` if it does not say.

@@ -24,7 +24,7 @@ pub(super) struct Held {
     pub(super) vote: Option<VoteOf>,
     pub(super) genesis: Option<Vec<u8>>,
     pub(super) damaged: bool,
-    applied: Option<LogIdOf>,
+    pub(super) applied: Option<LogIdOf>,
 }
 
 impl Held {

@@ -3,6 +3,7 @@
 
 mod bridged;
 mod lives;
+mod overwritten;
 mod terms;
 
 use meridian_consensus_core::Rejection;
@@ -48,11 +49,12 @@ impl Cluster {
         levelled.expect("levelled")
     }
 
-    /// Closes a night under a key of its own for the attempt.
+    /// Closes a night under a key of its own for the attempt and the night: with the same key, what
+    /// was answered for another night would be answered again.
     async fn is_free(&self, genesis: &Genesis, night: i8, attempt: &str) -> bool {
         let mut command = block(night);
         if let Some(idempotency) = command.idempotency.as_mut() {
-            attempt.clone_into(&mut idempotency.key);
+            idempotency.key = format!("{attempt}, night {night}");
         }
         let outcome = self.propose(genesis, &command).await;
         !matches!(outcome.rejection(), Some(Rejection::SlotTaken { .. }))

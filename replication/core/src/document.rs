@@ -269,9 +269,10 @@ impl ListingDocument {
         self.waiting.len()
     }
 
-    /// Changes that are not here and that others wait for.
+    /// Changes that are not here and that others wait for: every one of them.
     pub fn awaited(&self) -> impl Iterator<Item = ChangeId> {
-        self.waiting.missing().map(ChangeId::of)
+        let on: Vec<_> = self.waiting.stands_on().into_iter().collect();
+        self.body.missing(&on).into_iter().map(ChangeId::of)
     }
 
     /// Whether a change is here, be it that it waits for others.

@@ -238,6 +238,59 @@ async fn changes_that_stand_on_what_was_cut_off_are_told_unless_a_copy_has_that(
     assert!(awaited.is_empty(), "its node gives it to the others");
 }
 
+/// Node 3 has edited upon what nodes 1 and 2 had said at the same time. The change is filed under
+/// one of the two, and waits for the other as well: a copy that has one alone releases nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn change_that_stands_on_two_that_were_cut_off_is_told_until_both_are_somewhere() {
+    let folders = [(); 3].map(|()| TempDir::new().expect("a folder"));
+    let [one, two, three] = [1, 2, 3].map(|id: u64| {
+        let folder: &TempDir = &folders[usize::try_from(id - 1).expect("small")];
+        open_bounded(folder.path().to_path_buf(), id, 0)
+    });
+    create(&one, 1).await;
+    for other in [&two, &three] {
+        other.apply(sent(&entries(&one))).await.expect("applied");
+    }
+    let earlier = copy(&three);
+    edit(&one, 1, "sauna").await;
+    edit(&two, 1, "pool").await;
+    for other in [&one, &two] {
+        three.apply(sent(&entries(other))).await.expect("applied");
+    }
+    three.trim().await.expect("trimmed");
+    edit(&three, 1, "garden").await;
+    let until = moment(&three).await;
+    let later = copy(&three);
+    let alone = [copy(&one), copy(&two)];
+    let replica = at(&earlier, 3);
+    let replayed = replica.replay(&[at(&later, 3)], until).await.expect("read");
+    assert_eq!((replayed.changes, replayed.short), (1, 2));
+    assert_eq!(amenities(&replica, 1).await, 0, "it waits");
+    let mut awaited = Awaited::default();
+    replica.note_awaited(&mut awaited).expect("read");
+    let alone = [at(&alone[0], 1), at(&alone[1], 2)];
+    for copy in &alone {
+        let mut awaited = awaited.clone();
+        copy.strike_out(&mut awaited).expect("read");
+        assert_eq!(awaited.len(), 1, "it has one of the two");
+    }
+    for copy in &alone {
+        copy.strike_out(&mut awaited).expect("read");
+    }
+    assert!(awaited.is_empty(), "their nodes give it to the others");
+    // Whichever comes first: what it was filed under is not all that it waits for.
+    replica.apply(sent(&entries(&one))).await.expect("applied");
+    let mut left = Awaited::default();
+    replica.note_awaited(&mut left).expect("read");
+    assert_eq!(left.len(), 1, "it was filed again");
+    assert_eq!(amenities(&replica, 1).await, 1, "that of node 1 alone");
+    replica.apply(sent(&entries(&two))).await.expect("applied");
+    let mut left = Awaited::default();
+    replica.note_awaited(&mut left).expect("read");
+    assert!(left.is_empty(), "nothing waits");
+    assert_eq!(replica.digests(), three.digests());
+}
+
 async fn amenities(replica: &Replica, number: u64) -> usize {
     let read = replica.read(&listing(number)).await.expect("readable");
     read.expect("there").view().amenities.len()

@@ -54,7 +54,7 @@ fn before_the_first(copy: &TempDir, genesis: &Genesis) -> LogIdOf {
 }
 
 /// Has the entry of an index be one of another term in a copy: as if somebody else had led there.
-async fn led_by_another(copy: &TempDir, genesis: &Genesis, at: LogIdOf) {
+pub(super) async fn led_by_another(copy: &TempDir, genesis: &Genesis, at: LogIdOf) {
     let store = store_in(copy);
     let writer = Writer::start(&store).expect("started");
     let key = GroupKey::new(&genesis.listing);

@@ -4,7 +4,7 @@
 //! is filed under the next or is ready. So a long chain that arrives backwards costs
 //! no more than one that arrives in order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Change, ChangeHash};
 
@@ -35,10 +35,11 @@ impl Waiting {
         self.changes.values()
     }
 
-    /// What is waited for and does not wait itself.
-    pub(super) fn missing(&self) -> impl Iterator<Item = ChangeHash> {
-        let awaited = self.filed_under.keys().copied();
-        awaited.filter(|hash| !self.changes.contains_key(hash))
+    /// All that what waits stands on and that does not wait itself, be it here or not: a change is
+    /// filed under one of those that it lacks, and may lack several.
+    pub(super) fn stands_on(&self) -> BTreeSet<ChangeHash> {
+        let on = self.changes.values().flat_map(Change::deps).copied();
+        on.filter(|hash| !self.changes.contains_key(hash)).collect()
     }
 
     /// Keeps a change until `missing` has been applied.
