@@ -56,6 +56,10 @@ else
     unchecked "the rules, because there is no promtool"
 fi
 
+# Clusters begin at the level of this release, and stay at an earlier one where they are told to.
+grep -q '^ *format_level = 2$' "$work/three-regions.yaml" || die "a new cluster does not begin at the level of this release"
+render --set formatLevel=1 | grep -q '^ *format_level = 1$' || die "the level does not follow formatLevel"
+
 # With a certificate for clients everything that asks a node does so by HTTPS.
 [ "$(grep -c 'scheme: HTTPS' "$work/one-region.yaml")" -eq 3 ] || die "probes do not follow clientTls.admin"
 grep -q 'scheme: https' "$work/one-region.yaml" || die "Prometheus does not follow clientTls.admin"
@@ -108,8 +112,10 @@ refuses "follow one another" --set-json "regions=[$(region a true '{"id": 1, "zo
 refuses "peer" --set-json "regions=[$(region a false '{"id": 1, "zone": "a"}')]"
 refuses "no region is run" --set-json \
     "regions=[$(region a false '{"id": 1, "zone": "a", "peer": "a:1", "api": "http://a", "admin": "http://a"}')]"
+refuses "formatLevel" --set formatLevel=3
+refuses "formatLevel" --set formatLevel=null
 refuses "secret" --set clientTls.admin=true
 refuses "propertyName" --set config.node.id=3
 refuses "kubeVersion" --kube-version 1.29.0
 
-echo "helm: $count resources valid for Kubernetes ${releases[*]}, 8 mistakes refused"
+echo "helm: $count resources valid for Kubernetes ${releases[*]}, 10 mistakes refused"

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use meridian_chaos::until;
+use meridian_regions::FormatLevel;
 use serde_json::Value;
 
 use super::{anchor, difference, generated, read, root};
@@ -230,6 +231,27 @@ async fn rules_dashboards_and_the_page_of_metrics_name_what_a_node_exports() {
         "no dashboard and no alert shows {unseen:?}"
     );
     generated("docs/reference/metrics.md", &page(&metrics));
+}
+
+/// What founds a new cluster says the level of this release, and the chart refuses a later one.
+#[test]
+fn new_clusters_begin_at_the_level_of_this_release() {
+    let level = FormatLevel::LATEST.get();
+    for (file, says) in [
+        ("README.md", "format_level = "),
+        ("docs/tutorials/three-regions.md", "format_level = "),
+        ("deploy/compose/topology.toml", "format_level = "),
+        ("deploy/helm/meridian/values.yaml", "formatLevel: "),
+    ] {
+        let page = read(file);
+        let said = lines_after(&page, says).next();
+        let said = said.unwrap_or_else(|| panic!("{file} says no level"));
+        let said = said.split_whitespace().next().map(str::parse);
+        assert_eq!(said, Some(Ok(level)), "{file}");
+    }
+    let schema: Value =
+        serde_json::from_str(&read("deploy/helm/meridian/values.schema.json")).expect("JSON");
+    assert_eq!(schema["properties"]["formatLevel"]["maximum"], level);
 }
 
 #[test]

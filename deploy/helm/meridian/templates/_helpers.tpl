@@ -55,6 +55,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 cluster = {{ toJson .Values.cluster }}
 epoch = {{ int64 .Values.epoch }}
 region_voters = {{ int64 .Values.regionVoters }}
+format_level = {{ int64 .Values.formatLevel }}
 {{- range .Values.regions }}
 
 [[regions]]
