@@ -31,7 +31,7 @@ mod tests;
 
 pub(crate) use desk::{BackupDesk, Databases, NotBegun};
 pub(crate) use latest::Complete;
-pub(crate) use manifest::{FileRecord, Manifest, Part};
+pub(crate) use manifest::{FileRecord, Manifest, Part, raised};
 pub(crate) use of_listing::{bytes_of, listing_in};
 pub(crate) use restoring::{Forward, Plan, Restored, restore};
 pub(crate) use s3::S3Settings;

@@ -268,7 +268,7 @@ pub(crate) fn check_member(
     config: &Config,
     identity: &NodeIdentity,
 ) -> anyhow::Result<()> {
-    formats::check(config, topology)?;
+    formats::check(config, topology, identity)?;
     let epoch = topology.epoch();
     let Some(member) = topology.node(identity.node) else {
         bail!(

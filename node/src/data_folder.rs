@@ -8,21 +8,25 @@
 //!
 //! A node that has lost its records comes back in a life of its own, which the record
 //! tells from the one before (`aside.rs`). One that its peers have sent away stays away, also
-//! where nobody can be asked any more: its own copy of the map may be from before that.
+//! where nobody can be asked any more: its own copy of the map may be from before that. Of which
+//! level of formats the data may be: `level.rs`.
 
 mod aside;
 #[cfg(test)]
 mod fuzz;
+mod level;
 
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use meridian_regions::{FormatLevel, Formats, NodeId, UnixNanos};
+use meridian_regions::{FormatLevel, NodeId, UnixNanos};
 use meridian_replication::Forgotten;
 use meridian_transport::NodeIdentity;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use level::RunningFolder;
 
 /// The record, in the data folder.
 const RECORD: &str = "identity.toml";
@@ -41,6 +45,9 @@ struct Record {
     /// The latest level of formats that anything here may be of.
     #[serde(default, skip_serializing_if = "is_first")]
     format_level: FormatLevel,
+    /// The level that this node itself wrote last, where peers have written a later one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    written_level: Option<FormatLevel>,
     /// Set once a peer has said that this node has been removed for good: who it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     expelled_by: Option<u64>,
@@ -120,6 +127,7 @@ impl DataFolder {
             returned: None,
             expelled_by: None,
             format_level: FormatLevel::FIRST,
+            written_level: None,
         };
         let Some(found) = Record::read(path, identity)? else {
             return Ok(Self {
@@ -152,46 +160,19 @@ impl DataFolder {
         })
     }
 
-    /// Takes note, durably, that from now on this folder may hold what is of the active level:
-    /// before anything of it is written.
-    ///
-    /// # Errors
-    /// A folder with what this node cannot read, or that would go back to an earlier level.
-    pub(crate) fn write_at(&mut self, formats: Formats) -> anyhow::Result<()> {
-        let (held, path) = (self.record.format_level, self.path.display());
-        if !formats.levels.contains(held) {
-            bail!(
-                "{path} holds what is of format level {held}, and this release speaks {}: run a release that speaks level {held}",
-                formats.levels
-            );
-        }
-        if formats.active < held {
-            bail!(
-                "{path} holds what is of format level {held}, and the cluster's map says {}: a level is never lowered; write format_level = {held} into the topology, or give this node its cluster's own map",
-                formats.active
-            );
-        }
-        if formats.active > held {
-            self.record.format_level = formats.active;
-            if self.known {
-                self.record.write(&self.path)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Writes the record of a new folder, once its databases are there: a record
     /// promises that they are.
     ///
     /// # Errors
     /// What the operating system says.
-    pub(crate) fn settle(&self) -> anyhow::Result<()> {
+    pub(crate) fn settle(&mut self) -> anyhow::Result<()> {
         let mut record = self.record.clone();
         let begins = record.begin();
         if self.known && !begins {
             return Ok(());
         }
         record.write(&self.path)?;
+        (self.record, self.known) = (record, true);
         tracing::info!(
             folder = %self.path.display(),
             incarnation = self.record.incarnation,
@@ -278,20 +259,16 @@ impl Record {
             }),
             expelled_by: None,
             format_level: level,
+            written_level: None,
         }
     }
 
     /// The record in a folder, if there is one, and if it is this node's and the node has not been
     /// removed.
     fn read(folder: &Path, identity: &NodeIdentity) -> anyhow::Result<Option<Self>> {
-        let path = folder.join(RECORD);
-        if !path.exists() {
+        let Some(found) = Self::found(folder)? else {
             return Ok(None);
-        }
-        let text =
-            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-        let found: Self = toml::from_str(&text)
-            .with_context(|| format!("{} is damaged: restore it, or see the runbook `The data folder is not this node's`", path.display()))?;
+        };
         if (&found.cluster, found.node) != (&identity.cluster.to_string(), identity.node.get()) {
             bail!(
                 "{} holds the data of node {} of cluster {}, the configuration says node {} of cluster {}: give each node a data_dir of its own",
@@ -309,6 +286,22 @@ impl Record {
             );
         }
         Ok(Some(found))
+    }
+
+    /// The record in a folder, whoever's it is.
+    fn found(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = folder.join(RECORD);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        toml::from_str(&text).map(Some).with_context(|| {
+            format!(
+                "{} is damaged: restore it, or see the runbook `The data folder is not this node's`",
+                path.display()
+            )
+        })
     }
 
     /// Takes note that the new databases of a return are there; answers whether that is
@@ -345,7 +338,7 @@ fn fresh_incarnation() -> String {
 mod tests {
     use std::path::Path;
 
-    use meridian_regions::{FormatLevel, Formats, Levels, NodeId};
+    use meridian_regions::NodeId;
     use meridian_transport::NodeIdentity;
     use tempfile::TempDir;
 
@@ -362,7 +355,8 @@ mod tests {
     }
 
     pub(super) fn used(folder: &Path, node: u64) {
-        let claimed = DataFolder::claim(folder, &identity(node), &DATABASES).expect("claimed");
+        let claimed = DataFolder::claim(folder, &identity(node), &DATABASES);
+        let mut claimed = claimed.expect("claimed");
         for database in DATABASES {
             std::fs::create_dir_all(folder.join(database)).expect("made");
             std::fs::write(folder.join(database).join(DATABASE_MARK), "").expect("written");
@@ -399,32 +393,6 @@ mod tests {
         let refused = DataFolder::claim(folder.path(), &identity(3), &DATABASES);
         let said = refused.expect_err("it has been removed").to_string();
         assert!(said.contains("as node 1 has told it"), "{said}");
-    }
-
-    #[test]
-    fn level_of_a_folder_is_raised_before_it_is_written_and_never_lowered() {
-        let folder = TempDir::new().expect("a folder");
-        used(folder.path(), 1);
-        let claim = || DataFolder::claim(folder.path(), &identity(1), &DATABASES).expect("its own");
-        let early = Formats::default();
-        let mixed = Formats {
-            levels: Levels::REHEARSED,
-            ..early
-        };
-        let raised = Formats {
-            active: FormatLevel::REHEARSED,
-            ..mixed
-        };
-        claim().write_at(mixed).expect("nothing new is written");
-        claim().write_at(early).expect("it can go back");
-        claim().write_at(raised).expect("raised");
-        let refused = claim().write_at(early).expect_err("it cannot be read");
-        let said = refused.to_string();
-        assert!(said.contains("run a release that speaks level 3"), "{said}");
-        let refused = claim().write_at(mixed).expect_err("lowered");
-        let said = refused.to_string();
-        assert!(said.contains("never lowered"), "{said}");
-        claim().write_at(raised).expect("as it is");
     }
 
     #[test]

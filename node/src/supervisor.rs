@@ -36,7 +36,7 @@ use crate::cluster_map::{self, ClusterMap};
 use crate::config::Config;
 use crate::connections::{Manners, serve};
 use crate::console::Console;
-use crate::data_folder::DataFolder;
+use crate::data_folder::RunningFolder;
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::log_filter::{self, LogFilter};
@@ -339,14 +339,15 @@ impl Planes {
     ) -> anyhow::Result<Self> {
         let dispatcher = Arc::new(Dispatcher::default());
         let peers = peers_of(topology, config, identity);
-        let mut folder = DataFolder::claim(&config.node.data_dir, identity, &DATABASES)?;
-        folder.write_at(formats::dialect(config, topology).formats)?;
-        let returns = folder.returns().map(str::to_owned);
+        let formats = formats::dialect(config, topology).formats;
+        let folder = RunningFolder::claim(&config.node.data_dir, identity, &DATABASES, formats)?;
+        let returns = folder.returns();
         let clock = Clock::of(&config.chaos);
         let traces = Traces::open(&config.tracing, identity)?;
         let pulled = (&peers[..], returns.clone(), folder.forgotten());
         let replica = open_replica(config, &clock, topology, pulled, traces.tracer())?;
-        let options = mesh_options(config, (identity, topology), loaded.nodes.clone(), peers);
+        let proofs = (loaded.nodes.clone(), &folder);
+        let options = mesh_options(config, (identity, topology), proofs, peers);
         let mesh = Mesh::start(options, dispatcher.clone(), tracker, background)?;
         let transport = Arc::new(RaftOverMesh::new(mesh.clone(), Arc::clone(topology)));
         let options = group_options((config, topology), &clock, returns.clone(), traces.tracer());

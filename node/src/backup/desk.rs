@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use meridian_consensus::Groups;
-use meridian_regions::NodeId;
+use meridian_regions::{FormatLevel, NodeId};
 use meridian_replication::Replica;
 use serde::Serialize;
 use tokio::time::{Instant, sleep_until};
@@ -25,6 +25,7 @@ use super::place::Place;
 use super::target::{Sent, Target};
 use super::{DATABASES, Part, S3Settings};
 use crate::config::Config;
+use crate::data_folder::DataFolder;
 use crate::registers::Registers;
 
 /// Checkpoints, in the data folder: on the same file system as the databases.
@@ -73,6 +74,8 @@ pub(crate) enum State {
     Done {
         /// What the manifest says of this node.
         part: Part,
+        /// The latest level of formats of which anything in it may be.
+        format_level: FormatLevel,
     },
     /// It has failed; what was sent by then need not be sent again.
     Failed {
@@ -131,6 +134,7 @@ pub(crate) struct BackupDesk(Arc<Inner>);
 struct Inner {
     node: NodeId,
     databases: Databases,
+    data_dir: PathBuf,
     folder: PathBuf,
     allowed: Vec<String>,
     s3_settings: PathBuf,
@@ -158,6 +162,7 @@ impl BackupDesk {
         Self(Arc::new(Inner {
             node: config.node.id,
             databases,
+            data_dir: config.node.data_dir.clone(),
             folder,
             allowed: config.backup.to.clone(),
             s3_settings: config.backup.s3_settings.clone(),
@@ -237,7 +242,7 @@ impl BackupDesk {
         self.0.tracker.spawn(async move {
             let ended = inner.cancel.run_until_cancelled(inner.send(&url)).await;
             let state = match ended {
-                Some(Ok(part)) => {
+                Some(Ok((part, format_level))) => {
                     let (files, sent) = (part.files.len(), part.bytes_sent);
                     tracing::info!(
                         backup,
@@ -247,7 +252,7 @@ impl BackupDesk {
                         "its part of a backup is there"
                     );
                     inner.done.fetch_add(1, Ordering::Relaxed);
-                    State::Done { part }
+                    State::Done { part, format_level }
                 }
                 Some(Err(cause)) => {
                     let told = format!("{cause:#}");
@@ -291,7 +296,7 @@ impl Inner {
         }
     }
 
-    async fn send(&self, url: &str) -> anyhow::Result<Part> {
+    async fn send(&self, url: &str) -> anyhow::Result<(Part, FormatLevel)> {
         // Read now: credentials change.
         let settings = S3Settings::from_environment();
         let settings = match self.s3_settings.as_os_str().is_empty() {
@@ -300,9 +305,17 @@ impl Inner {
         };
         let target = Target::open(url, &settings).await?;
         let (folder, databases) = (self.folder.clone(), self.databases.clone());
-        let made = move || checkpoint(&folder, &databases);
+        let data_dir = self.data_dir.clone();
+        // Afterwards: a level is written down before anything of it is stored.
+        let made = move || {
+            let files = checkpoint(&folder, &databases)?;
+            anyhow::Ok((files, DataFolder::level_in(&data_dir)?))
+        };
         let sent = match tokio::task::spawn_blocking(made).await? {
-            Ok(files) => self.send_all(&target, files).await,
+            Ok((files, level)) => {
+                let sent = self.send_all(&target, files).await;
+                sent.map(|part| (part, level))
+            }
             Err(cause) => Err(cause),
         };
         let folder = self.folder.clone();

@@ -5,7 +5,7 @@
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
-use meridian_regions::NodeId;
+use meridian_regions::{FormatLevel, Levels, NodeId, Topology};
 use serde::{Deserialize, Serialize};
 
 use super::DATABASES;
@@ -16,6 +16,19 @@ const HEAD: &str = "meridian-backup-1";
 const HASH_DIGITS: usize = 64;
 /// Longest name of a file, or of a backup.
 const NAME_MAX: usize = 128;
+
+/// Levels of formats that are read, whether a node speaks them or not.
+const READ: Levels = Levels::REHEARSED;
+
+/// A map at a level of formats, if that is later than its own.
+pub(crate) fn raised(map: &str, level: FormatLevel) -> anyhow::Result<String> {
+    if Topology::from_toml(map)?.format_level() >= level {
+        return Ok(map.to_owned());
+    }
+    let mut raised: toml::Table = map.parse()?;
+    raised.insert("format_level".to_owned(), level.get().into());
+    Ok(raised.to_string())
+}
 
 /// One backup of a whole cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,7 +42,8 @@ pub(crate) struct Manifest {
     pub(crate) began_at: Timestamp,
     /// Nothing that was acknowledged later is in it.
     pub(crate) ended_at: Timestamp,
-    /// The cluster's map, TOML, as the node that was asked first has it.
+    /// The cluster's map, TOML, as the node that was asked first has it; at the latest level of
+    /// formats of which anything in the parts may be.
     pub(crate) map: String,
     /// Each node's part.
     pub(crate) parts: Vec<Part>,
@@ -104,6 +118,22 @@ impl Manifest {
         Ok(read)
     }
 
+    /// The map, for who opens what is in the backup.
+    ///
+    /// # Errors
+    /// No map, or one of a level of formats that this program does not read.
+    pub(crate) fn topology(&self) -> anyhow::Result<Topology> {
+        let map = Topology::from_toml(&self.map).context("the map in the backup")?;
+        let level = map.format_level();
+        ensure!(
+            READ.contains(level),
+            "backup {} holds what is of format level {level}, and this release reads {READ}: use a \
+             release that speaks level {level}",
+            self.id
+        );
+        Ok(map)
+    }
+
     /// Files of all nodes.
     pub(crate) fn files(&self) -> impl Iterator<Item = &FileRecord> {
         self.parts.iter().flat_map(|part| &part.files)
@@ -165,9 +195,10 @@ pub(crate) fn is_name(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use meridian_regions::NodeId;
+    use meridian_regions::{FormatLevel, NodeId};
 
-    use super::{FileRecord, Manifest, Part};
+    use super::{FileRecord, Manifest, Part, raised};
+    use crate::solo::TOPOLOGY;
 
     fn manifest(name: &str) -> Manifest {
         Manifest {
@@ -208,6 +239,35 @@ mod tests {
             let damaged = String::from_utf8_lossy(&bytes);
             Manifest::decode(&damaged).expect_err("damaged");
         }
+    }
+
+    #[test]
+    fn map_is_raised_to_the_level_of_what_is_in_the_parts_and_never_lowered() {
+        let mut manifest = manifest("000012.sst");
+        manifest.map = TOPOLOGY.to_owned();
+        let level = |manifest: &Manifest| manifest.topology().expect("a map").format_level();
+        let same = raised(&manifest.map, FormatLevel::FIRST).expect("a map");
+        assert_eq!(same, manifest.map);
+        let before = manifest.topology().expect("a map");
+        manifest.map = raised(&manifest.map, FormatLevel::LATEST).expect("a map");
+        assert_eq!(level(&manifest), FormatLevel::LATEST);
+        let after = manifest.topology().expect("a map");
+        assert_eq!(
+            (after.epoch(), after.nodes()),
+            (before.epoch(), before.nodes())
+        );
+        manifest.map = raised(&manifest.map, FormatLevel::FIRST).expect("a map");
+        assert_eq!(level(&manifest), FormatLevel::LATEST);
+    }
+
+    #[test]
+    fn backup_of_a_later_level_is_not_opened_by_a_release_that_does_not_read_it() {
+        let mut manifest = manifest("000012.sst");
+        let later = FormatLevel::new(FormatLevel::REHEARSED.get() + 1).expect("not zero");
+        manifest.map = raised(TOPOLOGY, later).expect("a map");
+        let refused = manifest.topology().expect_err("it cannot be read");
+        let said = refused.to_string();
+        assert!(said.contains("use a release that speaks level 4"), "{said}");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! away again. Nothing is written anywhere else: who wants it back edits the listing.
 
 use anyhow::{Context, bail};
-use meridian_regions::{ListingId, RegionId, Shards, Topology};
+use meridian_regions::{ListingId, RegionId, Shards};
 use meridian_replication::{Member, Replica, ReplicaOptions};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -35,7 +35,7 @@ pub(crate) async fn listing_in(
     id: &ListingId,
     mut each: impl FnMut(&FileRecord),
 ) -> anyhow::Result<Value> {
-    let map = Topology::from_toml(&manifest.map).context("the map in the backup")?;
+    let map = manifest.topology()?;
     for part in &manifest.parts {
         let region = map.node(part.node).map(|node| node.region.clone());
         let region = region.with_context(|| format!("the map lacks node {}", part.node))?;

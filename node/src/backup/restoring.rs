@@ -71,6 +71,7 @@ impl Plan {
             into.display()
         );
         ensure!(!manifest.parts.is_empty(), "the backup has no nodes");
+        manifest.topology()?;
         let forward = self.forward.as_ref();
         forward.map_or(Ok(()), |forward| forward.check(manifest))
     }

@@ -7,11 +7,13 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use meridian_regions::{FormatLevel, ListingId, NodeId, UnixNanos};
 use tempfile::TempDir;
 
 use super::desk::Pace;
 use super::target::Sent;
-use super::{FileRecord, Manifest, S3Settings, Target, Work};
+use super::{FileRecord, Manifest, Part, Plan, S3Settings, Target, Work, listing_in, raised};
+use crate::solo::TOPOLOGY;
 use bucket::{BUCKET, Bucket};
 
 /// More than two parts, and no whole number of them.
@@ -109,6 +111,38 @@ async fn bucket_keeps_small_and_large_files_and_gives_back_every_byte_or_nothing
         [1, 0],
         "the large one alone in parts"
     );
+}
+
+/// Whatever opens its databases would misread them.
+#[tokio::test]
+async fn backup_of_a_later_level_is_refused_before_anything_is_fetched() {
+    let world = World::new().await;
+    let target = world.open("later").await;
+    let later = FormatLevel::new(FormatLevel::REHEARSED.get() + 1).expect("not zero");
+    let mut manifest = manifest();
+    manifest.map = raised(TOPOLOGY, later).expect("a map");
+    manifest.parts.push(Part {
+        node: NodeId::new(1).expect("not zero"),
+        files: Vec::new(),
+        files_sent: 0,
+        bytes_sent: 0,
+    });
+    let listing = ListingId::generate(UnixNanos::from_millis(1), 1, "eu-west".parse().expect("id"));
+    let taken = listing_in(&target, &manifest, &listing, |_| ()).await;
+    let plan = Plan {
+        manifest,
+        forward: None,
+        cluster: "another".parse().expect("a name"),
+        into: world.folder.path().join("restored"),
+    };
+    let refusals = [
+        plan.check().expect_err("the cluster"),
+        taken.expect_err("the listing"),
+    ];
+    for refused in refusals {
+        let said = format!("{refused:#}");
+        assert!(said.contains("use a release that speaks level 4"), "{said}");
+    }
 }
 
 #[tokio::test]

@@ -29,6 +29,7 @@ impl DataFolder {
         let found = Record::read(path, identity)?;
         let forgotten = found.as_ref().and_then(|found| found.forgotten);
         let format_level = found.as_ref().map(|found| found.format_level);
+        let written_level = found.as_ref().and_then(|found| found.written_level);
         let (incarnation, moved) = match found.and_then(Record::interrupted) {
             Some(begun) => begun,
             None => (
@@ -48,6 +49,7 @@ impl DataFolder {
             }),
             // What is not set aside stays as it is.
             format_level: format_level.unwrap_or_default(),
+            written_level,
         };
         record(Stage::SettingAside).write(path)?;
         let aside = path.join(format!("before-{incarnation}"));
@@ -139,6 +141,7 @@ mod tests {
                 stage: Stage::SettingAside,
             }),
             format_level: FormatLevel::FIRST,
+            written_level: None,
         };
         record.write(path).expect("written");
         let refused = DataFolder::claim(path, &identity(1), &DATABASES);

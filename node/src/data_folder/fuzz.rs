@@ -21,6 +21,7 @@ fn record() {
         forgotten: None,
         returned: None,
         format_level: FormatLevel::FIRST,
+        written_level: None,
     };
     let returned = Record {
         returned: Some(Returned {
@@ -33,11 +34,15 @@ fn record() {
         format_level: FormatLevel::new(2).expect("not zero"),
         ..returned.clone()
     };
+    let ahead = Record {
+        written_level: Some(FormatLevel::FIRST),
+        ..raised.clone()
+    };
     let expelled = Record {
         expelled_by: Some(1),
         ..returned.clone()
     };
-    let records = [first, returned, raised, expelled];
+    let records = [first, returned, raised, ahead, expelled];
     let written = |record: &Record| toml::to_string(record).expect("TOML");
     let examples = records.map(|record| written(&record).into_bytes());
     let target = text(|input| match toml::from_str::<Record>(input) {

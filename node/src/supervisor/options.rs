@@ -1,6 +1,7 @@
 //! What the parts of a node are told, from its configuration and the cluster's map.
 
 use std::num::NonZeroU64;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -17,6 +18,7 @@ use crate::booking::{BookingDesk, DeskOptions, DriverOptions, Tasks};
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
 use crate::config::Config;
+use crate::data_folder::RunningFolder;
 use crate::moves::Mover;
 use crate::relay::Relay;
 use crate::{formats, payments};
@@ -108,10 +110,11 @@ fn departed(topology: &Topology) -> Vec<NodeId> {
 pub(super) fn mesh_options(
     config: &Config,
     (identity, topology): (&NodeIdentity, &Topology),
-    tls: TlsMaterial,
+    (tls, folder): (TlsMaterial, &RunningFolder),
     peers: Vec<PeerAddress>,
 ) -> MeshOptions {
     MeshOptions {
+        witness: Some(Arc::new(folder.clone())),
         dialect: formats::dialect(config, topology),
         peers,
         departed: departed(topology),

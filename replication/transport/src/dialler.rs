@@ -140,7 +140,7 @@ impl Dialler {
             }
             match call::greet(&connection, &self.peers.dialect).await {
                 Ok(theirs) => {
-                    greeting::agree(&connection, &self.peers, peer, theirs)?;
+                    greeting::agree(&connection, &self.peers, peer, theirs).await?;
                     Ok(Line::new(connection, in_force.generation))
                 }
                 Err(cause) => {

@@ -3,16 +3,20 @@
 //! Each end judges the other: a connection over which one of them would write what the other
 //! cannot read is closed, with a sentence that says what to do (ADR 60). A node that says nothing
 //! of levels is of a release before them, and speaks the first.
+//!
+//! Invariant kept here: nothing of a peer is read before it is written down which level it writes,
+//! where that is later than this node's own.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
 use prost::Message;
 use quinn::Connection;
 
-use crate::NodeIdentity;
 use crate::close::Close;
 use crate::peers::{Peer, Peers};
+use crate::{LevelWitness, NodeIdentity};
 
 /// Longest name of a release that is taken over from a peer, in bytes: `1.2.3-rc.4+build` and
 /// room.
@@ -82,11 +86,11 @@ impl Door {
     }
 
     /// Lets the peer in, or closes the connection with what is wrong.
-    pub(crate) fn hear(&self, peers: &Peers, peer: &NodeIdentity, theirs: Dialect) -> bool {
+    pub(crate) async fn hear(&self, peers: &Peers, peer: &NodeIdentity, theirs: Dialect) -> bool {
         let Some(known) = peers.peer(peer.node) else {
             return false;
         };
-        match agree(&self.connection, peers, known, theirs) {
+        match agree(&self.connection, peers, known, theirs).await {
             Ok(()) => self.is_open.store(true, Ordering::Release),
             Err(cause) => tracing::warn!(peer = %peer.node, cause, "refused a peer"),
         }
@@ -94,23 +98,62 @@ impl Door {
     }
 }
 
+/// The latest level of formats that is known to be written down.
+#[derive(Debug)]
+pub(crate) struct Witnessed {
+    level: AtomicU32,
+    by: Option<Arc<dyn LevelWitness>>,
+}
+
+impl Witnessed {
+    /// This node's own level is written down before its mesh is there.
+    pub(crate) fn new(own: FormatLevel, by: Option<Arc<dyn LevelWitness>>) -> Self {
+        Self {
+            level: AtomicU32::new(own.get()),
+            by,
+        }
+    }
+
+    /// Has a later level written down.
+    async fn note(&self, level: FormatLevel) -> Result<(), String> {
+        let Some(by) = self.by.clone() else {
+            return Ok(());
+        };
+        if level.get() <= self.level.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        let written = tokio::task::spawn_blocking(move || by.witness(level)).await;
+        written.map_err(|cause| cause.to_string())??;
+        self.level.fetch_max(level.get(), Ordering::AcqRel);
+        Ok(())
+    }
+}
+
 /// Takes note of what a peer speaks, and checks that each end reads what the other writes.
 ///
 /// # Errors
-/// What is wrong and what to do, in words for an operator; the connection is closed with them.
-pub(crate) fn agree(
+/// What is wrong and what to do, in words for an operator; if the two do not read each other, the
+/// connection is closed with them.
+pub(crate) async fn agree(
     connection: &Connection,
     peers: &Peers,
     peer: &Peer,
     theirs: Dialect,
 ) -> Result<(), String> {
     let node = peer.identity.node;
-    let agreed = Dialect::agree((peers.this, &peers.dialect), (node, &theirs));
+    let (agreed, active) = (
+        Dialect::agree((peers.this, &peers.dialect), (node, &theirs)),
+        theirs.formats.active,
+    );
     peer.spoke(theirs);
     agreed.map_err(|unspoken| {
         let cause = unspoken.to_string();
         connection.close(Close::Unspoken.code(), cause.as_bytes());
         cause
+    })?;
+    let noted = peers.witnessed.note(active).await;
+    noted.map_err(|cause| {
+        format!("level {active} of formats, which it writes, is not noted: {cause}")
     })
 }
 

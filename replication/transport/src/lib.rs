@@ -60,7 +60,7 @@ pub use frame::FRAME_BYTES_MAX;
 pub use https::{ServerMaterial, Trust, https_client};
 pub use identity::{IdentityError, NodeIdentity};
 pub use mesh::Mesh;
-pub use options::{MeshOptions, PeerAddress};
+pub use options::{LevelWitness, MeshOptions, PeerAddress};
 pub use peers::PeerStatus;
 pub use service::{MeshLinks, MeshService, ServiceFuture};
 pub use stream::{FrameReader, FrameWriter};

@@ -19,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
 use crate::credentials::Credentials;
+use crate::greeting::Witnessed;
 use crate::peers::{Peer, Peers};
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshLinks, MeshOptions, MeshService, PeerStatus,
@@ -67,8 +68,9 @@ impl Mesh {
         let endpoint = endpoint::bind(&options)?;
         let transport = endpoint::transport(&options)?;
         let credentials = Credentials::new(&options, transport)?;
+        let witnessed = Witnessed::new(options.dialect.formats.active, options.witness);
         let peers = Arc::new(Peers::new(
-            (&options.identity, options.dialect),
+            (&options.identity, options.dialect, witnessed),
             options.peers,
             options.departed,
             options.silence_max,

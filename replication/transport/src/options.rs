@@ -1,9 +1,11 @@
 //! What the mesh is told.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_regions::{Dialect, NodeId, RegionId};
+use meridian_regions::{Dialect, FormatLevel, NodeId, RegionId};
 
 use crate::{NodeIdentity, TlsMaterial};
 
@@ -16,6 +18,16 @@ const SILENCE_MAX: Duration = Duration::from_millis(1_200);
 
 /// See [`MeshOptions::distrusted_max`].
 const DISTRUSTED_MAX: Duration = Duration::from_secs(30);
+
+/// Where it is written down which level of formats the data of this node may be of.
+pub trait LevelWitness: Debug + Send + Sync {
+    /// Takes note, durably, that a peer writes a level: before anything of that peer is read. May
+    /// block. Asked for each later level until it has answered well, by several connections at once.
+    ///
+    /// # Errors
+    /// Why it cannot be written down: the peer is not let in.
+    fn witness(&self, level: FormatLevel) -> Result<(), String>;
+}
 
 /// How to reach a peer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +51,8 @@ pub struct MeshOptions {
     pub tls: TlsMaterial,
     /// What it tells others that it speaks. Default: the first level of formats.
     pub dialect: Dialect,
+    /// Where later levels than its own are noted that peers write. Default: nowhere.
+    pub witness: Option<Arc<dyn LevelWitness>>,
     /// The other nodes of the cluster: only they are dialled, and only they are let
     /// in. An entry for this node itself is passed over.
     pub peers: Vec<PeerAddress>,
@@ -72,6 +86,7 @@ impl MeshOptions {
             identity,
             tls,
             dialect: Dialect::default(),
+            witness: None,
             peers: Vec::new(),
             departed: Vec::new(),
             idle_timeout: IDLE_TIMEOUT,

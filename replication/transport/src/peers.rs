@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::{Budgets, outgoing};
 use crate::credentials::shown;
+use crate::greeting::Witnessed;
 use crate::heartbeat::Heartbeat;
 use crate::line::{Line, UnderWay};
 use crate::validity::{Certified, certified};
@@ -69,6 +70,8 @@ pub(crate) struct Peers {
     /// The node whose peers they are, and what it speaks.
     pub(crate) this: NodeId,
     pub(crate) dialect: Dialect,
+    /// Later levels of formats that peers write.
+    pub(crate) witnessed: Witnessed,
     by_node: BTreeMap<NodeId, Peer>,
     departed: BTreeSet<NodeId>,
     /// Who has said that this node has been removed.
@@ -110,7 +113,7 @@ enum LinkState {
 impl Peers {
     /// The peers of node `own`, which is itself left out.
     pub(crate) fn new(
-        (own, dialect): (&NodeIdentity, Dialect),
+        (own, dialect, witnessed): (&NodeIdentity, Dialect, Witnessed),
         addresses: Vec<PeerAddress>,
         departed: Vec<NodeId>,
         silence_max: Duration,
@@ -123,6 +126,7 @@ impl Peers {
         Self {
             this: own.node,
             dialect,
+            witnessed,
             by_node,
             departed: departed.into_iter().collect(),
             expelled_by: watch::channel(None).0,

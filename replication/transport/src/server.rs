@@ -142,10 +142,12 @@ impl Exchange {
         let Purpose::Request { channel, expected } = purpose else {
             let theirs = greeted(head).ok_or_else(unsupported)?;
             // Who is not let in hears why by the end of its connection.
-            return Err(match self.door.hear(&self.peers, &self.peer, theirs) {
-                true => Unadmitted::Welcome,
-                false => Unadmitted::Answer(Status::Refused(Refusal::Unsupported)),
-            });
+            return Err(
+                match self.door.hear(&self.peers, &self.peer, theirs).await {
+                    true => Unadmitted::Welcome,
+                    false => Unadmitted::Answer(Status::Refused(Refusal::Unsupported)),
+                },
+            );
         };
         if !self.door.is_open() {
             return Err(Unadmitted::Answer(Status::Refused(Refusal::Unavailable)));

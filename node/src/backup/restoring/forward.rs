@@ -38,10 +38,7 @@ impl Forward {
     /// Another level of formats: the earlier folders would get what their level does not know. Or
     /// another map: what came after it names nodes and epochs that the restored one does not have.
     pub(super) fn check(&self, base: &Manifest) -> anyhow::Result<()> {
-        let map = |manifest: &Manifest| {
-            Topology::from_toml(&manifest.map).context("the map in the backup")
-        };
-        let (before, after) = (map(base)?, map(&self.manifest)?);
+        let (before, after) = (base.topology()?, self.manifest.topology()?);
         ensure!(
             before.format_level() == after.format_level(),
             "between backups {} and {} the level of formats was raised from {} to {}: restore one \
@@ -94,7 +91,7 @@ impl Forward {
         // To the nanosecond: what is written in the same millisecond is a write apart.
         let nanos = u64::try_from(self.at.as_nanosecond()).context("a moment before 1970")?;
         let until = UnixNanos::new(nanos);
-        let their_map = Topology::from_toml(&self.manifest.map)?;
+        let their_map = self.manifest.topology()?;
         let mut sources = Vec::new();
         for part in &self.manifest.parts {
             sources.push(open(part, &their_map, later)?);

@@ -6,11 +6,13 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
 use meridian_client::{AdminClient, CallError};
+use meridian_regions::FormatLevel;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
 
 use super::opened;
-use crate::backup::{Manifest, Part, Work};
+use crate::backup::{Manifest, Part, Work, raised};
 use crate::cli::BackupCreateArgs;
 
 /// How often a node is asked how far it is.
@@ -47,7 +49,7 @@ pub(super) async fn create(
     let made = async {
         // Asked before and after: a node that comes back while others send is in no part.
         let mut lacks = lacks_without(&missing, &first).await?;
-        let parts = parts_of(&asked, &id, &arguments.to, out).await?;
+        let (parts, level) = parts_of(&asked, &id, &arguments.to, out).await?;
         lacks.extend(lacks_without(&missing, &first).await?);
         lacks.sort_unstable();
         lacks.dedup();
@@ -56,7 +58,7 @@ pub(super) async fn create(
             cluster: nodes["cluster"].as_str().unwrap_or_default().to_owned(),
             began_at,
             ended_at: Timestamp::now(),
-            map,
+            map: raised(&map, level)?,
             parts,
             missing: missing.iter().map(|one| one.node).collect(),
             lacks,
@@ -165,23 +167,26 @@ pub(super) fn tell_freed(freed: anyhow::Result<()>, out: &mut impl Write) -> any
     Ok(())
 }
 
-/// Has every node send its part, all at once, and waits for them.
+/// Has every node send its part, all at once, and waits for them. Answers the latest level of
+/// formats of which anything in them may be: nodes may have gone on to it since the map was read.
 async fn parts_of(
     asked: &[Asked],
     id: &str,
     to: &str,
     out: &mut impl Write,
-) -> anyhow::Result<Vec<Part>> {
+) -> anyhow::Result<(Vec<Part>, FormatLevel)> {
     for one in asked {
         let begun = begun(one, id, to).await;
         begun.with_context(|| format!("node {}", one.node))?;
     }
-    let mut parts = Vec::new();
+    let (mut parts, mut latest) = (Vec::new(), FormatLevel::FIRST);
     for one in asked {
-        let part = followed(one, id, out).await;
-        parts.push(part.with_context(|| format!("node {}", one.node))?);
+        let followed = followed(one, id, out).await;
+        let (part, level) = followed.with_context(|| format!("node {}", one.node))?;
+        parts.push(part);
+        latest = latest.max(level);
     }
-    Ok(parts)
+    Ok((parts, latest))
 }
 
 /// Has a node begin. Where its answer is lost, it is asked what it does.
@@ -225,8 +230,20 @@ fn all_of(first: &AdminClient, nodes: &Value) -> anyhow::Result<Vec<Asked>> {
     asked.collect()
 }
 
+/// A node's part, and the latest level of which anything in it may be.
+fn done(run: &Value) -> anyhow::Result<(Part, FormatLevel)> {
+    let part = serde_json::from_value(run["part"].clone())?;
+    // A node of an earlier release does not tell: the map has to do.
+    let level = Option::deserialize(&run["format_level"])?;
+    Ok((part, level.unwrap_or_default()))
+}
+
 /// Waits for a node's part, and tells how far it is.
-async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Result<Part> {
+async fn followed(
+    asked: &Asked,
+    id: &str,
+    out: &mut impl Write,
+) -> anyhow::Result<(Part, FormatLevel)> {
     let mut told = String::new();
     loop {
         let run = latest(asked).await?;
@@ -235,7 +252,7 @@ async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Resu
             "it was restarted meanwhile: begin again, what it has sent is not sent twice"
         );
         match run["state"].as_str() {
-            Some("done") => return Ok(serde_json::from_value(run["part"].clone())?),
+            Some("done") => return done(&run),
             Some("failed") => bail!("{}", run["cause"].as_str().unwrap_or("it has failed")),
             _ => {}
         }
@@ -248,5 +265,56 @@ async fn followed(asked: &Asked, id: &str, out: &mut impl Write) -> anyhow::Resu
             told = line;
         }
         sleep(ASK_EVERY).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_client::AdminClient;
+    use meridian_regions::{FormatLevel, Formats, Levels};
+    use meridian_transport::LevelWitness;
+    use serde_json::json;
+    use tempfile::TempDir;
+
+    use super::{Asked, done, parts_of};
+    use crate::admin;
+    use crate::data_folder::RunningFolder;
+    use crate::solo::Solo;
+
+    /// A peer writes a later level while the map, which was read before, says the earlier one.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn parts_tell_the_latest_level_of_which_anything_in_them_may_be() {
+        let target = TempDir::new().expect("a folder");
+        let to = target.path().to_str().expect("a path of text");
+        let solo = Solo::start_with(|config| config.backup.to = vec![to.to_owned()]);
+        let url = solo.serve(admin::router(solo.node.clone())).await;
+        let asked = [Asked {
+            node: 1,
+            is_up: true,
+            admin: AdminClient::new(url).expect("a client"),
+        }];
+        let made = parts_of(&asked, "first", to, &mut Vec::new()).await;
+        let (parts, level) = made.expect("sent");
+        assert_eq!((parts.len(), level), (1, FormatLevel::FIRST));
+        let mixed = Formats {
+            levels: Levels::REHEARSED,
+            active: FormatLevel::FIRST,
+        };
+        let folder = &solo.node.config.node.data_dir;
+        let folder = RunningFolder::claim(folder, &solo.node.identity, &[], mixed);
+        let noted = folder.expect("its own").witness(FormatLevel::REHEARSED);
+        noted.expect("written");
+        let made = parts_of(&asked, "second", to, &mut Vec::new()).await;
+        assert_eq!(made.expect("sent").1, FormatLevel::REHEARSED);
+        solo.stop().await;
+    }
+
+    #[test]
+    fn node_that_tells_no_level_leaves_it_to_the_map() {
+        let part = json!({"node": 1, "files": [], "files_sent": 0, "bytes_sent": 0});
+        let (_, level) = done(&json!({"part": part})).expect("a part");
+        assert_eq!(level, FormatLevel::FIRST);
+        let (_, level) = done(&json!({"part": part, "format_level": 3})).expect("a part");
+        assert_eq!(level, FormatLevel::REHEARSED);
     }
 }

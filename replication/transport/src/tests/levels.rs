@@ -1,12 +1,15 @@
 //! Two nodes that do not speak the same levels of formats.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
 use bytes::Bytes;
 use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
 
 use super::cluster::{Cluster, Running};
 use super::raw::{endpoint_with, knock, say};
 use crate::wire::{Expected, Purpose, Status};
-use crate::{Channel, Refusal};
+use crate::{Channel, LevelWitness, Refusal};
 
 fn speaking(levels: Levels, active: FormatLevel) -> Dialect {
     Dialect {
@@ -19,6 +22,73 @@ fn start(cluster: &Cluster, id: u64, dialect: Dialect) -> Running {
     let mut options = cluster.options(id);
     options.dialect = dialect;
     cluster.start_with(id, options)
+}
+
+/// A disk that keeps what it is told, or is full.
+#[derive(Debug, Default)]
+struct Disk {
+    noted: Mutex<Vec<FormatLevel>>,
+    is_full: AtomicBool,
+}
+
+impl LevelWitness for Disk {
+    fn witness(&self, level: FormatLevel) -> Result<(), String> {
+        if self.is_full.load(Ordering::Relaxed) {
+            return Err("no space left".to_owned());
+        }
+        self.noted.lock().expect("no panic").push(level);
+        Ok(())
+    }
+}
+
+fn witnessed(cluster: &Cluster, id: u64, dialect: Dialect, disk: &Arc<Disk>) -> Running {
+    let mut options = cluster.options(id);
+    options.dialect = dialect;
+    options.witness = Some(Arc::clone(disk) as Arc<dyn LevelWitness>);
+    cluster.start_with(id, options)
+}
+
+/// Node 2 writes a later level already; node 1 goes by the earlier map yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn level_that_a_peer_writes_is_noted_before_the_peer_is_let_in() {
+    let cluster = Cluster::new();
+    let (disk, own) = (Arc::new(Disk::default()), Arc::new(Disk::default()));
+    let mixed = speaking(Levels::REHEARSED, FormatLevel::FIRST);
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let one = witnessed(&cluster, 1, mixed, &disk);
+    let two = witnessed(&cluster, 2, raised, &own);
+    one.until(|peer| peer.connected).await;
+    let noted = disk.noted.lock().expect("no panic").clone();
+    assert!(!noted.is_empty(), "it is read from now on");
+    assert!(noted.iter().all(|level| *level == FormatLevel::REHEARSED));
+    two.until(|peer| peer.connected).await;
+    let none = own.noted.lock().expect("no panic").clone();
+    assert_eq!(none, [], "its own is later");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peer_whose_level_cannot_be_noted_is_not_let_in_until_it_can() {
+    let cluster = Cluster::new();
+    let disk = Arc::new(Disk::default());
+    disk.is_full.store(true, Ordering::Relaxed);
+    let mixed = speaking(Levels::REHEARSED, FormatLevel::FIRST);
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let one = witnessed(&cluster, 1, mixed, &disk);
+    let two = start(&cluster, 2, raised);
+    let is_told = |said: &String| said.contains("no space left");
+    one.until(|peer| peer.last_error.as_ref().is_some_and(is_told))
+        .await;
+    for running in [&one, &two] {
+        assert!(!running.mesh.peers()[0].connected);
+    }
+    disk.is_full.store(false, Ordering::Relaxed);
+    for running in [&one, &two] {
+        running.until(|peer| peer.connected).await;
+    }
+    one.stop().await;
+    two.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -63,7 +63,7 @@ fn backups() -> Value {
         "The node's part of a backup.",
         json!({
             "backup": text(), "state": one_of(&["running", "done", "failed"]),
-            "files_done?": count(), "files?": count(), "bytes_sent?": count(), "part?": part, "cause?": text(),
+            "files_done?": count(), "files?": count(), "bytes_sent?": count(), "part?": part, "format_level?": count(), "cause?": text(),
         }),
     );
     json!({
