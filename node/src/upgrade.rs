@@ -8,7 +8,7 @@ mod automatic;
 
 use std::fmt::Write as _;
 
-use meridian_regions::{Dialect, FormatLevel, NodeId, NodeState, RegionId};
+use meridian_regions::{Dialect, FormatLevel, Levels, NodeId, NodeState, RegionId};
 use serde_json::{Value, json};
 
 pub(crate) use automatic::start;
@@ -72,25 +72,40 @@ pub(crate) fn wanted(active: FormatLevel, speakers: &[Speaker]) -> Option<Format
     latest.max().filter(|latest| *latest > active)
 }
 
+/// A node that keeps a level from being turned on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Block {
+    pub(crate) node: NodeId,
+    /// What it speaks; `None` if it is not heard.
+    pub(crate) speaks: Option<Levels>,
+    /// What is wrong and what to do. Of one that is not heard it says the last error, which may be
+    /// another at each look.
+    pub(crate) what: String,
+}
+
+/// What keeps a level from being turned on, in words.
+pub(crate) fn blocks(level: FormatLevel, speakers: &[Speaker]) -> Vec<String> {
+    let blocked = blocked_by(level, speakers).into_iter();
+    blocked.map(|block| block.what).collect()
+}
+
 /// What keeps a level from being turned on, node by node. Only who has been removed is not
 /// asked: a node that is away would come back and understand nobody.
-pub(crate) fn blocks(level: FormatLevel, speakers: &[Speaker]) -> Vec<String> {
+pub(crate) fn blocked_by(level: FormatLevel, speakers: &[Speaker]) -> Vec<Block> {
     let staying = speakers.iter();
     let staying = staying.filter(|one| one.state != NodeState::Removed);
-    let blocks = staying.filter_map(|one| match &one.dialect {
-        Some(dialect) if one.is_heard => {
-            let levels = dialect.formats.levels;
-            (!levels.contains(level)).then(|| {
-                format!(
-                    "node {} speaks levels {levels}: run a release on it that speaks level {level}",
-                    one.node
-                )
-            })
-        }
-        _ => Some(format!(
-            "{}: start it, or remove it from the cluster",
-            one.silence()
-        )),
+    let blocks = staying.filter_map(|one| {
+        let node = one.node;
+        let dialect = one.dialect.as_ref().filter(|_| one.is_heard);
+        let speaks = dialect.map(|dialect| dialect.formats.levels);
+        let what = match speaks {
+            Some(levels) if levels.contains(level) => return None,
+            Some(levels) => format!(
+                "node {node} speaks levels {levels}: run a release on it that speaks level {level}"
+            ),
+            None => format!("{}: start it, or remove it from the cluster", one.silence()),
+        };
+        Some(Block { node, speaks, what })
     });
     blocks.collect()
 }
