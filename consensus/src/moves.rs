@@ -19,6 +19,7 @@ mod step;
 mod transfer;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -145,6 +146,9 @@ impl Groups {
             tracing::error!(listing = %genesis.listing, %cause, "cannot read who votes");
             None
         });
+        let known = known.map(|electorates| electorates.into_iter().flatten().collect());
+        let known: Option<BTreeSet<NodeId>> = known;
+        let known = known.map(|voters| voters.into_iter().collect());
         let mut voters = known.unwrap_or_else(|| genesis.voters.clone());
         let place = |node: &NodeId| genesis.voters.iter().position(|voter| voter == node);
         let home = self.goal(genesis).home;
@@ -156,14 +160,24 @@ impl Groups {
         voters
     }
 
+    /// The sets of voters of which a quorum decides on a listing, of each: two while it moves. As
+    /// far as this node knows, as [`Self::voters`] does.
+    #[must_use]
+    pub fn electorates(&self, genesis: &Genesis) -> Vec<Vec<NodeId>> {
+        // That it cannot be read is told by whoever asks for the voters.
+        let known = self.known_voters(genesis).ok().flatten();
+        known.unwrap_or_else(|| vec![genesis.voters.clone()])
+    }
+
     fn known_voters(
         &self,
         genesis: &Genesis,
-    ) -> Result<Option<Vec<NodeId>>, meridian_storage::StorageError> {
+    ) -> Result<Option<Vec<Vec<NodeId>>>, meridian_storage::StorageError> {
         let voters = |stored: &StoredMembershipOf| {
-            let voters = stored.membership().voter_ids();
-            let voters: Vec<NodeId> = voters.filter_map(NodeId::new).collect();
-            (!voters.is_empty()).then_some(voters)
+            let sets = stored.membership().get_joint_config().iter();
+            let sets = sets.map(|set| set.iter().copied().filter_map(NodeId::new).collect());
+            let sets: Vec<Vec<NodeId>> = sets.collect();
+            sets.iter().any(|set| !set.is_empty()).then_some(sets)
         };
         if let Some(group) = self.places().peek(&genesis.listing)
             && let Some(voters) = voters(&group.metrics().membership_config)
@@ -184,7 +198,7 @@ impl Groups {
             }
         }
         let elsewhere = Elsewhere::read(self.records(), &key)?;
-        Ok(elsewhere.map(|elsewhere| elsewhere.electorate.voters))
+        Ok(elsewhere.map(|elsewhere| vec![elsewhere.electorate.voters]))
     }
 
     /// Takes note of who votes on a listing: told by a node that knew better.

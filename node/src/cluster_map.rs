@@ -13,6 +13,7 @@
 //! moved when nodes go (`moves.rs`).
 
 mod change;
+mod condition;
 mod file;
 mod founding;
 #[cfg(test)]
@@ -42,11 +43,13 @@ use crate::config::Config;
 use crate::formats;
 
 pub(crate) use change::{LayoutFault, Standing};
+pub(crate) use condition::Condition;
 pub(crate) use file::{Charted, Stage};
 pub(crate) use join::join;
 pub(crate) use moving::{Course, moves_after};
 pub(crate) use plan::{Surveyed, survey};
 
+use condition::Conditions;
 use file::{hex, unhex};
 use wire::{Answer, Asked, Nothing, Question, Sheet, Told};
 
@@ -69,6 +72,7 @@ struct Inner {
     ahead: Mutex<Option<NodeId>>,
     /// Wakes the task that asks for it.
     ask: Notify,
+    conditions: Conditions,
     mesh: Mesh,
     desk: BookingDesk,
 }
@@ -93,6 +97,7 @@ impl ClusterMap {
                 epoch: watch::Sender::new(epoch),
                 ahead: Mutex::default(),
                 ask: Notify::new(),
+                conditions: Conditions::default(),
                 mesh: mesh.clone(),
                 desk: desk.clone(),
             }),
@@ -118,8 +123,8 @@ impl ClusterMap {
         &self.inner.running
     }
 
-    /// Answers what another node asks.
-    pub(crate) async fn serve(&self, from: NodeId, request: &Bytes) -> Bytes {
+    /// Answers what another node asks, and says how this one is.
+    pub(crate) async fn serve(&self, from: NodeId, request: &Bytes, own: Condition) -> Bytes {
         let asked = Asked::decode(request.clone());
         let answer = match asked.ok().and_then(|asked| asked.question) {
             Some(Question::Founding(sheet)) => match self.agree(&sheet).await {
@@ -131,6 +136,7 @@ impl ClusterMap {
         };
         let told = Told {
             answer: Some(answer),
+            condition: Some(own.into()),
         };
         told.encode_to_vec().into()
     }

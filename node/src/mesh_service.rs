@@ -16,7 +16,7 @@ use meridian_transport::{
 };
 
 use crate::booking::BookingDesk;
-use crate::cluster_map::ClusterMap;
+use crate::cluster_map::{ClusterMap, Condition};
 use crate::events::EventsDesk;
 use crate::import::ImportDesk;
 use crate::registers::Registers;
@@ -80,7 +80,8 @@ impl MeshService for Dispatcher {
             Channel::Watches => Box::pin(std::future::ready(Err(Refusal::Unsupported))),
             Channel::Layout => {
                 let map = components.map.clone();
-                Box::pin(async move { Ok(map.serve(peer.node, &request).await) })
+                let own = Condition::of(&components.groups, &components.replica);
+                Box::pin(async move { Ok(map.serve(peer.node, &request, own).await) })
             }
             Channel::Control => {
                 let imports = components.imports.clone();

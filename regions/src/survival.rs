@@ -26,6 +26,7 @@ pub use placements::{Placements, SETS_MAX};
 pub use worst::Loss;
 
 use margin::Stake;
+use placements::VoterSet;
 
 /// Whether a node can be counted on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,7 +91,7 @@ pub fn outlook(members: &[Member], placements: Option<&Placements>) -> Outlook {
     };
     let has_region_goal = placed.is_some_and(Placements::has_region_goal);
     for (set, groups) in placed.into_iter().flat_map(Placements::sets) {
-        let (served, kept) = (view.quorum(&set.voters), view.disks(&set.voters));
+        let (served, kept) = (view.quorum(set), view.disks(set));
         match served {
             Margin::Stopped => outlook.stopped += groups,
             Margin::Left { nodes: 0, .. } => outlook.bare += groups,
@@ -160,17 +161,24 @@ impl<'a> View<'a> {
             .filter(|member| member.standing == Standing::Up && member.votes)
     }
 
-    /// How many of these voters may go before there is no quorum.
-    fn quorum(&self, voters: &[NodeId]) -> Margin {
-        let up = self.voters(voters).map(|member| &member.region);
-        Stake::new(up).needs(quorum_of(voters))
+    /// How many of these voters may go before there is no quorum: of each set, while there are two.
+    fn quorum(&self, set: &VoterSet) -> Margin {
+        self.least_of(set, quorum_of)
     }
 
     /// How many may go before an entry that just a quorum had is on no disk. Those that are
     /// not heard may be of that quorum, and never come back.
-    fn disks(&self, voters: &[NodeId]) -> Margin {
-        let up = Stake::new(self.voters(voters).map(|member| &member.region));
-        up.needs(voters.len() + 1 - quorum_of(voters))
+    fn disks(&self, set: &VoterSet) -> Margin {
+        self.least_of(set, |voters| voters.len() + 1 - quorum_of(voters))
+    }
+
+    /// The least margin of its sets, each of which needs so many.
+    fn least_of(&self, set: &VoterSet, needed: impl Fn(&[NodeId]) -> usize) -> Margin {
+        let margins = set.electorates().map(|voters| {
+            let up = self.voters(voters).map(|member| &member.region);
+            Stake::new(up).needs(needed(voters))
+        });
+        margins.fold(Margin::MOST, Margin::least)
     }
 }
 

@@ -6,7 +6,7 @@ use prost::Message;
 
 use super::file::tests::{MAP, sample};
 use super::file::{Charted, Stage};
-use super::wire::{Answer, Asked, Nothing, Question, Sheet, Told};
+use super::wire::{Answer, Asked, ConditionRecord, Nothing, Question, Sheet, Told};
 
 /// A map of TOML becomes a tree of values.
 const FILE: Allowance = Allowance {
@@ -46,14 +46,25 @@ fn questions_and_answers() {
     ];
     let answers = answers.map(|answer| Told {
         answer: Some(answer),
+        condition: None,
     });
+    let with_condition = Told {
+        condition: Some(ConditionRecord {
+            is_without_voice: true,
+            serves: 7,
+            groups_ill: 3,
+        }),
+        ..answers[3].clone()
+    };
+    let answers: Vec<Told> = answers.into_iter().chain([with_condition]).collect();
     fuzz_within(
         FILE,
         "map-answer",
-        &answers.map(|one| one.encode_to_vec()),
+        &answers.iter().map(Told::encode_to_vec).collect::<Vec<_>>(),
         |input| {
             if let Ok(Told {
                 answer: Some(Answer::Map(sheet)),
+                ..
             }) = Told::decode(input)
             {
                 // Read or refused.

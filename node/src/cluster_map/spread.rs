@@ -1,4 +1,5 @@
-//! How a later map comes to every node, and when a node begins anew by it.
+//! How a later map comes to every node, and when a node begins anew by it. Whoever is asked for one
+//! says how it is, too (`condition.rs`).
 
 use std::time::Duration;
 
@@ -61,6 +62,7 @@ impl ClusterMap {
         let living = peers.filter(|peer| peer.alive_for.is_some());
         let mut living: Vec<NodeId> = living.map(|peer| peer.node).collect();
         living.sort_unstable();
+        self.inner.conditions.keep(&living);
         let later = living.iter().find(|node| Some(**node) > last);
         later.or(living.first()).copied()
     }
@@ -72,6 +74,7 @@ impl ClusterMap {
             // It is asked again before long.
             return Ok(());
         };
+        self.inner.conditions.note(peer, told.condition);
         match told.answer {
             Some(Answer::Map(sheet)) => self.adopt(sheet.read(Stage::Founded)?).await,
             _ => Ok(()),

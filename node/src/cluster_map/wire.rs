@@ -28,6 +28,20 @@ pub(super) enum Question {
 pub(super) struct Told {
     #[prost(oneof = "Answer", tags = "1, 2, 3, 4")]
     pub(super) answer: Option<Answer>,
+    /// How the node that answers is.
+    #[prost(message, optional, tag = "5")]
+    pub(super) condition: Option<ConditionRecord>,
+}
+
+/// How a node is, by its own word: see `condition.rs`.
+#[derive(Clone, Copy, PartialEq, Eq, Message)]
+pub(super) struct ConditionRecord {
+    #[prost(bool, tag = "1")]
+    pub(super) is_without_voice: bool,
+    #[prost(fixed64, tag = "2")]
+    pub(super) serves: u64,
+    #[prost(uint64, tag = "3")]
+    pub(super) groups_ill: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]

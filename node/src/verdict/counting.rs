@@ -64,7 +64,7 @@ async fn count_of(
     let groups = node.groups.clone();
     let counted = tokio::task::spawn_blocking(move || {
         for genesis in &founded {
-            placements.note(&groups.voters(genesis), groups.goal(genesis).survival);
+            placements.note_all(&groups.electorates(genesis), groups.goal(genesis).survival);
         }
         placements
     });

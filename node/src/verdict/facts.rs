@@ -39,6 +39,10 @@ pub(crate) struct Seen {
     pub(crate) holds: Shards,
     /// Shards that can be read from it, as far as is known here.
     pub(crate) serves: Shards,
+    /// Whether it has lost its bookings' records and has no voice yet, as it says itself.
+    pub(crate) without_voice: bool,
+    /// Groups that do not run on it, as it says itself.
+    pub(crate) groups_ill: u64,
     /// Shards of which it has what was here some time ago; `None` before it has said.
     pub(crate) settled: Option<Shards>,
     /// How far this node is behind it, in milliseconds; `None` before it has been heard, and
@@ -62,8 +66,6 @@ pub(crate) struct Own {
     /// Groups left on its way back without its records, as far as they are counted; `None`
     /// if it is on no such way.
     pub(crate) returning: Option<Option<u64>>,
-    /// Whether its bookings' records are lost and it has no voice yet.
-    pub(crate) without_voice: bool,
     /// Changes that it lacks and that are trimmed at a peer, by peer.
     pub(crate) catching_up: Vec<(NodeId, u64)>,
     pub(crate) quarantined: u64,

@@ -38,8 +38,13 @@ pub(super) fn facts(node: &Node) -> Facts {
             return this_node(node, listed, holds);
         }
         let (peer, follower) = (peers.get(&listed.id), followers.get(&listed.id));
+        let said = node.map.condition_of(listed.id);
         Seen {
             standing: standing(peer, memory.heard.contains(&listed.id)),
+            // What it has not said is as the map wants it.
+            serves: said.map_or(holds, |said| said.serves & holds),
+            without_voice: said.is_some_and(|said| said.is_without_voice),
+            groups_ill: said.map_or(0, |said| said.groups_ill),
             lag_ms: lags.get(&listed.id).copied().flatten(),
             settled: settled(node, listed.id, mark.map(|(_, mark)| mark)),
             ..other(listed, holds, peer, follower)
@@ -74,6 +79,7 @@ fn this_node(node: &Node, listed: &Listed, holds: Shards) -> Seen {
     Seen {
         standing: Standing::Up,
         serves: node.replica.serving(),
+        without_voice: node.groups.returns(),
         settled: Some(if has_own { holds } else { Shards::NONE }),
         ..other(listed, holds, None, None)
     }
@@ -95,6 +101,8 @@ fn other(
         rtt_ms: peer.and_then(|peer| peer.rtt.map(|rtt| rtt.as_secs_f64() * 1e3)),
         holds,
         serves: holds,
+        without_voice: false,
+        groups_ill: 0,
         settled: None,
         lag_ms: None,
         lacks: follower.and_then(|follower| follower.lacks),
@@ -124,7 +132,6 @@ fn own(node: &Node) -> Own {
             let known = returning.filter(|progress| !progress.walking || progress.left > 0);
             known.map(|progress| progress.left)
         }),
-        without_voice: node.groups.returns(),
         catching_up: catching_up.map(|way| (way.peer, way.entries)).collect(),
         quarantined: node.replica.stats().quarantined,
         groups_ill: node.groups.stats().ill as u64,

@@ -43,7 +43,7 @@ impl Judged {
 
 /// Judges what is known.
 pub(super) fn judge(facts: &Facts) -> Judged {
-    let members: Vec<Member> = facts.nodes.iter().map(|seen| member(facts, seen)).collect();
+    let members: Vec<Member> = facts.nodes.iter().map(member).collect();
     let whole: Vec<Member> = facts.nodes.iter().map(at_its_best).collect();
     let placements = facts.counted.as_ref().map(|counted| &*counted.placements);
     let outlook_now = outlook(&members, placements);
@@ -69,13 +69,12 @@ pub(super) fn judge(facts: &Facts) -> Judged {
 }
 
 /// What can be counted on. What a node has not said is not.
-fn member(facts: &Facts, seen: &Seen) -> Member {
-    let is_this = seen.node == facts.this;
+fn member(seen: &Seen) -> Member {
     Member {
         node: seen.node,
         region: seen.region.clone(),
         standing: seen.standing,
-        votes: !(is_this && facts.own.without_voice),
+        votes: !seen.without_voice,
         serves: seen.serves,
         settled: if seen.left_behind {
             Shards::NONE

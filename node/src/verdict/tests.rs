@@ -30,6 +30,8 @@ fn seen(id: u64, region: &str) -> Seen {
         rtt_ms: None,
         holds: Shards::ALL,
         serves: Shards::ALL,
+        without_voice: false,
+        groups_ill: 0,
         settled: Some(Shards::ALL),
         lag_ms: Some(5),
         lacks: Some(0),
@@ -151,11 +153,49 @@ fn what_is_not_known_is_never_fine() {
     assert_eq!(shown_of(&facts)["data"]["nodes"], 0);
 }
 
+/// It answers heartbeats as any other, and neither votes nor can be read from.
+#[test]
+fn node_that_has_lost_its_records_is_not_counted_on_wherever_the_verdict_is_asked_for() {
+    let mut facts = well();
+    facts.nodes[1].without_voice = true;
+    let verdict = shown_of(&facts);
+    assert_eq!(verdict["bookings"]["regions"], 0, "two of three vote");
+    assert_eq!(verdict["reads"]["regions"], 2, "it is read from");
+    let mut problems = verdict["problems"].as_array().expect("a list").iter();
+    let named = problems.find(|one| one["kind"] == "returning");
+    assert_eq!(named.expect("it is named")["node"], 2);
+    facts.nodes[2].without_voice = true;
+    let verdict = shown_of(&facts);
+    assert_eq!(verdict["bookings"]["state"], "stopped");
+    assert_eq!(verdict["level"], "critical");
+}
+
+#[test]
+fn node_that_fetches_what_it_is_to_hold_is_not_counted_on_for_reads() {
+    let mut facts = well();
+    facts.nodes[1].serves = Shards::from_bits(1);
+    facts.nodes[1].groups_ill = 2;
+    let verdict = shown_of(&facts);
+    assert_eq!(verdict["reads"]["nodes"], 1);
+    let problems = verdict["problems"].as_array().expect("a list");
+    let kinds = problems.iter().map(|one| one["kind"].as_str());
+    let kinds: BTreeSet<&str> = kinds.flatten().collect();
+    assert_eq!(kinds, BTreeSet::from(["fetching", "groups-ill"]));
+    // Of one that is silent nothing is said but that.
+    facts.nodes[1].standing = Standing::Lost;
+    let problems = shown_of(&facts)["problems"].clone();
+    let kinds = problems.as_array().expect("a list").iter();
+    assert!(
+        kinds
+            .clone()
+            .all(|one| one["kind"] != "fetching" && one["kind"] != "groups-ill")
+    );
+}
+
 #[test]
 fn everything_that_is_wrong_with_this_node_is_said() {
     let own = Own {
         returning: Some(Some(7)),
-        without_voice: true,
         catching_up: vec![(node(2), 40)],
         quarantined: 1,
         groups_ill: 2,
@@ -173,6 +213,7 @@ fn everything_that_is_wrong_with_this_node_is_said() {
     let mut facts = well();
     facts.own = own;
     facts.nodes[0].serves = Shards::from_bits(1);
+    facts.nodes[0].without_voice = true;
     facts.nodes[1].lag_ms = Some(31_000);
     facts.nodes[1].left_behind = true;
     let judged = judge(&facts);

@@ -1,6 +1,6 @@
 //! Where the groups of all listings stand: how many for each set of voters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{NodeId, Survival as Goal};
 
@@ -11,12 +11,22 @@ pub const SETS_MAX: usize = 65_536;
 /// Some voters, and what their groups are to survive.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct VoterSet {
-    /// In ascending order.
-    pub(crate) voters: Vec<NodeId>,
+    /// One set, or two while groups are on their way from one to the other: each in ascending
+    /// order. Nothing is decided without a quorum of each.
+    electorates: Vec<Vec<NodeId>>,
     zonal: bool,
 }
 
 impl VoterSet {
+    /// The sets of which a quorum is needed, of each.
+    pub(crate) fn electorates(&self) -> impl Iterator<Item = &[NodeId]> {
+        self.electorates.iter().map(Vec::as_slice)
+    }
+
+    fn has(&self, node: NodeId) -> bool {
+        self.electorates().any(|voters| voters.contains(&node))
+    }
+
     /// Whether its groups stay in one region by choice.
     pub(crate) const fn is_zonal(&self) -> bool {
         self.zonal
@@ -34,19 +44,26 @@ pub struct Placements {
 }
 
 impl Placements {
-    /// Counts a group.
+    /// Counts a group on which these vote.
     pub fn note(&mut self, voters: &[NodeId], goal: Goal) {
+        self.note_all(&[voters.to_vec()], goal);
+    }
+
+    /// Counts a group that decides by a quorum of each of some sets of voters.
+    pub fn note_all(&mut self, electorates: &[Vec<NodeId>], goal: Goal) {
         self.groups += 1;
-        let mut voters = voters.to_vec();
-        voters.sort_unstable();
-        voters.dedup();
+        let ordered = electorates.iter().map(|voters| {
+            let ordered: BTreeSet<NodeId> = voters.iter().copied().collect();
+            ordered.into_iter().collect()
+        });
         let set = VoterSet {
-            voters,
+            electorates: ordered.collect(),
             zonal: goal == Goal::Zone,
         };
+        let is_told = !set.electorates.is_empty() && set.electorates().all(|one| !one.is_empty());
         if let Some(count) = self.sets.get_mut(&set) {
             *count += 1;
-        } else if self.sets.len() < SETS_MAX && !set.voters.is_empty() {
+        } else if self.sets.len() < SETS_MAX && is_told {
             self.sets.insert(set, 1);
         } else {
             self.untold += 1;
@@ -81,7 +98,7 @@ impl Placements {
     #[must_use]
     pub fn voted_by(&self, node: NodeId) -> u64 {
         let sets = self.sets.iter();
-        let voted = sets.filter(|(set, _)| set.voters.contains(&node));
+        let voted = sets.filter(|(set, _)| set.has(node));
         voted.map(|(_, groups)| groups).sum()
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use proptest::collection::vec;
-use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
+use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 
 use super::{
     Margin, Member, Outlook, Placements, SETS_MAX, Standing, outlook, quorum_of, worst_losses,
@@ -165,6 +165,38 @@ fn sets_of_voters_are_bounded_and_what_is_beyond_is_not_called_fine() {
     assert_eq!(groups.voted_by(node(1)), 1);
 }
 
+/// From three regions into one, in which two zones are new: of the six no more than one may go, while
+/// both sets have to agree.
+#[test]
+fn group_on_its_way_needs_a_quorum_of_each_set_of_voters() {
+    let all = members(&[0, 1, 2, 3, 3, 3]);
+    let mut groups = Placements::default();
+    let sets = [[1, 2, 3], [4, 5, 6]].map(|set| set.map(node).to_vec());
+    groups.note_all(&sets, Goal::Region);
+    let verdict = outlook(&all, Some(&groups));
+    assert_eq!(
+        verdict.bookings,
+        Some(left(0, 1)),
+        "four of six are not enough"
+    );
+    assert_eq!((verdict.stopped, verdict.bare), (0, 0));
+    assert_eq!(groups.groups(), 1);
+    assert_eq!([1, 4].map(|id| groups.voted_by(node(id))), [1, 1]);
+    let (worst, _) = worst_losses(&all, Some(&groups));
+    let worst = worst.expect("a region");
+    assert_eq!((worst.of, worst.stops), (region(3), 1));
+    let mut one_less = all.clone();
+    one_less[0].standing = Standing::Lost;
+    let verdict = outlook(&one_less, Some(&groups));
+    assert_eq!(verdict.bookings, Some(left(0, 0)));
+    assert_eq!((verdict.stopped, verdict.bare), (0, 1));
+    one_less[1].standing = Standing::Lost;
+    assert_eq!(outlook(&one_less, Some(&groups)).stopped, 1);
+    // The same with nobody in the second set: nothing can be said.
+    groups.note_all(&[vec![node(1)], Vec::new()], Goal::Region);
+    assert!(!groups.is_complete());
+}
+
 /// Everything that may be lost, of `of`: sets of growing size.
 fn all_losses<T: Clone + Ord>(of: &[T]) -> Vec<BTreeSet<T>> {
     let masks = 0..1_u32 << of.len();
@@ -293,6 +325,25 @@ proptest! {
             placements.note(group, Goal::Region);
         }
         prop_assert_eq!(outlook(&all, Some(&placements)), brute(&all, &groups));
+    }
+
+    /// Of a group on its way, too: what either set of voters cannot bear, it cannot.
+    #[test]
+    fn worst_case_of_two_sets_of_voters_is_that_of_the_weaker_one(
+        all in any_members(),
+        picks in prop::array::uniform2((any::<u8>(), 0..3_usize)),
+    ) {
+        let sets = picks.map(|(start, size)| {
+            let voters = (0..2 * size as u64 + 1).map(|at| node((u64::from(start) + at) % 7 + 1));
+            voters.collect::<BTreeSet<NodeId>>().into_iter().collect::<Vec<_>>()
+        });
+        let mut placements = Placements::default();
+        placements.note_all(&sets, Goal::Region);
+        let (said, tried) = (outlook(&all, Some(&placements)), brute(&all, &sets));
+        prop_assert_eq!((said.bookings, said.data), (tried.bookings, tried.data));
+        prop_assert_eq!(said.stopped, tried.stopped.min(1));
+        let is_bare = tried.stopped == 0 && tried.bare > 0;
+        prop_assert_eq!(said.bare, u64::from(is_bare));
     }
 
     #[test]

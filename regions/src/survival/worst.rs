@@ -1,8 +1,8 @@
 //! What would follow if a region, or a node, were lost next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::placements::Placements;
+use super::placements::{Placements, VoterSet};
 use super::{Member, View, quorum_of};
 use crate::ShardId;
 
@@ -36,13 +36,11 @@ pub(super) fn losses<'a, T: Ord + Clone>(
         losses.entry(of(member)).or_insert_with(none);
     }
     for (set, groups) in placements.into_iter().flat_map(Placements::sets) {
-        let (count, need) = (held(view.voters(&set.voters), &of), quorum_of(&set.voters));
-        let total: usize = count.values().sum();
-        for (lost, voters) in count {
-            let Some(loss) = losses.get_mut(&lost).filter(|_| total >= need) else {
+        for (lost, spare) in spares(view, set, &of) {
+            let Some(loss) = losses.get_mut(&lost) else {
                 continue;
             };
-            match (total - voters).checked_sub(need) {
+            match spare {
                 None => loss.stops += groups,
                 Some(0) => loss.bares += groups,
                 Some(_) => {}
@@ -59,6 +57,33 @@ pub(super) fn losses<'a, T: Ord + Clone>(
         }
     }
     losses.into_values().collect()
+}
+
+/// How many voters more than a quorum are left after each loss of any, where most are needed; `None`
+/// if there is no quorum then. Nothing of groups that have none now.
+fn spares<'a, T: Ord + Clone>(
+    view: &View<'a>,
+    set: &VoterSet,
+    of: impl Fn(&'a Member) -> T,
+) -> BTreeMap<T, Option<usize>> {
+    let counts = set.electorates().map(|voters| {
+        let count = held(view.voters(voters), &of);
+        let total: usize = count.values().sum();
+        (count, total, quorum_of(voters))
+    });
+    let counts: Vec<_> = counts.collect();
+    if counts.iter().any(|(_, total, need)| total < need) {
+        return BTreeMap::new();
+    }
+    let lost: BTreeSet<&T> = counts.iter().flat_map(|(count, ..)| count.keys()).collect();
+    let spares = lost.into_iter().map(|lost| {
+        let left = counts.iter().map(|(count, total, need)| {
+            let voters = count.get(lost).copied().unwrap_or(0);
+            (total - voters).checked_sub(*need)
+        });
+        (lost.clone(), left.min().flatten())
+    });
+    spares.collect()
 }
 
 /// How many of some members go with each thing that can be lost.

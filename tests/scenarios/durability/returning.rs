@@ -106,6 +106,16 @@ async fn node_whose_disk_went_back_in_time_comes_back_and_votes_on_nothing_befor
     .await
     .expect("it says so");
     assert_eq!(group(&scenario, &promised.listing).await["role"], "lost");
+    // Node 2 hears node 3, and knows by its own word that its vote does not count.
+    until(PATIENCE, "node 2 to say so", async || {
+        let status = scenario.cluster.admin(2).ok()?.status().await.ok()?;
+        let verdict = &status["verdict"];
+        let is_returning = |one: &Value| one["kind"] == "returning" && one["node"] == 3;
+        let is_said = verdict["problems"].as_array()?.iter().any(is_returning);
+        (is_said && verdict["bookings"]["state"] == "stopped").then_some(())
+    })
+    .await
+    .expect("it is said");
 
     scenario.cluster.restart(1).await.expect("it starts again");
     back(&scenario).await;

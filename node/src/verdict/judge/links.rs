@@ -30,6 +30,7 @@ pub(super) fn problems(facts: &Facts, placements: Option<&Placements>) -> Vec<Pr
     problems.extend(lost_regions(&others));
     for seen in others {
         problems.extend(silence(seen, placements));
+        problems.extend(own_words(seen, placements));
         if seen.left_behind {
             let lacks = seen.lacks.map_or_else(
                 || "changes".to_owned(),
@@ -54,6 +55,35 @@ pub(super) fn problems(facts: &Facts, placements: Option<&Placements>) -> Vec<Pr
             );
             problems.push(of_node(Kind::Draining, seen, what));
         }
+    }
+    problems
+}
+
+/// What a node that is heard says is wrong with itself, as far as it changes what can be lost.
+fn own_words(seen: &Seen, placements: Option<&Placements>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let node = seen.node;
+    if seen.standing != Standing::Up {
+        return problems;
+    }
+    if seen.without_voice {
+        let votes = votes(placements, node);
+        let what =
+            format!("node {node} comes back without its records and has no voice yet{votes}");
+        problems.push(of_node(Kind::Returning, seen, what));
+    }
+    if seen.groups_ill > 0 {
+        let some = counted(
+            usize::try_from(seen.groups_ill).unwrap_or(usize::MAX),
+            "group",
+        );
+        let what = format!("on node {node} {some} cannot be run for damaged records");
+        problems.push(of_node(Kind::GroupsIll, seen, what));
+    }
+    let missing = (seen.holds - seen.serves).len();
+    if missing > 0 {
+        let what = format!("node {node} is fetching {missing} of 64 shards before it serves them");
+        problems.push(of_node(Kind::Fetching, seen, what));
     }
     problems
 }
