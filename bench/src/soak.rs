@@ -20,10 +20,16 @@ use crate::report::{Finding, Goal};
 use crate::run::Site;
 use crate::usage::folder_bytes;
 
-/// A million edits are four thousand of each: it begins anew some three times.
+/// A million edits are four thousand of each.
 const LISTINGS: usize = 256;
-/// Looks at memory and disk, evenly spread over the edits; the second half counts.
-const LOOKS: u64 = 40;
+/// Listings grow and begin anew together, since they are edited in turn: so early that the second
+/// half has some ten such waves, and no slope of one of them.
+const RENEWS_PAST: &str = "listings.changes_before_renewal=128";
+/// Looks at memory and disk, evenly spread over the edits, several in each wave; the second half
+/// counts.
+const LOOKS: u64 = 200;
+/// One of so many is printed.
+const PRINTED_EVERY: u64 = 10;
 /// Longer than a stretch between two looks takes anywhere.
 const STRETCH_MAX: Duration = Duration::from_secs(3_600);
 /// What an edit may leave in memory: twenty bytes are a tenth of a change.
@@ -40,7 +46,7 @@ struct Look {
 }
 
 pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
-    let cluster = Cluster::start(site, "soak", WanPlan::loopback(), &[]).await?;
+    let cluster = Cluster::start(site, "soak", WanPlan::loopback(), &[RENEWS_PAST]).await?;
     let measured = soak(site, &cluster).await;
     cluster.stop().await?;
     let finding = measured?;
@@ -60,7 +66,9 @@ async fn soak(site: &Site<'_>, cluster: &Cluster) -> anyhow::Result<Finding> {
         let until = edits * stretch / LOOKS;
         rounds.push(edit(&clients, (cluster, &listings), (&done, until)).await);
         let looked = look(cluster, done.get(), started)?;
-        say(&looked.line());
+        if stretch % PRINTED_EVERY == 0 {
+            say(&looked.line());
+        }
         looks.push(looked);
     }
     cluster.converged().await?;
