@@ -1,6 +1,7 @@
 //! A node dies at every point where a step begins or has just been made durable, and what
 //! guests were told, what the ledgers say and what the provider did stay one story.
 
+mod burying;
 mod trial;
 
 use std::time::Duration;
@@ -77,7 +78,8 @@ fn every_failpoint_is_tried() {
         &TRUNCATING,
         &INSTALLING,
         &PAYING,
-        // With three replicas in one process: `replication/src/tests/dying.rs`.
+        // Some in `burying.rs`; all with three replicas in one process, which die at once:
+        // `replication/src/tests/dying.rs`.
         &F::OF_LISTINGS,
     ];
     let tried = tried.concat();
