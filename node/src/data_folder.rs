@@ -185,13 +185,10 @@ impl DataFolder {
     /// Its folder is refused from then on. Blocks.
     ///
     /// # Errors
-    /// A record that cannot be read or written.
-    pub(crate) fn expelled(path: &Path, identity: &NodeIdentity, by: NodeId) -> anyhow::Result<()> {
-        let Some(mut record) = Record::read(path, identity)? else {
-            return Ok(());
-        };
-        record.expelled_by = Some(by.get());
-        record.write(path)
+    /// What the operating system says.
+    fn expelled(&mut self, by: NodeId) -> anyhow::Result<()> {
+        self.record.expelled_by = Some(by.get());
+        self.record.write(&self.path)
     }
 
     /// A name for another life.
@@ -388,9 +385,11 @@ mod tests {
     fn node_that_was_sent_away_stays_away_when_nobody_can_be_asked() {
         let folder = TempDir::new().expect("a folder");
         used(folder.path(), 3);
+        let claim = || DataFolder::claim(folder.path(), &identity(3), &DATABASES);
         let by = NodeId::new(1).expect("not zero");
-        DataFolder::expelled(folder.path(), &identity(3), by).expect("written");
-        let refused = DataFolder::claim(folder.path(), &identity(3), &DATABASES);
+        let mut running = claim().expect("its own");
+        running.expelled(by).expect("written");
+        let refused = claim();
         let said = refused.expect_err("it has been removed").to_string();
         assert!(said.contains("as node 1 has told it"), "{said}");
     }

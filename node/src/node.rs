@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;
 use crate::config::Config;
 use crate::console::Console;
+use crate::data_folder::RunningFolder;
 use crate::events::EventsDesk;
 use crate::geoip::GeoIp;
 use crate::import::ImportDesk;
@@ -39,6 +40,8 @@ pub(crate) struct Node {
     /// `<region>/<node>`, as every answer says it.
     pub(crate) served_by: HeaderValue,
     pub(crate) topology: Arc<Topology>,
+    /// The record of whose data this is.
+    pub(crate) folder: RunningFolder,
     /// The map that comes after it, and who keeps it.
     pub(crate) map: ClusterMap,
     /// Wall time, for whoever works for this node.

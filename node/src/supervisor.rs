@@ -216,10 +216,8 @@ async fn live(
 /// Keeps in the data folder that this node has been removed: its copy of the map may not say so, and
 /// at the next start it may find nobody to ask.
 async fn stay_away(node: &Node, by: NodeId) {
-    let folder = node.config.node.data_dir.clone();
-    let identity = node.identity.clone();
-    let written = move || DataFolder::expelled(&folder, &identity, by);
-    let written = tokio::task::spawn_blocking(written).await;
+    let folder = node.folder.clone();
+    let written = tokio::task::spawn_blocking(move || folder.expelled(by)).await;
     if let Err(cause) = written.context("the task ended").flatten() {
         tracing::error!(cause = format!("{cause:#}"), "its peers tell it again");
     }
@@ -321,7 +319,7 @@ struct Planes {
     dispatcher: Arc<Dispatcher>,
     clock: Clock,
     /// The life of a node that has come back without its records.
-    returns: Option<String>,
+    folder: RunningFolder,
     replica: Replica,
     mesh: Mesh,
     groups: Groups,
@@ -360,7 +358,7 @@ impl Planes {
         Ok(Self {
             dispatcher,
             clock,
-            returns,
+            folder,
             replica,
             mesh,
             groups,
@@ -405,7 +403,7 @@ pub(crate) fn assemble(
     let Planes {
         dispatcher,
         clock,
-        returns,
+        folder,
         replica,
         mesh,
         groups,
@@ -427,7 +425,7 @@ pub(crate) fn assemble(
     let tasks = (tracker.clone(), stopping.clone());
     let relay = Relay::new(&identity, holdings, &mesh, config.booking_deadline(), tasks);
     let mover = mover(&config, (&replica, &relay), (&groups, &map, &clock));
-    mover.start(returns.as_deref(), tracker, background);
+    mover.start(folder.returns().as_deref(), tracker, background);
     let databases = Databases::new(&groups, &replica, &registers);
     let node = Arc::new(Node {
         traces,
@@ -444,6 +442,7 @@ pub(crate) fn assemble(
         config,
         identity,
         topology,
+        folder,
         map,
         clock,
         replica,

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::bail;
-use meridian_regions::{FormatLevel, Formats};
+use meridian_regions::{FormatLevel, Formats, NodeId};
 use meridian_replication::Forgotten;
 use meridian_transport::{LevelWitness, NodeIdentity};
 
@@ -145,6 +145,14 @@ impl RunningFolder {
     /// What the operating system says.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         self.folder().settle()
+    }
+
+    /// As [`DataFolder::expelled`].
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub(crate) fn expelled(&self, by: NodeId) -> anyhow::Result<()> {
+        self.folder().expelled(by)
     }
 
     fn folder(&self) -> MutexGuard<'_, DataFolder> {
