@@ -89,7 +89,7 @@ pub(crate) struct Group {
     pub(crate) wanted: AtomicBool,
     /// What this node kept of the group while it had no log of it.
     elsewhere: Option<Elsewhere>,
-    hint: Hint,
+    pub(crate) hint: Hint,
     /// The last term whose leader has asked for votes: it leads no longer, whatever its
     /// followers remember.
     disowned_term: AtomicU64,

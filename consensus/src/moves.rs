@@ -247,10 +247,44 @@ impl Groups {
                 ) => {
                     last = error;
                 }
+                Err(MoveError::Changed(electorate)) => {
+                    self.overhear(genesis, &electorate).await;
+                    return Err(MoveError::Changed(electorate));
+                }
                 answered => return answered,
             }
         }
         Err(last)
+    }
+
+    /// Who votes on a listing and which goal stands, by its leader, confirmed by a quorum:
+    /// for a node that has heard of a later goal than it was told of. Moves nobody. Plans of
+    /// earlier epochs than `epoch` are refused from then on, as after every step.
+    ///
+    /// # Errors
+    /// [`MoveError`]; it may always be asked for again.
+    pub async fn standing(
+        &self,
+        genesis: &Genesis,
+        epoch: u64,
+        deadline: Duration,
+    ) -> Result<Electorate, MoveError> {
+        // The order for a goal that follows none is refused with what stands, by releases of
+        // any age.
+        let order = Move {
+            from: Vec::new(),
+            to: Vec::new(),
+            epoch,
+            goal: Some(Goal {
+                revision: u64::MAX,
+                ..Goal::of(genesis)
+            }),
+        };
+        match self.move_step(genesis, &order, deadline).await {
+            Err(MoveError::Changed(electorate)) => Ok(electorate),
+            Err(other) => Err(other),
+            Ok(_) => Err(MoveError::Unknown("it took no order's step".to_owned())),
+        }
     }
 
     /// Tells every node of `nodes` who votes on the group from now on, this one included:

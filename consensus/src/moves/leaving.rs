@@ -16,7 +16,7 @@ use crate::groups::InUse;
 use crate::keys::{GroupKey, LOG, STATE, StateKind, TODO, UNSETTLED};
 use crate::log_store::{GroupLog, storage_error};
 use crate::saved::todo_of;
-use crate::types::LogIdOf;
+use crate::types::{LogIdOf, MembershipOf};
 
 /// How long a leader whose move is over waits for its followers before it sleeps.
 const SEE_THROUGH: Duration = Duration::from_secs(1);
@@ -43,6 +43,22 @@ impl Groups {
             tracing::warn!(listing = %genesis.listing, %cause, "cannot forget a group");
         }
         Heard(left.is_ok())
+    }
+
+    /// Takes note of what a leader has said of a group that is not where somebody thought,
+    /// perhaps in the midst of a move: who was not told of a goal, or of who votes, knows it
+    /// from then on. Who votes is told by its log, and so is who learns.
+    pub(crate) async fn overhear(&self, genesis: &Genesis, told: &Electorate) {
+        if told.voters.contains(&self.node()) {
+            return;
+        }
+        if let Some(group) = self.places().peek(&genesis.listing) {
+            group.hint.note(told.clone());
+            if group.moved_to().is_none() {
+                return;
+            }
+        }
+        self.hear(genesis, told.clone()).await;
     }
 
     /// Lets a group sleep that nobody has wanted but for its move.
@@ -122,24 +138,31 @@ impl Groups {
         }
     }
 
-    /// Whether the log here has a membership that is later than what was told: then this
-    /// node has been taken in again.
+    /// Whether the log here has a membership that is later than what was told, or the same
+    /// one with this node as one who learns: then this node has been taken in again.
     async fn knows_better(
         &self,
         genesis: &Genesis,
         log: &mut GroupLog,
         told: &Electorate,
     ) -> Result<bool, StorageError> {
+        let node = self.node().get();
+        let is_better = |at: LogIdOf, membership: &MembershipOf| {
+            let learns = at == told.at() && membership.get_node(&node).is_some();
+            at > told.at() || learns
+        };
         let applied = self.stored_state(&genesis.listing)?.membership;
-        if *applied.log_id() > Some(told.at()) {
+        if applied
+            .log_id()
+            .is_some_and(|at| is_better(at, applied.membership()))
+        {
             return Ok(true);
         }
-        let from = told.index.saturating_add(1);
-        let entries = log.try_get_log_entries(from..u64::MAX).await;
+        let entries = log.try_get_log_entries(told.index..u64::MAX).await;
         let entries = entries.map_err(storage_error)?;
-        Ok(entries.iter().any(|entry| {
-            let is_membership = matches!(entry.payload, EntryPayload::Membership(_));
-            is_membership && entry.log_id > told.at()
+        Ok(entries.iter().any(|entry| match &entry.payload {
+            EntryPayload::Membership(membership) => is_better(entry.log_id, membership),
+            _ => false,
         }))
     }
 

@@ -4,7 +4,7 @@ use meridian_regions::{FormatLevel, Goal, Survival};
 
 use super::moving::{STEP, nodes, order};
 use super::*;
-use crate::{Move, MoveError, Moving};
+use crate::{Electorate, Move, MoveError, Moving};
 
 fn goal(home: &str, revision: u64) -> Goal {
     Goal {
@@ -97,6 +97,100 @@ async fn order_made_for_another_goal_than_stands_moves_nobody() {
         let electorate = refused.unwrap_or_else(|moving: Moving| panic!("it moved: {moving:?}"));
         assert_eq!(electorate.goal.as_ref(), Some(&new));
         assert_eq!(electorate.voters, nodes(&[1, 2, 3]));
+    }
+}
+
+/// Has a goal written by a leader, and tells nobody, as a mover that dies with its last step.
+async fn write_untold(cluster: &Cluster, genesis: &Genesis, order: &Move) -> Electorate {
+    cluster
+        .until_answered(
+            async |groups| match groups.move_step(genesis, order, STEP).await {
+                Ok(Moving::Settled(electorate)) => Some(electorate),
+                _ => None,
+            },
+        )
+        .await
+}
+
+/// What stands instead of what an order was made for, as the node is told that gave it.
+async fn refused(cluster: &Cluster, asked: u64, genesis: &Genesis, order: &Move) -> Electorate {
+    let groups = cluster.node(asked);
+    let refused = timeout(DEADLINE, async {
+        loop {
+            match groups.move_step(genesis, order, STEP).await {
+                Err(MoveError::Changed(electorate)) => return electorate,
+                Err(_) => tokio::task::yield_now().await,
+                Ok(moving) => panic!("it moved: {moving:?}"),
+            }
+        }
+    });
+    refused.await.expect("answered in time")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_was_not_told_of_a_goal_knows_it_once_it_was_refused() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(36);
+    let new = goal("us-east", 1);
+    let first = order_for(&[1, 2, 3], &[1, 2, 3], new.clone());
+    // By a voter, so that node 4 hears nothing of it.
+    let settled = write_untold(&cluster, &genesis, &first).await;
+    assert_eq!(settled.goal.as_ref(), Some(&new));
+    assert_eq!(cluster.node(4).goal(&genesis), Goal::of(&genesis));
+    let stale = order_for(&[1, 2, 3], &[1, 2, 3], goal("ap-southeast", 1));
+    let stands = refused(&cluster, 4, &genesis, &stale).await;
+    assert_eq!(stands.goal.as_ref(), Some(&new));
+    assert_eq!(
+        cluster.node(4).goal(&genesis),
+        new,
+        "and what it says next is right"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voter_that_was_not_told_that_it_has_left_knows_who_votes_once_it_was_refused() {
+    for is_awake in [true, false] {
+        let mut cluster = Cluster::of(4, NEVER_IDLE);
+        let genesis = genesis(37);
+        cluster.propose(&genesis, &block(1)).await;
+        let new = goal("us-east", 1);
+        cluster.cut(3);
+        let moving = order_for(&[1, 2, 3], &[1, 2, 4], new.clone());
+        write_untold(&cluster, &genesis, &moving).await;
+        if !is_awake {
+            cluster.stop_node(3).await;
+            cluster.start_node(3);
+        }
+        cluster.heal();
+        let stale = order_for(&[1, 2, 3], &[1, 2, 3], goal("ap-southeast", 1));
+        let stands = refused(&cluster, 3, &genesis, &stale).await;
+        assert_eq!(stands.voters, nodes(&[1, 2, 4]));
+        assert_eq!(cluster.node(3).goal(&genesis), new, "awake: {is_awake}");
+        assert_eq!(cluster.role(3, &genesis).await, "elsewhere");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_stands_is_told_by_the_leader_and_nothing_is_written() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(38);
+    let new = goal("us-east", 1);
+    let first = order_for(&[1, 2, 3], &[1, 2, 3], new.clone());
+    write_untold(&cluster, &genesis, &first).await;
+    for _ in 0..2 {
+        let groups = cluster.node(4);
+        let told = timeout(DEADLINE, async {
+            loop {
+                match groups.standing(&genesis, 1, STEP).await {
+                    Ok(electorate) => return electorate,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        });
+        let told = told.await.expect("answered in time");
+        assert_eq!(told.goal.as_ref(), Some(&new));
+        assert_eq!(told.voters, nodes(&[1, 2, 3]));
+        assert_eq!(groups.goal(&genesis), new);
     }
 }
 

@@ -5,12 +5,12 @@ use prost::Message;
 use tokio::time::timeout;
 
 use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
-use super::{nodes, order};
+use super::{STEP, nodes, order};
 use crate::electorate::Entrance;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, UNSETTLED};
 use crate::types::{LogIdOf, Types, VoteOf};
-use crate::{Electorate, Groups, ProposeError};
+use crate::{Electorate, Groups, Moving, ProposeError};
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability};
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
@@ -183,4 +183,50 @@ async fn mark(groups: &Groups, genesis: &Genesis, voter: u64) {
     // There may be one of its own besides: it was not told of its last entry's commit.
     let seen = groups.unsettled(None, 16).expect("readable");
     assert!(seen.iter().any(|one| one.genesis == *genesis), "{seen:?}");
+}
+
+/// A node that comes is no voter before it has caught up: whoever is told of the voters of that
+/// moment must not take it for one that has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_learns_keeps_its_log_when_it_is_told_who_votes_meanwhile() {
+    let mut cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(27);
+    cluster.propose(&genesis, &block(1)).await;
+    let moving = order(&[1, 2, 3], &[1, 2, 4]);
+    let admitted = timeout(DEADLINE, async {
+        loop {
+            let step = cluster.node(1).move_step(&genesis, &moving, STEP).await;
+            if matches!(step, Ok(Moving::Admitted)) {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    admitted.await.expect("it learns");
+    let told = cluster.node(1).standing(&genesis, 1, STEP).await;
+    let told = told.expect("node 1 leads");
+    assert_eq!(told.voters, nodes(&[1, 2, 3]));
+    let learnt = timeout(DEADLINE, async {
+        let is_there = async || {
+            let described = cluster.node(4).describe(&genesis.listing).await;
+            let described = described.expect("readable");
+            described.and_then(|group| group.applied_index) >= Some(told.index)
+        };
+        while !is_there().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    learnt.await.expect("it has caught up");
+    for is_awake in [true, false] {
+        if !is_awake {
+            cluster.stop_node(4).await;
+            cluster.start_node(4);
+        }
+        let groups = cluster.node(4);
+        groups.note_electorate(&genesis, told.clone()).await;
+        assert!(cluster.entries(4, &genesis) > 0, "awake: {is_awake}");
+        assert_ne!(cluster.role(4, &genesis).await, "elsewhere");
+    }
+    let settled = cluster.carry_out(1, &genesis, &moving).await;
+    assert_eq!(settled.voters, nodes(&[1, 2, 4]));
 }
