@@ -1,5 +1,6 @@
 //! Calls to the operator API of one node.
 
+mod goals;
 mod layout;
 mod moves;
 mod upgrade;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
+pub use self::goals::GoalChange;
 use crate::answer::Answer;
 use crate::wire::{Http, Reply, Request, Wire};
 use crate::{CallError, Credential, FieldProblem, Trust};
@@ -309,23 +311,6 @@ impl AdminClient {
     /// [`CallError`].
     pub async fn explain(&self, listing: &str) -> Result<Value, CallError> {
         self.get(&format!("/admin/v1/listings/{listing}/explain"))
-            .await
-    }
-
-    /// `POST /admin/v1/groups/{id}/goal`: has a listing be at home elsewhere, or survive
-    /// something else, and its voters move; what is `None` stays. May be repeated.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn set_goal(
-        &self,
-        listing: &str,
-        home_region: Option<&str>,
-        survival: Option<&str>,
-        dry_run: bool,
-    ) -> Result<Value, CallError> {
-        let body = json!({"home_region": home_region, "survival": survival, "dry_run": dry_run});
-        self.post(&format!("/admin/v1/groups/{listing}/goal"), &body)
             .await
     }
 

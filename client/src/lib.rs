@@ -35,7 +35,7 @@ pub mod webhook;
 mod webhook_endpoints;
 mod wire;
 
-pub use admin::{AdminClient, ImportSummary, RejectedRow};
+pub use admin::{AdminClient, GoalChange, ImportSummary, RejectedRow};
 pub use answer::Answer;
 pub use builder::{BuildError, ClientBuilder};
 pub use client::{Client, NewStay};

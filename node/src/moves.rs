@@ -30,7 +30,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use self::goal::{Aimed, GoalError};
+pub(crate) use self::goal::{Aimed, Change, GoalError};
 use self::plan::Plan;
 use crate::clock::Clock;
 use crate::cluster_map::ClusterMap;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use meridian_chaos::{WanPlan, until};
-use meridian_client::Client;
+use meridian_client::{Client, GoalChange};
 use serde_json::{Value, json};
 use tokio::time::interval;
 
@@ -250,5 +250,61 @@ async fn listing_goes_to_another_home_and_goal_under_bookings_and_comes_back() {
     assert_eq!(explained["home_region"], "us-east");
     assert_eq!(explained["survival"], "region");
     every_night_was_sold_once(&scenario, 2, &listing, nights).await;
+    scenario.stop().await;
+}
+
+/// Asks for a goal upon a revision that was seen, until it is known what came of it.
+async fn change_upon(
+    scenario: &Scenario,
+    (node, listing): (u64, &str),
+    (home, revision): (&str, u64),
+) -> Result<Value, String> {
+    let admin = scenario.cluster.admin(node).expect("a node");
+    let change = GoalChange {
+        home_region: Some(home),
+        revision: Some(revision),
+        ..GoalChange::default()
+    };
+    until(
+        PATIENCE,
+        format!("an answer about {home}"),
+        async || match admin.change_goal(listing, change).await {
+            Ok(answer) => Some(Ok(answer)),
+            Err(refused) if refused.code() == Some("precondition-failed") => {
+                Some(Err(refused.to_string()))
+            }
+            Err(_) => None,
+        },
+    )
+    .await
+    .expect("it is said")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_operators_who_have_seen_the_same_goal_one_changes_it_and_the_other_is_told() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing_at_home(1).await;
+    books(&scenario, 3, &listing, 10).await;
+    let asked = [(2, "eu-west"), (3, "ap-southeast")];
+    let [one, other] = asked.map(|(node, home)| {
+        let node = (node, listing.as_str());
+        change_upon(&scenario, node, (home, 0))
+    });
+    let (one, other) = tokio::join!(one, other);
+    let (won, lost, home) = match (one, other) {
+        (Ok(won), Err(lost)) => (won, lost, "eu-west"),
+        (Err(lost), Ok(won)) => (won, lost, "ap-southeast"),
+        (one, other) => panic!("{one:?}, {other:?}"),
+    };
+    assert_eq!(won["after"]["home_region"], home, "{won}");
+    assert_eq!(won["after"]["revision"], 1, "{won}");
+    assert!(lost.contains("somebody else has changed it"), "{lost}");
+    // Asked again it is the same; upon what came of it, it goes on.
+    let node = (1, listing.as_str());
+    let again = change_upon(&scenario, node, (home, 0)).await;
+    assert_eq!(again.expect("its own")["after"]["revision"], 1);
+    let back = change_upon(&scenario, node, ("us-east", 1)).await;
+    assert_eq!(back.expect("as seen")["after"]["revision"], 2);
+    books(&scenario, 3, &listing, 11).await;
     scenario.stop().await;
 }

@@ -9,11 +9,12 @@ use meridian_regions::{ListingId, NodeId, PlacementError, RegionId, Survival, To
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use crate::api::openapi::texts;
 use crate::api::problem::{Problem, Slug};
 use crate::api::{Id, JsonBody, founded_anywhere};
-use crate::moves::{Aimed, GoalError};
+use crate::moves::{Aimed, Change, GoalError};
 use crate::node::Node;
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -25,6 +26,11 @@ pub(crate) struct Asked {
     /// What its bookings are to survive; as it is where this is left out.
     #[schemars(with = "Option<texts::Survival>")]
     survival: Option<Survival>,
+    /// Revision of the goal that was seen: `revision` of `before` in a dry run, and
+    /// `goal_revision` in the list of groups. If another one stands by now, nothing is done, and
+    /// the answer is `precondition-failed`; only what came of this same request is gone on with.
+    /// Left out for the goal that this node knows.
+    revision: Option<u64>,
     /// Only say what would be done.
     #[serde(default)]
     dry_run: bool,
@@ -34,13 +40,14 @@ pub(crate) struct Asked {
 /// voters. `before` and `after` say who votes, and without which regions its bookings stop;
 /// `leave` and `come`, which voters go and come; with `dry_run` nothing is done, and
 /// `ledger_bytes` says what each that comes would be sent, as far as it is known on this node.
-/// Asking again changes nothing, and goes on with what was begun. Refused while the cluster writes
-/// a level of formats that has no goals.
+/// Asking again changes nothing, and goes on with what was begun. Refused if the goal is at another
+/// `revision` than was named, and while the cluster writes a level of formats that has no goals.
 pub(crate) async fn set(
     State(node): State<Arc<Node>>,
     Id(id): Id<ListingId>,
     body: JsonBody<Asked>,
 ) -> Result<Json<Value>, Problem> {
+    let began = Instant::now();
     let asked = body.value;
     if let Some(home) = &asked.home_region
         && node.topology.region(home).is_none()
@@ -48,10 +55,13 @@ pub(crate) async fn set(
         return Err(Problem::field("/home_region", "no region of this cluster"));
     }
     let genesis = founded_anywhere(&node, &id).await?;
-    let aimed = node
-        .mover
-        .aim(&genesis, (asked.home_region, asked.survival));
-    let (before, mut after) = aimed.map_err(unplaceable)?;
+    let change = Change {
+        home: asked.home_region,
+        survival: asked.survival,
+        seen: asked.revision,
+    };
+    let aimed = node.mover.aim(&genesis, &change).await;
+    let (before, mut after) = aimed.map_err(refused)?;
     let written = node.mover.check_level(&before.goal, &after.goal);
     written.map_err(refused)?;
     let mut ledger_bytes = None;
@@ -60,8 +70,8 @@ pub(crate) async fn set(
         let view = view.map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
         ledger_bytes = view.applied_index.map(|_index| view.ledger.encode().len());
     } else {
-        let wanted = (before.clone(), after.goal);
-        let reached = node.mover.reach(&genesis, wanted).await;
+        let change = (before.clone(), change);
+        let reached = node.mover.reach(&genesis, change, began).await;
         after = reached.map_err(refused)?;
         tracing::info!(listing = %id, home = %after.goal.home, "its goal was changed, as asked");
     }
@@ -115,11 +125,12 @@ fn refused(error: GoalError) -> Problem {
     let detail = error.to_string();
     match error {
         GoalError::Unplaceable(cause) => unplaceable(cause),
-        GoalError::Silent(_) => Problem::new(Slug::NoQuorum, detail),
+        GoalError::Silent(_) | GoalError::Unseen(_) => Problem::new(Slug::NoQuorum, detail),
         GoalError::Overloaded => Problem::new(Slug::Overloaded, detail),
-        GoalError::Fenced(_) | GoalError::Level(_) | GoalError::Overtaken { .. } => {
-            Problem::new(Slug::PreconditionFailed, detail)
-        }
+        GoalError::Fenced(_)
+        | GoalError::Level(_)
+        | GoalError::Overtaken { .. }
+        | GoalError::Ahead { .. } => Problem::new(Slug::PreconditionFailed, detail),
         GoalError::Unfinished(_) => Problem::new(Slug::OutcomeUnknown, detail),
     }
 }

@@ -7,21 +7,21 @@
 //! voters follow once somebody asks again, or rebalances.
 
 mod approach;
+mod change;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use meridian_consensus::MoveError;
-use meridian_regions::{
-    Feature, Genesis, Goal, NodeId, PlacementError, RegionId, Survival, balance_voters,
-};
+use meridian_regions::{Feature, Genesis, Goal, NodeId, PlacementError, RegionId, balance_voters};
 use tokio::time::{Instant, sleep};
 
 use self::approach::{Approach, Next};
+pub(crate) use self::change::Change;
 use super::Mover;
 use super::listing::{PAUSE, STEP_DEADLINE};
 
-/// Time for a listing, within that of a request.
+/// Time for a listing, within that of a request: to look at it, too.
 const GOAL_DEADLINE: Duration = Duration::from_secs(24);
 
 /// A goal, and who votes for it.
@@ -51,15 +51,35 @@ pub(crate) enum GoalError {
     Level(String),
     /// Another goal was set meanwhile.
     #[error(
-        "somebody else has changed it meanwhile: it is at home in {home}, as of revision {revision}"
+        "somebody else has changed it meanwhile: it is at home in {home}, as of revision \
+         {revision}; if it is wanted still, ask again upon that revision"
     )]
     Overtaken { home: RegionId, revision: u64 },
+    /// Nothing was done.
+    #[error(
+        "it is at revision {revision}, and was never at {seen}: look at it again, and ask upon \
+         what you see"
+    )]
+    Ahead { seen: u64, revision: u64 },
+    /// Nothing was done: a later goal was seen than this node was told of.
+    #[error(
+        "this node was not told of the goal that was seen, and its leader does not say how it \
+         stands: {0}; ask again, or ask a node that votes on it"
+    )]
+    Unseen(String),
     /// The goal may stand, and the voters may be on their way.
     #[error("it is not where it should be yet: {0}; ask again, and it goes on")]
     Unfinished(String),
 }
 
 impl GoalError {
+    fn overtaken(standing: &Goal) -> Self {
+        Self::Overtaken {
+            home: standing.home.clone(),
+            revision: standing.revision,
+        }
+    }
+
     /// The same once a step was taken, or may have been: then it is not so that nothing was done.
     fn once(self, begun: bool) -> Self {
         match self {
@@ -72,29 +92,44 @@ impl GoalError {
 }
 
 impl Mover {
-    /// Who votes on a listing, and who would for another home and survival goal.
+    /// Who votes on a listing, and who would once it was changed.
     ///
     /// # Errors
-    /// [`PlacementError`] names the failure domains that are missing.
-    pub(crate) fn aim(
+    /// [`GoalError`]; nothing was done. [`GoalError::Unplaceable`] names the failure domains that
+    /// are missing.
+    pub(crate) async fn aim(
         &self,
         genesis: &Genesis,
-        (home, survival): (Option<RegionId>, Option<Survival>),
-    ) -> Result<(Aimed, Aimed), PlacementError> {
+        change: &Change,
+    ) -> Result<(Aimed, Aimed), GoalError> {
+        let now = self.standing(genesis, change.seen).await?;
+        let goal = change.upon(&now.goal);
+        change.check(&now.goal, &goal)?;
+        let voters = self.placed(genesis, &goal)?;
+        Ok((now, Aimed { goal, voters }))
+    }
+
+    /// What stands, as far as this node knows. If somebody has seen a later goal than it was told
+    /// of, its leader is asked.
+    async fn standing(&self, genesis: &Genesis, seen: Option<u64>) -> Result<Aimed, GoalError> {
         let groups = &self.inner.groups;
-        let now = groups.goal(genesis);
-        let then = Goal {
-            home: home.unwrap_or_else(|| now.home.clone()),
-            survival: survival.unwrap_or(now.survival),
-            revision: now.revision,
-        };
-        let then = following(&now, &then);
-        let voters = self.placed(genesis, &then)?;
-        let before = Aimed {
-            goal: now,
+        let known = Aimed {
+            goal: groups.goal(genesis),
             voters: groups.voters(genesis),
         };
-        Ok((before, Aimed { goal: then, voters }))
+        if seen.is_none_or(|seen| seen <= known.goal.revision) {
+            return Ok(known);
+        }
+        let epoch = self.inner.topology.epoch();
+        match groups.standing(genesis, epoch, STEP_DEADLINE).await {
+            Ok(electorate) => Ok(Aimed {
+                goal: electorate.goal.unwrap_or_else(|| Goal::of(genesis)),
+                voters: electorate.voters,
+            }),
+            Err(fenced @ MoveError::Fenced { .. }) => Err(GoalError::Fenced(fenced.to_string())),
+            Err(MoveError::Overloaded) => Err(GoalError::Overloaded),
+            Err(other) => Err(GoalError::Unseen(other.to_string())),
+        }
     }
 
     /// Checks that a change of a goal can be written, as far as this node knows. What decides is
@@ -113,31 +148,33 @@ impl Mover {
         ))
     }
 
-    /// Changes a listing's goal and moves its voters, as far as it comes in time.
+    /// Changes a listing's goal and moves its voters, as far as it comes within a request that
+    /// has begun.
     ///
     /// # Errors
     /// [`GoalError`]; asked again, it goes on where it stopped.
     pub(crate) async fn reach(
         &self,
         genesis: &Genesis,
-        aimed: (Aimed, Goal),
+        change: (Aimed, Change),
+        began: Instant,
     ) -> Result<Aimed, GoalError> {
-        self.reach_within(genesis, aimed, GOAL_DEADLINE).await
+        self.reach_until(genesis, change, began + GOAL_DEADLINE)
+            .await
     }
 
-    async fn reach_within(
+    async fn reach_until(
         &self,
         genesis: &Genesis,
-        (before, wanted): (Aimed, Goal),
-        time: Duration,
+        (before, change): (Aimed, Change),
+        until: Instant,
     ) -> Result<Aimed, GoalError> {
         let inner = &self.inner;
         let _place = inner
             .goals
             .try_acquire()
             .map_err(|_full| GoalError::Overloaded)?;
-        let until = Instant::now() + time;
-        let mut approach = Approach::new(genesis, before, wanted);
+        let mut approach = Approach::new(genesis, before, change);
         while Instant::now() < until {
             let goal = approach.goal();
             let to = self.placed(genesis, &goal);
@@ -167,15 +204,6 @@ impl Mover {
             BTreeSet::new()
         });
         balance_voters(&self.inner.topology, listing, survival, &[], &leaving, None)
-    }
-}
-
-/// What is wanted, under the revision that it has or would have.
-fn following(now: &Goal, wanted: &Goal) -> Goal {
-    let revision = now.revision + u64::from(!now.is_as(wanted));
-    Goal {
-        revision,
-        ..wanted.clone()
     }
 }
 

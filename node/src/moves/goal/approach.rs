@@ -6,7 +6,8 @@
 use meridian_consensus::{Electorate, MoveError, Moving};
 use meridian_regions::{Genesis, Goal, NodeId};
 
-use super::{Aimed, GoalError, following};
+use super::change::following;
+use super::{Aimed, Change, GoalError};
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(super) enum Next {
 /// A listing on its way.
 #[derive(Debug)]
 pub(super) struct Approach {
+    change: Change,
+    /// What it comes to, upon the goal that stood when somebody asked.
     wanted: Goal,
     /// The goal that stood when somebody asked for another.
     seen: Goal,
@@ -36,9 +39,10 @@ pub(super) struct Approach {
 }
 
 impl Approach {
-    pub(super) fn new(genesis: &Genesis, before: Aimed, wanted: Goal) -> Self {
+    pub(super) fn new(genesis: &Genesis, before: Aimed, change: Change) -> Self {
         Self {
-            wanted,
+            wanted: change.upon(&before.goal),
+            change,
             seen: before.goal.clone(),
             founded: Goal::of(genesis),
             now: before,
@@ -97,13 +101,11 @@ impl Approach {
     /// The group has other voters, or another goal, than was known.
     fn find(&mut self, electorate: Electorate) -> Result<(), GoalError> {
         let standing = electorate.goal.unwrap_or_else(|| self.founded.clone());
+        self.change.check(&standing, &self.wanted)?;
         // Also one that is as what stood before, if it was set after ours.
         let is_later = self.begun && standing.revision > self.goal().revision;
         if !standing.is_as(&self.wanted) && (is_later || !standing.is_as(&self.seen)) {
-            return Err(GoalError::Overtaken {
-                home: standing.home,
-                revision: standing.revision,
-            });
+            return Err(GoalError::overtaken(&standing));
         }
         // The leader writes the goal before it finds that the voters are others.
         self.begun |= standing.is_as(&self.wanted) && !self.seen.is_as(&self.wanted);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use meridian_consensus::Aim;
+use meridian_consensus::{Aim, Electorate};
 use meridian_regions::{Genesis, Goal, NodeId, Survival};
 use meridian_transport::pki::Authority;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{GoalError, following};
+use super::{Change, GoalError};
 use crate::solo::Solo;
 
 /// Far more than anything here takes.
@@ -42,12 +42,20 @@ fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
 }
 
+fn to_us_east(seen: Option<u64>) -> Change {
+    Change {
+        home: Some("us-east".parse().expect("a region")),
+        survival: None,
+        seen,
+    }
+}
+
 /// Has a listing go to us-east, in so much time.
 async fn reach(solo: &Solo, genesis: &Genesis, time: Duration) -> GoalError {
-    let mover = &solo.node.mover;
-    let home = Some("us-east".parse().expect("a region"));
-    let (before, after) = mover.aim(genesis, (home, None)).expect("it can be placed");
-    let reached = mover.reach_within(genesis, (before, after.goal), time);
+    let (mover, change) = (&solo.node.mover, to_us_east(None));
+    let aimed = mover.aim(genesis, &change).await;
+    let (before, _) = aimed.expect("it can be placed");
+    let reached = mover.reach_until(genesis, (before, change), Instant::now() + time);
     let reached = timeout(PATIENCE, reached)
         .await
         .expect("it ends in its time");
@@ -97,8 +105,8 @@ async fn nobody_is_placed_on_a_node_that_is_to_be_freed() {
     for (leaving, other) in [(2, 4), (4, 2)] {
         let aim = Aim::Drain(node(leaving));
         mover.wish(aim.clone()).await.expect("kept");
-        let home = Some("us-east".parse().expect("a region"));
-        let (_, after) = mover.aim(&genesis, (home, None)).expect("it can be placed");
+        let aimed = mover.aim(&genesis, &to_us_east(None)).await;
+        let (_, after) = aimed.expect("it can be placed");
         assert!(!after.voters.contains(&node(leaving)), "{:?}", after.voters);
         assert!(after.voters.contains(&node(other)), "{:?}", after.voters);
         mover.give_up(&aim).await.expect("kept");
@@ -109,9 +117,9 @@ async fn nobody_is_placed_on_a_node_that_is_to_be_freed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn group_without_a_quorum_is_given_up_in_its_time_and_may_have_begun() {
     let solo = alone_of_four();
-    let home = Some("us-east".parse().expect("a region"));
     let mut genesis = solo.genesis();
-    let (_, after) = solo.node.mover.aim(&genesis, (home, None)).expect("placed");
+    let aimed = solo.node.mover.aim(&genesis, &to_us_east(None)).await;
+    let (_, after) = aimed.expect("placed");
     // Those vote already that would: nobody has to come.
     genesis.voters = after.voters;
     let late = reach(&solo, &genesis, Duration::from_millis(600)).await;
@@ -133,19 +141,69 @@ fn what_stops_a_change_that_was_begun_leaves_it_unfinished() {
     assert_eq!(full.clone().once(true), full, "before the first step");
 }
 
-#[test]
-fn only_another_goal_counts_up() {
-    let goal = |home: &str, revision| Goal {
-        home: home.parse().expect("a region"),
-        survival: Survival::Zone,
-        revision,
+/// What the node is told of a listing that somebody has moved.
+fn told(home: &str, revision: u64) -> Electorate {
+    Electorate {
+        term: 2,
+        index: 9,
+        voters: [2, 3, 4].into_iter().map(node).collect(),
+        goal: Some(Goal {
+            home: home.parse().expect("a region"),
+            survival: Survival::Region,
+            revision,
+        }),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn goal_that_somebody_else_has_changed_since_it_was_seen_is_left_alone() {
+    let solo = alone_of_four();
+    let (genesis, node) = (solo.genesis(), &solo.node);
+    let aim = async |seen| {
+        let aimed = node.mover.aim(&genesis, &to_us_east(Some(seen))).await;
+        aimed.map(|(before, after)| (before.goal.revision, after.goal.revision))
     };
-    let now = goal("eu-west", 4);
-    assert_eq!(following(&now, &goal("eu-west", 0)), now);
-    assert_eq!(following(&now, &goal("us-east", 0)), goal("us-east", 5));
-    let other = Goal {
-        survival: Survival::Region,
-        ..now.clone()
+    assert_eq!(aim(0).await, Ok((0, 1)));
+    let moved = told("ap-southeast", 1);
+    node.groups.note_electorate(&genesis, moved).await;
+    let overtaken = GoalError::Overtaken {
+        home: "ap-southeast".parse().expect("a region"),
+        revision: 1,
     };
-    assert_eq!(following(&now, &other).revision, 5);
+    assert_eq!(aim(0).await, Err(overtaken));
+    assert_eq!(aim(1).await, Ok((1, 2)));
+    // It was asked for before, and is gone on with.
+    let done = told("us-east", 2);
+    node.groups.note_electorate(&genesis, done).await;
+    assert_eq!(aim(1).await, Ok((2, 2)));
+    assert!(matches!(aim(0).await, Err(GoalError::Overtaken { .. })));
+    solo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_was_not_told_of_the_goal_that_was_seen_does_not_guess() {
+    let solo = alone_of_four();
+    let genesis = solo.genesis();
+    let moved = told("ap-southeast", 1);
+    solo.node.groups.note_electorate(&genesis, moved).await;
+    // Nobody who votes is there to say how it stands.
+    let change = to_us_east(Some(3));
+    let aimed = timeout(PATIENCE, solo.node.mover.aim(&genesis, &change)).await;
+    let refused = aimed.expect("it ends in its time").expect_err("unseen");
+    assert!(matches!(refused, GoalError::Unseen(_)), "{refused:?}");
+    solo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn revision_that_never_was_is_refused_by_the_leader_itself() {
+    let solo = alone_of_four();
+    // A group of this node alone.
+    let genesis = solo.genesis();
+    let refused = solo.node.mover.aim(&genesis, &to_us_east(Some(3))).await;
+    let expected = GoalError::Ahead {
+        seen: 3,
+        revision: 0,
+    };
+    assert_eq!(refused, Err(expected));
+    solo.stop().await;
 }

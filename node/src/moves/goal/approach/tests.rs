@@ -4,7 +4,7 @@ use meridian_consensus::{Electorate, MoveError, Moving};
 use meridian_regions::{Genesis, Goal, ListingId, NodeId, Survival, UnixNanos};
 
 use super::{Approach, Next};
-use crate::moves::goal::{Aimed, GoalError};
+use crate::moves::goal::{Aimed, Change, GoalError};
 
 fn nodes(ids: &[u64]) -> Vec<NodeId> {
     ids.iter().copied().filter_map(NodeId::new).collect()
@@ -30,6 +30,11 @@ fn standing(home: &str, revision: u64, voters: &[u64]) -> MoveError {
 
 /// A listing of eu-west that is to be at home in us-east.
 fn approach() -> Approach {
+    approach_upon(goal("eu-west", 4), None)
+}
+
+/// The same upon a goal, for somebody who has seen a revision.
+fn approach_upon(standing: Goal, seen: Option<u64>) -> Approach {
     let home = "eu-west".parse().expect("a region");
     let genesis = Genesis {
         listing: ListingId::generate(UnixNanos::from_millis(1), 5, home),
@@ -39,10 +44,15 @@ fn approach() -> Approach {
         created_by: NodeId::new(1).expect("not zero"),
     };
     let before = Aimed {
-        goal: goal("eu-west", 4),
+        goal: standing,
         voters: nodes(&[1, 2, 3]),
     };
-    Approach::new(&genesis, before, goal("us-east", 0))
+    let change = Change {
+        home: Some("us-east".parse().expect("a region")),
+        survival: None,
+        seen,
+    };
+    Approach::new(&genesis, before, change)
 }
 
 fn silent() -> GoalError {
@@ -190,4 +200,24 @@ fn somebody_who_puts_it_back_meanwhile_is_not_undone() {
         matches!(&overtaken, Err(GoalError::Overtaken { revision: 6, .. })),
         "{overtaken:?}"
     );
+}
+
+#[test]
+fn whoever_has_named_a_revision_changes_no_other() {
+    let upon_four = || approach_upon(goal("eu-west", 4), Some(4));
+    // Another goal, and the one that was seen, set again by somebody.
+    for later in [("ap-southeast", 5), ("eu-west", 6), ("us-east", 7)] {
+        let mut approach = upon_four();
+        let refused = approach.take(Err(standing(later.0, later.1, &[1, 2, 3])));
+        let (home, revision) = (later.0.parse().expect("a region"), later.1);
+        let overtaken = Err(GoalError::Overtaken { home, revision });
+        assert_eq!(refused, overtaken, "{later:?}");
+    }
+    // What came of its own asking, and other voters for what was seen.
+    for (same, voters) in [(("us-east", 5), [1, 2, 3]), (("eu-west", 4), [1, 2, 5])] {
+        let mut approach = upon_four();
+        let next = approach.take(Err(standing(same.0, same.1, &voters)));
+        assert_eq!(next, Ok(Next::Step), "{same:?}");
+        assert_eq!(approach.goal(), goal("us-east", 5), "{same:?}");
+    }
 }
