@@ -39,7 +39,7 @@ pub(crate) use upgrade::{FinalizeArgs, UpgradeCommand};
 
 pub(crate) use shell::{CompletionsArgs, ManArgs};
 
-pub(crate) use goals::{GoalArgs, SetHomeArgs, SetSurvivalArgs};
+pub(crate) use goals::{GoalArgs, HalfWayArg, SetHomeArgs, SetSurvivalArgs};
 pub(crate) use operate::{AdminArgs, ExplainArgs, GroupsCommand, LogFilterArgs, TableArgs};
 
 pub(crate) use chaos::{ChaosCheckArgs, ChaosCommand, ChaosNetwork, ChaosRunArgs};

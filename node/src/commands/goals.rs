@@ -1,6 +1,7 @@
 //! `meridian listing set-home` and `set-survival`, of one listing or of all of a region.
 
 mod all;
+mod attempt;
 mod cost;
 mod progress;
 mod run;
@@ -10,19 +11,38 @@ mod views;
 mod wanted;
 
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
+use meridian_client::GoalChange;
 use meridian_regions::ListingId;
 use serde_json::Value;
 
-use wanted::Wanted;
+use run::Pace;
+use wanted::{HalfWay, Wanted};
 
 use super::Done;
-use crate::cli::{GoalArgs, SetHomeArgs, SetSurvivalArgs};
+use crate::cli::{GoalArgs, HalfWayArg, SetHomeArgs, SetSurvivalArgs};
+
+/// What is asked of one listing, or of all of a region.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked<'a> {
+    home: Option<&'a str>,
+    survival: Option<&'a str>,
+    half_way: HalfWay,
+}
 
 pub(crate) async fn set_home(arguments: SetHomeArgs, out: &mut impl Write) -> anyhow::Result<Done> {
     let region = arguments.region.to_string();
-    let asked = (Some(region.as_str()), None);
+    let asked = Asked {
+        home: Some(&region),
+        half_way: match arguments.half_way {
+            None => HalfWay::Unsaid,
+            Some(HalfWayArg::Leave) => HalfWay::Leave,
+            Some(HalfWayArg::Finish) => HalfWay::Finish,
+        },
+        ..Asked::default()
+    };
     set(arguments.listing.as_ref(), asked, &arguments.goal, out).await
 }
 
@@ -30,13 +50,16 @@ pub(crate) async fn set_survival(
     arguments: SetSurvivalArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<Done> {
-    let asked = (None, Some(arguments.survival.as_str()));
+    let asked = Asked {
+        survival: Some(arguments.survival.as_str()),
+        ..Asked::default()
+    };
     set(arguments.listing.as_ref(), asked, &arguments.goal, out).await
 }
 
 async fn set(
     listing: Option<&ListingId>,
-    (home, survival): (Option<&str>, Option<&str>),
+    asked: Asked<'_>,
     goal: &GoalArgs,
     out: &mut impl Write,
 ) -> anyhow::Result<Done> {
@@ -44,15 +67,41 @@ async fn set(
     if let Some(region) = &goal.all_of {
         let wanted = Wanted {
             of: region.to_string(),
-            home: home.map(str::to_owned),
-            survival: survival.map(str::to_owned),
+            home: asked.home.map(str::to_owned),
+            survival: asked.survival.map(str::to_owned),
+            half_way: asked.half_way,
         };
-        return all::run(&admin, &wanted, (goal.dry_run, goal.json), out).await;
+        let within = Duration::try_from(goal.within);
+        let pace = Pace {
+            first_tries: within.context("--within is no time to come")?,
+            ..Pace::default()
+        };
+        return all::run(&admin, (&wanted, pace), (goal.dry_run, goal.json), out).await;
     }
     let listing = listing.context("name a listing, or a region by --all-of")?;
-    let answer = admin
-        .set_goal(&listing.to_string(), home, survival, goal.dry_run)
-        .await?;
+    let listing = listing.to_string();
+    let look = GoalChange {
+        home_region: asked.home,
+        survival: asked.survival,
+        revision: goal.revision,
+        dry_run: true,
+    };
+    let mut answer = admin.change_goal(&listing, look).await?;
+    if !goal.dry_run {
+        // What the operator has seen, or what was looked at just now.
+        let seen = answer["before"]["revision"].as_u64();
+        let change = GoalChange {
+            revision: goal.revision.or(seen),
+            dry_run: false,
+            ..look
+        };
+        answer = admin.change_goal(&listing, change).await?;
+    }
+    tell(&answer, goal, out)
+}
+
+/// What has become of one listing, or would.
+fn tell(answer: &Value, goal: &GoalArgs, out: &mut impl Write) -> anyhow::Result<Done> {
     if goal.json {
         writeln!(out, "{answer:#}")?;
         return Ok(Done::Well);
@@ -62,9 +111,10 @@ async fn set(
         let stops = words(&one["stops_without"]);
         writeln!(
             out,
-            "{side:<7} at home in {}, survives a {}: {} vote; stops without {}",
+            "{side:<7} at home in {}, survives a {}, revision {}: {} vote; stops without {}",
             text(&one["home_region"]),
             text(&one["survival"]),
+            one["revision"],
             words(&one["voters"]),
             if stops.is_empty() {
                 "no region"
@@ -79,7 +129,12 @@ async fn set(
         writeln!(out, "{side:<7} {nodes}")?;
     }
     if goal.dry_run {
-        writeln!(out, "nothing was done: leave out --dry-run to do it")?;
+        let seen = &answer["before"]["revision"];
+        writeln!(
+            out,
+            "nothing was done: leave out --dry-run to do it; with --revision {seen}, only if nobody \
+             has changed it by then"
+        )?;
     }
     Ok(Done::Well)
 }

@@ -10,14 +10,14 @@ use super::progress::Progress;
 use super::run::{Pace, Run};
 use super::stop::{Haste, Stop};
 use super::tally::Tally;
-use super::wanted::Wanted;
+use super::wanted::{HalfWay, Wanted};
 use super::{cost, text};
 use crate::commands::Done;
 use crate::demo::program;
 
 pub(super) async fn run(
     admin: &AdminClient,
-    wanted: &Wanted,
+    (wanted, pace): (&Wanted, Pace),
     (dry_run, is_json): (bool, bool),
     out: &mut impl Write,
 ) -> anyhow::Result<Done> {
@@ -25,15 +25,16 @@ pub(super) async fn run(
         ensure!(*home != wanted.of, "they are at home in {home} already");
     }
     ensure_known(admin, wanted).await?;
-    let (pace, progress) = (Pace::default(), Progress::on_stderr());
+    let progress = Progress::on_stderr();
     if dry_run {
         // Ctrl-C ends it there and then: it does nothing.
         let mut run = Run::new((admin, wanted), pace, Stop::never(), progress);
         let Some(seen) = run.look().await? else {
             return Ok(Done::Interrupted);
         };
-        let is_whole = seen.not_asked.is_empty();
-        cost::tell(seen, wanted, (is_json, &mut run.progress), out).await?;
+        let (is_whole, apart) = (seen.not_asked.is_empty(), seen.found.apart.len());
+        cost::tell(seen, (wanted, pace), (is_json, &mut run.progress), out).await?;
+        ensure_said(apart, wanted)?;
         return Ok(if is_whole { Done::Well } else { Done::Degraded });
     }
     let mut run = Run::new((admin, wanted), pace, Stop::listen()?, progress);
@@ -41,7 +42,7 @@ pub(super) async fn run(
     tell(&run, is_json, out)?;
     // What has been done by then was told first.
     read?;
-    outcome(run.stop.haste(), &run.tally)
+    outcome(run.stop.haste(), &run.tally, wanted)
 }
 
 /// A region that is mistyped has no listings, and nothing to be done would be taken for done.
@@ -73,6 +74,9 @@ fn tell(run: &Run<'_>, is_json: bool, out: &mut impl Write) -> anyhow::Result<()
     for line in run.tally.lines() {
         writeln!(out, "{line}")?;
     }
+    if !is_interrupted && run.tally.not_begun > 0 {
+        writeln!(out, "the time for first tries was over: --within sets it")?;
+    }
     if is_interrupted {
         let (program, command) = (program::as_typed(), run.wanted.command());
         writeln!(out, "interrupted; this goes on with it, at the same node:")?;
@@ -81,21 +85,65 @@ fn tell(run: &Run<'_>, is_json: bool, out: &mut impl Write) -> anyhow::Result<()
     Ok(())
 }
 
-fn outcome(haste: Haste, tally: &Tally) -> anyhow::Result<Done> {
+fn outcome(haste: Haste, tally: &Tally, wanted: &Wanted) -> anyhow::Result<Done> {
     match (haste, tally.left()) {
         (Haste::Orderly | Haste::Now, _) => Ok(Done::Interrupted),
-        (Haste::None, 0) if tally.not_asked.is_empty() => Ok(Done::Well),
-        (Haste::None, 0) => Ok(Done::Degraded),
+        (Haste::None, 0) => {
+            ensure_said(tally.apart.len(), wanted)?;
+            let is_whole = tally.not_asked.is_empty();
+            Ok(if is_whole { Done::Well } else { Done::Degraded })
+        }
         (Haste::None, left) => {
             bail!("{left} are not as asked, or may not be: run it again, and it goes on")
         }
     }
 }
 
+/// A script that goes on may take the region away: where the voters of some still are there for all
+/// that is known, it does not go on before somebody has said that these are not meant.
+fn ensure_said(apart: usize, wanted: &Wanted) -> anyhow::Result<()> {
+    ensure!(
+        apart == 0 || wanted.half_way != HalfWay::Unsaid,
+        "{apart} have this home already and voters elsewhere, perhaps in {of}, and were left alone: \
+         `--half-way finish` moves these as well, `--half-way leave` says that they are not meant",
+        of = wanted.of
+    );
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Done, Haste, Tally, outcome};
+    use std::collections::BTreeMap;
+
+    use super::{Done, HalfWay, Haste, Tally, Wanted};
     use crate::commands::goals::tally::Came;
+
+    fn outcome_of(haste: Haste, tally: &Tally, half_way: HalfWay) -> anyhow::Result<Done> {
+        let wanted = Wanted {
+            of: "eu-west".to_owned(),
+            home: Some("us-east".to_owned()),
+            survival: None,
+            half_way,
+        };
+        super::outcome(haste, tally, &wanted)
+    }
+
+    fn outcome(haste: Haste, tally: &Tally) -> anyhow::Result<Done> {
+        outcome_of(haste, tally, HalfWay::Unsaid)
+    }
+
+    #[test]
+    fn what_was_left_alone_fails_a_script_until_somebody_says_that_it_is_not_meant() {
+        let tally = Tally::of(BTreeMap::new(), vec!["lst_x".to_owned()]);
+        let failed = outcome(Haste::None, &tally).expect_err("nobody has said");
+        let why = failed.to_string();
+        assert!(why.contains("1 have this home already"), "{why}");
+        assert!(why.contains("--half-way leave"), "{why}");
+        let left = outcome_of(Haste::None, &tally, HalfWay::Leave);
+        assert_eq!(left.expect("as asked"), Done::Well);
+        let stopped = outcome(Haste::Orderly, &tally).expect("as wanted");
+        assert_eq!(stopped, Done::Interrupted);
+    }
 
     #[test]
     fn exit_status_says_what_is_left() {

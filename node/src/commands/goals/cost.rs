@@ -5,10 +5,10 @@ use std::io::Write;
 
 use anyhow::bail;
 use futures::{StreamExt, stream};
-use meridian_client::AdminClient;
 use serde_json::{Value, json};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until};
 
+use super::attempt::Attempt;
 use super::progress::Progress;
 use super::run::{AT_ONCE, Pace};
 use super::tally::{Came, Tally};
@@ -16,34 +16,45 @@ use super::text;
 use super::views::Seen;
 use super::wanted::Wanted;
 
-/// Asks about listing by listing, and says what all of them come to.
+/// Asks about listing by listing, as long as there is time for it, and says what all of those come
+/// to.
 pub(super) async fn tell(
     seen: Seen,
-    wanted: &Wanted,
+    (wanted, pace): (&Wanted, Pace),
     (is_json, progress): (bool, &mut Progress),
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let (yet, already) = (seen.found.yet.len(), seen.found.already);
     let mut refused = Tally::of(seen.not_asked, seen.found.apart);
-    let admins = &seen.admins;
+    let attempt = Attempt {
+        wanted,
+        pace,
+        dry_run: true,
+    };
+    let (admins, attempt) = (&seen.admins, &attempt);
     let asked = seen.found.yet.into_iter().map(|target| async move {
-        let answer = ask(&admins[target.view], wanted, &target.listing).await;
-        (target.listing, answer)
+        let answer = attempt.ask(&admins[target.view], &target, pace.first_try);
+        (answer.await, target.listing)
     });
     let mut asked = stream::iter(asked).buffer_unordered(AT_ONCE);
     let mut cost = Cost::default();
-    let mut ticks = Pace::default().ticks();
+    let mut ticks = pace.ticks();
+    let until = Instant::now() + pace.first_tries;
     progress.begin(yet);
     loop {
         tokio::select! {
             biased;
             one = asked.next() => {
-                let Some((listing, answer)) = one else { break };
-                match answer {
-                    Ok(answer) => cost.note(&answer),
-                    Err(came) => refused.note(listing, came),
+                let Some((answer, listing)) = one else { break };
+                match &answer {
+                    Ok(answer) => cost.note(answer),
+                    Err(_) => refused.note(listing, Came::of(&answer)),
                 }
                 progress.one();
+            }
+            () = sleep_until(until) => {
+                refused.not_begun = yet as u64 - cost.asked() - refused.left();
+                break;
             }
             _ = ticks.tick() => progress.tick(&format!("{} of {yet} asked about", cost.asked())),
         }
@@ -66,16 +77,6 @@ pub(super) async fn tell(
     match refused.left() {
         0 => Ok(()),
         left => bail!("{left} of them would be refused, or did not say"),
-    }
-}
-
-async fn ask(admin: &AdminClient, wanted: &Wanted, listing: &str) -> Result<Value, Came> {
-    let (home, survival) = (wanted.home.as_deref(), wanted.survival.as_deref());
-    let time = Pace::default().first_try;
-    match timeout(time, admin.set_goal(listing, home, survival, true)).await {
-        Ok(Ok(answer)) => Ok(answer),
-        Ok(refused) => Err(Came::of(&refused)),
-        Err(_late) => Err(Came::Unknown(format!("no answer in {time:?}"))),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Listings of a region, changed a few at once until nothing is left that can be done.
 //!
-//! Each gets one short try. Those of which nobody knows what came of it get a second one when all
-//! others are over: a listing whose group has no quorum holds nobody up, and is named in the end.
+//! Each gets one short try. Those of which nobody knows what came of it, and those that nobody was
+//! reached about, get a second one when all others are over: a listing whose group has no quorum
+//! holds nobody up, and is named in the end. No try begins when its time is over; the order is
+//! another one in each run, so that the same ones are not the last each time.
 //!
 //! What it is not: nothing is kept of a run. Which listings are still to be changed is read from
 //! the cluster each time, so a run that was interrupted is gone on with by running it again.
@@ -11,10 +13,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::{StreamExt, stream::FuturesUnordered};
-use meridian_client::{AdminClient, CallError};
-use serde_json::Value;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep, timeout_at};
+use meridian_client::AdminClient;
+use rand::seq::SliceRandom;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
+use super::attempt::Attempt;
 use super::progress::Progress;
 use super::stop::{Haste, Stop};
 use super::tally::{Came, Tally};
@@ -23,8 +26,6 @@ use super::wanted::{Target, Wanted};
 
 /// Listings that are changed at once: as many as a node takes from all who ask.
 pub(super) const AT_ONCE: usize = 4;
-/// Times that a node may say within one try that it has too much to do: nothing was done then.
-const OVERLOADED_MAX: u32 = 5;
 /// Walks over all listings: some go from one end of the list to the other while it is read, and
 /// some are new. What a third would find is found by the next run.
 const WALKS_MAX: usize = 2;
@@ -34,11 +35,13 @@ const WALKS_MAX: usize = 2;
 pub(super) struct Pace {
     /// For the first try of a listing: a move over the longest links takes about five seconds.
     pub(super) first_try: Duration,
+    /// After which no first try begins: the operator's to choose.
+    pub(super) first_tries: Duration,
     /// For the second: more than the time that a node gives itself.
     pub(super) second_try: Duration,
     /// After which no second try begins: whoever waits wants to know what is left.
     pub(super) second_tries: Duration,
-    /// Pause before a node that has too much to do is asked again, once for each time that it was.
+    /// Pause before a node is asked again that could not, once for each time that it was.
     pub(super) pause: Duration,
     /// Between two lines that say how far it is.
     pub(super) tell_every: Duration,
@@ -48,6 +51,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             first_try: Duration::from_secs(12),
+            first_tries: Duration::from_secs(3_600),
             second_try: Duration::from_secs(26),
             second_tries: Duration::from_secs(120),
             pause: Duration::from_millis(500),
@@ -73,7 +77,7 @@ pub(super) struct Run<'a> {
     pub(super) progress: Progress,
     pub(super) tally: Tally,
     /// Whom the views of all walks have named.
-    admins: Vec<AdminClient>,
+    admins: Vec<Vec<AdminClient>>,
 }
 
 /// What one round over listings may take.
@@ -82,13 +86,13 @@ struct Round {
     /// For one try.
     time: Duration,
     /// When no other begins.
-    until: Option<Instant>,
+    until: Instant,
 }
 
 /// What a round has left.
 struct Left {
-    /// Nobody knows what came of these.
-    unknown: Vec<Target>,
+    /// Nobody knows what came of these, or was reached about them.
+    open: Vec<Target>,
     not_begun: u64,
 }
 
@@ -116,9 +120,13 @@ impl<'a> Run<'a> {
     /// What could not be read.
     pub(super) async fn go(&mut self) -> anyhow::Result<()> {
         let mut asked = BTreeSet::new();
-        let mut unknown = Vec::new();
+        let mut open = Vec::new();
         let mut unread = Ok(());
+        let until = Instant::now() + self.pace.first_tries;
         for walk in 0..WALKS_MAX {
+            if walk > 0 && Instant::now() >= until {
+                break;
+            }
             let seen = match self.look().await {
                 Ok(Some(seen)) => seen,
                 Ok(None) => break,
@@ -142,21 +150,22 @@ impl<'a> Run<'a> {
             if targets.is_empty() {
                 break;
             }
+            targets.shuffle(&mut rand::rng());
             let round = Round {
                 targets,
                 time: self.pace.first_try,
-                until: None,
+                until,
             };
             let left = self.round(round).await;
-            unknown.extend(left.unknown);
+            open.extend(left.open);
             self.tally.not_begun += left.not_begun;
         }
         let second = Round {
-            targets: unknown,
+            targets: open,
             time: self.pace.second_try,
-            until: Some(Instant::now() + self.pace.second_tries),
+            until: Instant::now() + self.pace.second_tries,
         };
-        // Those that are not begun again are unknown already.
+        // Those that are not begun again are counted already.
         self.round(second).await;
         self.progress.end();
         unread
@@ -171,7 +180,10 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let read = AtomicU64::new(0);
-        let mut looking = std::pin::pin!(views::look(self.admin, self.wanted, &read));
+        // Whoever was met before stands in for the node that was named, while that is away.
+        let met = self.admins.first().into_iter().flatten();
+        let admins: Vec<AdminClient> = std::iter::once(self.admin).chain(met).cloned().collect();
+        let mut looking = std::pin::pin!(views::look(&admins, self.wanted, &read));
         let mut ticks = self.pace.ticks();
         loop {
             tokio::select! {
@@ -190,14 +202,26 @@ impl<'a> Run<'a> {
     async fn round(&mut self, round: Round) -> Left {
         let all = round.targets.len();
         self.progress.begin(all);
-        let (admins, wanted, pace) = (self.admins.clone(), self.wanted, self.pace);
+        let (admins, time) = (self.admins.clone(), round.time);
+        let attempt = Attempt {
+            wanted: self.wanted,
+            pace: self.pace,
+            dry_run: false,
+        };
+        let attempt = |target: Target| {
+            let nodes = &admins[target.view];
+            async move {
+                let answer = attempt.ask(nodes, &target, time).await;
+                (target, Came::of(&answer))
+            }
+        };
         let mut waiting = round.targets.into_iter();
         let mut under_way = FuturesUnordered::new();
         let mut begun: BTreeSet<String> = BTreeSet::new();
         let mut ticks = self.pace.ticks();
-        let mut unknown = Vec::new();
+        let mut open = Vec::new();
         loop {
-            let is_late = round.until.is_some_and(|until| Instant::now() >= until);
+            let is_late = Instant::now() >= round.until;
             let goes_on = self.stop.haste() == Haste::None && !is_late;
             let room = if goes_on {
                 AT_ONCE - under_way.len()
@@ -206,7 +230,7 @@ impl<'a> Run<'a> {
             };
             for target in waiting.by_ref().take(room) {
                 begun.insert(target.listing.clone());
-                under_way.push(attempt(&admins, wanted, pace, (target, round.time)));
+                under_way.push(attempt(target));
             }
             tokio::select! {
                 biased;
@@ -222,7 +246,7 @@ impl<'a> Run<'a> {
                 came = under_way.next() => {
                     let Some((target, came)) = came else { break };
                     begun.remove(&target.listing);
-                    self.note(target, came, &mut unknown);
+                    self.note(target, came, &mut open);
                 }
                 _ = ticks.tick() => {
                     let over = all - waiting.len() - under_way.len();
@@ -236,56 +260,22 @@ impl<'a> Run<'a> {
             self.tally.note(listing, Came::Unknown(why));
         }
         Left {
-            unknown,
+            open,
             not_begun: waiting.len() as u64,
         }
     }
 
-    fn note(&mut self, target: Target, came: Came, unknown: &mut Vec<Target>) {
-        if let Came::Failed(why) | Came::Unknown(why) = &came {
+    fn note(&mut self, target: Target, came: Came, open: &mut Vec<Target>) {
+        if let Came::Failed(why) | Came::Unreached(why) | Came::Unknown(why) = &came {
             let remark = format!("{}: {why}", target.listing);
             self.progress.remark(&remark);
         }
         self.progress.one();
         self.tally.note(target.listing.clone(), came.clone());
-        if matches!(came, Came::Unknown(_)) {
-            unknown.push(target);
+        if matches!(came, Came::Unknown(_) | Came::Unreached(_)) {
+            open.push(target);
         }
     }
-}
-
-/// One try, in a time. A node that has too much to do is asked again meanwhile: it has done nothing.
-async fn attempt(
-    admins: &[AdminClient],
-    wanted: &Wanted,
-    pace: Pace,
-    (target, time): (Target, Duration),
-) -> (Target, Came) {
-    let (home, survival) = (wanted.home.as_deref(), wanted.survival.as_deref());
-    let admin = &admins[target.view];
-    let until = Instant::now() + time;
-    let mut refused = 0;
-    loop {
-        let asked = admin.set_goal(&target.listing, home, survival, false);
-        let answer = timeout_at(until, asked).await;
-        let answer = answer.unwrap_or_else(|_late| {
-            Err(CallError::Unknown(format!(
-                "it has not come there within {time:?}"
-            )))
-        });
-        refused += 1;
-        let again = Instant::now() + pace.pause * refused;
-        if !is_overloaded(&answer) || refused == OVERLOADED_MAX || again >= until {
-            let came = Came::of(&answer);
-            return (target, came);
-        }
-        sleep(pace.pause * refused).await;
-    }
-}
-
-fn is_overloaded(answer: &Result<Value, CallError>) -> bool {
-    let error = answer.as_ref().err();
-    error.is_some_and(|error| error.code() == Some("overloaded"))
 }
 
 #[cfg(test)]

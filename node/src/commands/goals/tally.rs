@@ -11,6 +11,8 @@ pub(super) enum Came {
     Done,
     Already,
     Failed(String),
+    /// Nothing was done, for nobody was reached who could.
+    Unreached(String),
     Unknown(String),
 }
 
@@ -43,7 +45,7 @@ impl Came {
                     _ => Self::Failed(why),
                 }
             }
-            CallError::Unreachable(_) => Self::Failed(error.to_string()),
+            CallError::Unreachable(_) => Self::Unreached(error.to_string()),
             CallError::Unknown(why) => Self::Unknown(why.clone()),
             CallError::Decode(_) => Self::Unknown(error.to_string()),
         }
@@ -55,7 +57,9 @@ impl Came {
     fn after_unknown(self) -> Self {
         match self {
             Self::Already => Self::Done,
-            Self::Failed(why) => Self::Unknown(format!("perhaps done, and then: {why}")),
+            Self::Failed(why) | Self::Unreached(why) => {
+                Self::Unknown(format!("perhaps done, and then: {why}"))
+            }
             other => other,
         }
     }
@@ -86,8 +90,9 @@ impl Tally {
         }
     }
 
-    /// Takes note of what came of a listing: of its first try, or of one after it was unknown.
+    /// Takes note of what came of a listing: of its first try, or of its second.
     pub(super) fn note(&mut self, listing: String, came: Came) {
+        self.failed.remove(&listing);
         let came = match self.unknown.remove(&listing) {
             Some(_) => came.after_unknown(),
             None => came,
@@ -95,7 +100,7 @@ impl Tally {
         match came {
             Came::Done => self.done += 1,
             Came::Already => self.already += 1,
-            Came::Failed(why) => drop(self.failed.insert(listing, why)),
+            Came::Failed(why) | Came::Unreached(why) => drop(self.failed.insert(listing, why)),
             Came::Unknown(why) => drop(self.unknown.insert(listing, why)),
         }
     }
@@ -136,7 +141,8 @@ impl Tally {
         if let Some(first) = self.apart.first() {
             lines.push(format!(
                 "{} were moved to that home before and have voters elsewhere, {first} the first: \
-                 nobody named them, and they were left alone; `set-home` of each goes on with it",
+                 nobody named them, and they were left alone; `--half-way finish` goes on with them, \
+                 `set-home` of one with that one",
                 self.apart.len()
             ));
         }

@@ -25,6 +25,8 @@ const PAGE_TIME: Duration = Duration::from_secs(20);
 const PAGE_TRIES_MAX: u32 = 3;
 /// Pause before it is asked for again.
 const PAUSE: Duration = Duration::from_millis(500);
+/// Times that everybody who is known is asked which nodes there are: pauses come to five seconds.
+const ROUNDS_MAX: u32 = 5;
 /// Nodes of a region that are tried, those first that are heard.
 const NODES_MAX: usize = 3;
 /// Regions whose lists are read at once.
@@ -33,8 +35,9 @@ const REGIONS_AT_ONCE: usize = 8;
 /// What all views together have come to.
 pub(super) struct Seen {
     pub(super) found: Found,
-    /// Whom to ask about a listing, by the number of the view.
-    pub(super) admins: Vec<AdminClient>,
+    /// Whom to ask about a listing, one after the other, by the number of the view: who has told
+    /// of it, the others of its region, one of each other region.
+    pub(super) admins: Vec<Vec<AdminClient>>,
     /// Regions that could not be asked, and why.
     pub(super) not_asked: BTreeMap<String, String>,
 }
@@ -45,17 +48,18 @@ struct Region {
     nodes: Vec<(u64, AdminClient)>,
 }
 
-/// Reads the list of groups of one node of each region. `read` counts lines as they come.
+/// Reads the list of groups of one node of each region, which the first of `admins` that answers
+/// names. `read` counts lines as they come.
 ///
 /// # Errors
 /// No region could be asked, or there are more listings than one run takes.
 pub(super) async fn look(
-    admin: &AdminClient,
+    admins: &[AdminClient],
     wanted: &Wanted,
     read: &AtomicU64,
 ) -> anyhow::Result<Seen> {
-    let nodes = timeout(PAGE_TIME, admin.nodes()).await;
-    let nodes = nodes.context("the node does not say which nodes there are")??;
+    let named = nodes(admins).await;
+    let (admin, nodes) = named.context("nobody says which nodes there are")?;
     let regions = regions(admin, &nodes);
     let census = Mutex::new(Census::default());
     let shared = &census;
@@ -76,9 +80,9 @@ pub(super) async fn look(
         !census.is_full(),
         "there are more listings than one run takes"
     );
-    let (mut admins, mut not_asked) = (Vec::new(), BTreeMap::new());
+    let (mut tellers, mut not_asked) = (Vec::new(), BTreeMap::new());
     for (region, asked) in regions.iter().zip(asked) {
-        admins.push(asked.as_ref().map_or_else(|_| admin.clone(), Clone::clone));
+        tellers.push(asked.as_ref().ok().copied());
         if let Err(why) = asked {
             not_asked.insert(region.id.clone(), why);
         }
@@ -87,11 +91,59 @@ pub(super) async fn look(
         not_asked.len() < regions.len(),
         "the list of groups cannot be read in any region: {not_asked:?}"
     );
+    let views = 0..regions.len();
     Ok(Seen {
         found: census.found(wanted),
-        admins,
+        admins: views
+            .map(|view| in_turn(view, &regions, &tellers, admin))
+            .collect(),
         not_asked,
     })
+}
+
+/// Whom to ask about what a region has told. One that has broken off is no teller: the node that
+/// was named stands in for it.
+fn in_turn(
+    view: usize,
+    regions: &[Region],
+    tellers: &[Option<usize>],
+    named: &AdminClient,
+) -> Vec<AdminClient> {
+    let teller = |view: usize| tellers[view].map(|at| &regions[view].nodes[at].1);
+    let there = regions[view].nodes.iter().enumerate();
+    let there = there.filter(|(at, _)| Some(*at) != tellers[view]);
+    let elsewhere = (0..regions.len()).filter(|other| *other != view);
+    let first = std::iter::once(teller(view).unwrap_or(named));
+    first
+        .chain(there.map(|(_, (_, admin))| admin))
+        .chain(elsewhere.filter_map(teller))
+        .cloned()
+        .collect()
+}
+
+/// Which nodes there are, and who says so. A node that is not there may be starting again.
+async fn nodes(admins: &[AdminClient]) -> Result<(&AdminClient, Value), CallError> {
+    let mut rounds = 0;
+    loop {
+        let mut last = None;
+        for admin in admins {
+            let nodes = timeout(PAGE_TIME, admin.nodes()).await;
+            match nodes.unwrap_or_else(|_late| Err(late())) {
+                Ok(nodes) => return Ok((admin, nodes)),
+                Err(cause) => last = Some(cause),
+            }
+        }
+        rounds += 1;
+        let cause = last.expect("there is always the node that was named");
+        if !cause.is_retryable() || rounds == ROUNDS_MAX {
+            return Err(cause);
+        }
+        sleep(PAUSE * rounds).await;
+    }
+}
+
+fn late() -> CallError {
+    CallError::Unreachable(format!("no answer in {PAGE_TIME:?}"))
 }
 
 fn locked(census: &Mutex<Census>) -> MutexGuard<'_, Census> {
@@ -126,12 +178,12 @@ fn regions(admin: &AdminClient, nodes: &Value) -> Vec<Region> {
 }
 
 impl Region {
-    /// Has one of its nodes tell its whole list; answers who has.
-    async fn ask(&self, mut note: impl FnMut(&Value) -> bool) -> Result<AdminClient, String> {
+    /// Has one of its nodes tell its whole list; answers which of them has.
+    async fn ask(&self, mut note: impl FnMut(&Value) -> bool) -> Result<usize, String> {
         let mut silent = Vec::new();
-        for (number, admin) in &self.nodes {
+        for (at, (number, admin)) in self.nodes.iter().enumerate() {
             match read(admin, &mut note).await {
-                Ok(()) => return Ok(admin.clone()),
+                Ok(()) => return Ok(at),
                 Err(cause) => silent.push(format!("node {number}: {cause}")),
             }
         }
@@ -159,11 +211,7 @@ async fn page(admin: &AdminClient, cursor: Option<&str>) -> Result<Value, CallEr
     let mut tries = 0;
     loop {
         let page = timeout(PAGE_TIME, admin.groups(PAGE, cursor)).await;
-        let page = page.unwrap_or_else(|_late| {
-            Err(CallError::Unreachable(format!(
-                "no answer in {PAGE_TIME:?}"
-            )))
-        });
+        let page = page.unwrap_or_else(|_late| Err(late()));
         tries += 1;
         match page {
             Err(error) if error.is_retryable() && tries < PAGE_TRIES_MAX => sleep(PAUSE).await,

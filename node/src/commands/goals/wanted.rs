@@ -4,8 +4,8 @@
 //! the listing is changed by a node that knows it.
 //!
 //! What it is not: it does not guess. A listing at home where they are to go, and whose voters are
-//! elsewhere, is gone on with only if it surely came from the region that was named; the others
-//! are counted, and left alone.
+//! elsewhere, is gone on with only if it surely came from the region that was named; what becomes
+//! of the others is for the operator to say.
 
 use std::collections::BTreeMap;
 
@@ -17,6 +17,19 @@ use super::text;
 /// Listings that one run holds in memory, at about a hundred bytes each.
 const LISTINGS_MAX: usize = 2_000_000;
 
+/// What becomes of listings that are at home where they are to go, with voters elsewhere, and of
+/// which nobody knows whether they came from the region that was named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum HalfWay {
+    /// They are left alone, and not everything has been done: nobody has said what they are.
+    #[default]
+    Unsaid,
+    /// They are left alone, as asked.
+    Leave,
+    /// They are gone on with.
+    Finish,
+}
+
 /// What all listings of a region are to be.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
@@ -24,6 +37,7 @@ pub(super) struct Wanted {
     pub(super) of: String,
     pub(super) home: Option<String>,
     pub(super) survival: Option<String>,
+    pub(super) half_way: HalfWay,
 }
 
 /// Where a listing is at home.
@@ -55,11 +69,12 @@ struct Known {
     was_named: bool,
 }
 
-/// A listing that is to be changed, and the view that knows its latest goal.
+/// A listing that is to be changed, the view that knows its latest goal, and which that is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) listing: String,
     pub(super) view: usize,
+    pub(super) revision: u64,
 }
 
 /// What is to be done.
@@ -81,8 +96,13 @@ impl Wanted {
     /// The command that goes on with it.
     pub(super) fn command(&self) -> String {
         let of = &self.of;
+        let half_way = match self.half_way {
+            HalfWay::Unsaid => "",
+            HalfWay::Leave => " --half-way leave",
+            HalfWay::Finish => " --half-way finish",
+        };
         match (&self.home, &self.survival) {
-            (Some(home), _) => format!("listing set-home {home} --all-of {of}"),
+            (Some(home), _) => format!("listing set-home {home} --all-of {of}{half_way}"),
             (None, survival) => {
                 let survival = survival.as_deref().unwrap_or_default();
                 format!("listing set-survival {survival} --all-of {of}")
@@ -138,16 +158,23 @@ impl Census {
     pub(super) fn found(self, wanted: &Wanted) -> Found {
         let mut found = Found::default();
         for (listing, known) in self.known {
-            let (latest, view) = (known.latest, known.view);
+            let latest = known.latest;
+            let target = |listing| Target {
+                listing,
+                view: known.view,
+                revision: latest.revision,
+            };
             // Its goal was written, and its voters are not there.
             let was_begun = latest.revision > 0 && latest.misplaced;
             match latest.home {
                 Home::Named if wanted.home.is_none() && latest.survives && !was_begun => {
                     found.already += 1;
                 }
-                Home::Named => found.yet.push(Target { listing, view }),
-                Home::Goal if was_begun && known.was_named => {
-                    found.yet.push(Target { listing, view });
+                Home::Named => found.yet.push(target(listing)),
+                Home::Goal
+                    if was_begun && (known.was_named || wanted.half_way == HalfWay::Finish) =>
+                {
+                    found.yet.push(target(listing));
                 }
                 Home::Goal if was_begun => found.apart.push(listing),
                 Home::Goal | Home::Elsewhere => {}

@@ -17,7 +17,7 @@ use self::cluster::{Answers, Cluster, at_home, line, listing};
 use super::{AT_ONCE, Pace, Run};
 use crate::commands::goals::progress::Progress;
 use crate::commands::goals::stop::{Haste, Stop};
-use crate::commands::goals::wanted::Wanted;
+use crate::commands::goals::wanted::{HalfWay, Wanted};
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +27,7 @@ fn wanted() -> Wanted {
         of: "eu-west".to_owned(),
         home: Some("us-east".to_owned()),
         survival: None,
+        half_way: HalfWay::Unsaid,
     }
 }
 
@@ -34,6 +35,7 @@ fn wanted() -> Wanted {
 fn pace() -> Pace {
     Pace {
         first_try: Duration::from_secs(2),
+        first_tries: Duration::from_secs(600),
         second_try: Duration::from_millis(200),
         second_tries: Duration::from_secs(60),
         pause: Duration::from_millis(1),
@@ -93,6 +95,10 @@ async fn latest_goal_of_all_regions_counts_and_a_region_that_is_silent_is_named(
     asked.sort();
     assert_eq!(asked, [(1, listing("a2")), (2, listing("a3"))]);
     assert_eq!((run.tally.done, run.tally.left()), (2, 0));
+    // What was seen goes along, so that what somebody else has changed since is left alone.
+    let mut revisions = cluster.stage.revisions.lock().expect("sound").clone();
+    revisions.sort_by_key(serde_json::Value::as_u64);
+    assert_eq!(revisions, [json!(0), json!(2)]);
     let silent: Vec<&String> = run.tally.not_asked.keys().collect();
     assert_eq!(silent, ["ap-southeast"]);
     let told = run.tally.lines().join("\n");
@@ -180,6 +186,75 @@ async fn no_second_try_begins_when_their_time_is_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_first_try_begins_when_their_time_is_over() {
+    let cluster = Cluster::start(&[at_home(&["a1", "a2"])], &[]).await;
+    let wanted = wanted();
+    let (mut run, _) = run(&cluster, &wanted, Stop::never());
+    run.pace.first_tries = Duration::ZERO;
+    ran(run.go()).await;
+    assert_eq!(cluster.asked(), []);
+    assert_eq!((run.tally.not_begun, run.tally.left()), (2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_does_not_reach_whom_it_needs_is_passed_over() {
+    let lists = [at_home(&["a1"]), at_home(&["a1"])];
+    let cluster = Cluster::start(&lists, &[("a1", Answers::Alone)]).await;
+    let wanted = wanted();
+    let (mut run, _) = run(&cluster, &wanted, Stop::never());
+    ran(run.go()).await;
+    assert_eq!(cluster.asked(), [(1, listing("a1")), (2, listing("a1"))]);
+    assert_eq!((run.tally.done, run.tally.left()), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_node_is_asked_while_the_first_one_starts_again() {
+    let (cluster, _, stop) = gated(2).await;
+    let wanted = wanted();
+    let (mut run, _) = run(&cluster, &wanted, stop);
+    run.pace.first_try = Duration::from_secs(600);
+    let stopping = async {
+        all_under_way(&cluster).await;
+        cluster.stop(1).await;
+        cluster.stage.gate.add_permits(10);
+    };
+    tokio::join!(ran(run.go()), stopping);
+    assert_eq!((run.tally.done, run.tally.left()), (10, 0));
+    let asked = cluster.asked();
+    let (first, rest) = asked.split_at(AT_ONCE);
+    assert!(first.iter().all(|(node, _)| *node == 1), "{first:?}");
+    assert!(rest.iter().all(|(node, _)| *node == 2), "{rest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_node_that_starts_again_is_waited_for() {
+    let (mut cluster, _, stop) = gated(1).await;
+    let wanted = wanted();
+    let said = Said::default();
+    let progress = Progress::Lines(Box::new(said.clone()));
+    let pace = Pace {
+        first_try: Duration::from_secs(600),
+        pause: Duration::from_secs(2),
+        ..pace()
+    };
+    let admin = cluster.admin.clone();
+    let mut run = Run::new((&admin, &wanted), pace, stop, progress);
+    let restarting = async {
+        all_under_way(&cluster).await;
+        cluster.stop(1).await;
+        cluster.stage.gate.add_permits(10);
+        until(PATIENCE, "the next ones to be tried", async || {
+            said.text().contains("4 of 10 over: 4 done").then_some(())
+        })
+        .await
+        .expect("they are");
+        cluster.restart(1).await;
+    };
+    tokio::join!(ran(run.go()), restarting);
+    assert_eq!((run.tally.done, run.tally.left()), (10, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn node_with_too_much_to_do_is_asked_again_and_not_for_ever() {
     let busy = [("a1", Answers::Overloaded)];
     let cluster = Cluster::start(&[at_home(&["a1"])], &busy).await;
@@ -194,12 +269,12 @@ async fn node_with_too_much_to_do_is_asked_again_and_not_for_ever() {
     );
 }
 
-/// A run of more listings than are changed at once, all behind a gate.
-async fn gated() -> (Cluster, UnboundedSender<()>, Stop) {
+/// A run of more listings than are changed at once, all behind a gate, and known to some nodes.
+async fn gated(nodes: usize) -> (Cluster, UnboundedSender<()>, Stop) {
     let ids: Vec<String> = (0..10).map(|number| format!("b{number}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let answers: Vec<(&str, Answers)> = ids.iter().map(|id| (*id, Answers::Gated)).collect();
-    let cluster = Cluster::start(&[at_home(&ids)], &answers).await;
+    let cluster = Cluster::start(&vec![at_home(&ids); nodes], &answers).await;
     let (signal, signals) = unbounded();
     (cluster, signal, Stop::by(signals.boxed()))
 }
@@ -213,7 +288,7 @@ async fn all_under_way(cluster: &Cluster) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn first_interrupt_begins_nothing_more_and_waits_for_what_is_under_way() {
-    let (cluster, signal, stop) = gated().await;
+    let (cluster, signal, stop) = gated(1).await;
     let wanted = wanted();
     let (mut run, said) = run(&cluster, &wanted, stop);
     run.pace.first_try = Duration::from_secs(600);
@@ -239,7 +314,7 @@ async fn first_interrupt_begins_nothing_more_and_waits_for_what_is_under_way() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_interrupt_waits_for_nothing_and_what_is_under_way_is_unknown() {
-    let (cluster, signal, stop) = gated().await;
+    let (cluster, signal, stop) = gated(1).await;
     let wanted = wanted();
     let (mut run, _) = run(&cluster, &wanted, stop);
     run.pace.first_try = Duration::from_secs(600);

@@ -10,7 +10,7 @@ fn lost_answer_is_unknown_and_what_changed_nothing_was_so_already() {
     let lost = Came::of(&Err(CallError::Unknown("late".to_owned())));
     assert!(matches!(lost, Came::Unknown(_)), "{lost:?}");
     let refused = Came::of(&Err(CallError::Unreachable("no".to_owned())));
-    assert!(matches!(refused, Came::Failed(_)), "{refused:?}");
+    assert!(matches!(refused, Came::Unreached(_)), "{refused:?}");
     let answer = |revision: u64, come: &[u64]| {
         Ok(json!({
             "before": {"revision": 1}, "after": {"revision": revision},
@@ -60,6 +60,20 @@ fn what_a_lost_try_may_have_done_is_neither_failed_nor_already_so() {
             "  1 unknown, lst_a the first: perhaps done, and then: overloaded",
         ]
     );
+}
+
+#[test]
+fn second_try_of_one_that_was_not_reached_is_what_counts() {
+    let mut tally = Tally::default();
+    for listing in ["lst_a", "lst_b"] {
+        tally.note(
+            listing.to_owned(),
+            Came::Unreached("no endpoint".to_owned()),
+        );
+    }
+    assert_eq!(tally.left(), 2);
+    tally.note("lst_a".to_owned(), Came::Done);
+    assert_eq!((tally.done, tally.left()), (1, 1));
 }
 
 #[test]

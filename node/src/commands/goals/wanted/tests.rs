@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Census, Found, Wanted};
+use super::{Census, Found, HalfWay, Wanted};
 
 const AWAY: Option<&str> = Some("placement would have others");
 
@@ -11,6 +11,7 @@ fn wanted(home: Option<&str>, survival: Option<&str>) -> Wanted {
         of: "eu-west".to_owned(),
         home: home.map(str::to_owned),
         survival: survival.map(str::to_owned),
+        half_way: HalfWay::Unsaid,
     }
 }
 
@@ -119,7 +120,46 @@ fn node_that_knows_the_latest_goal_is_believed_and_asked() {
 }
 
 #[test]
+fn revision_that_was_seen_is_the_latest() {
+    let home = wanted(Some("us-east"), None);
+    let eu = id("eu-west");
+    let mut census = Census::default();
+    for (view, revision) in [(0, 2), (1, 4), (2, 3)] {
+        let line = group(&eu, "eu-west", ("region", revision), None);
+        census.note(&home, view, &line);
+    }
+    let yet = census.found(&home).yet;
+    assert_eq!((yet[0].view, yet[0].revision), (1, 4));
+}
+
+#[test]
+fn what_nobody_knows_to_be_meant_is_gone_on_with_if_the_operator_says_so() {
+    let ap = id("ap-southeast");
+    let line = group(&ap, "us-east", ("region", 1), AWAY);
+    for (half_way, expected) in [
+        (HalfWay::Unsaid, "apart"),
+        (HalfWay::Leave, "apart"),
+        (HalfWay::Finish, "yet, by 0"),
+    ] {
+        let home = Wanted {
+            half_way,
+            ..wanted(Some("us-east"), None)
+        };
+        let line = std::slice::from_ref(&line);
+        assert_eq!(stands(&home, line), expected, "{half_way:?}");
+    }
+}
+
+#[test]
 fn command_that_goes_on_names_what_was_named() {
+    let finish = Wanted {
+        half_way: HalfWay::Finish,
+        ..wanted(Some("us-east"), None)
+    };
+    assert_eq!(
+        finish.command(),
+        "listing set-home us-east --all-of eu-west --half-way finish"
+    );
     let home = wanted(Some("us-east"), None).command();
     assert_eq!(home, "listing set-home us-east --all-of eu-west");
     let survival = wanted(None, Some("zone")).command();
