@@ -6,7 +6,9 @@
 //! Invariant: **who comes after a change was acknowledged, or after any session token says
 //! that it is here, is never served what was before it.** A rendering gets in by two ways:
 //!
-//! - The writer puts in what has become durable, in the order of a listing's changes.
+//! - What has become durable is put in, in the order of a listing's changes: by the writer, or
+//!   by whoever renders it, if the disk was faster. He still has the document's lock then: no
+//!   later change is on its way.
 //! - A load takes the listing's place, looks at the document, and fills the place if it is
 //!   still its own. A change that becomes durable clears the place first, then lets tokens
 //!   speak of it, and is acknowledged last. So a load that began before finds its place
@@ -16,8 +18,8 @@
 //! An error is kept by nobody.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use meridian_regions::ListingId;
 use quick_cache::sync::{Cache, PlaceholderGuard};
@@ -71,6 +73,29 @@ pub(crate) struct Load<'a>(
     PlaceholderGuard<'a, ListingId, Found, Bytes, DefaultHashBuilder, Evictions>,
 );
 
+/// The rendering of a change that is on its way to disk, made meanwhile. Whoever comes second,
+/// its maker or the disk, puts it in.
+#[derive(Debug, Default)]
+pub(crate) struct Upcoming(Mutex<Stage>);
+
+#[derive(Debug, Default)]
+enum Stage {
+    /// It is being made, and the change being written.
+    #[default]
+    Awaited,
+    /// It waits for the disk.
+    Made(Arc<ReadListing>),
+    /// The disk has been faster.
+    Durable,
+}
+
+impl Upcoming {
+    fn advance(&self, next: Stage) -> Stage {
+        let mut stage = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut stage, next)
+    }
+}
+
 impl Rendered {
     pub(crate) fn new(bytes_max: NonZeroUsize) -> Self {
         let evictions = Evictions::default();
@@ -108,13 +133,28 @@ impl Rendered {
     }
 
     /// A change of the listing has become durable. `tell` says so to whoever mints or
-    /// honours tokens, and to loads; `next` is the rendering with the change in it, if
-    /// somebody has made it already.
-    pub(crate) fn supersede(&self, id: &ListingId, next: Found, tell: impl FnOnce()) {
+    /// honours tokens, and to loads; `upcoming` is the rendering with the change in it, if
+    /// somebody makes it.
+    pub(crate) fn supersede(
+        &self,
+        id: &ListingId,
+        upcoming: Option<&Upcoming>,
+        tell: impl FnOnce(),
+    ) {
         self.places.remove(id);
         tell();
-        if next.is_some() {
-            self.places.insert(id.clone(), next);
+        let before = upcoming.map(|upcoming| upcoming.advance(Stage::Durable));
+        if let Some(Stage::Made(listing)) = before {
+            self.places.insert(id.clone(), Some(listing));
+        }
+    }
+
+    /// A rendering that somebody waits for has been made, under the lock of its document that
+    /// has been held since its change was submitted.
+    pub(crate) fn made(&self, id: &ListingId, upcoming: &Upcoming, listing: &Arc<ReadListing>) {
+        let before = upcoming.advance(Stage::Made(Arc::clone(listing)));
+        if matches!(before, Stage::Durable) {
+            self.places.insert(id.clone(), Some(Arc::clone(listing)));
         }
     }
 

@@ -12,6 +12,7 @@ use crate::documents::{Hot, Stripe, open};
 use crate::error::WriteError;
 use crate::keys::{self, HEADS, LOG};
 use crate::read::ReadListing;
+use crate::rendered::Upcoming;
 use crate::replica::Inner;
 use crate::write::Precondition;
 
@@ -179,8 +180,6 @@ impl Inner {
         permit.follow(&trace);
         let id = hot.document.id().clone();
         let shard = id.shard();
-        let listing =
-            (rendering == Rendering::Now).then(|| Arc::new(ReadListing::render(&hot.document)));
         let first = hot.is_first();
         let mut batch = Batch::new();
         let digest = hot.document.heads().digest();
@@ -192,7 +191,8 @@ impl Inner {
         self.note_length(&hot.document);
         let news = hot.take_news();
         let (answer, committed) = tokio::sync::oneshot::channel();
-        let (inner, shown) = (Arc::clone(self), listing.clone());
+        let upcoming = (rendering == Rendering::Now).then(|| Arc::new(Upcoming::default()));
+        let (inner, shown) = (Arc::clone(self), upcoming.clone());
         self.sequencer.issue(shard, |ticket| {
             let entry = LogEntry {
                 origin: ticket.origin,
@@ -213,7 +213,7 @@ impl Inner {
             let mark_durable = hot.submit();
             self.submit_told(permit, batch, &news, move |result| {
                 if result.is_ok() {
-                    inner.rendered.supersede(&id, shown, || {
+                    inner.rendered.supersede(&id, shown.as_deref(), || {
                         // First: who is shown the document has a token that says so.
                         inner
                             .progress
@@ -235,7 +235,14 @@ impl Inner {
         Submitted {
             changed: true,
             committed: Committed::from(committed),
-            listing,
+            listing: upcoming.map(|upcoming| self.show_upcoming(&hot.document, &upcoming)),
         }
+    }
+
+    /// Renders what was submitted just now: while the disk is at work.
+    fn show_upcoming(&self, document: &ListingDocument, upcoming: &Upcoming) -> Arc<ReadListing> {
+        let listing = Arc::new(ReadListing::render(document));
+        self.rendered.made(document.id(), upcoming, &listing);
+        listing
     }
 }
