@@ -101,6 +101,37 @@ async fn group_goes_to_other_voters_and_whoever_left_forgets_it() {
     assert_eq!(view.ledger.revision(), 6);
 }
 
+/// All of both together would be five, of whom any three could be had without a quorum of one set.
+#[tokio::test(flavor = "multi_thread")]
+async fn group_on_its_way_has_both_sets_of_voters_for_whoever_counts_until_it_is_there() {
+    let cluster = Cluster::of(5, NEVER_IDLE);
+    let genesis = genesis(3);
+    cluster.propose(&genesis, &block(1)).await;
+    let (from, to) = (nodes(&[1, 2, 3]), nodes(&[1, 4, 5]));
+    let known = || cluster.node(1).electorates(&genesis);
+    assert_eq!(known(), std::slice::from_ref(&from));
+    let order = order(&[1, 2, 3], &[1, 4, 5]);
+    timeout(DEADLINE, async {
+        while !matches!(
+            cluster.node(1).move_step(&genesis, &order, STEP).await,
+            Ok(Moving::Joined)
+        ) {
+            tokio::task::yield_now().await;
+        }
+        while known() != [from.clone(), to.clone()] {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("both have to agree");
+    assert_eq!(cluster.node(1).voters(&genesis).len(), 5, "whom to ask");
+    cluster.carry_out(1, &genesis, &order).await;
+    for id in 1..=5 {
+        let known = cluster.node(id).electorates(&genesis);
+        assert_eq!(known, std::slice::from_ref(&to), "{id}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn leader_that_goes_hands_over_and_all_voters_may_change() {
     let cluster = Cluster::of(5, NEVER_IDLE);
