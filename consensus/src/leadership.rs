@@ -177,17 +177,21 @@ impl Group {
     /// Offers the leadership to another voter; answers whether it has begun to. From then
     /// on openraft takes no command from this leader, whether or not the other stands.
     async fn hand_to(&self, metrics: &RaftMetrics<Types>, successor: u64) -> bool {
-        {
-            let mut offered = self.offered();
-            if offered.is_none_or(|(term, _)| term != metrics.current_term) {
-                *offered = Some((metrics.current_term, Instant::now()));
-            }
-        }
+        self.note_offer(metrics.current_term);
         let begun = self.raft.trigger().transfer_leader(successor).await;
         if let Err(cause) = &begun {
             tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
         }
         begun.is_ok()
+    }
+
+    /// Takes note that this leader has offered its leadership in a term: so it is woken afresh
+    /// should nobody take it, also if whoever has asked for it has given up by then.
+    pub(crate) fn note_offer(&self, term: u64) {
+        let mut offered = self.offered();
+        if offered.is_none_or(|(known, _)| known != term) {
+            *offered = Some((term, Instant::now()));
+        }
     }
 
     /// Whether this node leads and has offered that for so long that nobody takes it: it

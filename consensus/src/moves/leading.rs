@@ -4,7 +4,7 @@
 //! if this is still the same leader's term and the membership still the one that was
 //! looked at; openraft checks both where it appends.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use meridian_regions::{Feature, NodeId};
@@ -192,10 +192,8 @@ impl Group {
         then: &MembershipOf,
         until: Instant,
     ) -> Result<Moving, MoveError> {
-        self.hands_over.store(true, Ordering::Relaxed);
-        let offered = self.offer(then, until).await;
-        self.hands_over.store(false, Ordering::Relaxed);
-        offered
+        let _quiet = Quiet::begin(&self.hands_over);
+        self.offer(then, until).await
     }
 
     async fn offer(&self, then: &MembershipOf, until: Instant) -> Result<Moving, MoveError> {
@@ -212,6 +210,7 @@ impl Group {
         let Some(successor) = stays(&self.metrics()) else {
             return Ok(Moving::Learning);
         };
+        self.note_offer(self.metrics().current_term);
         let offered = self.raft.trigger().transfer_leader(successor.get()).await;
         offered.map_err(|cause| MoveError::Unknown(cause.to_string()))?;
         let wait = self.raft.wait(Some(patience));
@@ -266,6 +265,23 @@ impl Group {
         let appended = timeout_at(until, appended).await;
         appended.map_err(|_late| late())?.map_err(refused)?;
         Ok(())
+    }
+}
+
+/// While it lives a leader takes no commands. Whoever waits for a step may give up at any point of
+/// it, and a leader that is left behind so has to take commands again.
+struct Quiet<'a>(&'a AtomicBool);
+
+impl<'a> Quiet<'a> {
+    fn begin(hands_over: &'a AtomicBool) -> Self {
+        hands_over.store(true, Ordering::Relaxed);
+        Self(hands_over)
+    }
+}
+
+impl Drop for Quiet<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
     }
 }
 

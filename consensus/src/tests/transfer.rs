@@ -1,10 +1,16 @@
 //! Leadership that somebody wants elsewhere.
 
+use std::sync::atomic::Ordering;
+
+use meridian_regions::Genesis;
+use tokio::time::timeout;
+
 use super::moving::nodes;
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
+use crate::group::Group;
 use crate::{ReadError, TransferError};
 
-async fn term(cluster: &Cluster, id: u64, genesis: &meridian_regions::Genesis) -> u64 {
+async fn term(cluster: &Cluster, id: u64, genesis: &Genesis) -> u64 {
     let described = cluster.node(id).describe(&genesis.listing).await;
     described.expect("readable").map_or(0, |group| group.term)
 }
@@ -57,4 +63,70 @@ async fn node_without_a_part_in_a_group_hands_nothing_over() {
     let asked = cluster.node(4).transfer(&genesis, node(1), DEADLINE).await;
     let unusable = TransferError::Unusable(ReadError::NotVoter);
     assert_eq!(asked.err(), Some(unusable));
+}
+
+/// Has node 1 hand over to node 2, and gives up, as a client that hangs up, once something is so.
+async fn give_up_once(cluster: &Cluster, genesis: &Genesis, is_so: impl AsyncFn(&Group) -> bool) {
+    let leader = cluster.node(1);
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    let waiting = async {
+        while !is_so(&group).await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        handed = leader.transfer(genesis, node(2), DEADLINE) => panic!("it ended: {handed:?}"),
+        waited = timeout(DEADLINE, waiting) => waited.expect("it comes so far"),
+    }
+}
+
+/// Whether node 1 takes commands, for itself, in time.
+async fn takes_commands(cluster: &Cluster, genesis: &Genesis) -> bool {
+    let leader = cluster.node(1);
+    let taken = timeout(DEADLINE, async {
+        while leader.propose(genesis, block(9), DEADLINE).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    });
+    taken.await.is_ok()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_takes_commands_again_when_nobody_waits_for_its_handing_over_any_more() {
+    let cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(403);
+    cluster.propose(&genesis, &block(1)).await;
+    // Node 2 lacks an entry, which it does not get: it is waited for.
+    cluster.cut_silently(2);
+    cluster.propose(&genesis, &block(2)).await;
+    give_up_once(&cluster, &genesis, async |group| {
+        group.hands_over.load(Ordering::Relaxed)
+    })
+    .await;
+    assert!(takes_commands(&cluster, &genesis).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offer_that_nobody_takes_or_waits_for_does_not_leave_a_leader_that_answers_nobody() {
+    let cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(404);
+    cluster.propose(&genesis, &block(1)).await;
+    let leader = cluster.node(1);
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    timeout(DEADLINE, async {
+        while !group.work_is_done() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("node 2 has everything");
+    drop(group);
+    // It does not hear that it is offered anything.
+    cluster.cut_silently(2);
+    give_up_once(&cluster, &genesis, async |group| {
+        group.offered.lock().expect("not poisoned").is_some()
+    })
+    .await;
+    assert!(takes_commands(&cluster, &genesis).await);
 }
