@@ -132,6 +132,25 @@ impl Cluster {
         )
     }
 
+    /// Waits until every node has logged or applied as many entries as all of them have logged,
+    /// since they were started together. Asking for that costs them little; whether they hold the
+    /// same is to be looked at then.
+    pub(crate) async fn caught_up(&self) -> anyhow::Result<()> {
+        until(PATIENCE, "every node has all entries", async || {
+            let mut entries = Vec::new();
+            for id in self.local.ids() {
+                let told = self.local.admin(id).ok()?.replication().await.ok()?;
+                let count = |name: &str| told[name].as_u64();
+                entries.push((count("entries_logged")?, count("entries_applied")?));
+            }
+            let all: u64 = entries.iter().map(|(logged, _)| logged).sum();
+            let has_all = |(logged, applied): &(u64, u64)| logged + applied == all;
+            entries.iter().all(has_all).then_some(())
+        })
+        .await?;
+        Ok(())
+    }
+
     /// Waits until every node holds the same documents.
     pub(crate) async fn converged(&self) -> anyhow::Result<()> {
         until(PATIENCE, "every node holds the same listings", async || {

@@ -4,19 +4,16 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use meridian_chaos::WanPlan;
-use reqwest::Method;
-use serde_json::json;
 
 use crate::cli::say;
 use crate::cluster::Cluster;
-use crate::disk;
-use crate::drive::{Round, drive, drive_each};
-use crate::http::{Expect, Request};
-use crate::latency::{Latencies, median};
+use crate::drive::{Round, drive_each};
+use crate::latency::median;
 use crate::reader::Reader;
 use crate::report::{Finding, Goal};
 use crate::run::Site;
 use crate::usage::processor_time;
+use crate::writes::writes;
 
 /// Listings that are written and read.
 const LISTINGS: usize = 64;
@@ -24,13 +21,12 @@ const LISTINGS: usize = 64;
 const NODE: usize = 0;
 /// Load that nobody counts.
 const WARM_UP: Duration = Duration::from_secs(1);
-const GOAL_FSYNCS: f64 = 1.5;
 const GOAL_READS_PER_SECOND: f64 = 20_000.0;
 const GOAL_READ_P99_MS: f64 = 5.0;
 
 pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
-    let cluster = Cluster::start(site, "listings", WanPlan::loopback(), &[]).await?;
-    let measured = both(site, &cluster).await;
+    let mut cluster = Cluster::start(site, "listings", WanPlan::loopback(), &[]).await?;
+    let measured = both(site, &mut cluster).await;
     cluster.stop().await?;
     let findings = measured?;
     for finding in &findings {
@@ -39,13 +35,28 @@ pub(crate) async fn measure(site: &Site<'_>) -> anyhow::Result<Vec<Finding>> {
     Ok(findings)
 }
 
-async fn both(site: &Site<'_>, cluster: &Cluster) -> anyhow::Result<Vec<Finding>> {
+async fn both(site: &Site<'_>, cluster: &mut Cluster) -> anyhow::Result<Vec<Finding>> {
     let listings = cluster.make_listings(LISTINGS).await?;
-    let mut findings = vec![writes(site, cluster, &listings).await?];
+    let (together, alone) = ("write, 1 client", "the same, others down");
+    let mut findings = vec![writes(site, cluster, (NODE, &listings), together).await?];
+    findings.extend(reads(site, cluster, listings.clone()).await?);
+    for (node, id) in cluster.local.ids().into_iter().enumerate() {
+        if node != NODE {
+            cluster.local.kill(id).await?;
+        }
+    }
+    findings.push(writes(site, cluster, (NODE, &listings), alone).await?);
+    Ok(findings)
+}
+
+async fn reads(
+    site: &Site<'_>,
+    cluster: &Cluster,
+    listings: Vec<String>,
+) -> anyhow::Result<Vec<Finding>> {
     let mut reads = vec![Reads::prepare(site, cluster, listings).await?];
     let Some(beside) = &site.arguments.beside else {
-        findings.push(read_in_turn(site, &mut reads).await.remove(0));
-        return Ok(findings);
+        return Ok(vec![read_in_turn(site, &mut reads).await.remove(0)]);
     };
     let other = Site {
         arguments: site.arguments,
@@ -55,51 +66,10 @@ async fn both(site: &Site<'_>, cluster: &Cluster) -> anyhow::Result<Vec<Finding>
     let other = Cluster::start(&other, "listings-beside", WanPlan::loopback(), &[]).await?;
     let listings = other.make_listings(LISTINGS).await?;
     reads.push(Reads::prepare(site, &other, listings).await?);
-    findings.extend(read_in_turn(site, &mut reads).await);
+    let findings = read_in_turn(site, &mut reads).await;
     drop(reads);
     other.stop().await?;
     Ok(findings)
-}
-
-async fn writes(
-    site: &Site<'_>,
-    cluster: &Cluster,
-    listings: &[String],
-) -> anyhow::Result<Finding> {
-    let time = site.arguments.round();
-    let client = cluster.clients(1)?;
-    let number = Cell::new(0_usize);
-    let patch = || {
-        let count = number.replace(number.get() + 1);
-        let rules = json!({"house_rules": format!("Quiet after {}", count % 24)});
-        Some(about(
-            Method::PATCH,
-            &listings[count % LISTINGS],
-            Some(rules),
-        ))
-    };
-    drive(&client, WARM_UP, patch).await;
-    let (mut rounds, mut bare): (Vec<Round>, Vec<Latencies>) = (Vec::new(), Vec::new());
-    for _ in 0..site.arguments.rounds {
-        rounds.push(drive(&client, time, patch).await);
-        bare.push(disk::fsyncs(&site.folder, time)?);
-    }
-    let p50 = |share| {
-        median(
-            rounds
-                .iter()
-                .map(|round| round.latencies.quantile_ms(share)),
-        )
-    };
-    let fsync = median(bare.iter().map(|latencies| latencies.quantile_ms(0.5)));
-    let ratio = p50(0.5) / fsync.max(1e-9);
-    let finding = Finding::new("listings", "write, 1 client")
-        .value("p50_ms", p50(0.5))
-        .value("p99_ms", p50(0.99))
-        .value("fsync_p50_ms", fsync)
-        .value("ratio", ratio)
-        .goal(Goal::at_most("ratio", GOAL_FSYNCS, ratio));
-    Ok(with_failures(finding, &rounds))
 }
 
 /// Reads at one node of one cluster.
@@ -179,18 +149,7 @@ async fn read_in_turn(site: &Site<'_>, reads: &mut [Reads]) -> Vec<Finding> {
     named.map(|(one, name)| one.finding(name)).collect()
 }
 
-fn about(method: Method, listing: &str, body: Option<serde_json::Value>) -> Request {
-    Request {
-        method,
-        endpoint: Some(NODE),
-        path: format!("/v1/listings/{listing}"),
-        key: None,
-        body,
-        expect: Expect::Success,
-    }
-}
-
-fn with_failures(finding: Finding, rounds: &[Round]) -> Finding {
+pub(crate) fn with_failures(finding: Finding, rounds: &[Round]) -> Finding {
     match Round::failures("meridian", rounds) {
         Some(told) => finding.note(told),
         None => finding,

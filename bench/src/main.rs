@@ -38,6 +38,7 @@ mod stock;
 mod usage;
 mod wan;
 mod watcher;
+mod writes;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! A client that reads and costs little: one connection, one request under way, and of an
-//! answer no more looked at than HTTP asks for.
+//! A client that costs little: one connection, one request under way, and of an answer no more
+//! looked at than HTTP asks for.
 //!
 //! The clients share the machine with the node, in one thread. A general one, which reads the
 //! JSON too, may be slower than the node is with a listing that is hot: it would measure itself.
@@ -42,6 +42,18 @@ impl Reader {
     /// Asks for a path and takes the whole answer, which must be 200.
     pub(crate) async fn get(&mut self, path: &str) -> anyhow::Result<()> {
         let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n\r\n", self.host);
+        self.ask(&request).await
+    }
+
+    /// Sends a merge patch of what a path names and takes the whole answer, which must be 200.
+    pub(crate) async fn patch(&mut self, path: &str, body: &str) -> anyhow::Result<()> {
+        let (host, length) = (&self.host, body.len());
+        let head = format!("PATCH {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}");
+        let request = format!("{head}\r\nContent-Type: application/json\r\n\r\n{body}");
+        self.ask(&request).await
+    }
+
+    async fn ask(&mut self, request: &str) -> anyhow::Result<()> {
         self.stream.write_all(request.as_bytes()).await?;
         self.received.clear();
         let length = loop {
