@@ -179,6 +179,30 @@ async fn nothing_is_searched_for_before_every_node_makes_the_same_of_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_while_nothing_began_anew_is_buried_once_something_does() {
+    let folder = TempDir::new().expect("a folder");
+    // The search for deletions without a note is over: it finds nothing any more.
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    replica.renew().await.expect("looked at");
+    close(replica).await;
+    let mut off = alone(&folder);
+    off.changes_before_renewal = None;
+    let replica = Replica::open(off).expect("opened");
+    let id = create(&replica, 1).await;
+    let deleted = replica.delete(&id, &Keeps::default()).await;
+    deleted.expect("durable");
+    assert_eq!(replica.burial(&id).expect("readable"), Some(Burial::Off));
+    close(replica).await;
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    until("it is buried", async || {
+        replica.renew().await.expect("looked at");
+        rests(&replica, &id)
+    })
+    .await;
+    close(replica).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn it_is_said_why_a_deleted_listing_waits_and_for_whom() {
     let cluster = Cluster::start(&[(1, 2)]);
     let id = create(&cluster.replicas[0], 1).await;
