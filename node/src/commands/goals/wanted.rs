@@ -126,7 +126,8 @@ impl Wanted {
 }
 
 impl Census {
-    /// Takes note of a listing's line in the list of a view.
+    /// Takes note of a listing's line in the list of a view. Lists come at the same time: of those
+    /// that know as much, the first view is asked, whichever has told sooner.
     pub(super) fn note(&mut self, wanted: &Wanted, view: usize, group: &Value) {
         let (listing, line) = (text(&group["listing_id"]), wanted.line(group));
         // Nobody knows an earlier goal, and by this one it is none of those that are meant.
@@ -142,6 +143,7 @@ impl Census {
             (known.latest, known.view) = (line, view);
         } else if line.revision == known.latest.revision {
             known.latest.misplaced |= line.misplaced;
+            known.view = known.view.min(view);
         }
         // The id says where it was before its first change.
         let created = listing.parse::<ListingId>();

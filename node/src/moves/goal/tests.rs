@@ -199,11 +199,20 @@ async fn revision_that_never_was_is_refused_by_the_leader_itself() {
     let solo = alone_of_four();
     // A group of this node alone.
     let genesis = solo.genesis();
-    let refused = solo.node.mover.aim(&genesis, &to_us_east(Some(3))).await;
+    let change = to_us_east(Some(3));
+    let refused = timeout(PATIENCE, async {
+        loop {
+            // It may not have been elected yet.
+            match solo.node.mover.aim(&genesis, &change).await {
+                Err(GoalError::Unseen(_)) => {}
+                other => return other,
+            }
+        }
+    });
     let expected = GoalError::Ahead {
         seen: 3,
         revision: 0,
     };
-    assert_eq!(refused, Err(expected));
+    assert_eq!(refused.await.expect("it leads in time"), Err(expected));
     solo.stop().await;
 }

@@ -165,3 +165,15 @@ fn command_that_goes_on_names_what_was_named() {
     let survival = wanted(None, Some("zone")).command();
     assert_eq!(survival, "listing set-survival zone --all-of eu-west");
 }
+
+#[test]
+fn of_nodes_that_know_as_much_the_first_is_asked_whichever_tells_sooner() {
+    let wanted = wanted(Some("us-east"), None);
+    let line = group(&id("eu-west"), "eu-west", ("region", 2), None);
+    let late = group(&id("eu-west"), "eu-west", ("region", 1), None);
+    let mut census = Census::default();
+    for (view, line) in [(2, &line), (0, &late), (1, &line)] {
+        census.note(&wanted, view, line);
+    }
+    assert_eq!(census.found(&wanted).yet[0].view, 1);
+}
