@@ -5,6 +5,7 @@
 //! awaited. A failed disk stops the node too, loudly: what is not durable must not
 //! be acknowledged. So does a log that is shorter than what peers have of it.
 
+mod ending;
 mod options;
 
 use std::future::Future;
@@ -14,13 +15,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use meridian_consensus::Groups;
-use meridian_regions::{NodeId, Topology};
-use meridian_replication::{LogLost, Replica};
-use meridian_storage::{StorageError, Writer};
+use meridian_regions::Topology;
+use meridian_replication::Replica;
+use meridian_storage::Writer;
 use meridian_transport::{Mesh, NodeIdentity};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,7 @@ use crate::traces::Traces;
 use crate::verdict::{self, VerdictDesk};
 use crate::{admin, api, formats, geoip, grpc, outbound, settling, upgrade};
 
+use ending::{Ended, Failure, failed, lost, outcome, stay_away};
 use options::{booking_desk, group_options, mesh_options, mover, open_replica};
 pub(crate) use options::{peers_of, replica_options};
 
@@ -134,14 +136,6 @@ fn replaced() -> anyhow::Error {
     anyhow::Error::new(cause).context("the process cannot be replaced by itself: start it again")
 }
 
-/// Why a life of a node has ended well.
-enum Ended {
-    /// Somebody has told it to stop.
-    Told,
-    /// The cluster has a later map than the one that it ran by.
-    Superseded,
-}
-
 /// One life of the node, by one map.
 async fn live(
     prepared: Prepared,
@@ -213,16 +207,6 @@ async fn live(
     outcome(ended)
 }
 
-/// Keeps in the data folder that this node has been removed: its copy of the map may not say so, and
-/// at the next start it may find nobody to ask.
-async fn stay_away(node: &Node, by: NodeId) {
-    let folder = node.folder.clone();
-    let written = tokio::task::spawn_blocking(move || folder.expelled(by)).await;
-    if let Err(cause) = written.context("the task ended").flatten() {
-        tracing::error!(cause = format!("{cause:#}"), "its peers tell it again");
-    }
-}
-
 fn say_started(node: &Node) {
     tracing::info!(
         node = %node.identity.node,
@@ -238,39 +222,6 @@ fn say_started(node: &Node) {
             "chaos.enabled: this node can be made to kill itself, and its clock be set wrong"
         );
     }
-}
-
-/// Says how a life has ended.
-fn outcome(ended: Result<Ended, Failure>) -> anyhow::Result<Ended> {
-    match ended {
-        Ok(ended) => {
-            tracing::info!("stopped");
-            Ok(ended)
-        }
-        Err(Failure::Disk(plane, cause)) => {
-            tracing::error!(plane, %cause, "stopped: the disk of this node cannot be trusted");
-            Err(cause).with_context(|| format!("the {plane} database failed"))
-        }
-        Err(Failure::LogLost(lost)) => {
-            tracing::error!(cause = %lost, "stopped: this node has lost a part of its own log");
-            Err(lost.into())
-        }
-        Err(Failure::Expelled(by)) => {
-            let why = format!("this node has been removed from the cluster, says node {by}");
-            tracing::error!("stopped: {why}");
-            bail!("{why}: a node that comes back is a new node with a new id")
-        }
-    }
-}
-
-/// Why a node stops by itself.
-enum Failure {
-    /// A database, by its plane.
-    Disk(&'static str, StorageError),
-    /// A peer says that it has been removed for good.
-    Expelled(NodeId),
-    /// Peers have more of this node's log than it has.
-    LogLost(LogLost),
 }
 
 /// What has to end before the process may.
@@ -489,25 +440,4 @@ fn look_after(
     node.certificates.start(tracker, background);
     verdict::start(node, tracker, background);
     upgrade::start(node, tracker, background);
-}
-
-/// Resolves once a database has failed.
-async fn failed(mut failure: watch::Receiver<Option<StorageError>>) -> StorageError {
-    match failure.wait_for(Option::is_some).await {
-        Ok(cause) => cause.clone().unwrap_or(StorageError::Stopped),
-        Err(_writer_gone) => StorageError::Stopped,
-    }
-}
-
-/// Resolves once a peer has shown that this node has lost a part of its log.
-async fn lost(mut lost: watch::Receiver<Option<LogLost>>) -> LogLost {
-    loop {
-        if let Some(lost) = lost.borrow_and_update().clone() {
-            return lost;
-        }
-        if lost.changed().await.is_err() {
-            // The replica has gone: the node stops for another reason.
-            std::future::pending::<()>().await;
-        }
-    }
 }
