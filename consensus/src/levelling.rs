@@ -35,13 +35,15 @@ use std::sync::Arc;
 
 use meridian_regions::{ListingId, NodeId};
 use meridian_storage::{Batch, Durability, StorageError, Store, Writer};
+use prost::Message;
 
 use crate::GroupOptions;
 use crate::changes::Announcer;
+use crate::codec::LogIdRecord;
 use crate::events::Feed;
-use crate::keys::{FEED, FIRST_GROUP, GroupKey, LOG, STATE, UNSETTLED, returned};
+use crate::keys::{FEED, FIRST_GROUP, GroupKey, LOG, STATE, StateKind, UNSETTLED, returned};
 use crate::options::WallClock;
-use crate::records::Records;
+use crate::records::{Records, put};
 use crate::types::{EntryOf, VoteOf};
 
 use forward::{Later, Step};
@@ -228,6 +230,22 @@ impl Desk {
         Ok(next.first().and_then(|(key, _)| GroupKey::in_key(key)))
     }
 
+    /// What this copy has of a group. A ledger that came whole, by a snapshot, stands ahead of the
+    /// log until that is purged: a copy that was made in between is purged here, or entries that
+    /// nobody has agreed on would be taken for a part of what stands.
+    async fn held(&self, group: &GroupKey) -> Result<Held, LevelError> {
+        let held = Held::read(&self.records, group).map_err(|cause| self.failed(cause))?;
+        let Some(applied) = held.overtaken_by() else {
+            return Ok(held);
+        };
+        let mut batch = Batch::new();
+        batch.delete_range(LOG, group.start(), group.end());
+        let record = LogIdRecord::from(&applied).encode_to_vec();
+        put(&mut batch, STATE, group.state(StateKind::Purged), &record);
+        self.write(batch, Durability::Buffered).await?;
+        Held::read(&self.records, group).map_err(|cause| self.failed(cause))
+    }
+
     /// The entries of a group from `index` on, in pages.
     fn entries(&self, group: &GroupKey, index: u64) -> Result<Vec<EntryOf>, LevelError> {
         held::entries(&self.records, group, index, ENTRIES_PAGE).map_err(|cause| self.failed(cause))
@@ -265,7 +283,7 @@ async fn level_group(
     }
     let mut held = Vec::new();
     for desk in desks {
-        held.push(Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?);
+        held.push(desk.held(group).await?);
     }
     let mut forward = Step::Stays;
     if let Some(later) = later {
@@ -275,7 +293,7 @@ async fn level_group(
     let (mut taken, mut latest_term) = (None, 0);
     if let Step::Taken { at, term, .. } = forward {
         let desk = &desks[at];
-        held[at] = Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?;
+        held[at] = desk.held(group).await?;
         (taken, latest_term) = (Some(at), term);
     }
     let ends = held.iter().enumerate();

@@ -278,7 +278,7 @@ impl Record {
         }
         if let Some(by) = found.expelled_by {
             bail!(
-                "node {} has been removed from the cluster, as node {by} has told it: a node that comes back is a new node with a new id, in an empty folder",
+                "node {} has been removed from the cluster, as node {by} has told it: a node that comes back is a new node with a new id, in an empty folder. If a topology file of node {by} said so by mistake, do not empty this one: see the runbook `A node is removed`",
                 found.node
             );
         }

@@ -13,7 +13,9 @@ pub struct GoalChange<'a> {
     pub home_region: Option<&'a str>,
     /// What its bookings are to survive: `region` or `zone`.
     pub survival: Option<&'a str>,
-    /// Revision of the goal that was seen; `None` for the one that the node knows.
+    /// Revision of the goal that was seen; `None` for the one that the node knows. Earlier
+    /// releases refuse a request that names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<u64>,
     /// Whether nothing is to be done, only said what would be.
     pub dry_run: bool,

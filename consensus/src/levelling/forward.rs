@@ -102,8 +102,7 @@ impl Later {
     ) -> Result<Step, LevelError> {
         let mut copies = Vec::with_capacity(self.desks.len());
         for desk in &self.desks {
-            let read = Held::read(&desk.records, group).map_err(|cause| desk.failed(cause))?;
-            copies.push((desk, read));
+            copies.push((desk, desk.held(group).await?));
         }
         // Of those that end alike, the one that reaches back farthest.
         let ends = copies.iter().filter(|(_, read)| read.last.is_some());

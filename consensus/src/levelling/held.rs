@@ -25,6 +25,9 @@ pub(super) struct Held {
     pub(super) genesis: Option<Vec<u8>>,
     pub(super) damaged: bool,
     pub(super) applied: Option<LogIdOf>,
+    /// Whether the log has the entry that the ledger has executed last, or had it before it was
+    /// cut off.
+    reaches_applied: bool,
 }
 
 impl Held {
@@ -48,13 +51,16 @@ impl Held {
         let purged = purged.map_err(|cause| unreadable(&cause.into()))?;
         let applied = get(StateKind::Applied)?.map(|record| AppliedState::log_id_in(&record));
         let applied = applied.transpose().map_err(|cause| unreadable(&cause))?;
-        let mut last = purged;
+        let applied = applied.flatten();
+        let (mut last, mut reaches_applied) = (purged, purged >= applied);
         loop {
             let from = last.map_or(0, |last| last.index + 1);
-            match entries(records, group, from, ENTRIES_PAGE)?.last() {
-                Some(entry) => last = Some(entry.log_id),
-                None => break,
-            }
+            let page = entries(records, group, from, ENTRIES_PAGE)?;
+            let Some(entry) = page.last() else {
+                break;
+            };
+            last = Some(entry.log_id);
+            reaches_applied |= page.iter().any(|entry| Some(entry.log_id) == applied);
         }
         let vote = get(StateKind::Vote)?.map(vote).transpose();
         Ok(Self {
@@ -63,8 +69,14 @@ impl Held {
             vote: vote.map_err(|cause| unreadable(&cause.into()))?,
             genesis: get(StateKind::Genesis)?,
             damaged: false,
-            applied: applied.flatten(),
+            applied,
+            reaches_applied,
         })
+    }
+
+    /// What its ledger has executed last, where that is no part of its log.
+    pub(super) fn overtaken_by(&self) -> Option<LogIdOf> {
+        self.applied.filter(|_| !self.reaches_applied)
     }
 
     /// Index of the first entry that its ledger on disk lacks.

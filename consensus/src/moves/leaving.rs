@@ -100,7 +100,9 @@ impl Groups {
         Err(WakeError::Moved(told))
     }
 
-    /// Forgets a group on which others vote, unless its log knows better.
+    /// Forgets a group on which others vote, unless its log knows better. It goes on to its end
+    /// where whoever has asked for it waits no more: half of it would leave an instance that still
+    /// writes beside the next one.
     ///
     /// # Errors
     /// [`StorageError`] if the disk fails.
@@ -109,6 +111,13 @@ impl Groups {
         genesis: &Genesis,
         told: Electorate,
     ) -> Result<(), StorageError> {
+        let (groups, genesis) = (self.clone(), genesis.clone());
+        let leaving = async move { groups.leave_now(&genesis, told).await };
+        let left = self.tracker().spawn(leaving).await;
+        left.unwrap_or(Err(StorageError::Stopped))
+    }
+
+    async fn leave_now(&self, genesis: &Genesis, told: Electorate) -> Result<(), StorageError> {
         // Until this is dropped nobody wakes it.
         let closing = loop {
             match self.places().close(&genesis.listing) {

@@ -3,6 +3,7 @@
 
 mod bridged;
 mod lives;
+mod overtaken;
 mod overwritten;
 mod terms;
 

@@ -1,12 +1,19 @@
 //! Why a life of a node ends, and what is said and kept of that.
 
+use std::time::Duration;
+
 use anyhow::{Context, bail};
 use meridian_regions::NodeId;
 use meridian_replication::LogLost;
 use meridian_storage::StorageError;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::node::Node;
+
+/// How long the disk is given to take that this node has been removed: it is not to serve on
+/// for want of a line in a file.
+const WRITE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// Why a life of a node has ended well.
 pub(super) enum Ended {
@@ -53,8 +60,12 @@ pub(super) fn outcome(ended: Result<Ended, Failure>) -> anyhow::Result<Ended> {
 /// at the next start it may find nobody to ask.
 pub(super) async fn stay_away(node: &Node, by: NodeId) {
     let folder = node.folder.clone();
-    let written = tokio::task::spawn_blocking(move || folder.expelled(by)).await;
-    if let Err(cause) = written.context("the task ended").flatten() {
+    let written = tokio::task::spawn_blocking(move || folder.expelled(by));
+    let written = timeout(WRITE_DEADLINE, written).await;
+    let written = written
+        .context("the disk did not answer")
+        .map(|it| it.context("the task ended"));
+    if let Err(cause) = written.flatten().flatten() {
         tracing::error!(cause = format!("{cause:#}"), "its peers tell it again");
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::timeout;
 
 use super::super::{Cluster, DEADLINE, block, genesis, node, store_in};
 use super::{ENTRIES_MANY, LIFE, caught_up, copy, level, moment, named, now_ms};
+use crate::applied_state::AppliedState;
 use crate::codec::{EntryRecord, LogIdRecord, decode_entry};
 use crate::keys::{GroupKey, LOG, STATE, StateKind};
 use crate::records::{Records, put};
@@ -53,7 +54,8 @@ fn before_the_first(copy: &TempDir, genesis: &Genesis) -> LogIdOf {
         .into()
 }
 
-/// Has the entry of an index be one of another term in a copy: as if somebody else had led there.
+/// Has the entry of an index be one of another term in a copy, and its ledger have executed that
+/// one, if it had executed it last: as if somebody else had led there.
 pub(super) async fn led_by_another(copy: &TempDir, genesis: &Genesis, at: LogIdOf) {
     let store = store_in(copy);
     let writer = Writer::start(&store).expect("started");
@@ -67,6 +69,14 @@ pub(super) async fn led_by_another(copy: &TempDir, genesis: &Genesis, at: LogIdO
     let mut batch = Batch::new();
     let record = EntryRecord::from(&entry).encode_to_vec();
     put(&mut batch, LOG, key.entry(at.index), &record);
+    let place = key.state(StateKind::Applied);
+    if let Some(applied) = records.get(STATE, &place).expect("readable") {
+        let mut applied = AppliedState::decode(&applied).expect("a ledger");
+        if applied.log_id == Some(at) {
+            applied.log_id = Some(entry.log_id);
+            put(&mut batch, STATE, place, &applied.encode());
+        }
+    }
     let permit = writer.reserve().await.expect("it writes");
     let written = permit.submit(batch, Durability::Synced).await;
     written.expect("written");

@@ -230,3 +230,30 @@ async fn who_learns_keeps_its_log_when_it_is_told_who_votes_meanwhile() {
     let settled = cluster.carry_out(1, &genesis, &moving).await;
     assert_eq!(settled.voters, nodes(&[1, 2, 4]));
 }
+
+/// Half of it would leave an instance that still writes, and nothing to keep the next one from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn group_that_is_left_is_left_to_the_end_whoever_hangs_up() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(119);
+    for night in 1..=2 {
+        cluster.propose(&genesis, &block(night)).await;
+    }
+    let groups = cluster.node(3);
+    let told = Electorate {
+        term: 1_000,
+        index: 1_000,
+        voters: nodes(&[1, 2, 4]),
+        goal: None,
+    };
+    {
+        let leaving = std::pin::pin!(groups.note_electorate(&genesis, told));
+        assert!(futures::poll!(leaving).is_pending(), "it takes a while");
+    }
+    let left = timeout(DEADLINE, async {
+        while cluster.entries(3, &genesis) > 0 {
+            tokio::task::yield_now().await;
+        }
+    });
+    left.await.expect("it goes on by itself");
+}
