@@ -85,16 +85,7 @@ async fn order_made_for_another_goal_than_stands_moves_nobody() {
         goal("ap-southeast", 3),
     ] {
         let order = order_for(&[1, 2, 3], &[2, 3, 4], stale);
-        let refused = cluster
-            .until_answered(
-                async |groups| match groups.move_step(&genesis, &order, STEP).await {
-                    Err(MoveError::Changed(electorate)) => Some(Ok(electorate)),
-                    Ok(moving) => Some(Err(moving)),
-                    Err(_) => None,
-                },
-            )
-            .await;
-        let electorate = refused.unwrap_or_else(|moving: Moving| panic!("it moved: {moving:?}"));
+        let electorate = refused(&cluster, 1, &genesis, &order).await;
         assert_eq!(electorate.goal.as_ref(), Some(&new));
         assert_eq!(electorate.voters, nodes(&[1, 2, 3]));
     }

@@ -51,7 +51,9 @@ pub(super) fn outcome(ended: Result<Ended, Failure>) -> anyhow::Result<Ended> {
         Err(Failure::Expelled(by)) => {
             let why = format!("this node has been removed from the cluster, says node {by}");
             tracing::error!("stopped: {why}");
-            bail!("{why}: a node that comes back is a new node with a new id")
+            bail!(
+                "{why}: a node that comes back is a new node with a new id. If a topology file said so by mistake, do not empty its folder: see the runbook `A node is removed`"
+            )
         }
     }
 }
@@ -66,7 +68,10 @@ pub(super) async fn stay_away(node: &Node, by: NodeId) {
         .context("the disk did not answer")
         .map(|it| it.context("the task ended"));
     if let Err(cause) = written.flatten().flatten() {
-        tracing::error!(cause = format!("{cause:#}"), "its peers tell it again");
+        tracing::error!(
+            cause = format!("{cause:#}"),
+            "that this node has been removed is not kept: its peers tell it again at its next start"
+        );
     }
 }
 
