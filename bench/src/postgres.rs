@@ -234,11 +234,7 @@ async fn initialize(data: &Path, place: &Place) -> anyhow::Result<()> {
             .arg(data);
     })
     .await?;
-    let settings = format!(
-        "listen_addresses = '{},{}'\nunix_socket_directories = ''\nmax_connections = {CONNECTIONS_MAX}\n",
-        place.clients.ip(),
-        place.peers.ip(),
-    );
+    let settings = format!("unix_socket_directories = ''\nmax_connections = {CONNECTIONS_MAX}\n");
     let file = data.join("postgresql.conf");
     let mut text = std::fs::read_to_string(&file)?;
     text.push_str(&settings);
@@ -265,11 +261,14 @@ async fn copy_to(copy: &Path, first: &Place, second: &Place) -> anyhow::Result<(
 
 fn serve(data: &Path, place: &Place) -> anyhow::Result<Child> {
     let log = std::fs::File::create(data.with_extension("log"))?;
+    // Not in its file: the standby's is a copy of the primary's, which stands elsewhere.
+    let (clients, peers) = (place.clients.ip(), place.peers.ip());
     let mut command = program("postgres", place)?;
     command
         .arg("-D")
         .arg(data)
         .args(["-p", &place.clients.port().to_string()])
+        .args(["-c", &format!("listen_addresses={clients},{peers}")])
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
