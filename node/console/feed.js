@@ -26,7 +26,10 @@ export function follow(seen, told) {
       told("live", "live");
       seen(JSON.parse(event.data));
     });
-    source.addEventListener("ended", () => told("late", "this node stops"));
+    source.addEventListener("ended", (event) => {
+      const { reason } = JSON.parse(event.data);
+      told("late", reason === "stopping" ? "this node stops" : "not known here any more");
+    });
     source.addEventListener("error", () => {
       told("late", "connection lost, trying again");
       if (source.readyState !== EventSource.CLOSED) return;

@@ -20,6 +20,7 @@ mod jwk;
 mod jwt;
 mod key_book;
 mod key_ring;
+mod lasting;
 #[cfg(test)]
 pub(crate) mod mint;
 mod routes;

@@ -32,6 +32,7 @@ use meridian_regions::UnixNanos;
 use tokio_util::task::TaskTracker;
 
 use self::live::Live;
+pub(crate) use self::live::withdrawn;
 use self::tally::{Kind, Tally};
 pub(crate) use refusal::{as_page, is_looked_at};
 

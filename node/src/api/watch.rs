@@ -12,7 +12,7 @@
 //! A client that reads slowly is told less often: nothing is queued for it but what the
 //! connection holds. One that takes nothing at all is cut off (`limits.stall_ms`), and the
 //! place that it had is free. A stream that the node itself ends says why:
-//! `watch.ended`, with a `reason` of `stopping` or `failed`.
+//! `watch.ended`, with a `reason` of `stopping`, `failed` or `unauthenticated`.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -119,6 +119,8 @@ pub(crate) enum Ending {
     Failed,
     /// The node that holds the listing has gone.
     Lost,
+    /// What it was opened with is not good any more.
+    Withdrawn,
 }
 
 impl Watch {
@@ -184,6 +186,10 @@ impl Ending {
             Self::Lost => (
                 "failed",
                 "the node that told this cannot be reached: watch again",
+            ),
+            Self::Withdrawn => (
+                "unauthenticated",
+                "the credentials that this was opened with are not good any more: watch again with others",
             ),
         };
         json!({"reason": reason, "detail": detail}).to_string()

@@ -1,7 +1,8 @@
 //! The gate before every handler: who asks, how often, and whether they may. What operators do
 //! is written down here.
 //!
-//! Credentials end here: no handler, log line or other node sees them. What another node of
+//! Credentials end here: no handler, log line or other node sees them; they are looked at again
+//! while an answer lasts ([`super::lasting`]). What another node of
 //! this cluster passes on has gone through its gate, and comes with who it found; a client
 //! cannot say that, because only the mesh can ([`Vouched`]).
 
@@ -21,6 +22,7 @@ use axum::response::{IntoResponse, Response};
 use super::access::Denied;
 use super::basic::Taken;
 use super::caller::{Role, Who};
+use super::lasting::{Proof, proven};
 use super::routes::{Rule, Table};
 use super::{Access, Unproven};
 use crate::admission::Door;
@@ -64,6 +66,15 @@ enum Bearer {
     Peer,
 }
 
+/// What a request says of who sends it.
+struct Asking {
+    bearer: Bearer,
+    who: Result<Who, Unproven>,
+    /// What kinds of credentials its route takes, and what was shown, if the sender has shown it here.
+    taken: Taken,
+    shown: Option<HeaderValue>,
+}
+
 impl Gate {
     pub(crate) const fn new(node: Arc<Node>, table: Table, door: Door) -> Self {
         Self { node, table, door }
@@ -77,14 +88,15 @@ impl Gate {
     }
 
     /// Who asks.
-    async fn identify(
-        &self,
-        taken: Taken,
-        request: &mut Request,
-    ) -> (Bearer, Result<Who, Unproven>) {
+    async fn identify(&self, taken: Taken, request: &mut Request) -> Asking {
         if let Some(Vouched(who)) = request.extensions_mut().remove() {
             let who = who.unwrap_or_else(|| self.node.entrance.auth.unsaid());
-            return (Bearer::Peer, Ok(who));
+            return Asking {
+                bearer: Bearer::Peer,
+                who: Ok(who),
+                taken,
+                shown: None,
+            };
         }
         let now = self.node.clock.now().as_millis() / 1_000;
         let who = self
@@ -93,8 +105,25 @@ impl Gate {
             .auth
             .identify(request.headers(), taken, now)
             .await;
-        request.headers_mut().remove(AUTHORIZATION);
-        (Bearer::Sender, who)
+        Asking {
+            bearer: Bearer::Sender,
+            who,
+            taken,
+            shown: request.headers_mut().remove(AUTHORIZATION),
+        }
+    }
+
+    /// What an answer that lasts is held against; `None` where nobody had to show anything here.
+    fn proof(&self, access: Option<Access>, asking: &Asking) -> Option<Proof> {
+        let (access, who) = (access?, asking.who.as_ref().ok()?);
+        Some(Proof {
+            node: Arc::clone(&self.node),
+            door: self.door,
+            access,
+            taken: asking.taken,
+            shown: asking.shown.clone()?,
+            caller: proven(who, access)?.clone(),
+        })
     }
 
     /// What is asked of whoever sends a request; `None` where nothing can answer it.
@@ -129,10 +158,12 @@ impl Gate {
     async fn pass(
         &self,
         access: Option<Access>,
-        (bearer, who): (Bearer, Result<Who, Unproven>),
+        asking: Asking,
         mut request: Request,
         next: Next,
     ) -> Response {
+        let proof = self.proof(access, &asking);
+        let Asking { bearer, who, .. } = asking;
         let who = match who {
             Ok(who) => who,
             // Health is nobody's secret, and a probe may send what it likes.
@@ -147,9 +178,13 @@ impl Gate {
         match checked {
             Ok(()) => {
                 request.extensions_mut().insert(who);
-                match written {
+                let response = match written {
                     Some(action) => action.done(next.run(request)).await,
                     None => next.run(request).await,
+                };
+                match proof {
+                    Some(proof) => proof.guard(response),
+                    None => response,
                 }
             }
             Err(denied) => {
@@ -170,16 +205,16 @@ pub(crate) async fn gate(
 ) -> Response {
     let access = gate.asks(&request);
     let taken = gate.takes(&request);
-    let (bearer, who) = gate.identify(taken, &mut request).await;
-    let counted = match bearer {
+    let asking = gate.identify(taken, &mut request).await;
+    let counted = match asking.bearer {
         Bearer::Peer => None,
-        Bearer::Sender => gate.count(who.as_ref().ok(), &request),
+        Bearer::Sender => gate.count(asking.who.as_ref().ok(), &request),
     };
     let mut response = match counted.and_then(|(_, left)| left.wait) {
         Some(wait) => Problem::new(Slug::RateLimited, "you send more requests than you may")
             .retry_after(wait)
             .into_response(),
-        None => gate.pass(access, (bearer, who), request, next).await,
+        None => gate.pass(access, asking, request, next).await,
     };
     if taken == Taken::Browsed && response.status() == StatusCode::UNAUTHORIZED {
         let challenge = HeaderValue::from_static(CHALLENGE_BROWSER);

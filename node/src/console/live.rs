@@ -33,6 +33,13 @@ const FULL_RETRY: Duration = Duration::from_secs(5);
 const OPENING: &str = "retry: 2000\n\n";
 /// The last event of a stream whose node stops.
 const STOPPING: &str = "event: ended\ndata: {\"reason\":\"stopping\"}\n\n";
+/// The last event of a stream whose viewer is not known here any more.
+const WITHDRAWN: &str = "event: ended\ndata: {\"reason\":\"unauthenticated\"}\n\n";
+
+/// The last word to somebody whose credentials are not good any more.
+pub(crate) fn withdrawn() -> Bytes {
+    Bytes::from_static(WITHDRAWN.as_bytes())
+}
 
 /// A snapshot that was taken.
 pub(super) struct Frame {

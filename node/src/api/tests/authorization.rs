@@ -5,6 +5,7 @@ mod audited;
 mod browsed;
 mod cases;
 mod described;
+mod lasting;
 mod over_grpc;
 mod world;
 
@@ -28,6 +29,10 @@ it is not, and whose answer is another one than 401 and 403. An operator may use
 
 Without credentials the routes for *anybody who may read listings* answer 401 too where
 `auth.public_reads` is off. Credentials that are shown must be good, also where none are needed.
+
+A stream (`GET /console/live`, `GET /v1/listings/{id}/watch`, gRPC's `WatchListing`) ends, and says so, once the
+credentials that it was opened with would not open it any more: within ten seconds of a key that is taken
+out of the file, within five of a token's end.
 
 The console, and what its page links to (`GET /admin/v1/status` and the description of this port), also
 take what a browser asks its user for (HTTP Basic): the key's owner as the user, the API key as the

@@ -22,7 +22,7 @@ fn is_browsed(route: &str) -> bool {
     route == "/console" || route.starts_with("/console/") || linked.contains(&route)
 }
 
-fn basic(user: &str, password: &str) -> String {
+pub(super) fn basic(user: &str, password: &str) -> String {
     let text = BASE64_STANDARD.encode(format!("{user}:{password}"));
     format!("Basic {text}")
 }

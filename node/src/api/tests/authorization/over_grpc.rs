@@ -11,7 +11,7 @@ use crate::grpc::v1::bookings_client::BookingsClient;
 use crate::grpc::v1::listings_client::ListingsClient;
 use crate::grpc::{self, v1};
 
-async fn channel(world: &World) -> Channel {
+pub(super) async fn channel(world: &World) -> Channel {
     let solo = &world.caller.solo;
     let routes = grpc::beside(crate::api::router(Arc::clone(&solo.node))).await;
     let url = solo.serve(routes).await;
@@ -20,7 +20,7 @@ async fn channel(world: &World) -> Channel {
 }
 
 /// A message from each of these, in so many values of `authorization`.
-fn from<Message>(world: &World, who: &[&str], message: Message) -> Request<Message> {
+pub(super) fn from<Message>(world: &World, who: &[&str], message: Message) -> Request<Message> {
     let mut request = Request::new(message);
     for name in who {
         let shown = format!("ApiKey {}", world.key(name));

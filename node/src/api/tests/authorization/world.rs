@@ -1,5 +1,6 @@
 //! A node that asks for credentials, and people who have some.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use meridian_chaos::until;
@@ -27,6 +28,9 @@ pub(super) struct World {
     pub(super) caller: Caller,
     admin: String,
     keys: Vec<(&'static str, String)>,
+    /// The file of keys, and what stands there for each.
+    file: PathBuf,
+    records: Vec<(&'static str, String)>,
 }
 
 /// What requests are about: hal's listing, and what ann has there.
@@ -39,18 +43,17 @@ pub(super) struct Things {
 
 impl World {
     pub(super) async fn start(more: impl FnOnce(&mut Config, &mut AuthSection)) -> Self {
-        let mut keys = Vec::new();
+        let (mut keys, mut records, mut file) = (Vec::new(), Vec::new(), PathBuf::new());
         let caller = Caller::start_with(|config| {
-            let mut text = String::new();
             for (name, roles) in PEOPLE {
                 let (key, record) = new_key(name, roles, None).expect("a name");
                 keys.push((name, key));
-                text.push_str(&written(record));
+                records.push((name, written(record)));
             }
-            let path = config.node.data_dir.with_file_name("keys.toml");
-            std::fs::write(&path, text).expect("a writable folder");
+            file = config.node.data_dir.with_file_name("keys.toml");
+            write(&file, records.iter().map(|(_, record)| record.clone()));
             let mut auth = AuthSection {
-                api_keys_file: path,
+                api_keys_file: file.clone(),
                 ..AuthSection::default()
             };
             more(config, &mut auth);
@@ -63,6 +66,8 @@ impl World {
             caller,
             admin,
             keys,
+            file,
+            records,
         };
         until(PATIENCE, "searches are answered", async || {
             let search = ("/v1/listings?limit=1".to_owned(), None);
@@ -95,6 +100,17 @@ impl World {
     pub(super) fn key(&self, name: &str) -> &str {
         let key = self.keys.iter().find(|(known, _)| *known == name);
         &key.expect("one of the people").1
+    }
+
+    /// Takes somebody's key out of the file, and makes a guest of somebody else.
+    pub(super) fn withdraw(&self, name: &str, lowered: &str) {
+        let kept = self.records.iter().filter(|(known, _)| *known != name);
+        let records = kept.map(|(known, record)| {
+            let is_lowered = *known == lowered;
+            let role = if is_lowered { "guest" } else { "operator" };
+            record.replace("operator", role)
+        });
+        write(&self.file, records);
     }
 
     /// Sends it.
@@ -163,4 +179,11 @@ impl World {
     pub(super) async fn stop(self) {
         self.caller.stop().await;
     }
+}
+
+/// Writes a file of keys, whole or not at all.
+fn write(file: &Path, records: impl Iterator<Item = String>) {
+    let fresh = file.with_extension("fresh");
+    std::fs::write(&fresh, records.collect::<String>()).expect("a writable folder");
+    std::fs::rename(&fresh, file).expect("a writable folder");
 }
