@@ -64,8 +64,10 @@ pub(crate) enum Told {
 /// What tells the events of one listing apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum EventName {
-    /// The number in its ledger: the last one, of those that were missed.
+    /// The number in its ledger.
     Number(u64),
+    /// The last number of those that a voter has missed.
+    Missed(u64),
     /// The change of its document.
     Change(ChangeId),
 }
@@ -83,7 +85,7 @@ impl Told {
     pub(crate) const fn name(&self) -> EventName {
         match self {
             Self::Event(event) => EventName::Number(event.number),
-            Self::Missed { last, .. } => EventName::Number(*last),
+            Self::Missed { last, .. } => EventName::Missed(*last),
             Self::Change(change) => EventName::Change(change.id),
         }
     }

@@ -9,15 +9,13 @@ mod lane;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
-use std::hash::Hash;
 use std::num::NonZeroU32;
 
-use lru::LruCache;
 use meridian_regions::{ListingId, NodeId};
-use meridian_replication_core::ChangeId;
 use meridian_storage::FeedPosition;
 
 use super::backoff::Backoff;
@@ -27,19 +25,15 @@ use super::progress::{
 use crate::events::{EventName, FeedName, FeedPage, Plane, RegionCursor};
 use lane::Lane;
 use queue::{Item, Queues, Source};
+use told::Memory;
 
 /// Events of a plane that are read and neither delivered nor parked: with their bodies some 200
-/// KiB. What
-/// a death repeats is of these, and of what was delivered since the progress was written.
+/// KiB. What a death repeats is of these, of what was delivered since the progress was written,
+/// and of what was delivered behind one of these in the same feed.
 pub(crate) const OPEN_MAX: usize = 256;
 /// Events of a plane that are parked. A consumer that loses more is waited for instead; what it
 /// does not take of listings holds back nothing of bookings.
 pub(crate) const PARKED_MAX: usize = 256;
-/// Listings of which is remembered what their ledgers have told: two voters of a region tell an
-/// event twice, most often within seconds.
-const TOLD_MAX: usize = 4_096;
-/// Changes of documents of which is remembered that they were told, as well: some 2 MiB.
-const CHANGES_MAX: usize = 16_384;
 /// Longest text of an error that is kept, in characters.
 const ERROR_CHARS_MAX: usize = 200;
 
@@ -77,11 +71,9 @@ pub(crate) struct Pump {
     turn: Option<FeedName>,
     lanes: BTreeMap<FeedName, Lane>,
     queues: Queues,
-    /// The number of the last event of a listing that was queued.
-    told: LruCache<ListingId, u64>,
-    /// Changes that were queued.
-    changes: LruCache<ChangeId, ()>,
-    /// How often events had been tried that come again.
+    /// What was queued.
+    told: Memory,
+    /// How often events had been tried that come again: of [`FAILING_MAX`] at most.
     tried: BTreeMap<(ListingId, EventName), u32>,
     parked: Vec<Parked>,
     recent: VecDeque<Delivered>,
@@ -109,8 +101,7 @@ impl Pump {
                 .map(|(feed, position)| (feed, Lane::at(Some(position))))
                 .collect(),
             queues: Queues::default(),
-            told: LruCache::unbounded(),
-            changes: LruCache::unbounded(),
+            told: Memory::empty(),
             tried: tried.collect(),
             parked: progress.parked,
             recent: progress.recent.into(),
@@ -168,7 +159,7 @@ impl Pump {
             if !wants(&delivery, record.told_ms) {
                 continue;
             }
-            if self.is_news(&delivery) {
+            if self.told.is_news(&delivery) {
                 let attempts = self.tried.remove(&delivery.key()).unwrap_or_default();
                 let item = Item::new(delivery, Source::Feed(feed, position), attempts);
                 self.queues.push(item, now_ms);
@@ -283,24 +274,6 @@ impl Pump {
         }
     }
 
-    /// Whether it did not come before, from another node of the region.
-    fn is_news(&mut self, delivery: &Delivery) -> bool {
-        let number = match delivery.told.name() {
-            EventName::Number(number) => number,
-            EventName::Change(change) => {
-                let is_news = self.changes.get(&change).is_none();
-                remember(&mut self.changes, change, (), CHANGES_MAX);
-                return is_news;
-            }
-        };
-        let last = self.told.get(&delivery.listing);
-        if last.is_some_and(|last| *last >= number) {
-            return false;
-        }
-        remember(&mut self.told, delivery.listing.clone(), number, TOLD_MAX);
-        true
-    }
-
     fn park(&mut self, item: Item, now_ms: u64) {
         self.settle(&item);
         let was_parked = item.was_parked();
@@ -342,13 +315,5 @@ impl Pump {
 
     fn lane(&mut self, feed: FeedName) -> &mut Lane {
         self.lanes.entry(feed).or_insert_with(|| Lane::at(None))
-    }
-}
-
-/// Keeps what was used last: a table that grows with what is in it, and not before.
-fn remember<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, key: K, value: V, most: usize) {
-    cache.put(key, value);
-    if cache.len() > most {
-        cache.pop_lru();
     }
 }

@@ -19,7 +19,8 @@ use super::responsible::tells;
 use super::target::{Failure, Target};
 use crate::clock::Clock;
 use crate::events::{
-    Cursor, EventsDesk, PAGE_MAX, Passage, Plane, RegionCursor, Told, Unread, tellers,
+    Cursor, EventsDesk, FeedRecord, Heard, PAGE_MAX, Passage, Plane, RegionCursor, Told, Unread,
+    tellers,
 };
 use crate::registers::{Registers, Space};
 
@@ -254,8 +255,9 @@ impl Runner {
         let before = self.pump.reading(self.start());
         let mut more = false;
         match read {
-            Ok(passage) => {
+            Ok(mut passage) => {
                 more = passage.has_more;
+                whole_first(&mut passage.heard);
                 let (around, job) = (&self.around, &self.job);
                 let wants = |delivery: &Delivery, told_ms| {
                     let since_ms = job.since_ms.get(&delivery.told.plane());
@@ -339,6 +341,13 @@ impl Runner {
     }
 }
 
+/// Puts feeds in which events are missing behind those that may have them: whatever was read of
+/// these is told in its order, and not said to be missed before.
+fn whole_first(heard: &mut [Heard]) {
+    let misses = |record: &FeedRecord| matches!(record.told, Told::Missed { .. });
+    heard.sort_by_key(|heard| heard.page.records.iter().any(misses));
+}
+
 /// Whether an event is for a destination that wants what has happened since. A change of a
 /// listing may come late, from a region that was cut off: it counts from when it was told. What
 /// is told later than events are kept is no news, but a node that was given the listing.
@@ -354,10 +363,38 @@ fn is_due(told: &Told, told_ms: u64, (since_ms, kept_ms): (u64, u64)) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use meridian_regions::NodeId;
+    use meridian_regions::{ListingId, NodeId, UnixNanos};
     use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
+    use meridian_storage::FeedPosition;
 
-    use super::{Told, is_due};
+    use super::{FeedRecord, Heard, Plane, Told, is_due, whole_first};
+    use crate::events::{FeedName, FeedPage};
+
+    #[test]
+    fn feed_in_which_events_are_missing_is_taken_after_those_that_may_have_them() {
+        let position = FeedPosition { run: 1, offset: 1 };
+        let home = "eu-west".parse().expect("a region");
+        let listing = ListingId::generate(UnixNanos::from_millis(1), 1, home);
+        let missed = FeedRecord {
+            position,
+            listing,
+            told: Told::Missed { first: 1, last: 5 },
+            told_ms: 0,
+        };
+        let heard = |node, records| Heard {
+            feed: FeedName {
+                node: NodeId::new(node).expect("not zero"),
+                plane: Plane::Bookings,
+            },
+            page: FeedPage {
+                records,
+                next: position,
+            },
+        };
+        let mut all = [heard(1, vec![missed]), heard(3, vec![]), heard(2, vec![])];
+        whole_first(&mut all);
+        assert_eq!(all.map(|heard| heard.feed.node.get()), [3, 2, 1]);
+    }
 
     #[test]
     fn change_counts_from_when_it_was_told_and_old_ones_are_no_news() {

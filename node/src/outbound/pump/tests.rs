@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use meridian_consensus_core::Event;
 use meridian_regions::{ListingId, NodeId, UnixNanos};
 use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
 use meridian_storage::FeedPosition;
@@ -86,15 +87,17 @@ fn changed(numbers: &[u16]) -> Vec<FeedRecord> {
     records.collect()
 }
 
-/// `Missed` is the one kind of record that a test can make: `last` is its number.
 fn record(offset: u64, of: u128, number: u64) -> FeedRecord {
+    let mut event = Event::default();
+    event.number = number;
+    told(offset, of, Told::Event(event))
+}
+
+fn told(offset: u64, of: u128, told: Told) -> FeedRecord {
     FeedRecord {
         position: position(offset),
         listing: listing(of),
-        told: Told::Missed {
-            first: number,
-            last: number,
-        },
+        told,
         told_ms: 0,
     }
 }
@@ -332,6 +335,37 @@ fn what_another_voter_has_told_is_told_once_and_what_nobody_wants_is_passed_over
     assert_eq!(next(&mut pump, 0), None);
     let places = pump.progress(start()).cursor.places;
     assert_eq!((places[&node()].offset, places[&other].offset), (10, 80));
+}
+
+#[test]
+fn what_one_voter_has_missed_is_told_all_the_same_by_another_that_comes_later() {
+    let mut pump = fresh(POLICY);
+    let (behind, other) = (node(), feed_of(2));
+    let missed = Told::Missed { first: 1, last: 3 };
+    let records = vec![told(10, 1, missed), record(20, 1, 4)];
+    pump.accept(behind, page(records), 0, all);
+    let mut heard = Vec::new();
+    let mut hear = |pump: &mut Pump| {
+        while let Some(attempt) = pump.due(0) {
+            heard.push(attempt.delivery.told.name());
+            pump.delivered(&line(1), 0);
+        }
+    };
+    // The last number of what was missed is on its way, and is not the event of that number.
+    assert!(pump.due(0).is_some());
+    let known = (1..=5).map(|number| record(number, 1, number));
+    pump.accept(other, page(known.collect()), 0, all);
+    let places = pump.progress(start()).cursor.places;
+    assert_eq!(places, BTreeMap::new(), "nothing is dealt with");
+    pump.delivered(&line(1), 0);
+    hear(&mut pump);
+    let numbers = [4, 1, 2, 3, 5].map(EventName::Number);
+    assert_eq!(heard, numbers);
+    let places = pump.progress(start()).cursor.places;
+    assert_eq!(
+        places,
+        [(behind, position(20)), (other, position(5))].into()
+    );
 }
 
 #[test]
