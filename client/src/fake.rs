@@ -43,6 +43,7 @@ mod asked;
 mod ledger;
 mod nights;
 mod refusal;
+mod whole;
 mod wire;
 mod world;
 

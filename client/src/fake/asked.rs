@@ -6,6 +6,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::refusal::Refusal;
+use super::whole;
 use crate::wire::Request;
 
 #[derive(Debug)]
@@ -24,11 +25,12 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn parse(request: &Request) -> Result<Self, Refusal> {
         let url = Url::parse(&request.url).map_err(|_| Refusal::not_found("no such path"))?;
-        let body = match &request.body {
+        let mut body = match &request.body {
             None => Value::Null,
             Some(bytes) => serde_json::from_slice(bytes)
                 .map_err(|cause| Refusal::field("", format!("the body: {cause}")))?,
         };
+        whole::as_integers(&mut body);
         let header = |name| text(&request.headers, name);
         let token = header("meridian-session");
         let seen = token.as_deref().map_or(Some(0), number_of);

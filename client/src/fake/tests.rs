@@ -218,6 +218,39 @@ async fn what_is_wrong_is_told_and_what_is_missing_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whole_numbers_are_integers_however_they_are_written_and_parts_of_them_are_refused() {
+    let client = cluster().client();
+    let price = |amount: f64| json!({"amount": amount, "currency": "EUR"});
+    let draft = |units: f64, amount: f64| json!({"title": "Loft", "units": units, "nightly_price": price(amount)});
+    let made = client
+        .create_listing(draft(2.0, 460.0))
+        .await
+        .expect("made");
+    assert_eq!(made.body["nightly_price"]["amount"], json!(460));
+    let id = made.body["id"].as_str().expect("an id");
+    // Two units, not one: both are sold.
+    for _ in 0..2 {
+        book(&client, id, &june()).await.expect("sold");
+    }
+    for (refused, pointer) in [
+        (draft(1.5, 460.0), "/units"),
+        (draft(1.0, 460.5), "/nightly_price/amount"),
+    ] {
+        let refused = client.create_listing(refused).await;
+        let CallError::Problem(problem) = refused.expect_err("no integer") else {
+            panic!("a problem");
+        };
+        assert_eq!(problem.errors[0].pointer, pointer);
+    }
+    let cheap = Find {
+        price_max: Some(460),
+        ..Find::default()
+    };
+    let found = client.find(&cheap, None).await.expect("found");
+    assert_eq!(found.body["total"], json!(1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn search_finds_what_its_session_has_written_page_by_page() {
     let cluster = cluster();
     let client = cluster.client();

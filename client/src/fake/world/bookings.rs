@@ -7,6 +7,7 @@ use crate::fake::asked::Asked;
 use crate::fake::ledger::{State, Stay};
 use crate::fake::nights::Day;
 use crate::fake::refusal::{Fine, Refusal, Told};
+use crate::fake::whole;
 
 /// Bookings on a page if nothing is said, and nights of one question.
 const PAGE_DEFAULT: usize = 20;
@@ -15,6 +16,7 @@ const NIGHTS_MAX: usize = 400;
 impl World {
     pub(super) fn hold(&mut self, id: &str, asked: &Asked) -> Told {
         let stay = stay(&asked.body)?;
+        whole::field(&asked.body, "/ttl_seconds")?;
         self.take(id, stay, State::Held)
     }
 

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::{Listing, World};
 use crate::fake::asked::Asked;
 use crate::fake::refusal::{Fine, Refusal, Told};
+use crate::fake::whole;
 
 impl World {
     pub(super) fn create(&mut self, place: usize, asked: &Asked) -> Told {
@@ -12,6 +13,7 @@ impl World {
         if title.is_empty() {
             return Err(Refusal::field("/title", "1 to 120 characters"));
         }
+        whole::of_listing(&asked.body)?;
         let tail = format!("fake{:05}", self.listings.len() + 1);
         let mut document = asked.body.clone();
         document["id"] = json!(format!("lst_{tail}"));
@@ -46,6 +48,7 @@ impl World {
         if patch.contains_key("id") {
             return Err(Refusal::field("/id", "an id never changes"));
         }
+        whole::of_listing(&asked.body)?;
         let mut document = latest.clone();
         if let Value::Object(fields) = &mut document {
             fields.extend(patch.clone());

@@ -35,6 +35,10 @@ impl World {
             let number = text.map_or(Ok(default), |text| text.parse());
             number.map_err(|_| Refusal::field(pointer, "a number"))
         };
+        // Prices and guests are judged with each listing, and are numbers first.
+        for pointer in ["/guests", "/price_min", "/price_max"] {
+            number(pointer, 0)?;
+        }
         let (limit, from) = (number("/limit", LIMIT)?, number("/cursor", 0)?);
         let seen = self.seen_at(place);
         let shown = self.listings.values().rev();

@@ -1,6 +1,8 @@
 //! Whole numbers of requests, however they are written: in bodies that types read, and in those
 //! that have a reader of their own.
 
+use meridian_client::CallError;
+use meridian_client::fake::FakeCluster;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -84,5 +86,45 @@ async fn listings_and_preferences_take_whole_numbers_and_refuse_parts_of_them() 
     assert_eq!(answer.body["near"]["lat"].as_f64(), Some(60.0));
     let refused = write(&caller, Method::PUT, stated, json!({"guests": 2.5})).await;
     assert_eq!(wrong(&refused), (422, "/guests"), "{refused:?}");
+    caller.stop().await;
+}
+
+/// Tests of programs that use the client are worth what the fake has in common with a node.
+#[tokio::test(flavor = "multi_thread")]
+async fn fake_cluster_of_the_client_takes_and_refuses_the_same_numbers() {
+    let caller = Caller::start().await;
+    let listing = caller.listing(json!({})).await;
+    let fake = FakeCluster::new(["eu-west"]).client();
+    let made = fake.create_listing(json!({"title": "Loft"})).await;
+    let made = made.expect("made").body["id"].clone();
+    let made = made.as_str().expect("an id");
+    let price = |amount: Value| json!({"nightly_price": {"amount": amount, "currency": "EUR"}});
+    for patch in [
+        price(json!(460)),
+        price(json!(460.0)),
+        price(json!(4.6e2)),
+        price(json!(460.5)),
+        price(json!(-1.0)),
+        price(json!("460")),
+        json!({"capacity": 3.0}),
+        json!({"capacity": 3.5}),
+        json!({"min_stay": 2.0, "max_stay": 9.0}),
+        json!({"max_stay": 9.5}),
+    ] {
+        let path = format!("/v1/listings/{listing}");
+        let answer = write(&caller, Method::PATCH, &path, patch.clone()).await;
+        let field = patch.as_object().and_then(|patch| patch.keys().next());
+        let field = field.expect("a field");
+        let real = match answer.status {
+            200 => Ok(answer.body[field].clone()),
+            _ => Err(wrong(&answer).1.to_owned()),
+        };
+        let said = match fake.patch_listing(made, patch.clone(), None).await {
+            Ok(answer) => Ok(answer.body[field].clone()),
+            Err(CallError::Problem(problem)) => Err(problem.errors[0].pointer.clone()),
+            Err(other) => panic!("{patch}: {other}"),
+        };
+        assert_eq!(said, real, "{patch}");
+    }
     caller.stop().await;
 }
