@@ -7,11 +7,13 @@
 
 mod bookings;
 mod gateway;
+mod guests;
 mod listings;
 mod lookups;
 mod status;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 /// Written by `cargo xtask grpc` from `node/proto`.
 #[allow(
@@ -42,10 +44,12 @@ pub(crate) use generated::v1;
 const DESCRIPTORS: &[u8] = include_bytes!("grpc/generated/descriptors.bin");
 
 /// Services, by the first part of their paths.
-const SERVICES: [&str; 6] = [
+const SERVICES: [&str; 8] = [
     "meridian.v1.Listings",
     "meridian.v1.Bookings",
     "meridian.v1.Events",
+    "meridian.v1.Guests",
+    "meridian.v1.Webhooks",
     "meridian.v1.Regions",
     "grpc.health.v1.Health",
     "grpc.reflection.v1.ServerReflection",
@@ -77,6 +81,8 @@ async fn services(gateway: Gateway) -> Router {
     Routes::new(v1::listings_server::ListingsServer::new(gateway.clone()))
         .add_service(v1::bookings_server::BookingsServer::new(gateway.clone()))
         .add_service(v1::events_server::EventsServer::new(gateway.clone()))
+        .add_service(v1::guests_server::GuestsServer::new(gateway.clone()))
+        .add_service(v1::webhooks_server::WebhooksServer::new(gateway.clone()))
         .add_service(v1::regions_server::RegionsServer::new(gateway))
         .add_service(health)
         .add_service(reflection)

@@ -75,6 +75,15 @@ impl Bookings for Gateway {
         self.answer(call, (&metadata, &extensions)).await
     }
 
+    async fn list_my_bookings(
+        &self,
+        request: Request<v1::ListMyBookingsRequest>,
+    ) -> Answer<v1::ListMyBookingsResponse> {
+        let (metadata, extensions, asked) = parts(request);
+        let call = Call::get(format!("/v1/me/bookings?{}", query(&asked)?));
+        self.answer(call, (&metadata, &extensions)).await
+    }
+
     async fn block(&self, request: Request<v1::BlockRequest>) -> Answer<v1::BlockResponse> {
         let (metadata, extensions, asked) = parts(request);
         let target = format!("/v1/listings/{}/blocks", segment(&asked.listing_id)?);

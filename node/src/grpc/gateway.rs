@@ -79,8 +79,18 @@ impl Call {
     /// # Errors
     /// A message that is no JSON: a bug.
     pub(super) fn post(target: String, message: &impl Serialize) -> Result<Self, Status> {
+        Self::with(Method::POST, target, message)
+    }
+
+    /// # Errors
+    /// As [`Call::post`].
+    pub(super) fn with(
+        method: Method,
+        target: String,
+        message: &impl Serialize,
+    ) -> Result<Self, Status> {
         Ok(Self {
-            method: Method::POST,
+            method,
             target,
             body: Some(body(message)?),
         })

@@ -1,5 +1,9 @@
 //! The translation, over the routes of a node of its own.
 
+mod guests;
+mod operations;
+mod webhooks;
+
 use std::sync::Arc;
 
 use tonic::{Code, Request};

@@ -59,6 +59,21 @@ async fn call_without_credentials_of_a_wrong_role_or_about_anothers_is_refused()
         is_challenged(&read(&both).await.expect_err("twice"));
     }
 
+    let mine = v1::ListMyBookingsRequest::default();
+    is_challenged(
+        &bookings
+            .list_my_bookings(mine.clone())
+            .await
+            .expect_err("nobody"),
+    );
+    for (who, expected) in [("ann", 1), ("ben", 0)] {
+        let mine = from(&world, &[who], mine.clone());
+        let mine = bookings.list_my_bookings(mine).await.expect("its own");
+        let mine = mine.into_inner().data;
+        let booked = mine.iter().filter(|one| one.booking_id == things.booking);
+        assert_eq!(booked.count(), expected, "{who}");
+    }
+
     let mut listings = ListingsClient::new(channel);
     let mut patch = async |who: &[&str]| {
         let message = v1::PatchListingRequest {
