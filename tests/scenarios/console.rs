@@ -280,6 +280,9 @@ async fn listing_stands_side_by_side_and_its_title_stays_text() {
     assert_eq!(state, "confirmed", "{row}");
     let slots = page.value("document.querySelectorAll('#listing-slots .slot.confirmed').length");
     assert_eq!(slots, 1);
+    for figure in ["stand", "changes", "slots", "conflicts"] {
+        assert_is_table_and_json(&page, &format!("listing-{figure}")).await;
+    }
     assert_eq!(browser.troubles(), Vec::<String>::new());
     scenario.stop().await;
 }
@@ -332,6 +335,27 @@ async fn banner_and_map_say_that_a_region_is_cut_off_and_that_it_is_back() {
     scenario.stop().await;
 }
 
+/// Every picture is a table, too, by its button, and a document of JSON by its link.
+async fn assert_is_table_and_json(page: &Page<'_>, figure: &str) {
+    page.value(&format!(
+        "document.querySelector('#{figure} .as-table').focus()"
+    ));
+    page.press("Enter");
+    let rows = format!(
+        "!document.querySelector('#{figure} .table').hidden && document.querySelector('#{figure} .picture').hidden \
+         && document.querySelector('#{figure} .table').textContent.length > 0 \
+         && document.querySelector('#{figure} .as-table').getAttribute('aria-pressed') === 'true'"
+    );
+    holds(page, figure, &rows).await;
+    let stays = format!("document.activeElement.closest('section')?.id === '{figure}'");
+    holds(page, "the focus to stay while snapshots come", &stays).await;
+    let json = format!(
+        "fetch(document.querySelector('#{figure} .tools a').href).then((it) => it.ok && it.json()) \
+         .then((it) => it !== null && typeof it === 'object')"
+    );
+    assert_eq!(page.value(&json), true, "{figure} as JSON");
+}
+
 /// What of a page is wider than the screen.
 const TOO_WIDE: &str = "document.documentElement.scrollWidth - window.innerWidth";
 
@@ -365,19 +389,8 @@ async fn console_can_be_used_on_a_phone_and_by_keyboard() {
     let outline = "getComputedStyle(document.activeElement).outlineStyle";
     assert_ne!(page.value(outline), "none", "who has the focus sees it");
 
-    // Every picture is a table, too, by its button.
     for figure in ["map", "groups", "bookings", "events", "network", "nodes"] {
-        let focus = format!("document.querySelector('#{figure} .as-table').focus()");
-        page.value(&focus);
-        page.press("Enter");
-        let rows = format!(
-            "!document.querySelector('#{figure} .table').hidden && document.querySelector('#{figure} .picture').hidden \
-             && document.querySelector('#{figure} .table').textContent.length > 0 \
-             && document.querySelector('#{figure} .as-table').getAttribute('aria-pressed') === 'true'"
-        );
-        holds(&page, figure, &rows).await;
-        let stays = format!("document.activeElement.closest('section')?.id === '{figure}'");
-        holds(&page, "the focus to stay while snapshots come", &stays).await;
+        assert_is_table_and_json(&page, figure).await;
     }
     assert_eq!(page.value(TOO_WIDE), 0, "tables scroll by themselves");
     // From the find box to the listing and back.

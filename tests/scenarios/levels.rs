@@ -101,20 +101,29 @@ async fn every_level_keeps_its_word_across_a_cut_and_a_heal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn index_that_was_deleted_is_built_anew_after_a_kill() {
+async fn index_of_another_version_is_built_anew_after_a_kill_and_no_listing_waits_for_it() {
     let mut scenario = Scenario::start().await;
     let listing = scenario.listing(1).await;
     scenario.cluster.kill(1).await.expect("killed");
+    // What this version has is missing, too.
     let index = scenario.folder_of(1).join("data/search");
-    std::fs::remove_dir_all(&index).expect("an index");
+    std::fs::rename(index.join("2"), index.join("1")).expect("an index");
     scenario.cluster.restart(1).await.expect("it starts again");
     let api = scenario.cluster.node_in("us-east").expect("a node").api;
     let found = until(PATIENCE, "it is found", async || {
+        let url = format!("http://{api}/v1/listings/{listing}");
+        let read = reqwest::get(url).await.expect("it listens");
+        assert_eq!(read.status(), 200, "reads need no index");
         let url = format!("http://{api}/v1/listings?q=loft");
-        let answer = reqwest::get(url).await.ok()?;
-        let found: Value = answer.json().await.ok()?;
+        let answer = reqwest::get(url).await.expect("it listens");
+        let status = answer.status();
+        assert!([200, 503].contains(&status.as_u16()), "{status}");
+        let found: Value = answer.json().await.expect("JSON");
+        let is_said = status == 503 || found["missing"].is_u64();
+        assert!(is_said, "what it lacks is said: {found}");
         (found["data"][0]["id"] == listing.as_str()).then_some(())
     });
     found.await.expect("built anew");
+    assert!(!index.join("1").exists(), "nobody can read it any more");
     scenario.stop().await;
 }
