@@ -14,6 +14,9 @@ use rocksdb::{
 use crate::synced_mark::SyncedMark;
 use crate::{Durability, StorageError};
 
+#[cfg(test)]
+mod recycled_logs;
+
 /// Info logs kept by RocksDB beside the data: enough to look into last night.
 const INFO_LOGS_KEPT: usize = 3;
 /// The write-ahead log that a restart may have to replay, in bytes. Past it
@@ -296,6 +299,7 @@ pub(crate) fn database_options(options: &StoreOptions) -> Options {
     database.create_missing_column_families(true);
     database.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     database.set_track_and_verify_wals_in_manifest(true);
+    // No log is written over again (`recycle_log_file_num`): ADR 62.
     database.set_paranoid_checks(true);
     database.set_db_write_buffer_size(options.write_buffer_bytes);
     database.set_max_total_wal_size(WAL_BYTES_MAX);
