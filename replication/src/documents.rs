@@ -299,6 +299,18 @@ impl Stripe {
         }
     }
 
+    /// Keeps a document open of which nothing is stored yet, and whose first change is being made.
+    /// What unwinds before [`Hot::end`] leaves it here, so that nobody begins another one before
+    /// the disk has what was submitted.
+    pub(crate) fn begin_new(&mut self, document: ListingDocument) -> &mut Hot {
+        let id = document.id().clone();
+        let mut hot = Hot::fresh(document);
+        hot.begin();
+        self.keep(id.clone(), hot);
+        let kept = self.hot.get_mut(&id);
+        kept.expect("others go for what was kept last, and one stays")
+    }
+
     /// Of entries of this stripe's shards, those at the beginning whose documents it can keep
     /// open all at once: none of them goes before what it holds is submitted.
     pub(crate) fn that_fits<'a>(&self, entries: &'a [ReceivedEntry]) -> &'a [ReceivedEntry] {

@@ -36,6 +36,9 @@ pub(crate) enum Bug {
     /// A node that has come back writes before it has its own log. No seed that was tried
     /// finds it.
     ReturnUnheard,
+    /// A defect in what renders the answer to a write that is on its way to disk. Not for the
+    /// simulation: the thread panics.
+    RenderingPanics,
 }
 
 thread_local! {
@@ -66,6 +69,11 @@ pub(crate) fn without_disk(submitted: Submitted) -> Submitted {
         committed: Committed::from(committed),
         ..submitted
     }
+}
+
+/// See [`Bug::RenderingPanics`].
+pub(crate) fn before_rendering() {
+    assert!(!is_planted(Bug::RenderingPanics), "a planted defect");
 }
 
 /// See [`Bug::SeenBeforeApplied`]: the entry alone, and by another write what it changes.

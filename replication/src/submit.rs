@@ -120,9 +120,10 @@ impl Inner {
     ) -> Submitted {
         let (document, change) =
             ListingDocument::create(id, self.this(), self.sequencer.time(), draft);
-        let mut hot = Hot::fresh(document);
-        let submitted = self.submit(slot, &mut hot, change, Some(genesis));
-        stripe.keep(id.clone(), hot);
+        // There before it is queued: whatever comes of its answer, no other creates it meanwhile.
+        let hot = stripe.begin_new(document);
+        let submitted = self.submit(slot, hot, change, Some(genesis));
+        hot.end();
         submitted
     }
 
@@ -241,6 +242,8 @@ impl Inner {
 
     /// Renders what was submitted just now: while the disk is at work.
     fn show_upcoming(&self, document: &ListingDocument, upcoming: &Upcoming) -> Arc<ReadListing> {
+        #[cfg(test)]
+        crate::planted::before_rendering();
         let listing = Arc::new(ReadListing::render(document));
         self.rendered.made(document.id(), upcoming, &listing);
         listing

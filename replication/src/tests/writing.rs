@@ -1,5 +1,6 @@
 //! Local writes, and what a restart finds of them.
 
+use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
@@ -7,6 +8,7 @@ use tokio_util::task::TaskTracker;
 use super::setup::{
     PATIENCE, amenity, close, create, draft, entries, genesis, listing, node, open,
 };
+use crate::planted::{Bug, plant};
 use crate::submit::{Rendering, Slot};
 use crate::{LogLost, Precondition, ReadError, WriteError, documents};
 
@@ -150,6 +152,42 @@ async fn interrupted_document_is_loaded_again_once_the_disk_has_followed() {
     let shown = edited.expect("loaded again").listing;
     assert_eq!(shown.view().amenities, ["b"]);
     close(replica).await;
+}
+
+/// A listing's first change is queued, and what renders its answer panics.
+#[tokio::test(flavor = "multi_thread")]
+async fn creation_whose_answer_was_never_rendered_keeps_others_out_until_the_disk_has_it() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let (id, loft) = (listing(1), draft("Loft"));
+    let inner = replica.inner();
+    let (release, disk) = std::sync::mpsc::channel::<()>();
+    let permit = inner.writer.try_reserve().expect("room");
+    permit.submit_then(Batch::new(), Durability::Buffered, move |_written| {
+        // Until the other end is dropped.
+        let _ = disk.recv();
+    });
+    let permit = inner.writer.try_reserve().expect("room");
+    let slot = Slot::new(permit, Rendering::Now);
+    plant(Some(Bug::RenderingPanics));
+    let defect = std::panic::AssertUnwindSafe(|| inner.create(slot, &id, &loft, genesis(&id)));
+    assert!(std::panic::catch_unwind(defect).is_err());
+    plant(None);
+    let early = timeout(PATIENCE, replica.create(&id, &loft, genesis(&id))).await;
+    assert!(
+        matches!(
+            early,
+            Ok(Err(WriteError::Read(ReadError::Unsettled { .. })))
+        ),
+        "{early:?}"
+    );
+    drop(release);
+    let barrier = inner.writer.try_reserve().expect("room");
+    let durable = barrier.submit(Batch::new(), Durability::Synced).await;
+    durable.expect("durable");
+    let late = replica.create(&id, &loft, genesis(&id)).await;
+    assert!(matches!(late, Err(WriteError::Exists)), "{late:?}");
+    assert_eq!(entries(&replica).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
