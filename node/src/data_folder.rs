@@ -16,8 +16,7 @@ mod aside;
 mod fuzz;
 mod level;
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -26,12 +25,12 @@ use meridian_replication::Forgotten;
 use meridian_transport::NodeIdentity;
 use serde::{Deserialize, Serialize};
 
+use crate::durable_file;
+
 pub(crate) use level::RunningFolder;
 
 /// The record, in the data folder.
 const RECORD: &str = "identity.toml";
-/// The record while it is written.
-const UNFINISHED: &str = "identity.toml.new";
 /// A file that every RocksDB database has.
 const DATABASE_MARK: &str = "CURRENT";
 
@@ -313,17 +312,8 @@ impl Record {
     }
 
     fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let written = || -> anyhow::Result<()> {
-            let unfinished = folder.join(UNFINISHED);
-            let mut file = File::create(&unfinished)?;
-            file.write_all(toml::to_string(self)?.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, folder.join(RECORD))?;
-            // The name is durable only with its folder.
-            File::open(folder)?.sync_all()?;
-            Ok(())
-        };
-        written().with_context(|| format!("cannot write {}", folder.join(RECORD).display()))
+        let written = durable_file::replace(folder, RECORD, &toml::to_string(self)?);
+        written.with_context(|| format!("cannot write {}", folder.join(RECORD).display()))
     }
 }
 

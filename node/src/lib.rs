@@ -23,6 +23,7 @@ mod connections;
 mod console;
 mod data_folder;
 mod demo;
+mod durable_file;
 mod events;
 mod formats;
 mod forwarded;

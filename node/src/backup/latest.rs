@@ -4,8 +4,7 @@
 //! A node knows of its own part alone. Whoever wrote the manifest tells every node, and one that
 //! was not reached then believes an older one to be the latest: it warns too early, never too late.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +12,10 @@ use anyhow::Context;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::durable_file;
+
 /// In the data folder.
 const NAME: &str = "latest-backup.toml";
-const UNFINISHED: &str = "latest-backup.unfinished";
 
 /// A backup that was complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -77,16 +77,9 @@ impl Latest {
         {
             return Ok(());
         }
-        let written = || -> anyhow::Result<()> {
-            let unfinished = self.folder.join(UNFINISHED);
-            let mut file = File::create(&unfinished)?;
-            file.write_all(toml::to_string(&complete)?.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, self.folder.join(NAME))?;
-            File::open(&self.folder)?.sync_all()?;
-            Ok(())
-        };
-        written().with_context(|| format!("cannot write {NAME} in {}", self.folder.display()))?;
+        let text = toml::to_string(&complete)?;
+        durable_file::replace(&self.folder, NAME, &text)
+            .with_context(|| format!("cannot write {NAME} in {}", self.folder.display()))?;
         *known = Some(complete);
         Ok(())
     }

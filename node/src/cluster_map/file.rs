@@ -1,17 +1,16 @@
 //! The cluster's map in a node's data folder: what it starts from.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, bail};
 use meridian_regions::{Genesis, Topology};
 use serde::{Deserialize, Serialize};
 
+use crate::durable_file;
+
 /// The file, in the data folder.
 pub(super) const FILE: &str = "cluster-map.toml";
-/// The file while it is written.
-const UNFINISHED: &str = "cluster-map.toml.new";
 const HEAD: &str = "# The cluster's map as this node knows it. Nodes write this file and tell each other:\n# it is changed by `meridian layout`, never by hand.\n";
 
 /// What a node knows of its cluster's map.
@@ -95,18 +94,9 @@ impl Charted {
     /// # Errors
     /// What the operating system says.
     pub(crate) fn write(&self, folder: &Path) -> anyhow::Result<()> {
-        let write = || -> anyhow::Result<()> {
-            fs::create_dir_all(folder)?;
-            let unfinished = folder.join(UNFINISHED);
-            let mut file = File::create(&unfinished)?;
-            file.write_all(self.to_text().as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&unfinished, folder.join(FILE))?;
-            // The name is durable only with its folder.
-            File::open(folder)?.sync_all()?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", folder.join(FILE).display()))
+        let written = fs::create_dir_all(folder)
+            .and_then(|()| durable_file::replace(folder, FILE, &self.to_text()));
+        written.with_context(|| format!("cannot write {}", folder.join(FILE).display()))
     }
 }
 
