@@ -56,9 +56,33 @@ else
     unchecked "the rules, because there is no promtool"
 fi
 
-# Clusters begin at the level of this release, and stay at an earlier one where they are told to.
-grep -q '^ *format_level = 2$' "$work/three-regions.yaml" || die "a new cluster does not begin at the level of this release"
-render --set formatLevel=1 | grep -q '^ *format_level = 1$' || die "the level does not follow formatLevel"
+# level WORDS EXPECTED ARGUMENTS: every region's topology says that level of formats.
+level() {
+    local words=$1 expected=$2
+    shift 2
+    local said
+    said=$(render "$@" | sed -n 's/^ *format_level = //p' | sort -u) || die "does not render: $words"
+    [ "$said" = "$expected" ] || die "$words: level $expected is expected, and it is ${said:-none}"
+}
+level "a new cluster begins at the level of this release" 2
+level "formatLevel is followed" 1 --set formatLevel=1
+level "formatLevel is followed by an upgrade" 1 --is-upgrade --set formatLevel=1
+# upgraded LINE EXPECTED ARGUMENTS: the same for an upgrade of a release whose topology has a line.
+upgraded() {
+    local line=$1
+    shift
+    # shellcheck disable=SC2016 # it is the other shell's
+    printf 'cluster = "shop"\n%s\n' "$line" | "$tools/venv/bin/python" apiserver.py shop-meridian-us-east \
+        bash -c 'helm=$1; shift; "$helm" template shop meridian --namespace shop --is-upgrade --dry-run=server \
+            --disable-openapi-validation --kube-apiserver "$APISERVER" "$@"' _ "$helm" "${@:2}" 2>"$work/said" |
+        sed -n 's/^ *format_level = //p' | sort -u >"$work/level" || die "$(cat "$work/said")"
+    [ "$(cat "$work/level")" = "$1" ] ||
+        die "an upgrade where the topology says \"$line\": level $1 is expected: $(cat "$work/level" "$work/said")"
+}
+upgraded "format_level = 1" 1
+upgraded "" 1
+upgraded "format_level = 2" 2
+upgraded "format_level = 1" 2 --set formatLevel=2
 
 # With a certificate for clients everything that asks a node does so by HTTPS.
 [ "$(grep -c 'scheme: HTTPS' "$work/one-region.yaml")" -eq 3 ] || die "probes do not follow clientTls.admin"
@@ -113,7 +137,7 @@ refuses "peer" --set-json "regions=[$(region a false '{"id": 1, "zone": "a"}')]"
 refuses "no region is run" --set-json \
     "regions=[$(region a false '{"id": 1, "zone": "a", "peer": "a:1", "api": "http://a", "admin": "http://a"}')]"
 refuses "formatLevel" --set formatLevel=3
-refuses "formatLevel" --set formatLevel=null
+refuses "no ConfigMap of the release tells" --is-upgrade
 refuses "secret" --set clientTls.admin=true
 refuses "propertyName" --set config.node.id=3
 refuses "kubeVersion" --kube-version 1.29.0

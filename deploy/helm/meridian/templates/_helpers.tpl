@@ -48,6 +48,33 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- if not (include "meridian.local" . | fromYaml).regions }}{{ fail "no region is run by this release: set `local: true` for at least one" }}{{ end -}}
 {{- end }}
 
+{{- /* The latest level of formats of this release. */ -}}
+{{- define "meridian.latestLevel" -}}
+2
+{{- end }}
+
+{{- /* The level of formats that nodes write: by hand, or else what the cluster has, and in a new one the
+latest. An upgrade raises it only by hand: from there on is no way back. */ -}}
+{{- define "meridian.level" -}}
+{{- if not (kindIs "invalid" .Values.formatLevel) -}}
+{{- int64 .Values.formatLevel -}}
+{{- else if .Release.IsUpgrade -}}
+{{- $level := 0 -}}
+{{- range (include "meridian.local" . | fromYaml).regions -}}
+{{- $known := lookup "v1" "ConfigMap" $.Release.Namespace (printf "%s-%s" (include "meridian.name" $) .id) -}}
+{{- if $known -}}
+{{- /* Topologies of releases before levels say none: the first. */ -}}
+{{- $said := regexFind "(?m)^format_level *= *[0-9]+" (index $known.data "topology.toml") -}}
+{{- $level = max $level (default "1" (regexFind "[0-9]+$" $said) | int64) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $level }}{{ fail "formatLevel: this is an upgrade, and no ConfigMap of the release tells which level of formats the cluster has: look at `meridian upgrade check`, and set formatLevel to that level (or let helm ask the API server, as by --dry-run=server)" }}{{ end -}}
+{{- $level -}}
+{{- else -}}
+{{- include "meridian.latestLevel" . -}}
+{{- end -}}
+{{- end }}
+
 {{- /* The file that all nodes share. */ -}}
 {{- define "meridian.topology" -}}
 {{- $top := . -}}
@@ -55,7 +82,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 cluster = {{ toJson .Values.cluster }}
 epoch = {{ int64 .Values.epoch }}
 region_voters = {{ int64 .Values.regionVoters }}
-format_level = {{ int64 .Values.formatLevel }}
+format_level = {{ include "meridian.level" . }}
 {{- range .Values.regions }}
 
 [[regions]]
