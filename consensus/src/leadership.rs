@@ -15,6 +15,7 @@ use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::NodeId;
+use openraft::errors::Fatal;
 use openraft::raft::TransferLeaderRequest;
 use openraft::{Instant as _, LinearizerOption, RaftMetrics, ReadPolicy, ServerState};
 use tokio::time::Instant;
@@ -177,17 +178,29 @@ impl Group {
     /// Offers the leadership to another voter; answers whether it has begun to. From then
     /// on openraft takes no command from this leader, whether or not the other stands.
     async fn hand_to(&self, metrics: &RaftMetrics<Types>, successor: u64) -> bool {
-        self.note_offer(metrics.current_term);
-        let begun = self.raft.trigger().transfer_leader(successor).await;
+        let begun = self.send_offer(metrics.current_term, successor).await;
         if let Err(cause) = &begun {
             tracing::warn!(listing = %self.genesis.listing, %cause, "cannot hand over");
         }
         begun.is_ok()
     }
 
+    /// Offers the leadership of a term, and takes note of it once the offer is on its way, with
+    /// nothing to wait for in between: whoever gives up waiting leaves both behind or neither. A
+    /// mark for an offer that nobody got would keep a leader that is well from going home, and have
+    /// it woken afresh.
+    ///
+    /// # Errors
+    /// Why nothing was offered.
+    pub(crate) async fn send_offer(&self, term: u64, successor: u64) -> Result<(), Fatal<Types>> {
+        self.raft.trigger().transfer_leader(successor).await?;
+        self.note_offer(term);
+        Ok(())
+    }
+
     /// Takes note that this leader has offered its leadership in a term: so it is woken afresh
     /// should nobody take it, also if whoever has asked for it has given up by then.
-    pub(crate) fn note_offer(&self, term: u64) {
+    fn note_offer(&self, term: u64) {
         let mut offered = self.offered();
         if offered.is_none_or(|(known, _)| known != term) {
             *offered = Some((term, Instant::now()));

@@ -210,8 +210,8 @@ impl Group {
         let Some(successor) = stays(&self.metrics()) else {
             return Ok(Moving::Learning);
         };
-        self.note_offer(self.metrics().current_term);
-        let offered = self.raft.trigger().transfer_leader(successor.get()).await;
+        let term = self.metrics().current_term;
+        let offered = self.send_offer(term, successor.get()).await;
         offered.map_err(|cause| MoveError::Unknown(cause.to_string()))?;
         let wait = self.raft.wait(Some(patience));
         let taken = wait.metrics(

@@ -130,3 +130,20 @@ async fn offer_that_nobody_takes_or_waits_for_does_not_leave_a_leader_that_answe
     .await;
     assert!(takes_commands(&cluster, &genesis).await);
 }
+
+/// A mark of it would have a leader that is well woken afresh, and keep it from going home.
+#[tokio::test(flavor = "multi_thread")]
+async fn offer_that_was_never_sent_is_not_taken_note_of() {
+    let cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(405);
+    cluster.propose(&genesis, &block(1)).await;
+    let leader = cluster.node(1);
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    let term = group.metrics().current_term;
+    let noted = || *group.offered.lock().expect("not poisoned");
+    // Its instance ends before it has taken the offer.
+    group.raft.shutdown().await.expect("it ends");
+    let offered = timeout(DEADLINE, group.send_offer(term, 2)).await;
+    offered.expect("told at once").expect_err("nobody is there");
+    assert_eq!(noted(), None);
+}
