@@ -60,6 +60,13 @@ pub struct Move {
     pub goal: Option<Goal>,
 }
 
+impl Move {
+    /// Whether it moves nobody, and only asks how the group stands: see [`Groups::standing`].
+    pub(crate) fn is_question(&self) -> bool {
+        self.to.is_empty()
+    }
+}
+
 /// How far a move has come with its last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Moving {
@@ -258,8 +265,9 @@ impl Groups {
     }
 
     /// Who votes on a listing and which goal stands, by its leader, confirmed by a quorum:
-    /// for a node that has heard of a later goal than it was told of. Moves nobody. Plans of
-    /// earlier epochs than `epoch` are refused from then on, as after every step.
+    /// for a node that has heard of a later goal than it was told of. Moves nobody, and writes
+    /// nothing where this release leads; earlier ones refuse plans of earlier epochs than `epoch`
+    /// from then on, as after every step.
     ///
     /// # Errors
     /// [`MoveError`]; it may always be asked for again.

@@ -42,7 +42,7 @@ impl Group {
             committed_leader_id: leader.to_committed_leader_id(),
         };
         self.confirm(until).await?;
-        self.fence_older(order.epoch, until).await?;
+        self.fence_older(order, until).await?;
         self.set_goal(order, until).await?;
         loop {
             let now = self.committed_membership(until).await?;
@@ -96,10 +96,12 @@ impl Group {
     }
 
     /// Refuses a plan that was made by an earlier topology than one that has moved this
-    /// group already, and sees to it that earlier ones are refused from now on.
-    async fn fence_older(&self, epoch: u64, until: Instant) -> Result<(), MoveError> {
+    /// group already, and sees to it that earlier ones are refused from now on, unless somebody
+    /// only asks: that leaves nothing behind.
+    async fn fence_older(&self, order: &Move, until: Instant) -> Result<(), MoveError> {
+        let epoch = order.epoch;
         let known = |group: &Self| group.state.move_epoch().max(group.genesis.map_epoch);
-        if epoch > known(self) {
+        if epoch > known(self) && !order.is_question() {
             let proposal = Proposal::MoveEpoch(epoch);
             let written = timeout_at(until, self.raft.client_write(proposal)).await;
             written.map_err(|_late| late())?.map_err(refused)?;

@@ -168,11 +168,12 @@ async fn what_stands_is_told_by_the_leader_and_nothing_is_written() {
     let new = goal("us-east", 1);
     let first = order_for(&[1, 2, 3], &[1, 2, 3], new.clone());
     write_untold(&cluster, &genesis, &first).await;
-    for _ in 0..2 {
+    // By a node of this map, and by one that has a later one already.
+    for epoch in [1, 9] {
         let groups = cluster.node(4);
         let told = timeout(DEADLINE, async {
             loop {
-                match groups.standing(&genesis, 1, STEP).await {
+                match groups.standing(&genesis, epoch, STEP).await {
                     Ok(electorate) => return electorate,
                     Err(_) => tokio::task::yield_now().await,
                 }
@@ -183,6 +184,8 @@ async fn what_stands_is_told_by_the_leader_and_nothing_is_written() {
         assert_eq!(told.voters, nodes(&[1, 2, 3]));
         assert_eq!(groups.goal(&genesis), new);
     }
+    // A plan of this map would be refused by what the other had left behind.
+    cluster.carry_out(1, &genesis, &first).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
