@@ -134,6 +134,9 @@ impl Groups {
             .await
             .map_err(storage_error)?
             .last_log_id;
+        if last.is_some() && self.is_known(genesis, &told)? {
+            return Ok(());
+        }
         if self.knows_better(genesis, &mut log, &told).await? {
             return Ok(());
         }
@@ -145,6 +148,14 @@ impl Groups {
                 self.forget(genesis, outside(told, Some(last))).await
             }
         }
+    }
+
+    /// Whether a log here is of afterwards: this node knew as much when it had none, and has been
+    /// taken in since. Who learns may be far from the entry by which it was, and a leader sends it
+    /// the log from the beginning once, not twice.
+    fn is_known(&self, genesis: &Genesis, told: &Electorate) -> Result<bool, StorageError> {
+        let known = Elsewhere::read(self.records(), &GroupKey::new(&genesis.listing))?;
+        Ok(known.is_some_and(|known| told.at() <= known.electorate.at()))
     }
 
     /// Whether the log here has a membership that is later than what was told, or the same

@@ -9,10 +9,11 @@ use super::{STEP, nodes, order};
 use crate::electorate::Entrance;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, UNSETTLED};
-use crate::types::{LogIdOf, Types, VoteOf};
+use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 use crate::{Electorate, Groups, Moving, ProposeError};
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability};
+use openraft::EntryPayload;
 use openraft::raft::{AppendEntriesRequest, VoteRequest};
 
 pub(in crate::tests) async fn say(cluster: &Cluster, to: u64, number: u64, call: Call) -> Reply {
@@ -229,6 +230,50 @@ async fn who_learns_keeps_its_log_when_it_is_told_who_votes_meanwhile() {
     }
     let settled = cluster.carry_out(1, &genesis, &moving).await;
     assert_eq!(settled.voters, nodes(&[1, 2, 4]));
+}
+
+/// Who voted before it was a member knows that from its own asking. Then a leader begins to send it
+/// the log, and the same is told once more, before it has got as far as its own coming: forgotten
+/// once more, the log would not come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_learns_keeps_the_part_that_it_has_when_it_is_told_again_what_it_knew() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(128);
+    let told = Electorate {
+        term: 1,
+        index: 40,
+        voters: nodes(&[1, 2, 3]),
+        goal: None,
+    };
+    let groups = cluster.node(4);
+    groups.note_electorate(&genesis, told.clone()).await;
+    assert_eq!(cluster.role(4, &genesis).await, "elsewhere");
+    let blank = |index| EntryOf {
+        log_id: LogIdOf::new_term_index(1, index),
+        payload: EntryPayload::Blank,
+    };
+    let append = AppendEntriesRequest::<Types> {
+        vote: VoteOf::new_committed(1, 1),
+        prev_log_id: None,
+        entries: (0..4).map(blank).collect(),
+        leader_commit: Some(LogIdOf::new_term_index(1, 41)),
+    };
+    let reply = say_as(&cluster, 1, 4, 128, Call::Append(Append::from(&append))).await;
+    assert!(matches!(reply.answer, Some(Answer::Append(_))), "{reply:?}");
+    assert_eq!(cluster.entries(4, &genesis), 4);
+    let earlier = Electorate {
+        index: 30,
+        ..told.clone()
+    };
+    for again in [&told, &earlier] {
+        groups.note_electorate(&genesis, again.clone()).await;
+        assert_eq!(cluster.entries(4, &genesis), 4, "{again:?}");
+    }
+    // What it did not know yet is another thing.
+    let later = Electorate { index: 42, ..told };
+    groups.note_electorate(&genesis, later).await;
+    assert_eq!(cluster.entries(4, &genesis), 0);
+    assert_eq!(cluster.role(4, &genesis).await, "elsewhere");
 }
 
 /// Half of it would leave an instance that still writes, and nothing to keep the next one from it.
