@@ -165,6 +165,10 @@ impl LevelWitness for RunningFolder {
         let noted = self.folder().may_hold(level);
         noted.map_err(|cause| format!("{cause:#}"))
     }
+
+    fn witnessed(&self) -> FormatLevel {
+        self.folder().record.format_level
+    }
 }
 
 #[cfg(test)]
@@ -227,11 +231,13 @@ mod tests {
         assert_eq!(level(), FormatLevel::FIRST);
         running.witness(FormatLevel::REHEARSED).expect("written");
         assert_eq!(level(), FormatLevel::REHEARSED);
+        assert_eq!(running.witnessed(), FormatLevel::REHEARSED);
         let said = refused(folder.path(), EARLY);
         assert!(said.contains("run a release that speaks level 3"), "{said}");
         // It dies before it has the later map, and begins by the earlier one again.
-        begin(folder.path(), MIXED).expect("it reads both");
+        let again = begin(folder.path(), MIXED).expect("it reads both");
         assert_eq!(level(), FormatLevel::REHEARSED, "what is there is there");
+        assert_eq!(again.witnessed(), FormatLevel::REHEARSED, "and is said");
         begin(folder.path(), RAISED).expect("by the later map");
         let said = refused(folder.path(), MIXED);
         assert!(said.contains("never lowered"), "{said}");

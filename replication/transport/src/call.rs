@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::FutureExt;
-use meridian_regions::Dialect;
 use quinn::{Connection, WriteError};
 use tokio::time::timeout;
 
 use crate::budget::Share;
+use crate::greeting::Introduction;
 use crate::line::UnderWay;
 use crate::peers::Peer;
 use crate::wire::{Expected, Purpose, Status, greeting, welcomed};
@@ -68,11 +68,11 @@ pub(crate) async fn open_stream(
 /// handshake before the server has looked at its certificate.
 pub(crate) async fn greet(
     connection: &Connection,
-    dialect: &Dialect,
-) -> Result<Dialect, CallError> {
+    introduction: &Introduction,
+) -> Result<Introduction, CallError> {
     let told = Told {
         purpose: Purpose::Greeting,
-        head: greeting(dialect),
+        head: greeting(introduction),
         request: Bytes::new(),
     };
     let mut greeted = write(connection, told).await?;

@@ -24,6 +24,9 @@ pub(crate) enum Close {
     Renewed = 6,
     /// To a peer whose certificate has not been believed for too long.
     Distrusted = 7,
+    /// To a peer that writes a level of formats which cannot be written down here now: it may come
+    /// again.
+    Unnoted = 8,
 }
 
 impl Close {

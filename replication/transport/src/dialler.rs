@@ -138,7 +138,7 @@ impl Dialler {
                 connection.close(Close::WrongNode.code(), cause.as_bytes());
                 return Err(cause);
             }
-            match call::greet(&connection, &self.peers.dialect).await {
+            match call::greet(&connection, &self.peers.introduction()).await {
                 Ok(theirs) => {
                     greeting::agree(&connection, &self.peers, peer, theirs).await?;
                     Ok(Line::new(connection, in_force.generation))

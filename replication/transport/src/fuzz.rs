@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use meridian_fuzz::{fuzz, reads_exactly};
-use meridian_regions::Dialect;
+use meridian_regions::{Dialect, FormatLevel};
 
 use crate::frame::{FrameDecoder, prefix};
+use crate::greeting::Introduction;
 use crate::heartbeat::Heartbeat;
 use crate::wire::{Expected, Purpose, Status, greeted, greeting, welcome, welcomed};
 use crate::{Channel, FRAME_BYTES_MAX, NodeIdentity};
@@ -67,19 +68,20 @@ fn heads() {
         request.head(7).expect("short"),
         Purpose::Greeting.head(0).expect("short"),
         Status::Failed.to_frame(),
-        greeting(&dialect),
-        welcome(&dialect),
+        greeting(&dialect.clone().into()),
+        welcome(&dialect.clone().into()),
+        greeting(&Introduction::holding(&dialect, FormatLevel::LATEST)),
     ];
     let examples = wires.map(|wire| head(&wire).to_vec());
     fuzz("heads", &examples, |input| {
         let input = Bytes::copy_from_slice(input);
         let purpose = Purpose::decode(input.clone());
-        for dialect in [greeted(input.clone()), welcomed(input.clone())]
+        for said in [greeted(input.clone()), welcomed(input.clone())]
             .iter()
             .flatten()
         {
-            assert_eq!(greeted(head(&greeting(dialect))).as_ref(), Some(dialect));
-            assert_eq!(welcomed(head(&welcome(dialect))).as_ref(), Some(dialect));
+            assert_eq!(greeted(head(&greeting(said))).as_ref(), Some(said));
+            assert_eq!(welcomed(head(&welcome(said))).as_ref(), Some(said));
         }
         if let Some(purpose) = purpose {
             let again = head(&purpose.head(7).expect("short"));

@@ -4,8 +4,11 @@
 //! cannot read is closed, with a sentence that says what to do (ADR 60). A node that says nothing
 //! of levels is of a release before them, and speaks the first.
 //!
-//! Invariant kept here: nothing of a peer is read before it is written down which level it writes,
-//! where that is later than this node's own.
+//! Invariants kept here:
+//! - Nothing of a peer is read before it is written down which level it writes, where that is later
+//!   than this node's own.
+//! - Nobody is let in who cannot read the latest level of what this node may hold at that moment,
+//!   also if it writes an earlier one itself: it passes on what others have written, as it came.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -33,34 +36,77 @@ pub(crate) struct DialectMessage {
     active: u32,
     #[prost(string, tag = "4")]
     release: String,
+    /// Where it is later than the active one.
+    #[prost(uint32, tag = "5")]
+    held: u32,
 }
 
-impl From<&Dialect> for DialectMessage {
-    fn from(dialect: &Dialect) -> Self {
+/// What a node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Introduction {
+    pub(crate) dialect: Dialect,
+    /// The latest level of what it may hold: not earlier than the one that it writes. It passes on
+    /// what others have written, as it came.
+    held: FormatLevel,
+}
+
+impl From<Dialect> for Introduction {
+    /// Of a node that holds nothing later than what it writes.
+    fn from(dialect: Dialect) -> Self {
+        let held = dialect.formats.active;
+        Self { dialect, held }
+    }
+}
+
+impl Introduction {
+    /// Of a node that may hold what is of a level as well.
+    pub(crate) fn holding(dialect: &Dialect, level: FormatLevel) -> Self {
+        Self {
+            held: level.max(dialect.formats.active),
+            dialect: dialect.clone(),
+        }
+    }
+
+    /// The dialect of a node that writes all that it may hold: what it sends is of any such level.
+    fn as_sent(&self) -> Dialect {
+        let mut sent = self.dialect.clone();
+        sent.formats.active = self.held;
+        sent
+    }
+}
+
+impl From<&Introduction> for DialectMessage {
+    fn from(introduction: &Introduction) -> Self {
+        let Introduction { dialect, held } = introduction;
         let Formats { levels, active } = dialect.formats;
         Self {
             oldest: levels.oldest().get(),
             latest: levels.latest().get(),
             active: active.get(),
             release: dialect.release.clone(),
+            held: if *held > active { held.get() } else { 0 },
         }
     }
 }
 
 impl DialectMessage {
     /// What it says; `None` if that is no range of levels.
-    pub(crate) fn read(mut self) -> Option<Dialect> {
+    pub(crate) fn read(mut self) -> Option<Introduction> {
         let [oldest, latest, active] =
             [self.oldest, self.latest, self.active].map(FormatLevel::new);
         if self.release.len() > RELEASE_BYTES_MAX {
             self.release.clear();
         }
-        Some(Dialect {
+        let dialect = Dialect {
             release: self.release,
             formats: Formats {
                 levels: Levels::new(oldest?, latest?)?,
                 active: active?,
             },
+        };
+        Some(match FormatLevel::new(self.held) {
+            Some(held) => Introduction::holding(&dialect, held),
+            None => dialect.into(),
         })
     }
 }
@@ -86,7 +132,12 @@ impl Door {
     }
 
     /// Lets the peer in, or closes the connection with what is wrong.
-    pub(crate) async fn hear(&self, peers: &Peers, peer: &NodeIdentity, theirs: Dialect) -> bool {
+    pub(crate) async fn hear(
+        &self,
+        peers: &Peers,
+        peer: &NodeIdentity,
+        theirs: Introduction,
+    ) -> bool {
         let Some(known) = peers.peer(peer.node) else {
             return false;
         };
@@ -106,12 +157,20 @@ pub(crate) struct Witnessed {
 }
 
 impl Witnessed {
-    /// This node's own level is written down before its mesh is there.
+    /// This node's own level is written down before its mesh is there, and perhaps a later one,
+    /// heard in an earlier run.
     pub(crate) fn new(own: FormatLevel, by: Option<Arc<dyn LevelWitness>>) -> Self {
+        let held = by.as_ref().map_or(own, |by| by.witnessed());
         Self {
-            level: AtomicU32::new(own.get()),
+            level: AtomicU32::new(own.max(held).get()),
             by,
         }
+    }
+
+    /// What this node says of itself at this moment.
+    pub(crate) fn introduction(&self, own: &Dialect) -> Introduction {
+        let held = FormatLevel::new(self.level.load(Ordering::Acquire));
+        Introduction::holding(own, held.unwrap_or_default())
     }
 
     /// Has a later level written down.
@@ -132,28 +191,33 @@ impl Witnessed {
 /// Takes note of what a peer speaks, and checks that each end reads what the other writes.
 ///
 /// # Errors
-/// What is wrong and what to do, in words for an operator; if the two do not read each other, the
-/// connection is closed with them.
+/// What is wrong and what to do, in words for an operator; the connection is closed with them, so
+/// that they are read at both ends.
 pub(crate) async fn agree(
     connection: &Connection,
     peers: &Peers,
     peer: &Peer,
-    theirs: Dialect,
+    theirs: Introduction,
 ) -> Result<(), String> {
     let node = peer.identity.node;
-    let (agreed, active) = (
-        Dialect::agree((peers.this, &peers.dialect), (node, &theirs)),
-        theirs.formats.active,
-    );
-    peer.spoke(theirs);
+    let own = peers.introduction().as_sent();
+    let agreed = Dialect::agree((peers.this, &own), (node, &theirs.as_sent()));
+    let level = theirs.held;
+    peer.spoke(theirs.dialect);
     agreed.map_err(|unspoken| {
         let cause = unspoken.to_string();
         connection.close(Close::Unspoken.code(), cause.as_bytes());
         cause
     })?;
-    let noted = peers.witnessed.note(active).await;
+    let noted = peers.witnessed.note(level).await;
     noted.map_err(|cause| {
-        format!("level {active} of formats, which it writes, is not noted: {cause}")
+        let this = peers.this;
+        let cause = format!(
+            "node {this} cannot note that it may hold level {level} of formats, which node {node} \
+             sends, and lets it in once it can: {cause}"
+        );
+        connection.close(Close::Unnoted.code(), cause.as_bytes());
+        cause
     })
 }
 
@@ -161,7 +225,7 @@ pub(crate) async fn agree(
 mod tests {
     use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
 
-    use super::{DialectMessage, RELEASE_BYTES_MAX};
+    use super::{DialectMessage, Introduction, RELEASE_BYTES_MAX};
 
     #[test]
     fn what_is_said_is_heard() {
@@ -172,8 +236,9 @@ mod tests {
                 active: FormatLevel::REHEARSED,
             },
         };
-        let message = DialectMessage::from(&dialect);
-        assert_eq!(message.clone().read(), Some(dialect));
+        let introduction = Introduction::from(dialect);
+        let message = DialectMessage::from(&introduction);
+        assert_eq!(message.clone().read(), Some(introduction));
         let backwards = DialectMessage {
             oldest: 9,
             ..message.clone()
@@ -184,7 +249,26 @@ mod tests {
             ..message
         };
         let heard = wordy.read().expect("its levels are sound");
-        assert_eq!(heard.release, "");
+        assert_eq!(heard.dialect.release, "");
         assert_eq!(DialectMessage::default().read(), None);
+    }
+
+    #[test]
+    fn level_that_is_held_is_said_where_it_is_later_than_what_is_written() {
+        let early = Dialect {
+            release: "1.2.3".to_owned(),
+            formats: Formats {
+                levels: Levels::REHEARSED,
+                active: FormatLevel::FIRST,
+            },
+        };
+        let mixed = Introduction::holding(&early, FormatLevel::REHEARSED);
+        let message = DialectMessage::from(&mixed);
+        assert_eq!(message.held, FormatLevel::REHEARSED.get());
+        let heard = message.read().expect("sound");
+        assert_eq!(heard.as_sent().formats.active, FormatLevel::REHEARSED);
+        assert_eq!(heard.dialect, early, "it writes what it writes");
+        let message = DialectMessage::from(&Introduction::from(early));
+        assert_eq!(message.held, 0);
     }
 }

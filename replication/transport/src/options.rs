@@ -27,6 +27,9 @@ pub trait LevelWitness: Debug + Send + Sync {
     /// # Errors
     /// Why it cannot be written down: the peer is not let in.
     fn witness(&self, level: FormatLevel) -> Result<(), String>;
+
+    /// The latest level that is written down: when a node begins, what it may hold already.
+    fn witnessed(&self) -> FormatLevel;
 }
 
 /// How to reach a peer.

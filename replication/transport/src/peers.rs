@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::{Budgets, outgoing};
 use crate::credentials::shown;
-use crate::greeting::Witnessed;
+use crate::greeting::{Introduction, Witnessed};
 use crate::heartbeat::Heartbeat;
 use crate::line::{Line, UnderWay};
 use crate::validity::{Certified, certified};
@@ -67,9 +67,10 @@ impl PeerStatus {
 /// Every other node of the cluster.
 #[derive(Debug)]
 pub(crate) struct Peers {
-    /// The node whose peers they are, and what it speaks.
+    /// The node whose peers they are.
     pub(crate) this: NodeId,
-    pub(crate) dialect: Dialect,
+    /// What its release speaks, and what it writes itself.
+    own: Dialect,
     /// Later levels of formats that peers write.
     pub(crate) witnessed: Witnessed,
     by_node: BTreeMap<NodeId, Peer>,
@@ -125,13 +126,18 @@ impl Peers {
             .collect();
         Self {
             this: own.node,
-            dialect,
+            own: dialect,
             witnessed,
             by_node,
             departed: departed.into_iter().collect(),
             expelled_by: watch::channel(None).0,
             connectivity: watch::channel(0).0,
         }
+    }
+
+    /// What this node says of itself at this moment.
+    pub(crate) fn introduction(&self) -> Introduction {
+        self.witnessed.introduction(&self.own)
     }
 
     pub(crate) fn ids(&self) -> Vec<NodeId> {

@@ -120,7 +120,10 @@ impl Exchange {
                 Expected::Frames => self.stream(admitted, writer).await,
             },
             Err(Unadmitted::Answer(status)) => reply(&mut writer, status).await,
-            Err(Unadmitted::Welcome) => writer.send_pieces([welcome(&self.peers.dialect)]).await,
+            Err(Unadmitted::Welcome) => {
+                let welcome = welcome(&self.peers.introduction());
+                writer.send_pieces([welcome]).await
+            }
             Err(Unadmitted::Broken(cause)) => Err(cause),
         }
     }

@@ -9,7 +9,7 @@ use meridian_regions::Dialect;
 use prost::Message;
 
 use crate::frame::{PREFIX_BYTES, prefix};
-use crate::greeting::DialectMessage;
+use crate::greeting::{DialectMessage, Introduction};
 use crate::{CallError, Channel, FRAME_BYTES_MAX, Refusal, StreamError};
 
 /// Longest head, in bytes: small numbers and the name of a release, and room for fields to
@@ -92,39 +92,39 @@ impl Purpose {
 
 /// All that goes before the empty request of a greeting: as [`Purpose::head`], with what this
 /// node speaks.
-pub(crate) fn greeting(dialect: &Dialect) -> Bytes {
+pub(crate) fn greeting(introduction: &Introduction) -> Bytes {
     let head = RequestHead {
         channel: 0,
         kind: KIND_GREETING,
-        dialect: Some(dialect.into()),
+        dialect: Some(introduction.into()),
     };
     framed_head(&head, &[0; PREFIX_BYTES])
 }
 
 /// What the head of a greeting says that its sender speaks; `None` if that makes no sense.
-pub(crate) fn greeted(frame: Bytes) -> Option<Dialect> {
+pub(crate) fn greeted(frame: Bytes) -> Option<Introduction> {
     let head = RequestHead::decode(frame).ok()?;
     spoken(head.dialect)
 }
 
 /// The answer to a greeting that was heard, as a whole frame.
-pub(crate) fn welcome(dialect: &Dialect) -> Bytes {
+pub(crate) fn welcome(introduction: &Introduction) -> Bytes {
     let head = ReplyHead {
         status: Status::Accepted.code(),
-        dialect: Some(dialect.into()),
+        dialect: Some(introduction.into()),
     };
     framed_head(&head, &[])
 }
 
 /// What such an answer says that its sender speaks; `None` if that makes no sense.
-pub(crate) fn welcomed(frame: Bytes) -> Option<Dialect> {
+pub(crate) fn welcomed(frame: Bytes) -> Option<Introduction> {
     let head = ReplyHead::decode(frame).ok()?;
     spoken(head.dialect)
 }
 
 /// Who says nothing is of a release before levels.
-fn spoken(message: Option<DialectMessage>) -> Option<Dialect> {
-    message.map_or_else(|| Some(Dialect::default()), DialectMessage::read)
+fn spoken(message: Option<DialectMessage>) -> Option<Introduction> {
+    message.map_or_else(|| Some(Dialect::default().into()), DialectMessage::read)
 }
 
 /// How a request fared.
@@ -230,6 +230,7 @@ mod tests {
 
     use super::{Expected, Purpose, Status, greeted, greeting, welcome, welcomed};
     use crate::frame::FrameDecoder;
+    use crate::greeting::Introduction;
     use crate::{Channel, FRAME_BYTES_MAX};
 
     fn first_frame(wire: &[u8]) -> Bytes {
@@ -257,20 +258,21 @@ mod tests {
 
     #[test]
     fn greetings_tell_what_both_ends_speak() {
-        let dialect = Dialect {
+        let introduction = Introduction::from(Dialect {
             release: "1.2.3".to_owned(),
             ..Dialect::default()
-        };
-        let head = first_frame(&greeting(&dialect));
+        });
+        let head = first_frame(&greeting(&introduction));
         assert_eq!(Purpose::decode(head.clone()), Some(Purpose::Greeting));
-        assert_eq!(greeted(head), Some(dialect.clone()));
-        let head = first_frame(&welcome(&dialect));
+        assert_eq!(greeted(head), Some(introduction.clone()));
+        let head = first_frame(&welcome(&introduction));
         assert_eq!(Status::decode(head.clone()), Some(Status::Accepted));
-        assert_eq!(welcomed(head), Some(dialect));
+        assert_eq!(welcomed(head), Some(introduction));
+        let before_levels = Introduction::from(Dialect::default());
         let silent = first_frame(&Purpose::Greeting.head(0).expect("short"));
-        assert_eq!(greeted(silent), Some(Dialect::default()));
+        assert_eq!(greeted(silent), Some(before_levels.clone()));
         let silent = first_frame(&Status::Accepted.to_frame());
-        assert_eq!(welcomed(silent), Some(Dialect::default()));
+        assert_eq!(welcomed(silent), Some(before_levels));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
 
 use super::cluster::{Cluster, Running};
+use super::links::until_free;
 use super::raw::{endpoint_with, knock, say};
 use crate::wire::{Expected, Purpose, Status};
 use crate::{Channel, LevelWitness, Refusal};
@@ -38,6 +39,11 @@ impl LevelWitness for Disk {
         }
         self.noted.lock().expect("no panic").push(level);
         Ok(())
+    }
+
+    fn witnessed(&self) -> FormatLevel {
+        let noted = self.noted.lock().expect("no panic");
+        noted.iter().copied().max().unwrap_or_default()
     }
 }
 
@@ -77,16 +83,59 @@ async fn peer_whose_level_cannot_be_noted_is_not_let_in_until_it_can() {
     let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
     let one = witnessed(&cluster, 1, mixed, &disk);
     let two = start(&cluster, 2, raised);
-    let is_told = |said: &String| said.contains("no space left");
-    one.until(|peer| peer.last_error.as_ref().is_some_and(is_told))
-        .await;
+    // At both ends: who is not let in reads why.
+    let words = "node 1 cannot note that it may hold level 3 of formats, which node 2 sends";
+    let is_told = |said: &String| said.contains(words) && said.contains("no space left");
     for running in [&one, &two] {
+        running
+            .until(|peer| peer.last_error.as_ref().is_some_and(is_told))
+            .await;
         assert!(!running.mesh.peers()[0].connected);
     }
     disk.is_full.store(false, Ordering::Relaxed);
     for running in [&one, &two] {
         running.until(|peer| peer.connected).await;
     }
+    one.stop().await;
+    two.stop().await;
+}
+
+/// It writes the first level by the map that it has, and passes on what it has heard: in this run,
+/// or in one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_holds_what_another_writes_says_so_to_a_third() {
+    let cluster = Cluster::new();
+    let disk = Arc::new(Disk::default());
+    let mixed = speaking(Levels::REHEARSED, FormatLevel::FIRST);
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let one = witnessed(&cluster, 1, mixed.clone(), &disk);
+    let two = start(&cluster, 2, raised);
+    one.until(|peer| peer.connected).await;
+    two.stop().await;
+    until_free(&cluster, 2).await;
+    // One comes in its place that cannot read that.
+    let early = speaking(Levels::RELEASED, FormatLevel::FIRST);
+    let is_told = |said: &String| said.contains("node 2 (release 1.2.3)");
+    let refused = async |running: &Running| {
+        let peer = running.until(|peer| peer.last_error.as_ref().is_some_and(is_told));
+        let said = peer.await.last_error.expect("just seen");
+        assert!(said.contains("level 3 is written here"), "{said}");
+    };
+    let two = start(&cluster, 2, early);
+    refused(&two).await;
+    refused(&one).await;
+    one.stop().await;
+    until_free(&cluster, 1).await;
+    let one = witnessed(&cluster, 1, mixed.clone(), &disk);
+    refused(&one).await;
+    two.stop().await;
+    until_free(&cluster, 2).await;
+    // Who can is told.
+    let own = Arc::new(Disk::default());
+    let two = witnessed(&cluster, 2, mixed.clone(), &own);
+    let heard = two.until(|peer| peer.connected).await;
+    assert_eq!(heard.dialect, Some(mixed), "and of what it writes itself");
+    assert_eq!(own.witnessed(), FormatLevel::REHEARSED);
     one.stop().await;
     two.stop().await;
 }

@@ -26,7 +26,7 @@ async fn ended(connection: &Connection) -> String {
 }
 
 /// The socket of a stopped endpoint goes with its last task.
-async fn until_free(cluster: &Cluster, id: u64) {
+pub(super) async fn until_free(cluster: &Cluster, id: u64) {
     let freed = async {
         while UdpSocket::bind(cluster.address(id)).is_err() {
             tokio::task::yield_now().await;
@@ -147,7 +147,7 @@ async fn peer_that_dials_again_is_served_on_the_newer_connections() {
     let oldest = knock(&cluster, &endpoint).await.expect("a peer");
     let older = knock(&cluster, &endpoint).await.expect("a peer");
     // What is under way on one that is renewed is answered there.
-    let greeted = call::greet(&oldest, &Dialect::default()).await;
+    let greeted = call::greet(&oldest, &Dialect::default().into()).await;
     assert!(greeted.is_ok());
     let newer = knock(&cluster, &endpoint).await.expect("a peer");
     let reason = ended(&oldest).await;

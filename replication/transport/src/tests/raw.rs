@@ -30,7 +30,7 @@ pub(super) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Conn
             .expect("it is an address")
             .await
             .map_err(|cause| cause.to_string())?;
-        match call::greet(&connection, &Dialect::default()).await {
+        match call::greet(&connection, &Dialect::default().into()).await {
             Ok(_dialect) => Ok(connection),
             Err(cause) => Err(match connection.close_reason() {
                 Some(reason) => reason.to_string(),
