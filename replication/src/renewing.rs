@@ -64,6 +64,8 @@ pub struct RenewalStats {
     /// Deleted listings that wait to be buried, whoever keeps them; those that are disputed are
     /// not among them once burials are on.
     pub dead: u64,
+    /// Those of them of which it cannot be read whether they were deleted: they are looked at again.
+    pub unreadable: u64,
     /// Deleted listings that have been buried here, by whoever's word.
     pub buried: u64,
 }
@@ -202,11 +204,13 @@ impl Replica {
     #[must_use]
     pub fn renewal_stats(&self) -> RenewalStats {
         let renewals = &self.inner().renewals;
+        let (dead, unreadable) = renewals.dead().counted();
         RenewalStats {
             begun: renewals.begun.load(Ordering::Relaxed),
             forgotten: renewals.forgotten.load(Ordering::Relaxed),
             waiting: renewals.noted().len() as u64,
-            dead: renewals.dead().waiting(),
+            dead,
+            unreadable,
             buried: renewals.buried.load(Ordering::Relaxed),
         }
     }

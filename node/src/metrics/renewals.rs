@@ -10,6 +10,7 @@ const FORGOTTEN: &str = "meridian_renewals_forgotten";
 const WAITING: &str = "meridian_renewals_waiting";
 const BURIALS_WAITING: &str = "meridian_burials_waiting";
 const BURIALS_DONE: &str = "meridian_burials_done";
+const BURIALS_UNREADABLE: &str = "meridian_burials_unreadable";
 
 #[derive(Debug)]
 pub(super) struct RenewalMetrics {
@@ -18,6 +19,7 @@ pub(super) struct RenewalMetrics {
     waiting: IntGauge,
     burials_waiting: IntGauge,
     burials_done: IntGauge,
+    burials_unreadable: IntGauge,
 }
 
 impl RenewalMetrics {
@@ -48,6 +50,10 @@ impl RenewalMetrics {
                 BURIALS_DONE,
                 "Deleted listings of which nothing but that is left on this node, since start",
             )?,
+            burials_unreadable: gauge(
+                BURIALS_UNREADABLE,
+                "Listings of which this node cannot read whether they are to be buried: it looks again",
+            )?,
         })
     }
 
@@ -58,5 +64,6 @@ impl RenewalMetrics {
         set(&self.waiting, renewals.waiting);
         set(&self.burials_waiting, renewals.dead);
         set(&self.burials_done, renewals.buried);
+        set(&self.burials_unreadable, renewals.unreadable);
     }
 }

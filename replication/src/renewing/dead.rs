@@ -5,9 +5,13 @@
 //! deletion; what it begins with is then that it was deleted, by whom and when (ADR 65). The
 //! note goes when that has come, or when somebody has decided that the listing stays.
 //!
+//! A listing that cannot be read keeps its note, is counted and told, and looked at with each walk:
+//! a comparison may have mended it by then, and then it is known whether it was deleted at all.
+//!
 //! What is left stays for ever: without it a node that comes back from an old backup would
 //! bring the listing back.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use meridian_failpoints::Failpoint;
@@ -25,29 +29,59 @@ use crate::replica::{Inner, Replica};
 /// Notes that are looked at in one round: some milliseconds of opening documents.
 const PAGE: usize = 256;
 
+/// Listings that are remembered to have been told as unreadable, so that each is told once: more
+/// than an operator reads. Others are told at a level that nobody reads by default.
+const TOLD_MAX: usize = 256;
+
 /// How far the walk over the notes is, and what it has counted.
 #[derive(Debug, Default)]
 pub(super) struct DeadWalk {
     /// Where the next look begins; `None` for the first of them.
     from: Option<Vec<u8>>,
-    /// Listings that wait, of the walk that goes on and of the last whole one.
-    counted: u64,
+    /// Of the walk that goes on, and of the last whole one.
+    counted: Count,
+    whole: Count,
+    /// Listings that were told to be unreadable.
+    told: BTreeSet<ListingId>,
+}
+
+/// What stands behind notes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Count {
+    /// Listings that wait, those included that cannot be read.
     waiting: u64,
+    unreadable: u64,
 }
 
 impl DeadWalk {
-    /// A look has found so many that wait, and the next one begins at `next`.
-    fn looked(&mut self, found: u64, next: Option<Vec<u8>>) {
-        self.counted += found;
+    /// A look has found so many, and the next one begins at `next`.
+    fn looked(&mut self, found: Count, next: Option<Vec<u8>>) {
+        self.counted.waiting += found.waiting;
+        self.counted.unreadable += found.unreadable;
         if next.is_none() {
-            self.waiting = std::mem::take(&mut self.counted);
+            self.whole = std::mem::take(&mut self.counted);
         }
         self.from = next;
     }
 
-    /// Listings that wait: of a walk that takes many looks, at least those counted so far.
-    pub(super) fn waiting(&self) -> u64 {
-        self.waiting.max(self.counted)
+    /// Listings that wait, and those of them that cannot be read: of a walk that takes many looks, at
+    /// least those counted so far.
+    pub(super) fn counted(&self) -> (u64, u64) {
+        let (whole, so_far) = (self.whole, self.counted);
+        (
+            whole.waiting.max(so_far.waiting),
+            whole.unreadable.max(so_far.unreadable),
+        )
+    }
+
+    /// Whether it is news that a listing cannot be read.
+    fn is_news(&mut self, listing: &ListingId) -> bool {
+        self.told.len() < TOLD_MAX && self.told.insert(listing.clone())
+    }
+
+    /// It can be read again.
+    fn is_well(&mut self, listing: &ListingId) {
+        self.told.remove(listing);
     }
 }
 
@@ -57,8 +91,17 @@ enum Looked {
     Waits,
     /// Nobody waits for it: its host is to decide.
     Disputed,
-    /// The note goes: the listing is buried, or somebody has kept it.
+    /// The note goes: the listing is buried, or it was not deleted, or somebody has kept it.
     Over { buried: bool, gone: Committed },
+}
+
+/// What became of one note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stands {
+    Waits,
+    /// It cannot be read whether it waits.
+    Unreadable,
+    No,
 }
 
 impl Inner {
@@ -90,7 +133,8 @@ impl Inner {
         };
         let document = &hot.document;
         let (buried, lifecycle) = (document.is_buried(), document.lifecycle());
-        if (buried || lifecycle == Lifecycle::Live) && hot.is_durable() {
+        let is_there = matches!(lifecycle, Lifecycle::Live | Lifecycle::Uncreated);
+        if (buried || is_there) && hot.is_durable() {
             let mut batch = Batch::new();
             batch.delete(PROGRESS, keys::dead(listing));
             Failpoint::BurialNoteBefore.hit();
@@ -122,14 +166,19 @@ impl Replica {
         let page = inner.store.scan(PROGRESS, &from, &until, PAGE)?;
         let last = page.last().filter(|_| page.len() == PAGE);
         let next = last.map(|(key, _)| [key, &[0][..]].concat());
-        let mut found = page.len() as u64;
+        let mut found = Count {
+            waiting: page.len() as u64,
+            unreadable: 0,
+        };
         if inner.may_bury() {
-            found = 0;
+            found = Count::default();
             for (key, _) in page {
                 let Some(listing) = keys::parse_dead(&key) else {
                     continue;
                 };
-                found += u64::from(self.still_waits(&listing).await?);
+                let stands = self.still_waits(&listing).await?;
+                found.waiting += u64::from(stands != Stands::No);
+                found.unreadable += u64::from(stands == Stands::Unreadable);
                 tokio::task::consume_budget().await;
             }
         }
@@ -138,22 +187,34 @@ impl Replica {
     }
 
     /// Looks at one of them; whether it waits to be buried.
-    async fn still_waits(&self, listing: &ListingId) -> Result<bool, StorageError> {
+    async fn still_waits(&self, listing: &ListingId) -> Result<Stands, StorageError> {
         let inner = self.inner();
         let permit = inner.writer.reserve().await?;
-        match inner.look_at_dead(permit, listing) {
-            Ok(Looked::Waits) => Ok(true),
-            Ok(Looked::Disputed) => Ok(false),
+        let looked = inner.look_at_dead(permit, listing);
+        if looked.is_ok() {
+            inner.renewals.dead().is_well(listing);
+        }
+        match looked {
+            Ok(Looked::Waits) => Ok(Stands::Waits),
+            Ok(Looked::Disputed) => Ok(Stands::No),
             Ok(Looked::Over { buried, gone }) => {
                 gone.await?;
                 Failpoint::BurialNoteAfter.hit();
                 let buried = u64::from(buried);
                 inner.renewals.buried.fetch_add(buried, Ordering::Relaxed);
-                Ok(false)
+                Ok(Stands::No)
             }
             Err(cause) => {
-                tracing::warn!(%listing, %cause, "a deleted listing cannot be looked at now");
-                Ok(true)
+                if inner.renewals.dead().is_news(listing) {
+                    tracing::warn!(
+                        %listing, %cause,
+                        "it cannot be read whether this listing is to be buried: it is looked at \
+                         again, and `meridian repair` mends it where another node has it"
+                    );
+                } else {
+                    tracing::debug!(%listing, %cause, "it still cannot be read");
+                }
+                Ok(Stands::Unreadable)
             }
         }
     }

@@ -4,6 +4,9 @@
 //! looked at once, a page with each look at renewals, and what was deleted gets its note: what
 //! becomes of it then is decided by the rule of all others (`dead.rs`). How far the search has
 //! come is on disk, in one batch with the notes; it is over for good once it has come to the end.
+//!
+//! Invariant kept here: no document is passed by without it being known whether it was deleted. One
+//! that cannot be read gets a note as well, which is looked at again and again as all others are.
 
 use meridian_failpoints::Failpoint;
 use meridian_regions::ListingId;
@@ -46,9 +49,9 @@ impl Searched {
 }
 
 impl Inner {
-    /// Whether a listing was deleted, and is not buried. One that cannot be read is passed over:
-    /// a comparison mends it.
-    fn wants_burial(&self, listing: &ListingId) -> bool {
+    /// Whether a listing gets a note: it was deleted and is not buried, or it cannot be read whether
+    /// it was. Who looks at the notes tells that, and takes the note away if it was not.
+    fn wants_note(&self, listing: &ListingId) -> bool {
         let stripe = self.documents.stripe(listing.shard());
         let wants = peek(&stripe, &self.store, listing, |document| {
             let is_deleted = match document.lifecycle() {
@@ -57,13 +60,7 @@ impl Inner {
             };
             Some(is_deleted && !document.is_buried())
         });
-        match wants {
-            Ok(wants) => wants.unwrap_or(false),
-            Err(cause) => {
-                tracing::warn!(%listing, %cause, "it cannot be seen whether this listing was deleted");
-                false
-            }
-        }
+        wants.map_or(true, |wants| wants.unwrap_or(false))
     }
 }
 
@@ -84,7 +81,7 @@ impl Replica {
             let Some(listing) = keys::parse_heads(key) else {
                 continue;
             };
-            if inner.wants_burial(&listing) {
+            if inner.wants_note(&listing) {
                 batch.put(PROGRESS, keys::dead(&listing), Vec::new());
             }
             tokio::task::consume_budget().await;

@@ -13,7 +13,7 @@ use super::renewing::{node_3_put_back, renew_all};
 use super::returning::{copy, until};
 use super::setup::{close, create, node, options, title};
 use crate::documents::open as open_document;
-use crate::keys::{self, PROGRESS};
+use crate::keys::{self, DOCUMENTS, PROGRESS};
 use crate::renewing::SEARCH_PAGE as PAGE;
 use crate::{Burial, Replica, ReplicaOptions};
 
@@ -163,6 +163,56 @@ async fn what_was_deleted_without_a_note_is_found_in_bounded_steps_and_buried() 
     // The search is over for good.
     let searched = replica.inner().store.get(PROGRESS, &keys::searched());
     assert_eq!(searched.expect("readable"), Some(Vec::new()));
+    close(replica).await;
+}
+
+/// Puts another snapshot in the place of a listing's, or none.
+async fn put_snapshot(replica: &Replica, id: &ListingId, snapshot: Option<Vec<u8>>) {
+    let mut batch = Batch::new();
+    match snapshot {
+        Some(bytes) => batch.put(DOCUMENTS, id.to_key(), bytes),
+        None => batch.delete(DOCUMENTS, id.to_key()),
+    }
+    let permit = replica.inner().writer.reserve().await.expect("room");
+    let written = permit.submit(batch, Durability::Synced).await;
+    written.expect("durable");
+}
+
+/// One was deleted and one was not, and neither can be read when the search comes by.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_counted_and_looked_at_again_until_it_can() {
+    let (folder, [dead, _]) = without_notes(3).await;
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    let live = create(&replica, 99).await;
+    close(replica).await;
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    let mut former = Vec::new();
+    for id in [&dead, &live] {
+        let snapshot = replica.inner().store.get(DOCUMENTS, &id.to_key());
+        former.push((id, snapshot.expect("readable")));
+        put_snapshot(&replica, id, Some(b"junk".to_vec())).await;
+    }
+    for _ in 0..3 {
+        replica.renew().await.expect("looked at");
+        assert_eq!(replica.renewal_stats().unreadable, 2);
+    }
+    let searched = replica.inner().store.get(PROGRESS, &keys::searched());
+    assert_eq!(searched.expect("readable"), Some(Vec::new()), "it is over");
+    // Somebody mends them, and nothing of it was forgotten with the process.
+    for (id, snapshot) in former {
+        put_snapshot(&replica, id, snapshot).await;
+    }
+    close(replica).await;
+    let replica = Replica::open(alone(&folder)).expect("opened");
+    until("it is buried", async || {
+        replica.renew().await.expect("looked at");
+        rests(&replica, &dead)
+    })
+    .await;
+    assert_eq!(replica.renewal_stats().unreadable, 0);
+    let note = replica.inner().store.get(PROGRESS, &keys::dead(&live));
+    assert_eq!(note.expect("readable"), None, "it was not deleted");
+    assert_ne!(title(&replica, &live).await.as_deref(), Some(""));
     close(replica).await;
 }
 
