@@ -50,7 +50,7 @@ use forward::{Later, Step};
 use held::Held;
 use taking::Taking;
 
-pub use forward::{Forwarded, Until};
+pub use forward::{Forwarded, Unread, Until};
 
 /// Entries read at once: a log has some hundreds at most.
 const ENTRIES_PAGE: usize = 256;
@@ -121,13 +121,22 @@ pub enum LevelError {
     },
     /// Later copies that go on from something else.
     #[error(
-        "the later backup is of another life of the cluster, says node {node}: it was restored in \
-         between under the same name. Restore one of the backups itself, by --backup"
+        "the later backup is of another life of the cluster, says node {node}{}: it was restored in \
+         between under the same name. Restore one of the backups itself, by --backup",
+        of_listing(listing.as_deref())
     )]
     AnotherLife {
         /// Whose copies differ.
         node: NodeId,
+        /// The listing whose log tells; `None` where the node itself says of which life it is.
+        listing: Option<String>,
     },
+}
+
+fn of_listing(listing: Option<&str>) -> String {
+    listing.map_or_else(String::new, |listing| {
+        format!(" by the log of {listing}, which has another entry where this one was executed")
+    })
 }
 
 /// Makes the copies into the first state of a new cluster, which lives under the name `life`; with
@@ -287,8 +296,8 @@ async fn level_group(
     }
     let mut forward = Step::Stays;
     if let Some(later) = later {
-        forward = later.take_forward(desks, &held, group).await?;
-        levelled.forward.note(&forward, listing.as_ref());
+        let forwarded = &mut levelled.forward;
+        forward = later.take_forward(desks, &held, group, forwarded).await?;
     }
     let (mut taken, mut latest_term) = (None, 0);
     if let Step::Taken { at, term, .. } = forward {
@@ -308,7 +317,7 @@ async fn level_group(
     };
     let (source, winner) = (&desks[best], &held[best]);
     let members = winner.members(source, group)?;
-    if !members.suffice(desks, &held) {
+    if !members.suffice(desks.iter().zip(&held)) {
         levelled.doubt(listing);
     }
     let concerned = |at: usize| members.has(desks[at].node) || held[at].last.is_some();

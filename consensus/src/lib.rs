@@ -79,7 +79,7 @@ pub use group::GroupDescription;
 pub use groups::{Groups, Source};
 pub use key_uses::KeyUse;
 pub use leaderships::Leaderships;
-pub use levelling::{BookingsCopy, Forwarded, LevelError, Levelled, Until, level};
+pub use levelling::{BookingsCopy, Forwarded, LevelError, Levelled, Unread, Until, level};
 pub use log_pages::{LOG_PAGE_MAX, LogEntry, LogPage, Logged};
 pub use meridian_storage::Retention;
 pub use moves::{Move, MoveError, Moving, TransferError};

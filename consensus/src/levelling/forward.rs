@@ -13,15 +13,17 @@
 //!   off: else the two are not of one history.
 //! - A group is taken forward without a gap or stays where it was, and then it is named: a log
 //!   that has been cut off does not reach back.
+//! - Where the later copies that can be read are not of most voters, what they tell may not be
+//!   everything, and the group is named with who could not be read.
 
 use std::cmp::Reverse;
 
 use meridian_consensus_core::{Command, DecodeError};
-use meridian_regions::ListingId;
+use meridian_regions::{ListingId, NodeId};
 use meridian_storage::StorageError;
 use openraft::EntryPayload;
 
-use super::chain::Chain;
+use super::chain::{Chain, Told};
 use super::held::Held;
 use super::{BookingsCopy, DOUBTFUL_MAX, Desk, LevelError, Taking};
 use crate::keys::GroupKey;
@@ -48,6 +50,20 @@ pub struct Forwarded {
     pub short: Vec<ListingId>,
     /// How many these are.
     pub short_total: u64,
+    /// Listings of which the later copies that can be read may lack something: the moment may be
+    /// reached in part only. The first hundred.
+    pub unread: Vec<Unread>,
+    /// How many these are.
+    pub unread_total: u64,
+}
+
+/// A listing of which the later copies do not suffice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// The listing.
+    pub listing: ListingId,
+    /// Nodes whose later copy of it is damaged; none where most of its voters have no copy.
+    pub damaged: Vec<NodeId>,
 }
 
 /// An earlier copy, and what it has of the group.
@@ -69,7 +85,19 @@ pub(super) enum Step {
 }
 
 impl Forwarded {
-    pub(super) fn note(&mut self, step: &Step, listing: Option<&ListingId>) {
+    /// What the later copies may lack of a group is told, as what became of it is.
+    fn doubt(&mut self, listing: Option<ListingId>, copies: &[Told<'_>]) {
+        self.unread_total += 1;
+        if self.unread.len() >= DOUBTFUL_MAX {
+            return;
+        }
+        let damaged = copies.iter().filter(|(_, read)| read.damaged);
+        let damaged = damaged.map(|(desk, _)| desk.node).collect();
+        self.unread
+            .extend(listing.map(|listing| Unread { listing, damaged }));
+    }
+
+    fn note(&mut self, step: &Step, listing: Option<&ListingId>) {
         match step {
             Step::Stays => {}
             Step::Short => {
@@ -93,20 +121,35 @@ pub(super) struct Later {
 }
 
 impl Later {
-    /// Takes the copy that has most of a group forward; `held` is what the copies have of it.
+    /// Takes the copy that has most of a group forward; `held` is what the copies have of it. Takes
+    /// note of what became of it, and of what the later copies may lack.
     pub(super) async fn take_forward(
         &self,
         desks: &[Desk],
         held: &[Held],
         group: &GroupKey,
+        forwarded: &mut Forwarded,
     ) -> Result<Step, LevelError> {
         let mut copies = Vec::with_capacity(self.desks.len());
         for desk in &self.desks {
             copies.push((desk, desk.held(group).await?));
         }
-        // Of those that end alike, the one that reaches back farthest.
-        let ends = copies.iter().filter(|(_, read)| read.last.is_some());
-        let Some(winner) = ends.max_by_key(|(_, read)| (read.last, Reverse(read.purged))) else {
+        let step = self.step((desks, held), &copies, group).await?;
+        let listing = group.listing();
+        forwarded.note(&step, listing.as_ref());
+        if !suffice(&copies, &step, group)? {
+            forwarded.doubt(listing, &copies);
+        }
+        Ok(step)
+    }
+
+    async fn step(
+        &self,
+        (desks, held): (&[Desk], &[Held]),
+        copies: &[Told<'_>],
+        group: &GroupKey,
+    ) -> Result<Step, LevelError> {
+        let Some(winner) = last_of(copies) else {
             // What the earlier copies know of has to be somewhere, or cannot be read there.
             return Ok(match held.iter().any(|held| held.last.is_some()) {
                 true => Step::Short,
@@ -121,7 +164,7 @@ impl Later {
         let Some(at) = at else {
             return Ok(Step::Short);
         };
-        let chain = Chain::of(winner, &copies, held[at].next_to_apply(), group)?;
+        let chain = Chain::of(winner, copies, held[at].next_to_apply(), group)?;
         let Some(from) = follows(&(&desks[at], &held[at]), &chain, group)? else {
             return Ok(Step::Short);
         };
@@ -172,6 +215,27 @@ impl Later {
     }
 }
 
+/// The copy whose log ends last; of those that end alike, the one that reaches back farthest.
+fn last_of<'a, 'b>(copies: &'b [Told<'a>]) -> Option<&'b Told<'a>> {
+    let ends = copies.iter().filter(|(_, read)| read.last.is_some());
+    ends.max_by_key(|(_, read)| (read.last, Reverse(read.purged)))
+}
+
+/// Whether everything that was acknowledged before the later copies were made is in those of them
+/// that can be read: they are of most voters, as the log that ends last counts them. Where that
+/// does not reach back, one that is damaged may have been what is missing.
+fn suffice(copies: &[Told<'_>], step: &Step, group: &GroupKey) -> Result<bool, LevelError> {
+    let is_damaged = copies.iter().any(|(_, read)| read.damaged);
+    let Some((desk, read)) = last_of(copies) else {
+        return Ok(!is_damaged);
+    };
+    if is_damaged && matches!(step, Step::Short) {
+        return Ok(false);
+    }
+    let members = read.members(desk, group)?;
+    Ok(members.suffice(copies.iter().map(|(desk, read)| (*desk, read))))
+}
+
 /// Index from which the later log goes on with what a copy has; `None` if it does not reach back.
 ///
 /// That is behind everything that both have, whatever time it tells: an entry that the earlier
@@ -194,7 +258,10 @@ fn follows(has: &Copy<'_>, chain: &Chain<'_>, group: &GroupKey) -> Result<Option
     if let Some(applied) = held.applied
         && chain.id_at(group, applied.index)? != Some(applied)
     {
-        return Err(LevelError::AnotherLife { node: desk.node });
+        return Err(LevelError::AnotherLife {
+            node: desk.node,
+            listing: Some(group.name()),
+        });
     }
     // What it has behind what both have has come to nothing.
     chain.parting(desk, group, from).map(Some)

@@ -146,8 +146,8 @@ impl Members {
     }
 
     /// Whether the copies include most voters of each set that decides.
-    pub(super) fn suffice(&self, desks: &[Desk], held: &[Held]) -> bool {
-        let whole = desks.iter().zip(held).filter(|(_, held)| !held.damaged);
+    pub(super) fn suffice<'a>(&self, copies: impl Iterator<Item = (&'a Desk, &'a Held)>) -> bool {
+        let whole = copies.filter(|(_, held)| !held.damaged);
         let whole: BTreeSet<u64> = whole.map(|(desk, _)| desk.node.get()).collect();
         let mut sets = self.0.get_joint_config().iter();
         sets.all(|voters| voters.intersection(&whole).count() > voters.len() / 2)

@@ -38,7 +38,10 @@ pub(super) fn check(
     if first || both.any(|(_, same)| same) {
         return Ok(());
     }
-    Err(LevelError::AnotherLife { node: *node })
+    Err(LevelError::AnotherLife {
+        node: *node,
+        listing: None,
+    })
 }
 
 fn life_of(copy: &BookingsCopy) -> Result<Option<Vec<u8>>, LevelError> {

@@ -6,6 +6,7 @@ mod lives;
 mod overtaken;
 mod overwritten;
 mod terms;
+mod unread;
 
 use meridian_consensus_core::Rejection;
 use meridian_regions::Genesis;

@@ -135,8 +135,11 @@ async fn later_log_with_another_entry_where_a_copy_has_executed_one_is_of_anothe
         at_ms,
     };
     let refused = level(named(&earlier), Some(until), LIFE, now_ms()).await;
+    let refused = refused.expect_err("another history");
     assert!(
-        matches!(refused, Err(LevelError::AnotherLife { .. })),
+        matches!(refused, LevelError::AnotherLife { .. }),
         "{refused:?}"
     );
+    let listing = genesis.listing.to_string();
+    assert!(refused.to_string().contains(&listing), "{refused}");
 }

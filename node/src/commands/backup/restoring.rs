@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use anyhow::ensure;
-use meridian_consensus::Forwarded;
+use meridian_consensus::{Forwarded, Unread};
 use meridian_regions::ListingId;
 use meridian_replication::Awaited;
 
@@ -105,6 +105,7 @@ fn tell_forward(
         entries,
         short,
         short_total,
+        ..
     } = &restored.levelled.forward;
     let replayed = &restored.replayed;
     let (at, later) = (forward.at, &forward.manifest.id);
@@ -125,8 +126,30 @@ fn tell_forward(
     tell_awaited(forward, &restored.awaited, out)?;
     name(short, *short_total, out, |listing| {
         format!(
-            "the bookings of {listing} are as of the earlier backup: too much has happened since \
-             for the log in backup {later} to reach back"
+            "the bookings of {listing} are as of the earlier backup: the log in backup {later} does \
+             not reach back to it, or cannot be read"
+        )
+    })?;
+    tell_unread(forward, &restored.levelled.forward, out)
+}
+
+/// Says of which listings the later backup may not tell everything, and whose copy is damaged.
+fn tell_unread(forward: &Forward, told: &Forwarded, out: &mut impl Write) -> anyhow::Result<()> {
+    let (at, later) = (forward.at, &forward.manifest.id);
+    name(&told.unread, told.unread_total, out, |unread| {
+        let Unread { listing, damaged } = unread;
+        let damaged: Vec<String> = damaged.iter().map(ToString::to_string).collect();
+        let why = match damaged.as_slice() {
+            [] => format!("most of its voters are not in backup {later}"),
+            [one] => format!("the copy of node {one} in backup {later} is damaged"),
+            some => format!(
+                "the copies of nodes {} in backup {later} are damaged",
+                some.join(", ")
+            ),
+        };
+        format!(
+            "look at {listing}: its bookings may have been taken forward to {at} in part only, \
+             because {why}"
         )
     })
 }
@@ -152,11 +175,11 @@ fn tell_awaited(forward: &Forward, awaited: &Awaited, out: &mut impl Write) -> a
     })
 }
 
-fn name(
-    listings: &[ListingId],
+fn name<T>(
+    listings: &[T],
     total: u64,
     out: &mut impl Write,
-    what: impl Fn(&ListingId) -> String,
+    what: impl Fn(&T) -> String,
 ) -> anyhow::Result<()> {
     for listing in listings {
         writeln!(out, "{}", what(listing))?;
@@ -229,13 +252,14 @@ fn warn(plan: &Plan, source: &BackupArgs, out: &mut impl Write) -> anyhow::Resul
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
-    use meridian_regions::{ListingId, UnixNanos};
+    use meridian_consensus::{Forwarded, Unread};
+    use meridian_regions::{ListingId, NodeId, UnixNanos};
     use meridian_replication::Awaited;
 
-    use super::tell_awaited;
+    use super::{tell_awaited, tell_unread};
     use crate::backup::{Forward, Manifest};
 
-    fn told(awaited: &Awaited) -> String {
+    fn forward() -> Forward {
         let at = Timestamp::UNIX_EPOCH;
         let manifest = Manifest {
             id: "the-later-one".to_owned(),
@@ -247,10 +271,48 @@ mod tests {
             missing: Vec::new(),
             lacks: Vec::new(),
         };
+        Forward { manifest, at }
+    }
+
+    fn told(awaited: &Awaited) -> String {
         let mut out = Vec::new();
-        let told = tell_awaited(&Forward { manifest, at }, awaited, &mut out);
+        let told = tell_awaited(&forward(), awaited, &mut out);
         told.expect("a buffer takes everything");
         String::from_utf8(out).expect("text")
+    }
+
+    #[test]
+    fn listings_whose_later_copies_cannot_be_read_are_named_with_whose_they_are() {
+        let home = "eu-west".parse().expect("a region");
+        let listing = ListingId::generate(UnixNanos::from_millis(1), 1, home);
+        for (damaged, words) in [
+            (
+                &[2, 3][..],
+                "the copies of nodes 2, 3 in backup the-later-one are damaged",
+            ),
+            (
+                &[2],
+                "the copy of node 2 in backup the-later-one is damaged",
+            ),
+            (&[], "most of its voters are not in backup the-later-one"),
+        ] {
+            let damaged = damaged.iter().copied().filter_map(NodeId::new).collect();
+            let listing = listing.clone();
+            let told = Forwarded {
+                unread: vec![Unread { listing, damaged }],
+                unread_total: 3,
+                ..Forwarded::default()
+            };
+            let mut out = Vec::new();
+            tell_unread(&forward(), &told, &mut out).expect("a buffer takes everything");
+            let said = String::from_utf8(out).expect("text");
+            assert!(said.contains(words), "{said}");
+            assert!(said.contains("in part only"), "{said}");
+            assert!(
+                said.ends_with("and 2 more that are not named here\n"),
+                "{said}"
+            );
+        }
     }
 
     #[test]
