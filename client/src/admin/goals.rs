@@ -43,8 +43,8 @@ impl AdminClient {
         self.change_goal(listing, change).await
     }
 
-    /// The same, upon a goal that was seen: `precondition-failed` if another one stands by now,
-    /// unless it came of the same call.
+    /// The same, upon a goal that was seen: `precondition-failed` if another one stands in its place
+    /// by now, `outcome-unknown` if that stands upon one that may have come of the same call.
     ///
     /// # Errors
     /// [`CallError`].

@@ -28,8 +28,9 @@ pub(crate) struct Asked {
     survival: Option<Survival>,
     /// Revision of the goal that was seen: `revision` of `before` in a dry run, and
     /// `goal_revision` in the list of groups. If another one stands by now, nothing is done, and
-    /// the answer is `precondition-failed`; only what came of this same request is gone on with.
-    /// Left out for the goal that this node knows.
+    /// the answer is `precondition-failed`; only what came of this same request is gone on with. If
+    /// it has been changed more than once since, this request may have done so before, and the
+    /// answer is `outcome-unknown`. Left out for the goal that this node knows.
     revision: Option<u64>,
     /// Only say what would be done.
     #[serde(default)]
@@ -61,7 +62,13 @@ pub(crate) async fn set(
         seen: asked.revision,
     };
     let aimed = node.mover.aim(&genesis, &change).await;
-    let (before, mut after) = aimed.map_err(refused)?;
+    let (before, mut after) = aimed.map_err(|error| match (error, asked.dry_run) {
+        // Whoever only looks has done nothing, and sees that the revision is another.
+        (error @ GoalError::Superseded { .. }, true) => {
+            Problem::new(Slug::PreconditionFailed, error.to_string())
+        }
+        (error, _) => refused(error),
+    })?;
     let written = node.mover.check_level(&before.goal, &after.goal);
     written.map_err(refused)?;
     let mut ledger_bytes = None;
@@ -131,7 +138,9 @@ fn refused(error: GoalError) -> Problem {
         | GoalError::Level(_)
         | GoalError::Overtaken { .. }
         | GoalError::Ahead { .. } => Problem::new(Slug::PreconditionFailed, detail),
-        GoalError::Unfinished(_) => Problem::new(Slug::OutcomeUnknown, detail),
+        GoalError::Unfinished(_) | GoalError::Superseded { .. } => {
+            Problem::new(Slug::OutcomeUnknown, detail)
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 use self::approach::{Approach, Next};
 pub(crate) use self::change::Change;
 use super::Mover;
-use super::listing::{PAUSE, STEP_DEADLINE};
+use super::listing::{PAUSE, STEP_DEADLINE, step_time};
 
 /// Time for a listing, within that of a request: to look at it, too.
 const GOAL_DEADLINE: Duration = Duration::from_secs(24);
@@ -49,12 +49,19 @@ pub(crate) enum GoalError {
     /// Nothing was done: the level of formats that is written has no goals.
     #[error("{0}")]
     Level(String),
-    /// Another goal was set meanwhile.
+    /// Another goal was set in its place: nothing was done.
     #[error(
         "somebody else has changed it meanwhile: it is at home in {home}, as of revision \
          {revision}; if it is wanted still, ask again upon that revision"
     )]
     Overtaken { home: RegionId, revision: u64 },
+    /// It may have been written, as by the same request before, and another goal was set since.
+    #[error(
+        "it has been changed more than once since: it is at home in {home}, as of revision \
+         {revision}, and whether this change was one of them is not known; if it is wanted still, \
+         ask again upon that revision"
+    )]
+    Superseded { home: RegionId, revision: u64 },
     /// Nothing was done.
     #[error(
         "it is at revision {revision}, and was never at {seen}: look at it again, and ask upon \
@@ -75,6 +82,18 @@ pub(crate) enum GoalError {
 impl GoalError {
     fn overtaken(standing: &Goal) -> Self {
         Self::Overtaken {
+            home: standing.home.clone(),
+            revision: standing.revision,
+        }
+    }
+
+    /// What a goal that somebody else has set means for one that is written, if at all, under the
+    /// revision `ours`: a later one may stand upon it.
+    fn after(ours: u64, standing: &Goal) -> Self {
+        if standing.revision <= ours {
+            return Self::overtaken(standing);
+        }
+        Self::Superseded {
             home: standing.home.clone(),
             revision: standing.revision,
         }
@@ -181,7 +200,7 @@ impl Mover {
             let to = to.map_err(|cause| approach.stopped(cause.into()))?;
             let order = self.order(&goal, approach.from(), to);
             let order = order.map_err(|lost| approach.stopped(GoalError::Silent(lost)))?;
-            let step = inner.groups.move_step(genesis, &order, STEP_DEADLINE);
+            let step = inner.groups.move_step(genesis, &order, step_time(until));
             match approach.take(step.await)? {
                 Next::Step => {}
                 Next::Again => sleep(PAUSE).await,

@@ -9,14 +9,17 @@ use tokio::time::{Instant, sleep};
 use super::Mover;
 use super::plan::Plan;
 
-/// Time for one step, an election and a snapshot included.
+/// Most time for one step, an election and a snapshot included.
 pub(super) const STEP_DEADLINE: Duration = Duration::from_secs(8);
 /// Time for a listing in one walk; what is not done by then is left to the next.
 const LISTING_DEADLINE: Duration = Duration::from_secs(60);
 /// Pause after a step that was not taken.
 pub(super) const PAUSE: Duration = Duration::from_millis(100);
-/// Time for others to take note of who votes.
+/// Most time for others to take note of who votes, at one telling.
 const TELL_DEADLINE: Duration = Duration::from_secs(2);
+/// Most time for all tellings of one move together, beyond that for its steps: two in which somebody
+/// is silent. So a request, which has 24 s for its steps, is answered within half a minute.
+const TELLS_DEADLINE: Duration = Duration::from_secs(4);
 /// How often those that live are told.
 const TELLS_MAX: usize = 3;
 
@@ -60,7 +63,8 @@ impl Mover {
             let order = self.order(&goal, &from, to);
             let order = order
                 .map_err(|lost| format!("node {lost}, which is to vote on it, is not reached"))?;
-            match inner.groups.move_step(genesis, &order, STEP_DEADLINE).await {
+            let step = inner.groups.move_step(genesis, &order, step_time(until));
+            match step.await {
                 Ok(Moving::Settled(electorate)) => {
                     self.tell(genesis, &electorate, &from).await;
                     return Ok(());
@@ -94,16 +98,47 @@ impl Mover {
             .filter(|node| node.state != NodeState::Removed)
             .map(|node| node.id)
             .collect();
+        let until = Instant::now() + TELLS_DEADLINE;
         for _ in 0..TELLS_MAX {
-            let told = inner
-                .groups
-                .tell(genesis, electorate, &untold, TELL_DEADLINE)
-                .await;
+            let time = left(until).min(TELL_DEADLINE);
+            if time.is_zero() {
+                break;
+            }
+            let told = inner.groups.tell(genesis, electorate, &untold, time).await;
             untold.retain(|node| from.contains(node) && !told.contains(node));
             if untold.is_empty() {
                 return;
             }
         }
         tracing::info!(listing = %genesis.listing, ?untold, "who has left was not told yet");
+    }
+}
+
+/// Time for the next step of what is to be over by a moment: one that begins late ends in time, too.
+pub(super) fn step_time(until: Instant) -> Duration {
+    left(until).min(STEP_DEADLINE)
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{Instant, advance};
+
+    use super::{LISTING_DEADLINE, STEP_DEADLINE, step_time};
+
+    /// The clock stands still but where it is told to go.
+    #[tokio::test(start_paused = true)]
+    async fn step_that_begins_late_has_what_is_left_of_the_time_and_no_more() {
+        let until = Instant::now() + LISTING_DEADLINE;
+        assert_eq!(step_time(until), STEP_DEADLINE);
+        advance(LISTING_DEADLINE - Duration::from_secs(3)).await;
+        assert_eq!(step_time(until), Duration::from_secs(3));
+        advance(Duration::from_secs(4)).await;
+        assert_eq!(step_time(until), Duration::ZERO);
     }
 }

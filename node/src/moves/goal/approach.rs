@@ -105,7 +105,7 @@ impl Approach {
         // Also one that is as what stood before, if it was set after ours.
         let is_later = self.begun && standing.revision > self.goal().revision;
         if !standing.is_as(&self.wanted) && (is_later || !standing.is_as(&self.seen)) {
-            return Err(GoalError::overtaken(&standing));
+            return Err(GoalError::after(self.goal().revision, &standing));
         }
         // The leader writes the goal before it finds that the voters are others.
         self.begun |= standing.is_as(&self.wanted) && !self.seen.is_as(&self.wanted);

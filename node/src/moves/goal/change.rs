@@ -31,7 +31,8 @@ impl Change {
     /// then it was asked for before, and is gone on with.
     ///
     /// # Errors
-    /// [`GoalError::Overtaken`] or [`GoalError::Ahead`]: nothing may be done.
+    /// [`GoalError::Overtaken`] or [`GoalError::Ahead`]: nothing was done, and nothing may be. Or
+    /// [`GoalError::Superseded`]: nothing may be done, and it may have been before.
     pub(super) fn check(&self, standing: &Goal, wanted: &Goal) -> Result<(), GoalError> {
         let Some(seen) = self.seen else {
             return Ok(());
@@ -40,11 +41,13 @@ impl Change {
         if revision < seen {
             return Err(GoalError::Ahead { seen, revision });
         }
-        let is_its_own = Some(revision) == seen.checked_add(1) && standing.is_as(wanted);
+        // The only one that it is ever written under: another goal there says that it was not.
+        let ours = seen.saturating_add(1);
+        let is_its_own = revision == ours && standing.is_as(wanted);
         if revision == seen || is_its_own {
             Ok(())
         } else {
-            Err(GoalError::overtaken(standing))
+            Err(GoalError::after(ours, standing))
         }
     }
 }
@@ -91,15 +94,9 @@ mod tests {
         let change = to_us_east(Some(4));
         assert_eq!(check(&change, &goal("eu-west", 4)), Ok(()));
         assert_eq!(check(&change, &goal("us-east", 5)), Ok(()), "asked again");
-        for later in [
-            goal("ap-southeast", 5),
-            goal("eu-west", 6),
-            // As asked, but not by this: somebody has had it elsewhere meanwhile.
-            goal("us-east", 7),
-        ] {
-            let refused = check(&change, &later);
-            assert_eq!(refused, Err(GoalError::overtaken(&later)), "{later:?}");
-        }
+        let instead = goal("ap-southeast", 5);
+        let refused = check(&change, &instead);
+        assert_eq!(refused, Err(GoalError::overtaken(&instead)));
         let early = check(&change, &goal("eu-west", 3));
         let expected = GoalError::Ahead {
             seen: 4,
@@ -107,6 +104,26 @@ mod tests {
         };
         assert_eq!(early, Err(expected));
         assert_eq!(check(&to_us_east(None), &goal("ap-southeast", 9)), Ok(()));
+    }
+
+    /// It may be that somebody has changed what this change had come to, and that its answer was
+    /// lost: who asks again must not be told that it was not done.
+    #[test]
+    fn change_behind_which_others_stand_may_have_been_done_before() {
+        let change = to_us_east(Some(4));
+        for later in [
+            goal("eu-west", 6),
+            goal("ap-southeast", 6),
+            // As asked, but not by this: somebody has had it elsewhere meanwhile.
+            goal("us-east", 7),
+        ] {
+            let refused = check(&change, &later);
+            let superseded = GoalError::Superseded {
+                home: later.home.clone(),
+                revision: later.revision,
+            };
+            assert_eq!(refused, Err(superseded), "{later:?}");
+        }
     }
 
     #[test]

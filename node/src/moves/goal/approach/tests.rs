@@ -195,10 +195,35 @@ fn somebody_who_puts_it_back_meanwhile_is_not_undone() {
     // The goal of before, told by who does not know ours yet.
     let before = approach.take(Err(standing("eu-west", 4, &[1, 2, 3])));
     assert_eq!(before, Ok(Next::Step));
-    let overtaken = approach.take(Err(standing("eu-west", 6, &[1, 2, 3])));
+    let superseded = approach.take(Err(standing("eu-west", 6, &[1, 2, 3])));
     assert!(
-        matches!(&overtaken, Err(GoalError::Overtaken { revision: 6, .. })),
-        "{overtaken:?}"
+        matches!(&superseded, Err(GoalError::Superseded { revision: 6, .. })),
+        "what was written is not called undone: {superseded:?}"
+    );
+}
+
+/// The same whether this request has seen a step or an earlier one has, of which it does not know.
+#[test]
+fn goal_that_may_stand_upon_ours_is_not_called_one_in_its_place() {
+    for begun in [false, true] {
+        let mut approach = approach();
+        if begun {
+            let lost = approach.take(Err(MoveError::Unknown("late".to_owned())));
+            assert_eq!(lost, Ok(Next::Again));
+        }
+        let upon = approach.take(Err(standing("ap-southeast", 6, &[1, 2, 3])));
+        assert!(
+            matches!(&upon, Err(GoalError::Superseded { revision: 6, .. })),
+            "begun: {begun}: {upon:?}"
+        );
+    }
+    // Under the revision that ours would have, another one says that ours was not written.
+    let mut approach = approach();
+    approach.take(Err(MoveError::NoQuorum)).expect("again");
+    let instead = approach.take(Err(standing("ap-southeast", 5, &[1, 2, 3])));
+    assert!(
+        matches!(&instead, Err(GoalError::Overtaken { revision: 5, .. })),
+        "{instead:?}"
     );
 }
 
@@ -209,9 +234,8 @@ fn whoever_has_named_a_revision_changes_no_other() {
     for later in [("ap-southeast", 5), ("eu-west", 6), ("us-east", 7)] {
         let mut approach = upon_four();
         let refused = approach.take(Err(standing(later.0, later.1, &[1, 2, 3])));
-        let (home, revision) = (later.0.parse().expect("a region"), later.1);
-        let overtaken = Err(GoalError::Overtaken { home, revision });
-        assert_eq!(refused, overtaken, "{later:?}");
+        let expected = GoalError::after(5, &goal(later.0, later.1));
+        assert_eq!(refused, Err(expected), "{later:?}");
     }
     // What came of its own asking, and other voters for what was seen.
     for (same, voters) in [(("us-east", 5), [1, 2, 3]), (("eu-west", 4), [1, 2, 5])] {
