@@ -4,12 +4,10 @@
 //! been verified, and names a node of this cluster and this topology. What is done
 //! for those who are let in is in [`crate::server`].
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use meridian_regions::NodeId;
-use quinn::{Connection, Endpoint, Incoming};
+use quinn::{Connection, ConnectionError, Endpoint, Incoming, TransportErrorCode};
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -17,10 +15,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
 use crate::credentials::{Credentials, InForce, shown};
+use crate::greeting::Door;
 use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
 use crate::renewal::{REPLACED_MAX, close_distrusted, distrusted};
+use crate::served::{Served, close_replaced};
 use crate::server::Server;
 use crate::tls::certified_identity;
 use crate::{MeshService, NodeIdentity};
@@ -46,7 +46,7 @@ pub(crate) fn start(
         identity: identity.clone(),
         server: Server::new(service, &mesh.peers, tracker, &mesh.closed),
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-        served: Mutex::default(),
+        served: Served::default(),
         credentials: Arc::clone(&mesh.credentials),
         tracker: tracker.clone(),
     });
@@ -61,19 +61,9 @@ struct Acceptor {
     identity: NodeIdentity,
     server: Server,
     handshakes: Arc<Semaphore>,
-    // The latest connection of each peer, and the one before: a peer that dials again has
-    // renewed the other one, or lost it.
-    served: Mutex<BTreeMap<NodeId, Served>>,
+    served: Served,
     credentials: Arc<Credentials>,
     tracker: TaskTracker,
-}
-
-/// The connections that a peer is served on.
-struct Served {
-    latest: Connection,
-    /// Cancelled when there is a later one.
-    replaced: CancellationToken,
-    before: Option<Connection>,
 }
 
 impl Acceptor {
@@ -107,6 +97,10 @@ impl Acceptor {
         let remote = incoming.remote_address();
         let connection = match timeout(HANDSHAKE_DEADLINE, incoming).await {
             Ok(Ok(connection)) => connection,
+            Ok(Err(cause)) if is_given_up(&cause) => {
+                tracing::debug!(%remote, %cause, "a dial was given up by its end");
+                return None;
+            }
             Ok(Err(cause)) => {
                 tracing::warn!(%remote, %cause, "refused a connection");
                 return None;
@@ -156,44 +150,21 @@ impl Acceptor {
         if let Some(known) = self.peers.peer(node) {
             known.called.notify_waiters();
         }
-        let replaced = self.admit(node, &connection);
+        let accepted = self.served.accept(node, &connection);
+        let door = Door::of(&accepted, &self.served);
         let is_outdated = || self.credentials.generation() > generation;
         // All end with the connection.
         tokio::join!(
-            self.server.serve(&connection, &peer),
+            self.server.serve(door, &peer),
             echo(&connection, is_outdated),
-            self.end(&connection, generation, replaced),
+            self.end(&connection, generation, &accepted.replaced),
         );
-        let mut served = self.served();
-        let is_latest = |last: &Served| last.latest.stable_id() == connection.stable_id();
-        if served.get(&node).is_some_and(is_latest) {
-            served.remove(&node);
-        }
-    }
-
-    /// Takes a connection as the latest of its peer; answers what is cancelled once it is not.
-    fn admit(&self, node: NodeId, connection: &Connection) -> CancellationToken {
-        let replaced = CancellationToken::new();
-        let mut served = self.served();
-        let earlier = served.remove(&node);
-        if let Some(earlier) = &earlier {
-            earlier.replaced.cancel();
-            if let Some(before) = &earlier.before {
-                close_replaced(before);
-            }
-        }
-        let latest = Served {
-            latest: connection.clone(),
-            replaced: replaced.clone(),
-            before: earlier.map(|earlier| earlier.latest),
-        };
-        served.insert(node, latest);
-        replaced
+        self.served.ended(node, &accepted);
     }
 
     /// Ends a connection: some time after it has been replaced, for what is under way on it, or
     /// when its certificate has not been believed for too long.
-    async fn end(&self, connection: &Connection, generation: u64, replaced: CancellationToken) {
+    async fn end(&self, connection: &Connection, generation: u64, replaced: &CancellationToken) {
         let believes = |now: &InForce| now.trusts_client(connection);
         let outlived = async {
             replaced.cancelled().await;
@@ -208,15 +179,19 @@ impl Acceptor {
             }
         }
     }
-
-    // A panic cannot leave the map half changed: whoever comes next goes on with it.
-    fn served(&self) -> MutexGuard<'_, BTreeMap<NodeId, Served>> {
-        self.served.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-fn close_replaced(connection: &Connection) {
-    connection.close(Close::Replaced.code(), b"replaced by a newer connection");
+/// Whether whoever dialled has given it up before it was done: it has another one, or did not
+/// wait any longer.
+fn is_given_up(cause: &ConnectionError) -> bool {
+    match cause {
+        ConnectionError::ApplicationClosed(_) => true,
+        // So it is said before the handshake is done (RFC 9000, section 10.2.3).
+        ConnectionError::ConnectionClosed(close) => {
+            close.error_code == TransportErrorCode::APPLICATION_ERROR
+        }
+        _ => false,
+    }
 }
 
 /// Who the verified certificate at the other end says it is.

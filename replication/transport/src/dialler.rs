@@ -2,18 +2,15 @@
 //!
 //! A connection counts once the peer has proven who it is and has let this node in. A peer
 //! that comes through to this node can be reached: it is dialled at once, where a dial to
-//! it waits for an answer to packets that were lost before.
-//! Names are looked up at every dial: an address may change while a node is away.
+//! it waits for an answer to packets that were lost before. How a peer is dialled that does not
+//! answer is in [`crate::racing`].
 
-use std::net::SocketAddr;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meridian_regions::NodeId;
 use quinn::{Connection, ConnectionError, Endpoint};
 use rand::RngExt;
-use tokio::net::lookup_host;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -26,26 +23,9 @@ use crate::heartbeat::asks_for_renewal;
 use crate::line::Line;
 use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
+use crate::racing::{Answered, Away, DIAL_DEADLINE, Unreached, explained};
 use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
 use crate::{CallError, call, greeting};
-
-/// Look-up, handshake and greeting together: many round trips of the longest link.
-const DIAL_DEADLINE: Duration = Duration::from_secs(5);
-/// A dial to which nothing was answered for so long was lost with a link that is cut, and
-/// another is begun: three round trips of the longest link. QUIC would repeat the first packet
-/// at ever longer intervals, and find a healed link as late.
-const ANSWER_SOON: Duration = Duration::from_millis(750);
-/// Every fourth dial of an address waits so long for the first answer: of a peer that is busy.
-const ANSWER_LATE: Duration = Duration::from_secs(3);
-const LATE_EVERY: usize = 4;
-/// When a dial has sent its first packet again, and waits twice as long each time from then.
-const STALE_AFTER: Duration = Duration::from_millis(750);
-
-/// Why a dial failed to which nothing was answered.
-const UNANSWERED: &str = "no answer in time";
-
-/// Error codes of QUIC that carry an alert of TLS (RFC 9001, section 4.8).
-const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
 
 /// Starts one task for each peer.
 pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
@@ -66,10 +46,11 @@ pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
     }
 }
 
-struct Dialler {
-    endpoint: Endpoint,
+/// Dials one peer.
+pub(crate) struct Dialler {
+    pub(crate) endpoint: Endpoint,
     peers: Arc<Peers>,
-    credentials: Arc<Credentials>,
+    pub(crate) credentials: Arc<Credentials>,
     tracker: TaskTracker,
     closed: CancellationToken,
     node: NodeId,
@@ -81,33 +62,20 @@ impl Dialler {
             return;
         };
         let mut backoff = Backoff::new();
-        let mut told = None;
-        for attempt in 0.. {
-            let dialled = tokio::select! {
-                biased;
-                dialled = self.dial(peer, attempt) => dialled,
-                () = calls_late(peer) => continue,
-            };
-            match dialled {
+        let mut away = Away::from_now();
+        loop {
+            match self.reach(peer, &mut away).await {
                 Ok(line) => {
-                    told = None;
                     let stood = self.offer(peer, line).await;
                     backoff.connection_stood(stood);
+                    away = Away::from_now();
                 }
                 Err(cause) => {
-                    if cause == UNANSWERED {
+                    if cause == Unreached::Unanswered {
                         // It took its time: nobody is thrown out there again and again.
                         backoff.unanswered();
                     }
-                    // Once for each reason: a peer that is away is news, not that it
-                    // still is.
-                    if told.as_ref() == Some(&cause) {
-                        tracing::debug!(peer = %self.node, cause, "still cannot reach peer");
-                    } else {
-                        tracing::warn!(peer = %self.node, cause, "cannot reach peer: dialling on");
-                        told = Some(cause.clone());
-                    }
-                    self.peers.disconnected(peer, cause);
+                    self.note_unreached(peer, &mut away, cause);
                 }
             }
             let pause = backoff.next_pause(rand::rng().random());
@@ -118,19 +86,31 @@ impl Dialler {
         }
     }
 
-    async fn dial(&self, peer: &Peer, attempt: usize) -> Result<Line, String> {
-        let dialled = async {
-            let (address, round) = self.address(peer, attempt).await?;
-            let in_force = self.credentials.in_force();
-            let client = in_force.client.clone();
-            let mut connecting = self
-                .endpoint
-                .connect_with(client, address, &peer.identity.dns_name())
-                .map_err(|cause| cause.to_string())?;
-            timeout(answer_within(round), connecting.handshake_data())
-                .await
-                .map_err(|_elapsed| UNANSWERED.to_owned())?
-                .map_err(|cause| explained(&cause))?;
+    /// Takes note, once for each reason, of why a peer is not reached: a peer that is away is
+    /// news, not that it still is.
+    pub(crate) fn note_unreached(&self, peer: &Peer, away: &mut Away, cause: Unreached) {
+        if away.told.as_ref() == Some(&cause) {
+            tracing::debug!(peer = %self.node, %cause, "still cannot reach peer");
+        } else {
+            tracing::warn!(peer = %self.node, %cause, "cannot reach peer: dialling on");
+        }
+        self.peers.disconnected(peer, cause.to_string());
+        away.told = Some(cause);
+    }
+
+    /// Dials a peer until it answers, and has it let this node in.
+    async fn reach(&self, peer: &Peer, away: &mut Away) -> Result<Line, Unreached> {
+        let answered = self.race(peer, away).await?;
+        self.greet(peer, answered).await
+    }
+
+    /// Completes a dial that was answered: who is there, and whether it lets this node in.
+    async fn greet(&self, peer: &Peer, answered: Answered) -> Result<Line, Unreached> {
+        let Answered {
+            connecting,
+            generation,
+        } = answered;
+        let greeted = async {
             let connection = connecting.await.map_err(|cause| explained(&cause))?;
             let proven = proven_identity(&connection)?;
             if proven != peer.identity {
@@ -141,7 +121,7 @@ impl Dialler {
             match call::greet(&connection, &self.peers.introduction()).await {
                 Ok(theirs) => {
                     greeting::agree(&connection, &self.peers, peer, theirs).await?;
-                    Ok(Line::new(connection, in_force.generation))
+                    Ok(Line::new(connection, generation))
                 }
                 Err(cause) => {
                     if is_expelled(&connection) {
@@ -151,9 +131,10 @@ impl Dialler {
                 }
             }
         };
-        timeout(DIAL_DEADLINE, dialled)
+        timeout(DIAL_DEADLINE, greeted)
             .await
-            .unwrap_or_else(|_elapsed| Err(UNANSWERED.to_owned()))
+            .map_err(|_elapsed| Unreached::Unanswered)?
+            .map_err(Unreached::Refused)
     }
 
     /// Waits until a line is to be replaced, and answers the next one. A line that is not
@@ -179,19 +160,22 @@ impl Dialler {
     async fn next_line(&self, peer: &Peer) -> Line {
         // Two at most for each peer: the one in use, and the one before.
         peer.retired().await;
-        let mut told = None;
+        let (mut told, since) = (None, Instant::now());
         for attempt in 0.. {
             let renewal = self.credentials.renewals.acquire().await;
-            let dialled = self.dial(peer, attempt).await;
+            let dialled = match self.dial(peer, attempt, since.elapsed()).await {
+                Ok(answered) => self.greet(peer, answered).await,
+                Err(cause) => Err(cause),
+            };
             drop(renewal);
             match dialled {
                 Ok(line) => return line,
                 Err(cause) if told.as_ref() == Some(&cause) => {
-                    tracing::debug!(peer = %self.node, cause, "still cannot renew the connection");
+                    tracing::debug!(peer = %self.node, %cause, "still cannot renew the connection");
                 }
                 Err(cause) => {
                     tracing::warn!(
-                        peer = %self.node, cause,
+                        peer = %self.node, %cause,
                         "cannot renew the connection to peer: it stays as long as it is believed"
                     );
                     told = Some(cause);
@@ -201,24 +185,6 @@ impl Dialler {
             sleep(pause).await;
         }
         unreachable!("attempts do not end")
-    }
-
-    /// One address of the peer, another at each attempt if its name has several; and how often all
-    /// of them have been tried before.
-    async fn address(&self, peer: &Peer, attempt: usize) -> Result<(SocketAddr, usize), String> {
-        let failed = |cause: std::io::Error| format!("{}: {cause}", peer.address);
-        let own = self.endpoint.local_addr().map_err(failed)?;
-        // A socket of IPv6 reaches both kinds, one of IPv4 only its own.
-        let addresses: Vec<_> = lookup_host(&peer.address)
-            .await
-            .map_err(failed)?
-            .filter(|address| own.is_ipv6() || address.is_ipv4())
-            .collect();
-        let count = addresses.len().max(1);
-        addresses
-            .get(attempt % count)
-            .map(|address| (*address, attempt / count))
-            .ok_or_else(|| format!("{} has no address that {own} can reach", peer.address))
     }
 
     /// Offers the line to callers until it is lost, and others in its place when certificates
@@ -246,16 +212,6 @@ impl Dialler {
     }
 }
 
-/// How long a dial waits for the peer's first packet: by rounds over its addresses, so that each
-/// of them has its long wait.
-const fn answer_within(round: usize) -> Duration {
-    if round % LATE_EVERY == LATE_EVERY - 1 {
-        ANSWER_LATE
-    } else {
-        ANSWER_SOON
-    }
-}
-
 /// Takes beats that come back until the connection ends. A peer sends nothing else.
 async fn hear(peer: &Peer, line: &Line) -> ConnectionError {
     loop {
@@ -267,17 +223,6 @@ async fn hear(peer: &Peer, line: &Line) -> ConnectionError {
                 }
             }
             Err(reason) => return reason,
-        }
-    }
-}
-
-/// Waits until the peer comes through to this node, once this wait has become stale.
-async fn calls_late(peer: &Peer) {
-    let since = Instant::now();
-    loop {
-        peer.called.notified().await;
-        if since.elapsed() >= STALE_AFTER {
-            return;
         }
     }
 }
@@ -294,21 +239,4 @@ fn not_let_in(connection: &Connection, cause: &CallError) -> String {
     connection
         .close_reason()
         .map_or_else(|| cause.to_string(), |reason| explained(&reason))
-}
-
-/// What ended a connection, and what to do if it was about certificates.
-fn explained(cause: &ConnectionError) -> String {
-    let code = match cause {
-        ConnectionError::TransportError(error) => u64::from(error.code),
-        ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
-        _ => return cause.to_string(),
-    };
-    if TLS_ALERTS.contains(&code) {
-        format!(
-            "{cause}; is the certificate at each end of this cluster's authority, still valid, \
-             and for the node and region that the topology names?"
-        )
-    } else {
-        cause.to_string()
-    }
 }

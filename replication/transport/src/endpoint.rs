@@ -30,10 +30,10 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 * 1_024 * 1_024;
 /// there is room for Raft even if nobody reads from any of them.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 56 * 1_024 * 1_024;
 /// Bytes under way on a new connection before anything has been acknowledged. At the longest
-/// round trip that we plan for, 220 ms, some 6,000 changes a second, and what two regions
-/// have written apart follows at once; paced over the round trip, 5 Mbit/s, which a link
+/// round trip that we plan for, 220 ms, some 12,000 changes a second, and what two regions
+/// have written apart follows at once; paced over the round trip, 10 Mbit/s, which a link
 /// between regions has. One that has less loses some, and is sent less from then on.
-pub(crate) const INITIAL_WINDOW_BYTES: u64 = 128 * 1_024;
+pub(crate) const INITIAL_WINDOW_BYTES: u64 = 256 * 1_024;
 /// Datagrams that wait to be read, and to be sent: a few beats of one peer, and nothing else.
 /// Of more, the oldest are dropped.
 const DATAGRAM_BYTES_MAX: usize = 4 * 1_024;

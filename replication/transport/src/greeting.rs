@@ -19,6 +19,7 @@ use quinn::Connection;
 
 use crate::close::Close;
 use crate::peers::{Peer, Peers};
+use crate::served::{Accepted, Served};
 use crate::{LevelWitness, NodeIdentity};
 
 /// Longest name of a release that is taken over from a peer, in bytes: `1.2.3-rc.4+build` and
@@ -111,19 +112,25 @@ impl DialectMessage {
     }
 }
 
-/// The door of one connection: open once its peer has said what it speaks.
-#[derive(Debug)]
+/// The door of one connection: open once its peer has said what it speaks. From then on the
+/// connection counts.
 pub(crate) struct Door {
-    connection: Connection,
+    accepted: Accepted,
+    served: Served,
     is_open: AtomicBool,
 }
 
 impl Door {
-    pub(crate) fn of(connection: &Connection) -> Self {
+    pub(crate) fn of(accepted: &Accepted, served: &Served) -> Self {
         Self {
-            connection: connection.clone(),
+            accepted: accepted.clone(),
+            served: served.clone(),
             is_open: AtomicBool::new(false),
         }
+    }
+
+    pub(crate) const fn connection(&self) -> &Connection {
+        &self.accepted.connection
     }
 
     /// Whether requests of the peer may be read.
@@ -141,8 +148,11 @@ impl Door {
         let Some(known) = peers.peer(peer.node) else {
             return false;
         };
-        match agree(&self.connection, peers, known, theirs).await {
-            Ok(()) => self.is_open.store(true, Ordering::Release),
+        match agree(self.connection(), peers, known, theirs).await {
+            Ok(()) => {
+                self.served.greeted(peer.node, &self.accepted);
+                self.is_open.store(true, Ordering::Release);
+            }
             Err(cause) => tracing::warn!(peer = %peer.node, cause, "refused a peer"),
         }
         self.is_open()

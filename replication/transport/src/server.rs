@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use quinn::{Connection, RecvStream, SendStream};
+use quinn::{RecvStream, SendStream};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -57,9 +57,9 @@ impl Server {
     }
 
     /// Serves a peer's streams until the connection ends.
-    pub(crate) async fn serve(&self, connection: &Connection, peer: &NodeIdentity) {
-        let door = Arc::new(Door::of(connection));
-        while let Ok((send, receive)) = connection.accept_bi().await {
+    pub(crate) async fn serve(&self, door: Door, peer: &NodeIdentity) {
+        let door = Arc::new(door);
+        while let Ok((send, receive)) = door.connection().accept_bi().await {
             let exchange = Exchange {
                 peer: peer.clone(),
                 service: Arc::clone(&self.service),

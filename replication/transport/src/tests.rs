@@ -6,6 +6,7 @@ mod cluster;
 mod floods;
 mod levels;
 mod links;
+mod racing;
 mod raw;
 mod renewal;
 mod strangers;

@@ -13,14 +13,14 @@ use super::raw::{endpoint_with, knock};
 use crate::endpoint::INITIAL_WINDOW_BYTES;
 use crate::{Channel, MeshError, call};
 
-async fn answers(from: &Running) {
+pub(super) async fn answers(from: &Running) {
     let to = from.mesh.peers()[0].node;
     let answer = from.mesh.call(to, Channel::Raft, "x".into(), DEADLINE);
     assert_eq!(answer.await, Ok("x".into()));
 }
 
 /// Why a connection ended.
-async fn ended(connection: &Connection) -> String {
+pub(super) async fn ended(connection: &Connection) -> String {
     let reason = timeout(DEADLINE, connection.closed()).await;
     reason.expect("ended in time").to_string()
 }
@@ -101,7 +101,7 @@ fn killed_peer_that_stays_away_is_given_up_after_the_idle_timeout() {
 }
 
 /// What a dial is known by: the connection id of its first packet.
-fn dial_of(packet: &[u8]) -> Vec<u8> {
+pub(super) fn dial_of(packet: &[u8]) -> Vec<u8> {
     let length = usize::from(packet[5]);
     packet[6..6 + length].to_vec()
 }

@@ -1,0 +1,109 @@
+//! How soon a peer that is not reached is dialled again, and how long a dial waits for its first
+//! answer. Pure: times and randomness are handed in.
+//!
+//! What is sent into a link that is cut is lost, and QUIC repeats it at ever longer intervals. So
+//! a peer is dialled anew, and at first before it is known that the last dial was lost: a link
+//! that heals is found within a quarter of a second and a round trip. A peer that stays away is
+//! dialled more seldom from then on: a packet or two of 1,200 bytes about every second.
+
+use std::time::Duration;
+
+/// A peer that has been away for less is dialled in haste, at 15 KB a second. After a longer cut a
+/// second more is little.
+const HASTE_MAX: Duration = Duration::from_secs(120);
+/// Between two dials in haste: a little above the longest round trip that we plan for, so that a
+/// link that stands is dialled once (RFC 8305, section 5, has the same number for TCP).
+const STAGGER: Duration = Duration::from_millis(250);
+/// Between two dials of a peer that stays away: the last one was lost by then.
+const LEISURE: Duration = Duration::from_secs(1);
+/// A dial to which nothing was answered for so long was lost: three round trips of the longest
+/// link.
+const ANSWER_SOON: Duration = Duration::from_millis(750);
+/// Some dials of each address wait so long for the first answer: of a peer that is busy.
+const ANSWER_LATE: Duration = Duration::from_secs(3);
+/// Which ones: about every fourth second one begins.
+const LATE_EVERY_IN_HASTE: usize = 16;
+const LATE_EVERY: usize = 4;
+
+/// Dials of one peer at once: four that may be answered soon, and a late one.
+pub(crate) const DIALS_MAX: usize = 5;
+
+/// How long to wait from the beginning of a dial to that of the next one, of a peer that has been
+/// away for so long. `random`, from 0 to 1, spreads it a little, so that the peers of a healed
+/// link do not dial in step.
+pub(crate) fn next_after(away: Duration, random: f64) -> Duration {
+    let longest = if away < HASTE_MAX { STAGGER } else { LEISURE };
+    longest.mul_f64(0.8 + 0.2 * random.clamp(0.0, 1.0))
+}
+
+/// How long a dial waits for the peer's first packet: by rounds over its addresses, so that each
+/// of them has its long wait.
+pub(crate) fn answer_within(away: Duration, round: usize) -> Duration {
+    let late_every = if away < HASTE_MAX {
+        LATE_EVERY_IN_HASTE
+    } else {
+        LATE_EVERY
+    };
+    if round % late_every == late_every - 1 {
+        ANSWER_LATE
+    } else {
+        ANSWER_SOON
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::{ANSWER_LATE, DIALS_MAX, HASTE_MAX, LEISURE, STAGGER, answer_within, next_after};
+
+    /// Begins and ends of the dials of a peer that never answers.
+    fn dials(until: Duration) -> Vec<(Duration, Duration)> {
+        let (mut at, mut dials) = (Duration::ZERO, Vec::<(Duration, Duration)>::new());
+        let mut chances = [0.0, 0.7, 1.0, 0.1, 0.4].into_iter().cycle();
+        while at < until {
+            let under_way = dials.iter().filter(|(_, end)| *end > at);
+            if under_way.count() < DIALS_MAX {
+                dials.push((at, at + answer_within(at, dials.len())));
+                at += next_after(at, chances.next().expect("without an end"));
+            } else {
+                at += Duration::from_millis(1);
+            }
+        }
+        dials
+    }
+
+    fn begun_within(dials: &[(Duration, Duration)], from: Duration, until: Duration) -> usize {
+        let begun = dials.iter().filter(|(at, _)| (from..until).contains(at));
+        begun.count()
+    }
+
+    #[test]
+    fn link_that_heals_soon_is_found_within_a_quarter_of_a_second() {
+        let dials = dials(HASTE_MAX);
+        for pair in dials.windows(2) {
+            assert!(pair[1].0 - pair[0].0 <= STAGGER, "{pair:?}");
+        }
+        let late = dials.iter().filter(|(at, end)| *end - *at == ANSWER_LATE);
+        assert!(late.count() > 20, "a busy peer is reached, too");
+    }
+
+    #[test]
+    fn peer_that_stays_away_costs_a_packet_a_second() {
+        let hour = Duration::from_secs(3_600);
+        let dials = dials(HASTE_MAX + hour);
+        let begun = begun_within(&dials, HASTE_MAX, HASTE_MAX + hour);
+        assert!(begun < 3_600 * 5 / 4, "{begun}");
+        assert!(begun_within(&dials, Duration::ZERO, HASTE_MAX) < 120 * 5);
+        let late = dials.iter().filter(|(at, end)| *end - *at == ANSWER_LATE);
+        assert!(late.count() > 600, "a busy peer is reached, too");
+    }
+
+    #[test]
+    fn pause_is_spread_and_never_longer_than_it_may_be() {
+        let pauses = [0.0, 0.3, 1.0, 7.0].map(|random| next_after(Duration::ZERO, random));
+        assert!(pauses[0] < pauses[1] && pauses[1] < pauses[2]);
+        assert_eq!(pauses[2..], [STAGGER, STAGGER]);
+        assert_eq!(next_after(HASTE_MAX, 1.0), LEISURE);
+    }
+}
