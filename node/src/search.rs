@@ -8,6 +8,7 @@
 
 mod feeder;
 mod work;
+mod yielding;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -47,6 +48,8 @@ pub(crate) struct Indexed {
     pub(crate) commits: u64,
     /// Times that it has been compared with the database since the start.
     pub(crate) comparisons: u64,
+    /// Rounds since the start that were put off for a backlog of other nodes' changes.
+    pub(crate) put_off: u64,
     /// Times since the start that it failed and was opened again, or built anew.
     pub(crate) reopened: u64,
     /// Since which of the commits its files are known to be whole.
@@ -97,7 +100,7 @@ impl SearchDesk {
         let (telling, indexed) = watch::channel(Indexed::default());
         let index = Arc::default();
         let feeder = Feeder::new(
-            (folder, config.search.commit()),
+            (folder, config.search.clone()),
             (replica, clock),
             (Arc::clone(&index), telling),
             (asked, doubted),

@@ -31,6 +31,7 @@
 
 mod adopting;
 mod apply;
+mod backlog;
 mod blocking;
 mod chance;
 mod changes;
@@ -83,6 +84,7 @@ use meridian_simulation::watch;
 #[cfg(not(test))]
 use tokio::sync::watch;
 
+pub use backlog::{Backlog, BacklogStream};
 pub use changes::{Change, Changes};
 pub use digests::{ListingDigest, ShardDigest};
 pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};

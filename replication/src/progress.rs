@@ -89,15 +89,22 @@ impl Progress {
 
     /// An entry has become durable. Called by the writer, in order of submission.
     pub(crate) fn durable(&self, origin: NodeId, shard: ShardId, seq: u64, hlc: Hlc) {
+        self.durable_together(&[(origin, shard, seq, hlc)]);
+    }
+
+    /// The same, of entries that have become durable at once: who waits looks once.
+    pub(crate) fn durable_together(&self, entries: &[(NodeId, ShardId, u64, Hlc)]) {
         {
             let mut state = self.state();
-            if let Err(gap) = state.durable.advance(origin, shard, seq) {
-                // Entries are checked before they are submitted: a bug, not a fault.
-                debug_assert!(false, "{gap}");
-                tracing::error!(%gap, "an entry became durable out of order");
+            for (origin, shard, seq, hlc) in entries {
+                if let Err(gap) = state.durable.advance(*origin, *shard, *seq) {
+                    // Entries are checked before they are submitted: a bug, not a fault.
+                    debug_assert!(false, "{gap}");
+                    tracing::error!(%gap, "an entry became durable out of order");
+                }
+                let seen = state.seen.entry(*origin).or_default();
+                *seen = (*hlc).max(*seen);
             }
-            let seen = state.seen.entry(origin).or_default();
-            *seen = hlc.max(*seen);
         }
         self.version.send_modify(|version| *version += 1);
     }

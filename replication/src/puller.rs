@@ -17,11 +17,13 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::backlog::BacklogStream;
 use crate::chance;
 use crate::error::PullError;
 use crate::left_behind;
 use crate::replica::Replica;
 use crate::returning::Stage;
+use crate::server::is_full;
 use crate::watch;
 
 /// First pause after a stream has failed.
@@ -169,11 +171,12 @@ impl Puller {
             .open_stream(self.peer, Channel::Pull, request.encode().into())
             .await?;
         let mut turned = pin!(self.turned(turns, &asked));
+        let mut backlog = self.replica.inner().backlog.stream();
         loop {
             tokio::select! {
                 biased;
                 () = &mut turned => return Ok(()),
-                applied = self.apply_next(&mut frames, &asked) => applied?,
+                applied = self.apply_next(&mut frames, &asked, &mut backlog) => applied?,
             }
         }
     }
@@ -197,6 +200,7 @@ impl Puller {
         &self,
         frames: &mut FrameReader,
         asked: &[(NodeId, Shards)],
+        backlog: &mut BacklogStream,
     ) -> Result<(), PullError> {
         let frame = self.next(frames, asked).await?;
         let inner = self.replica.inner();
@@ -205,10 +209,19 @@ impl Puller {
         });
         match PullFrame::decode_up_to(inner.formats.levels.latest(), &frame)? {
             PullFrame::Entries(entries) => {
+                let bytes = entries.iter().map(|entry| entry.as_bytes().len()).sum();
+                let is_followed = is_full(entries.len(), bytes);
+                if is_followed {
+                    backlog.begins();
+                }
                 let wanted = entries.into_iter().filter(|entry| {
                     of(asked, entry.origin).is_some_and(|shards| shards.contains(entry.shard))
                 });
-                self.replica.apply(wanted.collect()).await
+                self.replica.apply(wanted.collect()).await?;
+                if !is_followed {
+                    backlog.ends();
+                }
+                Ok(())
             }
             PullFrame::Hears(heard) => {
                 let sources = &self.replica.inner().sources;
@@ -227,6 +240,7 @@ impl Puller {
                 shards,
                 whole,
             } => {
+                backlog.ends();
                 let told = (of(asked, origin).unwrap_or_default() & shards, whole);
                 Ok(self.replica.told((self.peer, origin), through, told)?)
             }

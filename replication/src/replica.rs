@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::adopting::{Adopting, Whole};
+use crate::backlog::Backlog;
 use crate::changes::BACKLOG_MAX;
 use crate::counters::Counters;
 use crate::documents::Documents;
@@ -79,6 +80,7 @@ pub(crate) struct Inner {
     pub(crate) formats: Formats,
     pub(crate) progress: Progress,
     pub(crate) sources: Sources,
+    pub(crate) backlog: Backlog,
     pub(crate) told: Told,
     pub(crate) tell_every: Duration,
     pub(crate) floors: Floors,
@@ -242,6 +244,7 @@ impl Replica {
                 formats: options.formats,
                 progress,
                 sources: Sources::default(),
+                backlog: Backlog::default(),
                 told,
                 tell_every: options.tell_every,
                 floors,

@@ -30,6 +30,11 @@ const FRAME_BYTES: usize = 256 * 1024;
 /// frame, and under load there would be one for every entry.
 const GATHER: Duration = Duration::from_millis(5);
 
+/// Whether a frame of so many entries, of so many bytes, takes no more: others follow it.
+pub(crate) const fn is_full(entries: usize, bytes: usize) -> bool {
+    entries >= FRAME_ENTRIES || bytes >= FRAME_BYTES
+}
+
 /// Why a stream to a peer ended.
 #[derive(Debug, thiserror::Error)]
 enum ServeError {
@@ -380,7 +385,7 @@ impl Gathered {
     }
 
     const fn is_full(&self) -> bool {
-        self.entries.len() >= FRAME_ENTRIES || self.bytes >= FRAME_BYTES
+        is_full(self.entries.len(), self.bytes)
     }
 
     /// How many entries, and how many bytes of them, it still takes; never nothing.

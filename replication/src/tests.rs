@@ -2,6 +2,7 @@
 //! simulated one.
 
 mod applying;
+mod backlog;
 mod burying;
 mod carrying;
 mod cluster;

@@ -18,6 +18,7 @@ mod scattering;
 mod searching;
 mod watching;
 mod webhooks;
+mod yielding;
 
 use std::sync::Arc;
 

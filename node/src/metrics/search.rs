@@ -9,6 +9,7 @@ const LISTINGS: &str = "meridian_search_listings";
 const MISSING: &str = "meridian_search_missing_listings";
 const COMMITS: &str = "meridian_search_commits";
 const COMPARISONS: &str = "meridian_search_comparisons";
+const PUT_OFF: &str = "meridian_search_put_off";
 const REOPENED: &str = "meridian_search_reopened";
 const AGE: &str = "meridian_search_age_milliseconds";
 
@@ -19,6 +20,7 @@ pub(super) struct SearchMetrics {
     missing: IntGauge,
     commits: IntGauge,
     comparisons: IntGauge,
+    put_off: IntGauge,
     reopened: IntGauge,
     age: IntGauge,
 }
@@ -41,6 +43,11 @@ impl SearchMetrics {
                 COMPARISONS,
                 "Times since start that the search index was compared with the database",
             )?,
+            put_off: gauge(
+                PUT_OFF,
+                "Commits of the search index since start that were put off for a backlog of \
+                 other nodes' changes",
+            )?,
             reopened: gauge(
                 REOPENED,
                 "Times since start that the search index failed and was opened again, or built \
@@ -60,6 +67,7 @@ impl SearchMetrics {
         set(&self.missing, indexed.missing);
         set(&self.commits, indexed.commits);
         set(&self.comparisons, indexed.comparisons);
+        set(&self.put_off, indexed.put_off);
         set(&self.reopened, indexed.reopened);
         match indexed.as_of {
             Some(as_of) => set(&self.age, now_ms.saturating_sub(as_of.as_millis())),

@@ -3,7 +3,8 @@
 //!
 //! A round begins with what every node is known to have written by then, takes every
 //! listing that has been announced since, and commits. What comes in meanwhile is noted for
-//! the next one.
+//! the next one. While a backlog of other nodes' changes is taken in, rounds that nobody asks
+//! for are put off ([`super::yielding`]).
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -11,15 +12,17 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use meridian_regions::{ListingId, Shards, UnixNanos};
-use meridian_replication::{Change, Changes, Replica};
+use meridian_replication::{Backlog, Change, Changes, Replica};
 use meridian_search::{Indexer, Opened, SearchIndex};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_until};
 
 use super::work::{Done, Work, WorkError};
+use super::yielding::{Due, QUIET};
 use super::{Ask, Indexed};
 use crate::clock::Clock;
+use crate::config::SearchSection;
 
 /// Listings that are noted one by one; when there are more, all are compared.
 const NOTED_MAX: usize = 65_536;
@@ -32,7 +35,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(3_600);
 
 pub(super) struct Feeder {
     folder: PathBuf,
-    commit: Duration,
+    options: SearchSection,
     replica: Replica,
     clock: Clock,
     index: super::Shared,
@@ -40,6 +43,9 @@ pub(super) struct Feeder {
     asked: mpsc::Receiver<Ask>,
     doubted: mpsc::Receiver<()>,
     changes: Changes,
+    backlog: Backlog,
+    /// When the last round began.
+    rounded: Option<Instant>,
     noted: HashSet<ListingId>,
     /// Whether something may have changed that is not noted.
     missed: bool,
@@ -49,15 +55,17 @@ pub(super) struct Feeder {
 
 impl Feeder {
     pub(super) fn new(
-        (folder, commit): (PathBuf, Duration),
+        (folder, options): (PathBuf, SearchSection),
         (replica, clock): (Replica, Clock),
         (index, telling): (super::Shared, watch::Sender<Indexed>),
         (asked, doubted): (mpsc::Receiver<Ask>, mpsc::Receiver<()>),
     ) -> Self {
         Self {
             changes: replica.subscribe(),
+            backlog: replica.backlog(),
+            rounded: None,
             folder,
-            commit,
+            options,
             replica,
             clock,
             index,
@@ -85,7 +93,7 @@ impl Feeder {
                 indexed.sound = None;
                 indexed.reopened += 1;
             });
-            self.missed = true;
+            (self.missed, self.rounded) = (true, None);
             sleep_until(opened + REOPEN_AFTER).await;
         }
     }
@@ -110,12 +118,14 @@ impl Feeder {
         *self.index.write().unwrap_or_else(PoisonError::into_inner) = Some(index.clone());
         let mut checked = Instant::now();
         let mut checks = interval_at(checked + CHECK_EVERY, CHECK_EVERY);
-        let mut ticks = interval(self.commit);
+        let mut ticks = interval(self.options.commit());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let mut asked = Vec::new();
             tokio::select! {
-                _ = ticks.tick() => {}
+                _ = ticks.tick() => if self.puts_off() {
+                    continue;
+                },
                 ask = self.asked.recv() => match ask {
                     Some(ask) => asked.push(ask),
                     // Nobody can search any more.
@@ -151,6 +161,20 @@ impl Feeder {
         }
     }
 
+    /// Whether the round that is due is put off.
+    fn puts_off(&self) -> bool {
+        let due = Due {
+            since_last: self.rounded.map(|began| began.elapsed()),
+            noted: self.noted.len(),
+            backlog: self.backlog.comes_in(QUIET),
+        };
+        let is_put_off = due.is_put_off(self.options.yields());
+        if is_put_off {
+            self.telling.send_modify(|indexed| indexed.put_off += 1);
+        }
+        is_put_off
+    }
+
     /// Reads all of the index.
     async fn check(&mut self, index: &SearchIndex) -> Result<(), WorkError> {
         let commits = self.telling.borrow().commits;
@@ -164,6 +188,7 @@ impl Feeder {
 
     /// Brings the index to where the replica is now.
     async fn round(&mut self, indexer: Indexer) -> Result<Indexer, WorkError> {
+        self.rounded = Some(Instant::now());
         // In this order: what was written until then has been announced when it is settled.
         let as_of = self.written_through();
         self.replica.settled().await?;

@@ -245,8 +245,8 @@ impl Inner {
         for (one, _) in &submitted {
             self.rendered.supersede(&one.listing, None, || {});
         }
-        for (origin, shard, seq, hlc) in places {
-            self.progress.durable(*origin, *shard, *seq, *hlc);
+        self.progress.durable_together(places);
+        for _ in places {
             self.counters.applied();
         }
         for (one, mark_durable) in submitted {
