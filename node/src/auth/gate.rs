@@ -70,7 +70,7 @@ enum Bearer {
 struct Asking {
     bearer: Bearer,
     who: Result<Who, Unproven>,
-    /// What kinds of credentials its route takes, and what was shown, if the sender has shown it here.
+    /// What kinds of credentials its route takes, and what its sender has shown here.
     taken: Taken,
     shown: Option<HeaderValue>,
 }

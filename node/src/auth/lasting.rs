@@ -6,8 +6,8 @@
 //! to know. What it is not: a look at owners, and at streams that were opened without
 //! credentials. One that another node passes on is looked after by the node that took it.
 //!
-//! Kept: a stream lasts no longer than [`LOOK_EVERY`] and one look after this node has learnt that it could not
-//! be opened any more.
+//! Kept: a stream lasts no longer than [`LOOK_EVERY`] and one look after this node has learnt
+//! that it could not be opened any more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Proof {
     }
 }
 
-/// Who has to show credentials again: whoever has shown some for something that is not for everybody.
+/// Who has to show credentials again: whoever has shown some for what is not for everybody.
 pub(super) fn proven(who: &Who, access: Access) -> Option<&Caller> {
     who.known().filter(|_| access != Access::Open)
 }
