@@ -33,6 +33,9 @@ pub struct Electorate {
     pub index: u64,
     /// The voters, in ascending order.
     pub voters: Vec<NodeId>,
+    /// Who learns the log by that entry, and does not vote yet, in ascending order: none where
+    /// somebody of an earlier release says so.
+    pub learners: Vec<NodeId>,
     /// What home and survival goal were changed to last, as far as whoever says so knows.
     pub goal: Option<Goal>,
 }
@@ -45,6 +48,8 @@ pub(crate) struct ElectorateRecord {
     pub(crate) voters: Vec<u64>,
     #[prost(message, optional, tag = "3")]
     pub(crate) goal: Option<GoalRecord>,
+    #[prost(uint64, repeated, tag = "4")]
+    pub(crate) learners: Vec<u64>,
 }
 
 /// What a node that has no log of a group keeps of it.
@@ -75,11 +80,18 @@ impl Electorate {
     /// What a membership that is committed says; `None` before the first.
     pub(crate) fn of(stored: &StoredMembershipOf) -> Option<Self> {
         let at = stored.log_id().as_ref()?;
-        let voters = stored.membership().voter_ids();
+        let voters: Vec<NodeId> = stored
+            .membership()
+            .voter_ids()
+            .filter_map(NodeId::new)
+            .collect();
+        let members = stored.membership().nodes();
+        let members = members.filter_map(|(node, _)| NodeId::new(*node));
         Some(Self {
             term: at.leader_id.term,
             index: at.index,
-            voters: voters.filter_map(NodeId::new).collect(),
+            learners: members.filter(|node| !voters.contains(node)).collect(),
+            voters,
             goal: None,
         })
     }
@@ -96,6 +108,11 @@ impl Electorate {
     pub(crate) fn at(&self) -> LogIdOf {
         LogIdOf::new_term_index(self.term, self.index)
     }
+
+    /// Whether a node has a part in the group: it votes, or learns.
+    pub(crate) fn has(&self, node: NodeId) -> bool {
+        self.voters.contains(&node) || self.learners.contains(&node)
+    }
 }
 
 impl From<&Electorate> for ElectorateRecord {
@@ -104,6 +121,7 @@ impl From<&Electorate> for ElectorateRecord {
             at: (&electorate.at()).into(),
             voters: electorate.voters.iter().map(|voter| voter.get()).collect(),
             goal: electorate.goal.as_ref().map(GoalRecord::from),
+            learners: electorate.learners.iter().map(|node| node.get()).collect(),
         }
     }
 }
@@ -116,6 +134,11 @@ impl From<ElectorateRecord> for Electorate {
             term: at.leader_id.term,
             index: at.index,
             voters: voters.filter_map(NodeId::new).collect(),
+            learners: record
+                .learners
+                .into_iter()
+                .filter_map(NodeId::new)
+                .collect(),
             // Of a later version: a hint without it is a hint still.
             goal: record.goal.and_then(|goal| Goal::try_from(goal).ok()),
         }

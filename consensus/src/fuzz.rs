@@ -40,6 +40,7 @@ fn electorate() -> Electorate {
     Electorate {
         term: 3,
         index: 12,
+        learners: Vec::new(),
         voters: [1, 2, 3]
             .map(|id| NodeId::new(id).expect("not zero"))
             .to_vec(),

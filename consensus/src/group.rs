@@ -180,7 +180,7 @@ impl Group {
         let told = self.hint.read()?;
         let known = self.metrics().membership_config;
         let later = Some(told.at()) > *known.log_id();
-        (later && !told.voters.contains(&self.shared.node)).then_some(told)
+        (later && !told.has(self.shared.node)).then_some(told)
     }
 
     /// Who votes on the group, for a candidate that does not, and whose log ends before

@@ -295,6 +295,7 @@ mod tests {
         Electorate {
             term: 1,
             index: 1,
+            learners: Vec::new(),
             voters: voters.iter().copied().filter_map(NodeId::new).collect(),
             goal: None,
         }

@@ -38,6 +38,11 @@ impl Groups {
             self.rest(genesis).await;
             return Heard(true);
         }
+        let is_awake = self.places().peek(&genesis.listing).is_some();
+        if is_awake && told.learners.contains(&self.node()) {
+            // Its leader sends it the log, of which it may have as good as nothing yet.
+            return Heard(true);
+        }
         let left = self.leave(genesis, told).await;
         if let Err(cause) = &left {
             tracing::warn!(listing = %genesis.listing, %cause, "cannot forget a group");
@@ -134,7 +139,8 @@ impl Groups {
             .await
             .map_err(storage_error)?
             .last_log_id;
-        if last.is_some() && self.is_known(genesis, &told)? {
+        let learns = told.learners.contains(&self.node());
+        if last.is_some() && (learns || self.is_known(genesis, &told)?) {
             return Ok(());
         }
         if self.knows_better(genesis, &mut log, &told).await? {

@@ -115,6 +115,7 @@ async fn no_message_brings_lost_records_back_to_life() {
     let stale = Electorate {
         term: 1,
         index: 1,
+        learners: Vec::new(),
         voters: nodes(&[1, 2]),
         goal: None,
     };

@@ -237,11 +237,12 @@ async fn who_learns_keeps_its_log_when_it_is_told_who_votes_meanwhile() {
 /// once more, the log would not come again.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_learns_keeps_the_part_that_it_has_when_it_is_told_again_what_it_knew() {
-    let cluster = Cluster::of(4, NEVER_IDLE);
+    let mut cluster = Cluster::of(4, NEVER_IDLE);
     let genesis = genesis(128);
     let told = Electorate {
         term: 1,
         index: 40,
+        learners: Vec::new(),
         voters: nodes(&[1, 2, 3]),
         goal: None,
     };
@@ -269,7 +270,23 @@ async fn who_learns_keeps_the_part_that_it_has_when_it_is_told_again_what_it_kne
         groups.note_electorate(&genesis, again.clone()).await;
         assert_eq!(cluster.entries(4, &genesis), 4, "{again:?}");
     }
-    // What it did not know yet is another thing.
+    // As is what says that it learns, whatever it knew: it has not got so far as that entry.
+    let learns = Electorate {
+        index: 41,
+        learners: nodes(&[4]),
+        ..told.clone()
+    };
+    let reply = say_as(&cluster, 1, 4, 128, Call::Append(Append::from(&append))).await;
+    assert!(matches!(reply.answer, Some(Answer::Append(_))), "{reply:?}");
+    groups.note_electorate(&genesis, learns.clone()).await;
+    assert_eq!(cluster.role(4, &genesis).await, "learner", "it goes on");
+    drop(groups);
+    cluster.stop_node(4).await;
+    cluster.start_node(4);
+    let groups = cluster.node(4);
+    groups.note_electorate(&genesis, learns).await;
+    assert_eq!(cluster.entries(4, &genesis), 4, "asleep as well");
+    // What it did not know yet, and has no part in, is another thing.
     let later = Electorate { index: 42, ..told };
     groups.note_electorate(&genesis, later).await;
     assert_eq!(cluster.entries(4, &genesis), 0);
@@ -288,6 +305,7 @@ async fn group_that_is_left_is_left_to_the_end_whoever_hangs_up() {
     let told = Electorate {
         term: 1_000,
         index: 1_000,
+        learners: Vec::new(),
         voters: nodes(&[1, 2, 4]),
         goal: None,
     };

@@ -129,6 +129,7 @@ async fn listing_that_has_gone_to_another_home_is_shown_at_home_there() {
     let elsewhere = Electorate {
         term: 2,
         index: 5,
+        learners: Vec::new(),
         voters: vec![NodeId::new(2).expect("not zero")],
         goal: Some(Goal {
             home: "us-east".parse().expect("a region"),

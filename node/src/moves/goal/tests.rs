@@ -146,6 +146,7 @@ fn told(home: &str, revision: u64) -> Electorate {
     Electorate {
         term: 2,
         index: 9,
+        learners: Vec::new(),
         voters: [2, 3, 4].into_iter().map(node).collect(),
         goal: Some(Goal {
             home: home.parse().expect("a region"),

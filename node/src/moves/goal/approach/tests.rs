@@ -23,6 +23,7 @@ fn standing(home: &str, revision: u64, voters: &[u64]) -> MoveError {
     MoveError::Changed(Electorate {
         term: 3,
         index: 9,
+        learners: Vec::new(),
         voters: nodes(voters),
         goal: Some(goal(home, revision)),
     })
@@ -79,6 +80,7 @@ fn group_that_was_founded_with_another_goal_has_been_put_back_by_somebody() {
     let never_changed = MoveError::Changed(Electorate {
         term: 3,
         index: 9,
+        learners: Vec::new(),
         voters: nodes(&[1, 2, 3]),
         goal: None,
     });
@@ -181,6 +183,7 @@ fn voters_that_have_settled_are_the_end() {
     let electorate = Electorate {
         term: 3,
         index: 9,
+        learners: Vec::new(),
         voters: nodes(&[1, 4, 5]),
         goal: Some(goal("us-east", 5)),
     };
