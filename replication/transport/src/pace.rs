@@ -90,13 +90,13 @@ mod tests {
 
     #[test]
     fn peer_that_stays_away_costs_a_packet_a_second() {
-        let hour = Duration::from_secs(3_600);
-        let dials = dials(HASTE_MAX + hour);
-        let begun = begun_within(&dials, HASTE_MAX, HASTE_MAX + hour);
-        assert!(begun < 3_600 * 5 / 4, "{begun}");
+        let minutes = Duration::from_secs(600);
+        let dials = dials(HASTE_MAX + minutes);
+        let begun = begun_within(&dials, HASTE_MAX, HASTE_MAX + minutes);
+        assert!(begun < 600 * 5 / 4, "{begun}");
         assert!(begun_within(&dials, Duration::ZERO, HASTE_MAX) < 120 * 5);
         let late = dials.iter().filter(|(at, end)| *end - *at == ANSWER_LATE);
-        assert!(late.count() > 600, "a busy peer is reached, too");
+        assert!(late.count() > 120, "a busy peer is reached, too");
     }
 
     #[test]
