@@ -2,10 +2,12 @@
 //!
 //! A place is taken before its group is awake, so that it wakes once however many ask;
 //! it is given up only after the group's last write can be read, so that it never runs
-//! twice. Whoever uses a group holds its place: a place that nobody holds is idle, and
+//! twice. Who gives it up waits for a wake that is under way, and nobody is woken into it
+//! afterwards. Whoever uses a group holds its place: a place that nobody holds is idle, and
 //! the least recently used one gives way when all are taken.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,15 +17,57 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::error::WakeError;
 use crate::group::Group;
 
 /// Where a group is, or is about to be.
-pub(crate) type Place = Arc<OnceCell<Arc<Group>>>;
+#[derive(Default)]
+pub(crate) struct Place {
+    group: OnceCell<Arc<Group>>,
+    is_closed: AtomicBool,
+}
+
+/// Why nobody was woken into a place.
+pub(crate) enum NotWoken {
+    /// It is being given up: there will be another.
+    Closed,
+    Failed(WakeError),
+}
+
+impl Place {
+    /// The group that is here, or is woken here by one of those who ask.
+    pub(crate) async fn group_or_wake(
+        &self,
+        wake: impl AsyncFnOnce() -> Result<Group, NotWoken>,
+    ) -> Result<Arc<Group>, NotWoken> {
+        let woken = self.group.get_or_try_init(async || {
+            self.still_open()?;
+            wake().await.map(Arc::new)
+        });
+        woken.await.map(Arc::clone)
+    }
+
+    /// Whether a group may still be woken here.
+    pub(crate) fn still_open(&self) -> Result<(), NotWoken> {
+        let is_closed = self.is_closed.load(Ordering::Acquire);
+        if is_closed {
+            Err(NotWoken::Closed)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The group that was woken here, once no wake is under way.
+    async fn settled(&self) -> Option<Arc<Group>> {
+        let found = self.group.get_or_try_init(async || Err(()));
+        found.await.ok().map(Arc::clone)
+    }
+}
 
 /// What somebody who wants a group finds.
 pub(crate) enum Found {
     /// A place; the group may have to be woken into it.
-    Place(Place),
+    Place(Arc<Place>),
     /// The group is going to sleep: it can be woken once this has come.
     Closing(CancellationToken),
     /// Its instance has died: it must be closed before the group can be woken again.
@@ -44,7 +88,7 @@ struct Entries {
 }
 
 struct Open {
-    place: Place,
+    place: Arc<Place>,
     used_at: Instant,
 }
 
@@ -65,7 +109,7 @@ impl Open {
     }
 
     fn group(&self) -> Option<&Arc<Group>> {
-        self.place.get()
+        self.place.group.get()
     }
 }
 
@@ -86,7 +130,7 @@ impl Awake {
         if entries.open.len() + entries.closing.len() >= max {
             return Found::Full;
         }
-        let place = Place::default();
+        let place = Arc::<Place>::default();
         let open = Open {
             place: Arc::clone(&place),
             used_at: Instant::now(),
@@ -96,7 +140,7 @@ impl Awake {
     }
 
     /// Gives up a place into which no group could be woken, unless another waits there.
-    pub(crate) fn give_up(&self, listing: &ListingId, place: &Place) {
+    pub(crate) fn give_up(&self, listing: &ListingId, place: &Arc<Place>) {
         let mut entries = self.entries();
         let abandoned = entries.open.peek(listing).is_some_and(|open| {
             Arc::ptr_eq(&open.place, place)
@@ -182,13 +226,16 @@ impl Awake {
     }
 
     fn close_entry(self: &Arc<Self>, entries: &mut Entries, listing: &ListingId) -> Closing {
-        let open = entries.open.pop(listing);
+        let place = entries.open.pop(listing).map(|open| open.place);
+        if let Some(place) = &place {
+            place.is_closed.store(true, Ordering::Release);
+        }
         let done = CancellationToken::new();
         entries.closing.insert(listing.clone(), done.clone());
         Closing {
             awake: Arc::clone(self),
             listing: listing.clone(),
-            group: open.and_then(|open| open.group().cloned()),
+            place,
             done,
         }
     }
@@ -203,12 +250,17 @@ impl Awake {
 pub(crate) struct Closing {
     awake: Arc<Awake>,
     listing: ListingId,
-    /// The group that was there, if it had been woken.
-    pub(crate) group: Option<Arc<Group>>,
+    place: Option<Arc<Place>>,
     done: CancellationToken,
 }
 
 impl Closing {
+    /// The group that was there, if one was woken, or is being woken now: then it is waited for,
+    /// or it would go on beside the next.
+    pub(crate) async fn group(&self) -> Option<Arc<Group>> {
+        self.place.as_ref()?.settled().await
+    }
+
     /// Comes when the place has been given up.
     pub(crate) fn given_up(&self) -> CancellationToken {
         self.done.clone()
@@ -219,5 +271,52 @@ impl Drop for Closing {
     fn drop(&mut self) {
         self.awake.entries().closing.remove(&self.listing);
         self.done.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use futures::poll;
+    use meridian_regions::{ListingId, UnixNanos};
+    use tokio::sync::oneshot;
+
+    use super::{Awake, Found, NotWoken};
+    use crate::error::WakeError;
+
+    #[tokio::test]
+    async fn who_gives_a_place_up_waits_for_a_wake_under_way_and_nobody_wakes_there_after() {
+        let awake = Arc::new(Awake::default());
+        let home = "eu-west".parse().expect("a region");
+        let listing = ListingId::generate(UnixNanos::from_millis(1), 1, home);
+        let Found::Place(place) = awake.find(&listing, 8) else {
+            panic!("nobody else is there");
+        };
+        let (fail, failing) = oneshot::channel::<()>();
+        let first = place.group_or_wake(async || {
+            failing.await.expect("told");
+            Err(NotWoken::Failed(WakeError::Lost))
+        });
+        let mut first = std::pin::pin!(first);
+        assert!(poll!(&mut first).is_pending(), "the wake is under way");
+
+        let Ok(closing) = awake.close(&listing) else {
+            panic!("nobody else closes it");
+        };
+        let mut group = std::pin::pin!(closing.group());
+        assert!(poll!(&mut group).is_pending(), "a wake is waited for");
+        let second = place.group_or_wake(async || unreachable!("nobody wakes there any more"));
+        let mut second = std::pin::pin!(second);
+        assert!(poll!(&mut second).is_pending());
+
+        fail.send(()).expect("it waits");
+        assert!(matches!(
+            first.await,
+            Err(NotWoken::Failed(WakeError::Lost))
+        ));
+        assert!(group.await.is_none());
+        assert!(matches!(second.await, Err(NotWoken::Closed)));
+        assert!(matches!(awake.find(&listing, 8), Found::Closing(_)));
     }
 }

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Groups;
 use super::turns::Turn;
-use crate::awake::{Closing, Found, Place};
+use crate::awake::{Closing, Found, NotWoken, Place};
 use crate::electorate::Entrance;
 use crate::error::WakeError;
 use crate::group::Group;
@@ -20,7 +20,7 @@ const STOPPED_AT_ONCE: usize = 256;
 /// A group that is awake and stays so as long as this is held.
 pub(crate) struct InUse {
     group: Arc<Group>,
-    _place: Place,
+    _place: Arc<Place>,
 }
 
 impl std::ops::Deref for InUse {
@@ -54,31 +54,35 @@ impl Groups {
         genesis: &Genesis,
         entrance: Entrance,
     ) -> Result<InUse, WakeError> {
-        let place = self.place(&genesis.listing).await?;
-        let woken = place
-            .get_or_try_init(async || {
-                let _turn = self.turn_to_wake().await?;
+        loop {
+            let place = self.place(&genesis.listing).await?;
+            let woken = place.group_or_wake(async || {
+                let _turn = self.turn_to_wake().await.map_err(NotWoken::Failed)?;
+                place.still_open()?;
                 let (shared, caller) = (&self.inner.shared, self.source.caller());
                 let woken = Group::wake(shared, genesis, entrance, caller).await;
-                woken.map(Arc::new)
-            })
-            .await
-            .map(Arc::clone);
-        match woken {
-            Ok(group) if group.genesis == *genesis => Ok(InUse {
-                group,
-                _place: place,
-            }),
-            Ok(_) => Err(WakeError::GenesisMismatch),
-            Err(error) => {
-                self.inner.awake.give_up(&genesis.listing, &place);
-                Err(error)
+                woken.map_err(NotWoken::Failed)
+            });
+            match woken.await {
+                Ok(group) if group.genesis == *genesis => {
+                    return Ok(InUse {
+                        group,
+                        _place: place,
+                    });
+                }
+                Ok(_) => return Err(WakeError::GenesisMismatch),
+                Err(NotWoken::Failed(error)) => {
+                    self.inner.awake.give_up(&genesis.listing, &place);
+                    return Err(error);
+                }
+                // The next one is there once this one has been given up.
+                Err(NotWoken::Closed) => {}
             }
         }
     }
 
     /// A place for the group, if need be after another has been given up.
-    async fn place(&self, listing: &ListingId) -> Result<Place, WakeError> {
+    async fn place(&self, listing: &ListingId) -> Result<Arc<Place>, WakeError> {
         loop {
             let closing = match self.inner.awake.find(listing, self.inner.awake_max) {
                 Found::Place(place) => return Ok(place),
@@ -111,7 +115,7 @@ impl Groups {
     pub(crate) fn put_to_sleep(&self, closing: Closing) -> CancellationToken {
         let given_up = closing.given_up();
         self.inner.tracker.spawn(async move {
-            if let Some(group) = &closing.group {
+            if let Some(group) = closing.group().await {
                 group.sleep().await;
             }
         });
@@ -123,7 +127,7 @@ impl Groups {
     fn bury(&self, closing: Closing) -> CancellationToken {
         let given_up = closing.given_up();
         self.inner.tracker.spawn(async move {
-            if let Some(group) = &closing.group {
+            if let Some(group) = closing.group().await {
                 let listing = &group.genesis.listing;
                 tracing::error!(%listing, "a group has died and is woken again from its records");
                 group.retire().await;
@@ -136,7 +140,7 @@ impl Groups {
     pub(crate) async fn stop(&self) {
         let awake = futures::stream::iter(self.inner.awake.close_all());
         let stopped = awake.for_each_concurrent(STOPPED_AT_ONCE, async |closing| {
-            if let Some(group) = &closing.group {
+            if let Some(group) = closing.group().await {
                 group.sleep().await;
             }
         });

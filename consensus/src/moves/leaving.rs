@@ -130,7 +130,7 @@ impl Groups {
                 Err(given_up) => given_up.cancelled().await,
             }
         };
-        if let Some(group) = &closing.group {
+        if let Some(group) = closing.group().await {
             group.sleep().await;
         }
         let mut log = self.log(&genesis.listing);
