@@ -145,9 +145,17 @@ impl Members {
         self.0.nodes().any(|(member, _)| *member == node.get())
     }
 
-    /// Whether the copies include most voters of each set that decides.
-    pub(super) fn suffice<'a>(&self, copies: impl Iterator<Item = (&'a Desk, &'a Held)>) -> bool {
-        let whole = copies.filter(|(_, held)| !held.damaged);
+    /// Whether the copies include most voters of each set that decides. Where one is damaged whose
+    /// node has no part in the group by this log, the group may have gone on to others since: who
+    /// has forgotten its log, as whoever has left does, then vouches for nothing.
+    pub(super) fn suffice<'a>(
+        &self,
+        copies: impl Iterator<Item = (&'a Desk, &'a Held)> + Clone,
+    ) -> bool {
+        let is_foreign = |(desk, held): (&Desk, &Held)| held.damaged && !self.has(desk.node);
+        let may_have_gone = copies.clone().any(is_foreign);
+        let vouches = |held: &Held| !held.damaged && (held.last.is_some() || !may_have_gone);
+        let whole = copies.filter(|(_, held)| vouches(held));
         let whole: BTreeSet<u64> = whole.map(|(desk, _)| desk.node.get()).collect();
         let mut sets = self.0.get_joint_config().iter();
         sets.all(|voters| voters.intersection(&whole).count() > voters.len() / 2)

@@ -2,7 +2,10 @@
 
 use meridian_regions::Genesis;
 
-use super::super::{Cluster, block, genesis, node};
+use tempfile::TempDir;
+
+use super::super::moving::order;
+use super::super::{Cluster, NEVER_IDLE, block, genesis, node};
 use super::{LIFE, caught_up, copy, flip, moment, named, now_ms};
 use crate::keys::{GroupKey, STATE, StateKind};
 use crate::{Levelled, Unread, Until, level};
@@ -91,4 +94,81 @@ async fn damage_that_most_voters_do_not_share_leaves_no_doubt() {
         (2, 0),
         "{forward:?}"
     );
+}
+
+/// A group that has gone from nodes 1, 2 and 3 to 4, 5 and 6, of which node 1, cut off, knows
+/// nothing; copies of before, of all nodes, and of after, in which those of some are damaged.
+async fn gone(number: u64, damaged: &[u64]) -> (Genesis, [Vec<TempDir>; 2]) {
+    let cluster = Cluster::of(6, NEVER_IDLE);
+    let genesis = genesis(number);
+    cluster.propose(&genesis, &block(1)).await;
+    for id in 1..=3 {
+        caught_up(&cluster, id, &genesis, 1).await;
+    }
+    let copies = || (1..=6).map(|id| copy(&cluster, id)).collect();
+    let earlier = copies();
+    cluster.cut(1);
+    let order = order(&[1, 2, 3], &[4, 5, 6]);
+    cluster.carry_out(2, &genesis, &order).await;
+    cluster.propose(&genesis, &block(2)).await;
+    for id in [2, 3] {
+        assert_eq!(cluster.role(id, &genesis).await, "elsewhere", "{id}");
+    }
+    for id in 4..=6 {
+        caught_up(&cluster, id, &genesis, 2).await;
+    }
+    for id in damaged {
+        damage(&cluster, *id, &genesis).await;
+    }
+    let later = copies();
+    (genesis, [earlier, later])
+}
+
+/// The log that ends last is node 1's then, by which 1, 2 and 3 vote, and none of them is damaged.
+#[tokio::test(flavor = "multi_thread")]
+async fn group_that_has_gone_to_voters_whose_copies_are_all_damaged_is_named() {
+    let (genesis, [earlier, later]) = gone(136, &[4, 5, 6]).await;
+    let until = Until {
+        copies: named(&later),
+        at_ms: moment().await,
+    };
+    let levelled = level(named(&earlier), Some(until), LIFE, now_ms()).await;
+    let forward = levelled.expect("levelled").forward;
+    assert_eq!(forward.short_total, 0, "node 1's reaches back: {forward:?}");
+    assert_eq!(forward.unread, [unread(&genesis, &[4, 5, 6])]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn group_that_has_gone_where_nothing_can_be_read_is_in_doubt_in_one_backup_alone() {
+    let (genesis, [_, later]) = gone(139, &[4, 5, 6]).await;
+    let levelled = level(named(&later), None, LIFE, now_ms()).await;
+    assert_eq!(levelled.expect("levelled").doubtful, [genesis.listing]);
+}
+
+/// Two of those to whom it has gone tell everything, whatever became of who has left.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_of_one_to_whom_a_group_has_gone_leaves_no_doubt() {
+    let (_, [earlier, later]) = gone(137, &[5]).await;
+    let until = Until {
+        copies: named(&later),
+        at_ms: moment().await,
+    };
+    let levelled = level(named(&earlier), Some(until), LIFE, now_ms()).await;
+    let levelled = levelled.expect("levelled");
+    assert_eq!(levelled.forward.unread_total, 0, "{levelled:?}");
+    assert_eq!(levelled.doubtful_total, 0, "{levelled:?}");
+}
+
+/// A copy of a node that has left may be damaged as well: most of those who vote have a log.
+#[tokio::test(flavor = "multi_thread")]
+async fn damage_of_one_that_has_left_a_group_leaves_no_doubt() {
+    let (_, [earlier, later]) = gone(138, &[1]).await;
+    let until = Until {
+        copies: named(&later),
+        at_ms: moment().await,
+    };
+    let levelled = level(named(&earlier), Some(until), LIFE, now_ms()).await;
+    let levelled = levelled.expect("levelled");
+    assert_eq!(levelled.forward.unread_total, 0, "{levelled:?}");
+    assert_eq!(levelled.doubtful_total, 0, "{levelled:?}");
 }
