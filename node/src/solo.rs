@@ -58,6 +58,32 @@ impl Solo {
         Self::start_in(TOPOLOGY, &authority, settings)
     }
 
+    /// Node 1 of four, which runs; nobody listens where the others do.
+    pub(crate) fn alone_of_four() -> Self {
+        let mut topology = "cluster = \"solo\"\nepoch = 1\n".to_owned();
+        for region in ["eu-west", "us-east", "ap-southeast"] {
+            topology +=
+                &format!("[[regions]]\nid = \"{region}\"\nlatitude = 0.0\nlongitude = 0.0\n");
+        }
+        for (id, region) in [
+            (1, "eu-west"),
+            (2, "us-east"),
+            (3, "ap-southeast"),
+            (4, "us-east"),
+        ] {
+            let address = format!("127.0.0.1:{id}");
+            topology += &format!(
+                "[[nodes]]\nid = {id}\nregion = \"{region}\"\nzone = \"{region}-{id}\"\n\
+                 peer = \"{address}\"\napi = \"http://{address}\"\nadmin = \"http://{address}\"\n"
+            );
+        }
+        let authority = Authority::create(&"solo".parse().expect("a name"));
+        let zone = "eu-west-1".parse().expect("a zone");
+        Self::start_in(&topology, &authority.expect("an authority"), |config| {
+            config.node.zone = zone;
+        })
+    }
+
     /// A node of a cluster that may have others, node 1 of eu-west if the settings do not say
     /// otherwise.
     pub(crate) fn start_in(

@@ -199,9 +199,14 @@ impl Group {
     }
 
     async fn offer(&self, then: &MembershipOf, until: Instant) -> Result<Moving, MoveError> {
-        let patience = HAND_OVER.min(until.saturating_duration_since(Instant::now()));
+        // Nobody is given less than an election to take it: a leader that is taken for stuck in the
+        // midst of handing over is closed, well as it may be.
+        let left = until.saturating_duration_since(Instant::now());
+        let Some(spare) = left.checked_sub(HAND_OVER) else {
+            return Ok(Moving::Learning);
+        };
         let stays = |metrics: &RaftMetrics<Types>| self.successor(metrics, then);
-        let wait = self.raft.wait(Some(patience));
+        let wait = self.raft.wait(Some(spare.min(HAND_OVER)));
         // Late or in time: the metrics say how it stands.
         let _ = wait
             .metrics(
@@ -215,7 +220,7 @@ impl Group {
         let term = self.metrics().current_term;
         let offered = self.send_offer(term, successor.get()).await;
         offered.map_err(|cause| MoveError::Unknown(cause.to_string()))?;
-        let wait = self.raft.wait(Some(patience));
+        let wait = self.raft.wait(Some(HAND_OVER));
         let taken = wait.metrics(
             |metrics| metrics.state != ServerState::Leader,
             "the leadership to be taken",

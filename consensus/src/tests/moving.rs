@@ -2,6 +2,7 @@
 //! are never two quorums without a common node, and the group arrives.
 
 mod crash;
+mod hurried;
 mod interrupted;
 pub(super) mod leaving;
 

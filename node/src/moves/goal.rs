@@ -55,11 +55,12 @@ pub(crate) enum GoalError {
          {revision}; if it is wanted still, ask again upon that revision"
     )]
     Overtaken { home: RegionId, revision: u64 },
-    /// It may have been written, as by the same request before, and another goal was set since.
+    /// It may have been written, as by the same request before, or voters may be on their way, and
+    /// another goal was set since.
     #[error(
-        "it has been changed more than once since: it is at home in {home}, as of revision \
-         {revision}, and whether this change was one of them is not known; if it is wanted still, \
-         ask again upon that revision"
+        "somebody else has changed it since: it is at home in {home}, as of revision {revision}, and \
+         whether anything of this change was done before is not known; if it is wanted still, ask \
+         again upon that revision"
     )]
     Superseded { home: RegionId, revision: u64 },
     /// Nothing was done.
@@ -87,15 +88,20 @@ impl GoalError {
         }
     }
 
+    fn superseded(standing: &Goal) -> Self {
+        Self::Superseded {
+            home: standing.home.clone(),
+            revision: standing.revision,
+        }
+    }
+
     /// What a goal that somebody else has set means for one that is written, if at all, under the
     /// revision `ours`: a later one may stand upon it.
     fn after(ours: u64, standing: &Goal) -> Self {
         if standing.revision <= ours {
-            return Self::overtaken(standing);
-        }
-        Self::Superseded {
-            home: standing.home.clone(),
-            revision: standing.revision,
+            Self::overtaken(standing)
+        } else {
+            Self::superseded(standing)
         }
     }
 
@@ -194,13 +200,13 @@ impl Mover {
             .try_acquire()
             .map_err(|_full| GoalError::Overloaded)?;
         let mut approach = Approach::new(genesis, before, change);
-        while Instant::now() < until {
+        while let Some(time) = step_time(until) {
             let goal = approach.goal();
             let to = self.placed(genesis, &goal);
             let to = to.map_err(|cause| approach.stopped(cause.into()))?;
             let order = self.order(&goal, approach.from(), to);
             let order = order.map_err(|lost| approach.stopped(GoalError::Silent(lost)))?;
-            let step = inner.groups.move_step(genesis, &order, step_time(until));
+            let step = inner.groups.move_step(genesis, &order, time);
             match approach.take(step.await)? {
                 Next::Step => {}
                 Next::Again => sleep(PAUSE).await,

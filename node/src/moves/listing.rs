@@ -11,6 +11,10 @@ use super::plan::Plan;
 
 /// Most time for one step, an election and a snapshot included.
 pub(super) const STEP_DEADLINE: Duration = Duration::from_secs(8);
+/// Least time for one step: the way to the leader and back, and the two seconds that who is offered
+/// the leadership has to take it. One that begins later would only say that there was no time, and
+/// not why it has not come there.
+pub(super) const STEP_MIN: Duration = Duration::from_secs(3);
 /// Time for a listing in one walk; what is not done by then is left to the next.
 const LISTING_DEADLINE: Duration = Duration::from_secs(60);
 /// Pause after a step that was not taken.
@@ -52,18 +56,29 @@ impl Mover {
     /// # Errors
     /// Why it was not moved, for the operator. The next walk tries again.
     pub(super) async fn move_listing(&self, genesis: &Genesis, plan: &Plan) -> Result<(), String> {
-        let inner = &self.inner;
         let until = Instant::now() + LISTING_DEADLINE;
+        self.move_until(genesis, plan, until).await
+    }
+
+    async fn move_until(
+        &self,
+        genesis: &Genesis,
+        plan: &Plan,
+        until: Instant,
+    ) -> Result<(), String> {
+        let inner = &self.inner;
         let mut from = inner.groups.voters(genesis);
         let mut goal = inner.groups.goal(genesis);
         let mut last = "no step was taken in time".to_owned();
-        while Instant::now() < until && plan.moves(&goal.placing(genesis), &from) {
+        while let Some(time) = step_time(until)
+            && plan.moves(&goal.placing(genesis), &from)
+        {
             let to = plan.target(&goal.placing(genesis), &from);
             let to = to.map_err(|cause| cause.to_string())?;
             let order = self.order(&goal, &from, to);
             let order = order
                 .map_err(|lost| format!("node {lost}, which is to vote on it, is not reached"))?;
-            let step = inner.groups.move_step(genesis, &order, step_time(until));
+            let step = inner.groups.move_step(genesis, &order, time);
             match step.await {
                 Ok(Moving::Settled(electorate)) => {
                     self.tell(genesis, &electorate, &from).await;
@@ -98,12 +113,7 @@ impl Mover {
             .filter(|node| node.state != NodeState::Removed)
             .map(|node| node.id)
             .collect();
-        let until = Instant::now() + TELLS_DEADLINE;
-        for _ in 0..TELLS_MAX {
-            let time = left(until).min(TELL_DEADLINE);
-            if time.is_zero() {
-                break;
-            }
+        for time in Tellings::begin() {
             let told = inner.groups.tell(genesis, electorate, &untold, time).await;
             untold.retain(|node| from.contains(node) && !told.contains(node));
             if untold.is_empty() {
@@ -115,30 +125,37 @@ impl Mover {
 }
 
 /// Time for the next step of what is to be over by a moment: one that begins late ends in time, too.
-pub(super) fn step_time(until: Instant) -> Duration {
-    left(until).min(STEP_DEADLINE)
+/// `None` where too little is left to begin one.
+pub(super) fn step_time(until: Instant) -> Option<Duration> {
+    let left = until.saturating_duration_since(Instant::now());
+    (left >= STEP_MIN).then(|| left.min(STEP_DEADLINE))
 }
 
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
+/// The tellings of one move, by the time that each has.
+struct Tellings {
+    until: Instant,
+    told: usize,
+}
+
+impl Tellings {
+    fn begin() -> Self {
+        Self {
+            until: Instant::now() + TELLS_DEADLINE,
+            told: 0,
+        }
+    }
+}
+
+impl Iterator for Tellings {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let left = self.until.saturating_duration_since(Instant::now());
+        self.told += 1;
+        let is_over = self.told > TELLS_MAX || left.is_zero();
+        (!is_over).then(|| left.min(TELL_DEADLINE))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{Instant, advance};
-
-    use super::{LISTING_DEADLINE, STEP_DEADLINE, step_time};
-
-    /// The clock stands still but where it is told to go.
-    #[tokio::test(start_paused = true)]
-    async fn step_that_begins_late_has_what_is_left_of_the_time_and_no_more() {
-        let until = Instant::now() + LISTING_DEADLINE;
-        assert_eq!(step_time(until), STEP_DEADLINE);
-        advance(LISTING_DEADLINE - Duration::from_secs(3)).await;
-        assert_eq!(step_time(until), Duration::from_secs(3));
-        advance(Duration::from_secs(4)).await;
-        assert_eq!(step_time(until), Duration::ZERO);
-    }
-}
+mod tests;

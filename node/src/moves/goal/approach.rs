@@ -101,11 +101,13 @@ impl Approach {
     /// The group has other voters, or another goal, than was known.
     fn find(&mut self, electorate: Electorate) -> Result<(), GoalError> {
         let standing = electorate.goal.unwrap_or_else(|| self.founded.clone());
-        self.change.check(&standing, &self.wanted)?;
+        let checked = self.change.check(&standing, &self.wanted);
+        checked.map_err(|error| self.left_behind(error, &standing))?;
         // Also one that is as what stood before, if it was set after ours.
         let is_later = self.begun && standing.revision > self.goal().revision;
         if !standing.is_as(&self.wanted) && (is_later || !standing.is_as(&self.seen)) {
-            return Err(GoalError::after(self.goal().revision, &standing));
+            let error = GoalError::after(self.goal().revision, &standing);
+            return Err(self.left_behind(error, &standing));
         }
         // The leader writes the goal before it finds that the voters are others.
         self.begun |= standing.is_as(&self.wanted) && !self.seen.is_as(&self.wanted);
@@ -114,6 +116,24 @@ impl Approach {
             voters: electorate.voters,
         };
         Ok(())
+    }
+
+    /// What another goal means where the one that was seen is as wanted: none is written then, and
+    /// only whether a step was taken for the voters tells whether something was done.
+    fn left_behind(&self, error: GoalError, standing: &Goal) -> GoalError {
+        let is_other = matches!(
+            error,
+            GoalError::Overtaken { .. } | GoalError::Superseded { .. }
+        );
+        // One that has come of the same request before stands under the revision after.
+        let seen = self.change.seen.unwrap_or(self.seen.revision);
+        if !is_other || self.wanted.revision != seen {
+            error
+        } else if self.begun {
+            GoalError::superseded(standing)
+        } else {
+            GoalError::overtaken(standing)
+        }
     }
 }
 

@@ -4,39 +4,14 @@ use std::time::Duration;
 
 use meridian_consensus::{Aim, Electorate};
 use meridian_regions::{Genesis, Goal, NodeId, Survival};
-use meridian_transport::pki::Authority;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, pause, resume, timeout};
 
 use super::{Change, GoalError};
+use crate::moves::listing::STEP_MIN;
 use crate::solo::Solo;
 
 /// Far more than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Node 1, which runs; nobody listens where the others do.
-fn alone_of_four() -> Solo {
-    let mut topology = "cluster = \"solo\"\nepoch = 1\n".to_owned();
-    for region in ["eu-west", "us-east", "ap-southeast"] {
-        topology += &format!("[[regions]]\nid = \"{region}\"\nlatitude = 0.0\nlongitude = 0.0\n");
-    }
-    for (id, region) in [
-        (1, "eu-west"),
-        (2, "us-east"),
-        (3, "ap-southeast"),
-        (4, "us-east"),
-    ] {
-        let address = format!("127.0.0.1:{id}");
-        topology += &format!(
-            "[[nodes]]\nid = {id}\nregion = \"{region}\"\nzone = \"{region}-{id}\"\n\
-             peer = \"{address}\"\napi = \"http://{address}\"\nadmin = \"http://{address}\"\n"
-        );
-    }
-    let authority = Authority::create(&"solo".parse().expect("a name"));
-    let zone = "eu-west-1".parse().expect("a zone");
-    Solo::start_in(&topology, &authority.expect("an authority"), |config| {
-        config.node.zone = zone;
-    })
-}
 
 fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
@@ -64,7 +39,7 @@ async fn reach(solo: &Solo, genesis: &Genesis, time: Duration) -> GoalError {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn voter_that_is_not_reached_is_named_and_nothing_is_begun() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     let genesis = solo.genesis();
     let refused = reach(&solo, &genesis, PATIENCE).await;
     assert!(matches!(refused, GoalError::Silent(_)), "{refused:?}");
@@ -75,7 +50,7 @@ async fn voter_that_is_not_reached_is_named_and_nothing_is_begun() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_more_listings_go_at_once_than_there_are_places() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     let genesis = solo.genesis();
     let places = &solo.node.mover.inner.goals;
     let all = u32::try_from(places.available_permits()).expect("few");
@@ -100,7 +75,7 @@ async fn no_more_listings_go_at_once_than_there_are_places() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_placed_on_a_node_that_is_to_be_freed() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     let (genesis, mover) = (solo.genesis(), &solo.node.mover);
     for (leaving, other) in [(2, 4), (4, 2)] {
         let aim = Aim::Drain(node(leaving));
@@ -114,16 +89,26 @@ async fn nobody_is_placed_on_a_node_that_is_to_be_freed() {
     solo.stop().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
+/// By a clock that goes from one thing that is awaited to the next.
+#[tokio::test]
 async fn group_without_a_quorum_is_given_up_in_its_time_and_may_have_begun() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     let mut genesis = solo.genesis();
     let aimed = solo.node.mover.aim(&genesis, &to_us_east(None)).await;
     let (_, after) = aimed.expect("placed");
     // Those vote already that would: nobody has to come.
     genesis.voters = after.voters;
-    let late = reach(&solo, &genesis, Duration::from_millis(600)).await;
+    pause();
+    // With so little left no step would have anything to say.
+    let late = reach(&solo, &genesis, STEP_MIN - Duration::from_millis(1)).await;
+    let none = GoalError::Unfinished("no step was taken in time".to_owned());
+    assert_eq!(late, none);
+    let (began, time) = (Instant::now(), STEP_MIN + Duration::from_millis(500));
+    let late = reach(&solo, &genesis, time).await;
+    assert!(began.elapsed() <= time, "{:?}", began.elapsed());
     assert!(matches!(late, GoalError::Unfinished(_)), "{late:?}");
+    assert_ne!(late, none, "the last step says why");
+    resume();
     solo.stop().await;
 }
 
@@ -158,7 +143,7 @@ fn told(home: &str, revision: u64) -> Electorate {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn goal_that_somebody_else_has_changed_since_it_was_seen_is_left_alone() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     let (genesis, node) = (solo.genesis(), &solo.node);
     let aim = async |seen| {
         let aimed = node.mover.aim(&genesis, &to_us_east(Some(seen))).await;
@@ -184,7 +169,7 @@ async fn goal_that_somebody_else_has_changed_since_it_was_seen_is_left_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn node_that_was_not_told_of_the_goal_that_was_seen_does_not_guess() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     let genesis = solo.genesis();
     let moved = told("ap-southeast", 1);
     solo.node.groups.note_electorate(&genesis, moved).await;
@@ -198,7 +183,7 @@ async fn node_that_was_not_told_of_the_goal_that_was_seen_does_not_guess() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn revision_that_never_was_is_refused_by_the_leader_itself() {
-    let solo = alone_of_four();
+    let solo = Solo::alone_of_four();
     // A group of this node alone.
     let genesis = solo.genesis();
     let change = to_us_east(Some(3));

@@ -248,3 +248,31 @@ fn whoever_has_named_a_revision_changes_no_other() {
         assert_eq!(approach.goal(), goal("us-east", 5), "{same:?}");
     }
 }
+
+/// Its goal stands already, and only its voters are elsewhere: what another goal says of that is
+/// whether a step was taken, and not which revision it has.
+#[test]
+fn voters_that_were_on_their_way_to_the_goal_that_stood_are_not_called_untouched() {
+    for seen in [None, Some(4)] {
+        for later in [goal("ap-southeast", 5), goal("eu-west", 7)] {
+            let answer = || standing(later.home.as_str(), later.revision, &[1, 2, 5]);
+            let mut approach = approach_upon(goal("us-east", 4), seen);
+            let refused = approach.take(Err(answer()));
+            let expected = Err(GoalError::overtaken(&later));
+            assert_eq!(refused, expected, "nothing was done: {seen:?}");
+            let mut approach = approach_upon(goal("us-east", 4), seen);
+            approach.take(Ok(Moving::Admitted)).expect("a step");
+            let refused = approach.take(Err(answer()));
+            let expected = Err(GoalError::superseded(&later));
+            assert_eq!(refused, expected, "voters learn: {seen:?}");
+        }
+    }
+}
+
+#[test]
+fn goal_that_the_same_request_has_written_before_is_not_called_undone_once_another_stands() {
+    let mut approach = approach_upon(goal("us-east", 5), Some(4));
+    let later = goal("ap-southeast", 6);
+    let refused = approach.take(Err(standing("ap-southeast", 6, &[1, 2, 3])));
+    assert_eq!(refused, Err(GoalError::superseded(&later)));
+}

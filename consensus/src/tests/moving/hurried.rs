@@ -1,0 +1,46 @@
+//! A step that has little time left: nobody is offered a leadership in less than an election takes.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis};
+use super::{STEP, nodes, order};
+use crate::Moving;
+
+/// Less than an election over long links, and more than everything before it takes here.
+const HURRY: Duration = Duration::from_millis(1_500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_that_goes_offers_nothing_where_there_is_no_time_to_take_it() {
+    let cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(160);
+    cluster.propose(&genesis, &block(1)).await;
+    let leader = cluster.node(1);
+    let order = order(&[1, 2, 3], &[2, 3, 4]);
+    timeout(DEADLINE, async {
+        while leader.move_step(&genesis, &order, STEP).await != Ok(Moving::Joined) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("both have to agree");
+    let hurried = timeout(DEADLINE, async {
+        loop {
+            // Where the machine is slow its quorum may not answer in time.
+            if let Ok(step) = leader.move_step(&genesis, &order, HURRY).await {
+                return step;
+            }
+        }
+    });
+    let hurried = hurried.await.expect("it says how it stands");
+    assert_eq!(hurried, Moving::Learning, "the next step goes on with it");
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    assert!(!group.is_stuck.load(Ordering::Relaxed));
+    drop(group);
+    assert_eq!(cluster.role(1, &genesis).await, "leader", "as before");
+    // With time enough it hands over.
+    let settled = cluster.carry_out(1, &genesis, &order).await;
+    assert_eq!(settled.voters, nodes(&[2, 3, 4]));
+}
