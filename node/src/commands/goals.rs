@@ -14,7 +14,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::Context;
-use meridian_client::GoalChange;
+use meridian_client::{AdminClient, CallError, GoalChange};
 use meridian_regions::ListingId;
 use serde_json::Value;
 
@@ -80,24 +80,36 @@ async fn set(
     }
     let listing = listing.context("name a listing, or a region by --all-of")?;
     let listing = listing.to_string();
-    let look = GoalChange {
+    let asked = GoalChange {
         home_region: asked.home,
         survival: asked.survival,
         revision: goal.revision,
-        dry_run: true,
+        dry_run: goal.dry_run,
     };
-    let mut answer = admin.change_goal(&listing, look).await?;
-    if !goal.dry_run {
-        // What the operator has seen, or what was looked at just now.
-        let seen = answer["before"]["revision"].as_u64();
-        let change = GoalChange {
-            revision: goal.revision.or(seen),
-            dry_run: false,
-            ..look
-        };
-        answer = admin.change_goal(&listing, change).await?;
+    let answer = admin.change_goal(&listing, upon(&admin, &listing, asked).await?);
+    tell(&answer.await?, goal, out)
+}
+
+/// A change upon what the operator has seen, or what is looked at now. A revision that is named is
+/// not looked at first: of one that has been changed since a look can only say so, and the change
+/// itself whether it may have been done before.
+async fn upon<'a>(
+    admin: &AdminClient,
+    listing: &str,
+    asked: GoalChange<'a>,
+) -> Result<GoalChange<'a>, CallError> {
+    if asked.dry_run || asked.revision.is_some() {
+        return Ok(asked);
     }
-    tell(&answer, goal, out)
+    let look = GoalChange {
+        dry_run: true,
+        ..asked
+    };
+    let seen = admin.change_goal(listing, look).await?;
+    Ok(GoalChange {
+        revision: seen["before"]["revision"].as_u64(),
+        ..asked
+    })
 }
 
 /// What has become of one listing, or would.
@@ -151,3 +163,6 @@ fn words(list: &Value) -> String {
     });
     items.collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;
