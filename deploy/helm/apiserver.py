@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """As much of a Kubernetes API server as `helm template --dry-run=server` asks: which kinds
-there are, and one ConfigMap, with the topology that is read from the standard input.
+there are, and one thing of one of them, as a ConfigMap with the topology that is read from the
+standard input.
 
-    apiserver.py NAME COMMAND...
+    apiserver.py KIND NAME COMMAND...
 
 runs a command with its address in $APISERVER, and ends with its status.
 """
@@ -16,7 +17,7 @@ import threading
 
 # What the chart has, by where it stands.
 KINDS = {
-    "v1": ["ConfigMap", "Service"],
+    "v1": ["ConfigMap", "PersistentVolumeClaim", "Service"],
     "apps/v1": ["StatefulSet"],
     "networking.k8s.io/v1": ["NetworkPolicy"],
     "policy/v1": ["PodDisruptionBudget"],
@@ -52,12 +53,18 @@ def fixed() -> dict:
 
 
 def main() -> int:
-    name, command = sys.argv[1], sys.argv[2:]
+    kind, name, command = sys.argv[1], sys.argv[2], sys.argv[3:]
     known = fixed()
-    known[f"/api/v1/namespaces/shop/configmaps/{name}"] = {
+    known[f"/api/v1/namespaces/shop/{plural(kind.lower())}/{name}"] = {
         "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": name, "namespace": "shop"},
+        "kind": kind,
+        "metadata": {
+            "name": name,
+            "namespace": "shop",
+            # Whose it is: an install takes over nothing of others.
+            "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            "annotations": {"meta.helm.sh/release-name": "shop", "meta.helm.sh/release-namespace": "shop"},
+        },
         "data": {"topology.toml": sys.stdin.read()},
     }
 

@@ -67,22 +67,33 @@ level() {
 level "a new cluster begins at the level of this release" 2
 level "formatLevel is followed" 1 --set formatLevel=1
 level "formatLevel is followed by an upgrade" 1 --is-upgrade --set formatLevel=1
-# upgraded LINE EXPECTED ARGUMENTS: the same for an upgrade of a release whose topology has a line.
-upgraded() {
-    local line=$1
-    shift
+# over KIND NAME TEXT ARGUMENTS: renders where the API server has that, with a topology of that text.
+over() {
     # shellcheck disable=SC2016 # it is the other shell's
-    printf 'cluster = "shop"\n%s\n' "$line" | "$tools/venv/bin/python" apiserver.py shop-meridian-us-east \
-        bash -c 'helm=$1; shift; "$helm" template shop meridian --namespace shop --is-upgrade --dry-run=server \
-            --disable-openapi-validation --kube-apiserver "$APISERVER" "$@"' _ "$helm" "${@:2}" 2>"$work/said" |
-        sed -n 's/^ *format_level = //p' | sort -u >"$work/level" || die "$(cat "$work/said")"
-    [ "$(cat "$work/level")" = "$1" ] ||
-        die "an upgrade where the topology says \"$line\": level $1 is expected: $(cat "$work/level" "$work/said")"
+    printf 'cluster = "shop"\n%s\n' "$3" | "$tools/venv/bin/python" apiserver.py "$1" "$2" \
+        bash -c 'helm=$1; shift; "$helm" template shop meridian --namespace shop --dry-run=server \
+            --disable-openapi-validation --kube-apiserver "$APISERVER" "$@"' _ "$helm" "${@:4}" 2>"$work/said"
 }
-upgraded "format_level = 1" 1
-upgraded "" 1
-upgraded "format_level = 2" 2
-upgraded "format_level = 1" 2 --set formatLevel=2
+# keeps LINE EXPECTED ARGUMENTS: the level where a release's topology has a line, installed and upgraded.
+keeps() {
+    local line=$1 expected=$2
+    shift 2
+    for way in "" --is-upgrade; do
+        over ConfigMap shop-meridian-us-east "$line" ${way:+"$way"} "$@" |
+            sed -n 's/^ *format_level = //p' | sort -u >"$work/level" || die "$(cat "$work/said")"
+        [ "$(cat "$work/level")" = "$expected" ] ||
+            die "${way:-install} where the topology says \"$line\": level $expected is expected: $(cat "$work/level" "$work/said")"
+    done
+}
+keeps "format_level = 1" 1
+keeps "" 1
+keeps "format_level = 2" 2
+keeps "format_level = 1" 2 --set formatLevel=2
+if over PersistentVolumeClaim data-shop-meridian-us-east-1 "" >/dev/null; then
+    die "not refused: an install over a volume whose level nothing tells"
+fi
+grep -q "data-shop-meridian-us-east-1 is a volume" "$work/said" || die "$(cat "$work/said")"
+over PersistentVolumeClaim data-shop-meridian-us-east-1 "" --set formatLevel=1 >/dev/null || die "$(cat "$work/said")"
 
 # With a certificate for clients everything that asks a node does so by HTTPS.
 [ "$(grep -c 'scheme: HTTPS' "$work/one-region.yaml")" -eq 3 ] || die "probes do not follow clientTls.admin"
@@ -138,8 +149,9 @@ refuses "no region is run" --set-json \
     "regions=[$(region a false '{"id": 1, "zone": "a", "peer": "a:1", "api": "http://a", "admin": "http://a"}')]"
 refuses "formatLevel" --set formatLevel=3
 refuses "no ConfigMap of the release tells" --is-upgrade
+refuses "run elsewhere" --values meridian/ci/one-region-values.yaml --set formatLevel=null
 refuses "secret" --set clientTls.admin=true
 refuses "propertyName" --set config.node.id=3
 refuses "kubeVersion" --kube-version 1.29.0
 
-echo "helm: $count resources valid for Kubernetes ${releases[*]}, 10 mistakes refused"
+echo "helm: $count resources valid for Kubernetes ${releases[*]}, 12 mistakes refused"

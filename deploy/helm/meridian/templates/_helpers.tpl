@@ -53,25 +53,48 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 2
 {{- end }}
 
-{{- /* The level of formats that nodes write: by hand, or else what the cluster has, and in a new one the
-latest. An upgrade raises it only by hand: from there on is no way back. */ -}}
-{{- define "meridian.level" -}}
-{{- if not (kindIs "invalid" .Values.formatLevel) -}}
-{{- int64 .Values.formatLevel -}}
-{{- else if .Release.IsUpgrade -}}
+{{- /* What this release's regions have from before, as the API server tells: `level`, the greatest of
+their ConfigMaps, 0 if there are none; `volume`, one that a node has left, if there are no ConfigMaps. */ -}}
+{{- define "meridian.before" -}}
 {{- $level := 0 -}}
-{{- range (include "meridian.local" . | fromYaml).regions -}}
-{{- $known := lookup "v1" "ConfigMap" $.Release.Namespace (printf "%s-%s" (include "meridian.name" $) .id) -}}
+{{- $volume := "" -}}
+{{- range $region := (include "meridian.local" . | fromYaml).regions -}}
+{{- $set := printf "%s-%s" (include "meridian.name" $) .id -}}
+{{- $known := lookup "v1" "ConfigMap" $.Release.Namespace $set -}}
 {{- if $known -}}
 {{- /* Topologies of releases before levels say none: the first. */ -}}
 {{- $said := regexFind "(?m)^format_level *= *[0-9]+" (index $known.data "topology.toml") -}}
 {{- $level = max $level (default "1" (regexFind "[0-9]+$" $said) | int64) -}}
+{{- else -}}
+{{- range .nodes -}}
+{{- $claim := printf "data-%s-%d" $set (int64 .id) -}}
+{{- if lookup "v1" "PersistentVolumeClaim" $.Release.Namespace $claim }}{{ $volume = $claim }}{{ end -}}
 {{- end -}}
 {{- end -}}
-{{- if not $level }}{{ fail "formatLevel: this is an upgrade, and no ConfigMap of the release tells which level of formats the cluster has: look at `meridian upgrade check`, and set formatLevel to that level (or let helm ask the API server, as by --dry-run=server)" }}{{ end -}}
-{{- $level -}}
+{{- end -}}
+{{- toYaml (dict "level" $level "volume" $volume) -}}
+{{- end }}
+
+{{- /* The level of formats that nodes write: by hand, or else what the cluster has, and in a new one the
+latest. It is raised only by hand: from there on is no way back. Who only renders is told nothing of what
+there is, and gets the latest: charts cannot tell. */ -}}
+{{- define "meridian.level" -}}
+{{- if not (kindIs "invalid" .Values.formatLevel) -}}
+{{- int64 .Values.formatLevel -}}
+{{- else -}}
+{{- $before := include "meridian.before" . | fromYaml -}}
+{{- $elsewhere := sub (len .Values.regions) (len (include "meridian.local" . | fromYaml).regions) -}}
+{{- if $before.level -}}
+{{- int64 $before.level -}}
+{{- else if .Release.IsUpgrade -}}
+{{- fail "formatLevel: this is an upgrade, and no ConfigMap of the release tells which level of formats the cluster has: look at `meridian upgrade check`, and set formatLevel to that level (or let helm ask the API server, as by --dry-run=server)" -}}
+{{- else if $before.volume -}}
+{{- fail (printf "formatLevel: %s is a volume of a node from before, and no ConfigMap of a release tells at which level of formats it is: set formatLevel to the level that the cluster has had" $before.volume) -}}
+{{- else if $elsewhere -}}
+{{- fail (printf "formatLevel: regions of this cluster are run elsewhere (`local: false`): set it to the level of formats that they have (`meridian upgrade check`), or in a new cluster to %s in each release" (include "meridian.latestLevel" . | trim)) -}}
 {{- else -}}
 {{- include "meridian.latestLevel" . -}}
+{{- end -}}
 {{- end -}}
 {{- end }}
 
