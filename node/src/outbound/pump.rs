@@ -157,6 +157,7 @@ impl Pump {
                 told: record.told,
             };
             if !wants(&delivery, record.told_ms) {
+                self.told.pass_over(&delivery);
                 continue;
             }
             if self.told.is_news(&delivery) {

@@ -1,5 +1,7 @@
 //! The pump against a consumer that fails by chance, and step by step.
 
+mod anew;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -5,9 +5,15 @@
 //! alone: another voter may know them, and tells them later. They are news then as before, and
 //! come behind the word that they were missed.
 //!
-//! Kept: what is taken for told was queued before. Both tables are bounded; what falls out of
-//! them is delivered twice if another node tells it after that, under the same id, and nothing
-//! is ever left out because of it.
+//! Nor is an event taken for told because a later one was: a feed is read from where it was read
+//! before, or from its oldest, and another voter's may have what comes before that.
+//!
+//! Kept: what is taken for told was queued before, or nobody wants it. Both tables are bounded;
+//! what falls out of them is delivered twice if another node tells it after that, under the same
+//! id, and nothing is ever left out because of it.
+
+#[cfg(test)]
+mod tests;
 
 use std::hash::Hash;
 
@@ -25,10 +31,11 @@ pub(super) const LISTINGS_MAX: usize = 4_096;
 /// Changes of documents of which is remembered that they were told, as well: some 2 MiB. Past
 /// it, the one that was told the longest time ago is forgotten.
 pub(super) const CHANGES_MAX: usize = 16_384;
-/// Stretches of missed events that are remembered of a listing: a voter misses one each time
-/// that it is that far behind. Past it, the first two are taken for one, and what was told in
-/// between them may be told again.
-const GAPS_MAX: usize = 4;
+/// Stretches of events that are remembered of a listing because nobody has told them: what came
+/// before the first that is remembered is one, and a voter misses one each time that it is that
+/// far behind. Past it, the first two are taken for one, and what was told in between them may
+/// be told again.
+const GAPS_MAX: usize = 6;
 
 /// See the module.
 #[derive(Debug)]
@@ -63,6 +70,16 @@ impl Memory {
         self.of(&delivery.listing).are_missed_anew(first, last)
     }
 
+    /// Nobody wants it. Of a listing of which more is remembered, it is no event that might still
+    /// come.
+    pub(super) fn pass_over(&mut self, delivery: &Delivery) {
+        if let Told::Event(event) = delivery.told
+            && let Some(numbers) = self.ledgers.peek_mut(&delivery.listing)
+        {
+            numbers.reach(event.number);
+        }
+    }
+
     fn of(&mut self, listing: &ListingId) -> &mut Numbers {
         if !self.ledgers.contains(listing) {
             self.ledgers.put(listing.clone(), Numbers::default());
@@ -85,154 +102,115 @@ fn bound<K: Hash + Eq, V>(cache: &mut LruCache<K, V>, most: usize) {
 struct Numbers {
     /// The greatest that was told, or told to be missed.
     last: u64,
-    /// First and last of those up to it that were only told to be missed, in order.
-    missed: Vec<(u64, u64)>,
+    /// Those up to it that were not told, in order.
+    gaps: Vec<Gap>,
+}
+
+/// Some numbers that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Gap {
+    first: u64,
+    last: u64,
+    is_missed: IsMissed,
+}
+
+/// Whether it was told that they were missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum IsMissed {
+    /// By one voter at least.
+    Told,
+    /// Not since this listing is remembered.
+    Untold,
 }
 
 impl Numbers {
     fn is_news(&mut self, number: u64) -> bool {
-        if number > self.last {
-            self.last = number;
+        if self.reach(number) {
             return true;
         }
-        let holds = |gap: &(u64, u64)| (gap.0..=gap.1).contains(&number);
-        let Some(place) = self.missed.iter().position(holds) else {
+        let holds = |gap: &Gap| (gap.first..=gap.last).contains(&number);
+        let Some(place) = self.gaps.iter().position(holds) else {
             return false;
         };
-        let (first, last) = self.missed[place];
-        let parts = [(first, number - 1), (number + 1, last)];
-        let left = parts.into_iter().filter(|(first, last)| first <= last);
-        self.missed.splice(place..=place, left);
+        let gap = self.gaps[place];
+        let (before, after) = (gap.up_to(number - 1), gap.from(number + 1));
+        let left = [before, after].into_iter().flatten();
+        self.gaps.splice(place..=place, left);
+        self.bound();
+        true
+    }
+
+    /// Goes up to a number, if it is greater than all before; what was left out in between may
+    /// still come from others.
+    fn reach(&mut self, number: u64) -> bool {
+        if number <= self.last {
+            return false;
+        }
+        self.open(self.last + 1, number - 1);
+        self.last = number;
         self.bound();
         true
     }
 
     /// Whether a voter has missed some that nobody else has told of yet, either way.
     fn are_missed_anew(&mut self, first: u64, last: u64) -> bool {
-        if last <= self.last {
-            return false;
+        if last > self.last {
+            self.open(self.last + 1, last);
+            self.last = last;
         }
-        self.missed.push((first.max(self.last + 1), last));
-        self.last = last;
+        let mut is_anew = false;
+        let gaps = std::mem::take(&mut self.gaps);
+        for gap in gaps {
+            let missed = gap.from(first).and_then(|gap| gap.up_to(last));
+            let Some(missed) = missed.filter(|gap| gap.is_missed == IsMissed::Untold) else {
+                self.gaps.push(gap);
+                continue;
+            };
+            is_anew = true;
+            let (before, after) = (gap.up_to(missed.first - 1), gap.from(missed.last + 1));
+            let is_missed = IsMissed::Told;
+            let missed = Some(Gap {
+                is_missed,
+                ..missed
+            });
+            self.gaps
+                .extend([before, missed, after].into_iter().flatten());
+        }
         self.bound();
-        true
+        is_anew
+    }
+
+    /// Of these nobody has told anything.
+    fn open(&mut self, first: u64, last: u64) {
+        if first <= last {
+            let is_missed = IsMissed::Untold;
+            self.gaps.push(Gap {
+                first,
+                last,
+                is_missed,
+            });
+        }
     }
 
     fn bound(&mut self) {
-        if self.missed.len() > GAPS_MAX {
-            let (_, last) = self.missed.remove(1);
-            self.missed[0].1 = last;
+        while self.gaps.len() > GAPS_MAX {
+            let second = self.gaps.remove(1);
+            let first = &mut self.gaps[0];
+            first.last = second.last;
+            // If it was not told of either, the word comes again, rather than never.
+            first.is_missed = first.is_missed.max(second.is_missed);
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use meridian_regions::{ListingId, NodeId, UnixNanos};
-    use meridian_replication_core::{ChangeId, ChangeKind, NewChange};
-    use proptest::bool::weighted;
-    use proptest::prelude::{prop_assert, proptest};
-
-    use super::{CHANGES_MAX, Delivery, GAPS_MAX, LISTINGS_MAX, Memory, Numbers, Told};
-
-    fn listing(number: usize) -> ListingId {
-        let home = "eu-west".parse().expect("a region");
-        let chance = u128::try_from(number).expect("small");
-        ListingId::generate(UnixNanos::from_millis(1), chance, home)
+impl Gap {
+    fn up_to(self, last: u64) -> Option<Self> {
+        let last = last.min(self.last);
+        (self.first <= last).then_some(Self { last, ..self })
     }
 
-    #[test]
-    fn what_is_past_the_bounds_is_told_again_and_never_taken_for_told() {
-        let missed = |number| Delivery {
-            listing: listing(number),
-            told: Told::Missed { first: 1, last: 1 },
-        };
-        let changed = |number: usize| {
-            let mut id = [0; 32];
-            id[..8].copy_from_slice(&number.to_be_bytes());
-            Delivery {
-                listing: listing(1),
-                told: Told::Change(NewChange {
-                    id: ChangeId::from_bytes(id),
-                    node: NodeId::new(1).expect("not zero"),
-                    at_ms: 1,
-                    kind: ChangeKind::Updated,
-                }),
-            }
-        };
-        let mut memory = Memory::empty();
-        for number in 0..=LISTINGS_MAX {
-            assert!(memory.is_news(&missed(number)), "{number}");
-        }
-        for number in 0..=CHANGES_MAX {
-            assert!(memory.is_news(&changed(number)), "{number}");
-        }
-        assert_eq!(memory.ledgers.len(), LISTINGS_MAX);
-        assert_eq!(memory.changes.len(), CHANGES_MAX);
-        assert!(!memory.is_news(&missed(1)) && !memory.is_news(&changed(1)));
-        assert!(memory.is_news(&missed(0)) && memory.is_news(&changed(0)));
-    }
-
-    #[test]
-    fn what_one_voter_has_missed_is_news_from_another_once() {
-        let mut numbers = Numbers::default();
-        assert!(numbers.is_news(1) && !numbers.is_news(1));
-        assert!(numbers.are_missed_anew(1, 5));
-        assert!(
-            !numbers.are_missed_anew(2, 5),
-            "a third has missed them, too"
-        );
-        assert!(numbers.is_news(6));
-        assert!(!numbers.is_news(1), "it was told before they were missed");
-        assert!(numbers.is_news(3) && !numbers.is_news(3));
-        assert!(numbers.is_news(2) && numbers.is_news(4) && numbers.is_news(5));
-        assert!(numbers.missed.is_empty(), "{numbers:?}");
-        assert!(!numbers.is_news(6) && numbers.is_news(7));
-    }
-
-    /// What a voter tells that has learnt some events, in order: each of them, or the first and
-    /// the last of those that it has missed.
-    fn feed(learnt: &[bool]) -> Vec<(u64, u64, bool)> {
-        let mut told: Vec<(u64, u64, bool)> = Vec::new();
-        for (number, learnt) in (1..).zip(learnt) {
-            match told.last_mut() {
-                Some((_, last, false)) if !learnt => *last = number,
-                _ => told.push((number, number, *learnt)),
-            }
-        }
-        told
-    }
-
-    proptest! {
-        /// However three voters take turns, and whatever each has missed.
-        #[test]
-        fn every_event_that_somebody_tells_is_news_and_once_within_the_bound(
-            learnt in proptest::array::uniform3(proptest::collection::vec(weighted(0.85), 20)),
-            turns in proptest::collection::vec(0..3_usize, 60),
-        ) {
-            let mut numbers = Numbers::default();
-            let mut news = [0; 21];
-            let mut gaps = 0;
-            let mut feeds = learnt.clone().map(|learnt| feed(&learnt).into_iter());
-            let rest = [0, 1, 2].into_iter().flat_map(|voter| [voter; 20]);
-            for voter in turns.into_iter().chain(rest) {
-                match feeds[voter].next() {
-                    Some((number, _, true)) if numbers.is_news(number) => {
-                        news[usize::try_from(number).expect("small")] += 1;
-                    }
-                    Some((first, last, false)) => {
-                        numbers.are_missed_anew(first, last);
-                    }
-                    _ => {}
-                }
-                gaps = gaps.max(numbers.missed.len());
-                prop_assert!(gaps <= GAPS_MAX && numbers.missed.is_sorted());
-            }
-            for (place, news) in news.into_iter().skip(1).enumerate() {
-                let is_told = learnt.iter().any(|learnt| learnt[place]);
-                prop_assert!(!is_told || news > 0, "{} is left out", place + 1);
-                prop_assert!(news <= 1 || gaps == GAPS_MAX, "{} is news twice", place + 1);
-            }
-        }
+    fn from(self, first: u64) -> Option<Self> {
+        let first = first.max(self.first);
+        (first <= self.last).then_some(Self { first, ..self })
     }
 }
