@@ -52,7 +52,8 @@ use key_book::KeyBook;
 use key_ring::{Found, KeyRing, Pace};
 use source::KeySource;
 
-/// How often files of keys are looked at: a key that is taken out is refused that much later.
+/// How often files of keys are looked at. An API key that is taken out is refused after two looks,
+/// a token's key after one.
 const FILES_EVERY: Duration = Duration::from_secs(5);
 
 /// Why nobody is known by a request's credentials.

@@ -1,6 +1,8 @@
 //! The file of API keys, read again when it has changed.
 //!
-//! A file that cannot be read, or is wrong, changes nothing: the keys before stay.
+//! A file that cannot be read, or is wrong, changes nothing: the keys before stay. Nor does one
+//! that is looked at while it is written, when it is empty or a part of what it will be, and says
+//! that keys are gone: a change counts once it was seen twice in a row.
 
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -58,7 +60,7 @@ impl KeyBook {
                     () = stopping.cancelled() => return,
                     _ = ticks.tick() => {}
                 }
-                let read = file.read().await.map_err(UnusableKeys::from);
+                let read = file.settled().await.map_err(UnusableKeys::from);
                 kept.take(read.and_then(|bytes| bytes.map(|bytes| parse(&bytes)).transpose()));
             }
         });
@@ -103,6 +105,7 @@ mod tests {
     use std::time::Duration;
 
     use meridian_chaos::until;
+    use tokio::time::sleep;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
 
@@ -131,6 +134,34 @@ mod tests {
         .await
         .expect("in time");
         assert_eq!(book.find(&key, 0), Err(BadKey::Unknown));
+
+        stopping.cancel();
+        tracker.close();
+        tracker.wait().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn file_that_is_empty_while_it_is_written_takes_no_key_away() {
+        const EVERY: Duration = Duration::from_secs(5);
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("keys.toml");
+        let (key, record) = new_key("ann", &[], None).expect("a name");
+        let (other, its) = new_key("ben", &[], None).expect("a name");
+        std::fs::write(&path, written(record)).expect("written");
+        let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
+        let book = KeyBook::start(&path, EVERY, &tracker, &stopping).expect("sound");
+        // From here on between two looks: the clock stands while one is under way.
+        sleep(EVERY / 2).await;
+        let replaced = written(its);
+        for text in ["", &replaced] {
+            std::fs::write(&path, text).expect("written");
+            sleep(EVERY).await;
+            assert!(book.find(&key, 0).is_ok(), "after one look: {text:?}");
+            assert_eq!(book.find(&other, 0), Err(BadKey::Unknown));
+        }
+        sleep(EVERY).await;
+        assert_eq!(book.find(&key, 0), Err(BadKey::Unknown), "after two");
+        assert!(book.find(&other, 0).is_ok());
 
         stopping.cancel();
         tracker.close();

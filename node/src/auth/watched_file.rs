@@ -1,6 +1,8 @@
 //! A small file that is read again when it has changed.
 //!
-//! It is compared by what it says: replaced, written to or linked elsewhere, it is all one.
+//! It is compared by what it says: replaced, written to or linked elsewhere, it is all one. Who
+//! writes into a file has it say a part of the new text for a moment, or nothing: where that could
+//! be taken for the whole, ask by [`WatchedFile::settled`].
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -14,12 +16,18 @@ pub(crate) enum Unread {
     TooLong(usize),
 }
 
+/// A way to look at a file.
+type Look = fn(&mut WatchedFile) -> Result<Option<Vec<u8>>, Unread>;
+
 /// See the module.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct WatchedFile {
     path: PathBuf,
     bytes_max: usize,
+    /// What was given out last.
     said: Option<blake3::Hash>,
+    /// What it has said once since then.
+    seen: Option<blake3::Hash>,
 }
 
 impl WatchedFile {
@@ -28,6 +36,7 @@ impl WatchedFile {
             path: path.to_path_buf(),
             bytes_max,
             said: None,
+            seen: None,
         }
     }
 
@@ -50,20 +59,47 @@ impl WatchedFile {
         Ok(Some(bytes))
     }
 
-    /// The same, without holding up whoever else runs on this thread.
+    /// What it says, if that is not what it said the last time, and if it has said the same when
+    /// it was looked at just before.
+    ///
+    /// # Errors
+    /// [`Unread`].
+    pub(crate) fn settled_now(&mut self) -> Result<Option<Vec<u8>>, Unread> {
+        let seen = self.seen.take();
+        let bytes = whole(&self.path, self.bytes_max)?;
+        let says = Some(blake3::hash(&bytes));
+        if says == self.said {
+            return Ok(None);
+        }
+        if says != seen {
+            self.seen = says;
+            return Ok(None);
+        }
+        self.said = says;
+        Ok(Some(bytes))
+    }
+
+    /// [`Self::read_now`], without holding up whoever else runs on this thread.
     ///
     /// # Errors
     /// [`Unread`].
     pub(crate) async fn read(&mut self) -> Result<Option<Vec<u8>>, Unread> {
-        let (path, bytes_max) = (self.path.clone(), self.bytes_max);
-        let mut same = Self {
-            path,
-            bytes_max,
-            said: self.said,
-        };
-        let read = tokio::task::spawn_blocking(move || (same.read_now(), same.said)).await;
-        let (read, said) = read.map_err(std::io::Error::other)?;
-        self.said = said;
+        self.aside(Self::read_now).await
+    }
+
+    /// [`Self::settled_now`], without holding up whoever else runs on this thread.
+    ///
+    /// # Errors
+    /// [`Unread`].
+    pub(crate) async fn settled(&mut self) -> Result<Option<Vec<u8>>, Unread> {
+        self.aside(Self::settled_now).await
+    }
+
+    async fn aside(&mut self, look: Look) -> Result<Option<Vec<u8>>, Unread> {
+        let mut file = self.clone();
+        let looked = tokio::task::spawn_blocking(move || (look(&mut file), file)).await;
+        let (read, file) = looked.map_err(std::io::Error::other)?;
+        *self = file;
         read
     }
 }
@@ -97,5 +133,28 @@ mod tests {
         assert!(matches!(file.read_now(), Err(Unread::TooLong(4))));
         std::fs::write(&path, "two").expect("written");
         assert_eq!(file.read_now().expect("read"), Some(b"two".to_vec()));
+    }
+
+    #[test]
+    fn file_that_is_being_written_has_not_settled() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("keys");
+        let mut file = WatchedFile::new(&path, 9);
+        std::fs::write(&path, "one").expect("written");
+        assert_eq!(file.read_now().expect("read"), Some(b"one".to_vec()));
+        // Emptied, written in part, gone, and as it was: none of it lasts.
+        for says in [Some(""), Some("tw"), None, Some("tw"), Some("one")] {
+            match says {
+                Some(text) => std::fs::write(&path, text).expect("written"),
+                None => std::fs::remove_file(&path).expect("removed"),
+            }
+            let settled = file.settled_now();
+            assert_eq!(settled.is_err(), says.is_none(), "{settled:?}");
+            assert_eq!(settled.ok().flatten(), None, "{says:?}");
+        }
+        std::fs::write(&path, "two").expect("written");
+        assert_eq!(file.settled_now().expect("read"), None);
+        assert_eq!(file.settled_now().expect("read"), Some(b"two".to_vec()));
+        assert_eq!(file.settled_now().expect("read"), None);
     }
 }

@@ -31,8 +31,9 @@ Without credentials the routes for *anybody who may read listings* answer 401 to
 `auth.public_reads` is off. Credentials that are shown must be good, also where none are needed.
 
 A stream (`GET /console/live`, `GET /v1/listings/{id}/watch`, gRPC's `WatchListing`) ends, and says so, once the
-credentials that it was opened with would not open it any more: within ten seconds of a key that is taken
-out of the file, within five of a token's end.
+credentials that it was opened with would not open it any more: within fifteen seconds of a key that is taken
+out of the file, which counts once the file was seen so twice, five apart; within five of a token's end, which
+is its `exp` and `auth.leeway_seconds` (30, if nothing is said), or eight where its key has to be asked for.
 
 The console, and what its page links to (`GET /admin/v1/status` and the description of this port), also
 take what a browser asks its user for (HTTP Basic): the key's owner as the user, the API key as the

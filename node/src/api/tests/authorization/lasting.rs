@@ -8,7 +8,7 @@ use meridian_chaos::until;
 use meridian_replication::Precondition;
 use meridian_replication_core::ListingPatch;
 use reqwest::{Method, Response};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::timeout;
 use tonic::Request;
 
@@ -19,7 +19,7 @@ use crate::auth::mint::{Issuer, key_set};
 use crate::grpc::v1;
 use crate::grpc::v1::listings_client::ListingsClient;
 
-/// Ample: a file of keys is read every five seconds, and streams are looked at as often.
+/// Ample: a file of keys is read every five seconds, twice, and streams are looked at as often.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 const CONSOLE: &str = "/console/live";
@@ -93,14 +93,17 @@ async fn stream_ends_once_its_key_is_taken_out_or_may_do_less_and_no_other_does(
     let last = said.rsplit("event: ").next().unwrap_or_default();
     assert!(last.starts_with("watch.ended\n"), "{said}");
     assert!(last.contains(r#""reason":"unauthenticated""#), "{said}");
-    let mut last = String::new();
+    let mut last = None;
     let hear_all = async {
         while let Some(event) = called.get_mut().message().await.expect("no break") {
-            last = event.r#type;
+            last = Some(event);
         }
     };
     timeout(PATIENCE, hear_all).await.expect("it ends");
-    assert_eq!(last, "watch.ended");
+    let last = last.expect("a last word");
+    assert_eq!(last.r#type, "watch.ended");
+    let said: Value = serde_json::from_str(&last.data).expect("JSON");
+    assert_eq!(said["reason"], "unauthenticated", "{said}");
 
     // What they took is free again, and whoever is known still hears.
     let node = Arc::clone(&world.caller.solo.node);
