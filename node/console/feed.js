@@ -19,19 +19,23 @@ export function follow(seen, told) {
   const open = () => {
     clearTimeout(again);
     source?.close();
+    let lastWord = null;
     source = new EventSource(address("/console/live"));
     expect();
     source.addEventListener("snapshot", (event) => {
       expect();
+      lastWord = null;
       told("live", "live");
       seen(JSON.parse(event.data));
     });
     source.addEventListener("ended", (event) => {
       const { reason } = JSON.parse(event.data);
-      told("late", reason === "stopping" ? "this node stops" : "not known here any more");
+      lastWord = reason === "stopping" ? "this node stops" : "not known here any more";
+      told("late", lastWord);
     });
     source.addEventListener("error", () => {
-      told("late", "connection lost, trying again");
+      // The end that was told of is no loss.
+      told("late", lastWord ?? "connection lost, trying again");
       if (source.readyState !== EventSource.CLOSED) return;
       clearTimeout(again);
       again = setTimeout(openIfKnown, AGAIN_MS);
