@@ -30,7 +30,7 @@ impl Asked {
             Some(bytes) => serde_json::from_slice(bytes)
                 .map_err(|cause| Refusal::field("", format!("the body: {cause}")))?,
         };
-        whole::as_integers(&mut body);
+        whole::as_meant(&mut body);
         let header = |name| text(&request.headers, name);
         let token = header("meridian-session");
         let seen = token.as_deref().map_or(Some(0), number_of);

@@ -1,5 +1,6 @@
-//! Whole numbers in bodies, however they are written: JSON knows numbers and no integers, and
-//! nodes take 460.0 for 460. What has a fraction is refused where an integer is meant.
+//! Numbers in bodies, however they are written: JSON knows numbers and no integers, and nodes take
+//! 460.0 for 460 where an integer is meant, and 60 for 60.0 where it is none. What has a fraction
+//! is refused where an integer is meant.
 
 use serde_json::{Number, Value};
 
@@ -19,17 +20,26 @@ const OF_LISTINGS: [&str; 6] = [
     "/nightly_price/amount",
 ];
 
-/// Makes integers of all whole numbers in a value.
-pub(super) fn as_integers(value: &mut Value) {
-    match value {
-        Value::Number(number) => {
-            if let Some(whole) = whole(number) {
-                *number = whole;
-            }
+/// Fields of holds and bookings that are integers.
+const OF_STAYS: [&str; 2] = ["/ttl_seconds", "/guests"];
+/// Fields that are floating point numbers.
+const FLOATS: [&str; 2] = ["/location/lat", "/location/lon"];
+
+/// Makes of the numbers in a body what its fields are, as far as they can be.
+pub(super) fn as_meant(body: &mut Value) {
+    for pointer in OF_LISTINGS.into_iter().chain(OF_STAYS) {
+        if let Some(Value::Number(number)) = body.pointer_mut(pointer)
+            && let Some(whole) = whole(number)
+        {
+            *number = whole;
         }
-        Value::Array(all) => all.iter_mut().for_each(as_integers),
-        Value::Object(fields) => fields.values_mut().for_each(as_integers),
-        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+    for pointer in FLOATS {
+        if let Some(Value::Number(number)) = body.pointer_mut(pointer)
+            && let Some(float) = number.as_f64().and_then(Number::from_f64)
+        {
+            *number = float;
+        }
     }
 }
 
@@ -60,23 +70,30 @@ pub(super) fn field(body: &Value, pointer: &'static str) -> Result<(), Refusal> 
 mod tests {
     use serde_json::{Value, json};
 
-    use super::as_integers;
+    use super::as_meant;
 
     #[test]
-    fn whole_numbers_are_integers_and_all_others_stay() {
+    fn numbers_are_what_their_fields_are_and_all_others_stay() {
         for (sent, read) in [
-            (json!(460.0), json!(460)),
+            (json!({"capacity": 4.0}), json!({"capacity": 4})),
             (
-                json!({"a": [4.6e2, -3.0, -0.0]}),
-                json!({"a": [460, -3, 0]}),
+                json!({"nightly_price": {"amount": 4.6e2}, "guests": -0.0}),
+                json!({"nightly_price": {"amount": 460}, "guests": 0}),
             ),
-            (json!(460.5), json!(460.5)),
-            (json!(1e17), json!(1e17)),
-            (json!(u64::MAX), json!(u64::MAX)),
-            (json!(["460.0", true, null]), json!(["460.0", true, null])),
+            (json!({"capacity": 4.5}), json!({"capacity": 4.5})),
+            (json!({"units": 1e17}), json!({"units": 1e17})),
+            (json!({"units": u64::MAX}), json!({"units": u64::MAX})),
+            (json!({"units": "4.0"}), json!({"units": "4.0"})),
+            (
+                json!({"location": {"lat": 60.0, "lon": 10}}),
+                json!({"location": {"lat": 60.0, "lon": 10.0}}),
+            ),
+            (json!({"rating": 4.0}), json!({"rating": 4.0})),
+            (json!([4.0]), json!([4.0])),
+            (Value::Null, Value::Null),
         ] {
-            let mut value: Value = sent.clone();
-            as_integers(&mut value);
+            let mut value = sent.clone();
+            as_meant(&mut value);
             assert_eq!(value, read, "{sent}");
         }
     }

@@ -99,6 +99,11 @@ async fn fake_cluster_of_the_client_takes_and_refuses_the_same_numbers() {
     let made = made.expect("made").body["id"].clone();
     let made = made.as_str().expect("an id");
     let price = |amount: Value| json!({"nightly_price": {"amount": amount, "currency": "EUR"}});
+    let place = |lat: Value, lon: Value| {
+        let mut place = json!({"city": "Geilo", "country": "NO", "time_zone": "Europe/Oslo"});
+        (place["lat"], place["lon"]) = (lat, lon);
+        json!({ "location": place })
+    };
     for patch in [
         price(json!(460)),
         price(json!(460.0)),
@@ -110,6 +115,8 @@ async fn fake_cluster_of_the_client_takes_and_refuses_the_same_numbers() {
         json!({"capacity": 3.5}),
         json!({"min_stay": 2.0, "max_stay": 9.0}),
         json!({"max_stay": 9.5}),
+        place(json!(60.0), json!(10.5)),
+        place(json!(60), json!(-7)),
     ] {
         let path = format!("/v1/listings/{listing}");
         let answer = write(&caller, Method::PATCH, &path, patch.clone()).await;
