@@ -12,7 +12,7 @@
 use std::fs::{self, DirEntry, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[cfg(test)]
@@ -43,31 +43,46 @@ enum Step {
 /// What the operating system says: the file is as it was, or, if its folder could not be synced,
 /// perhaps as it was to be.
 pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
-    replace_by_steps(folder, name, text, |_step| {})
+    replace_on(&mut Real, folder, name, text)
 }
 
-fn replace_by_steps(
-    folder: &Path,
-    name: &str,
-    text: &str,
-    mut done: impl FnMut(Step),
-) -> io::Result<()> {
+/// What is done to a disk where its order counts.
+trait Disk {
+    /// Has what is known of a file or a folder be there after a power cut.
+    fn sync(&mut self, file: &File) -> io::Result<()>;
+
+    /// So far it has come.
+    fn done(&mut self, step: Step);
+}
+
+/// The disk of this machine.
+struct Real;
+
+impl Disk for Real {
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn done(&mut self, _step: Step) {}
+}
+
+fn replace_on(disk: &mut impl Disk, folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let prefix = unfinished(name);
-    remove_left_behind(folder, &prefix)?;
+    remove_left_behind(folder, name)?;
     let mut file = tempfile::Builder::new()
         .prefix(&prefix)
         .permissions(Permissions::from_mode(MODE))
         .tempfile_in(folder)?;
-    done(Step::Made);
+    disk.done(Step::Made);
     file.write_all(text.as_bytes())?;
-    done(Step::Written);
-    file.as_file().sync_all()?;
-    done(Step::Synced);
+    disk.done(Step::Written);
+    disk.sync(file.as_file())?;
+    disk.done(Step::Synced);
     let named = file.persist(folder.join(name));
     named.map_err(|failed| failed.error)?;
-    done(Step::Named);
+    disk.done(Step::Named);
     // The name is durable only with its folder.
-    File::open(folder)?.sync_all()
+    disk.sync(&File::open(folder)?)
 }
 
 /// How the names begin of files that are to replace one.
@@ -75,11 +90,24 @@ fn unfinished(name: &str) -> String {
     format!("{name}.new-")
 }
 
+/// What releases before this one called files that were to replace one: `identity.toml.new`,
+/// `latest-backup.unfinished`.
+fn earlier(name: &str) -> [PathBuf; 2] {
+    let name = Path::new(name);
+    [
+        name.with_added_extension("new"),
+        name.with_extension("unfinished"),
+    ]
+}
+
 /// Removes what crashes have left, or they would be more with each.
-fn remove_left_behind(folder: &Path, prefix: &str) -> io::Result<()> {
+fn remove_left_behind(folder: &Path, name: &str) -> io::Result<()> {
+    let (prefix, earlier) = (unfinished(name), earlier(name));
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let is_unfinished = entry.file_name().to_string_lossy().starts_with(prefix);
+        let found = entry.file_name();
+        let is_unfinished = found.to_string_lossy().starts_with(&prefix)
+            || earlier.iter().any(|earlier| **earlier == *found);
         if is_unfinished && is_left_behind(&entry) {
             // What cannot be removed is in nobody's way: the next one tries again.
             let _ = fs::remove_file(entry.path());

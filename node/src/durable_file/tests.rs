@@ -1,14 +1,16 @@
 //! A file is replaced while the power fails, while another replaces it, and where it cannot be.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::thread;
 use std::time::SystemTime;
 
 use tempfile::TempDir;
 
-use super::{LEFT_BEHIND_AFTER, Step, replace, replace_by_steps, unfinished};
+use super::{Disk, LEFT_BEHIND_AFTER, Step, replace, replace_on, unfinished};
 
 const NAME: &str = "record.toml";
 const OLD: &str = "text = \"as it was before\"\n";
@@ -32,34 +34,91 @@ fn names(folder: &Path) -> Vec<String> {
     names
 }
 
-/// What is there after a power cut: of a text that is not on the disk, a part.
-fn after_a_power_cut(folder: &Path, done: &[Step]) -> TempDir {
-    let left = TempDir::new().expect("a folder");
-    for name in names(folder) {
-        let mut text = fs::read_to_string(folder.join(&name)).expect("readable");
-        if text == NEW && !done.contains(&Step::Synced) {
-            text.truncate(NEW.len() / 2);
+/// A disk that remembers what was synced: after a power cut that is all that is sure.
+struct Remembering<'a> {
+    folder: &'a Path,
+    /// By number of the file: what it said when it was synced.
+    texts: BTreeMap<u64, String>,
+    /// By name: numbers of files, as of the last time that the folder was synced.
+    names: BTreeMap<String, u64>,
+    /// What the file says after a power cut behind each step: if its folder is as it was synced,
+    /// and if the disk has come further by itself.
+    found: Vec<[String; 2]>,
+}
+
+impl<'a> Remembering<'a> {
+    /// Of a folder in which all is on the disk.
+    fn of(folder: &'a Path) -> Self {
+        let names = numbered(folder);
+        let text = |name: &String| fs::read_to_string(folder.join(name)).expect("readable");
+        let texts = names.iter().map(|(name, number)| (*number, text(name)));
+        Self {
+            folder,
+            texts: texts.collect(),
+            names: names.clone(),
+            found: Vec::new(),
         }
-        fs::write(left.path().join(name), text).expect("written");
     }
-    left
+
+    /// What is there after a power cut: of a text that was not synced, a part.
+    fn after_a_power_cut(&self, names: &BTreeMap<String, u64>) -> TempDir {
+        let left = TempDir::new().expect("a folder");
+        for (name, number) in names {
+            let text = self.texts.get(number).cloned().unwrap_or_else(|| {
+                let text = fs::read_to_string(self.folder.join(name)).expect("readable");
+                text[..text.len() / 2].to_owned()
+            });
+            fs::write(left.path().join(name), text).expect("written");
+        }
+        left
+    }
+}
+
+impl Disk for Remembering<'_> {
+    fn sync(&mut self, file: &File) -> io::Result<()> {
+        file.sync_all()?;
+        let synced = file.metadata()?;
+        let names = numbered(self.folder);
+        if synced.is_dir() {
+            self.names = names;
+            return Ok(());
+        }
+        let name = names.iter().find(|(_, number)| **number == synced.ino());
+        let (name, number) = name.expect("it is in the folder");
+        let text = fs::read_to_string(self.folder.join(name))?;
+        self.texts.insert(*number, text);
+        Ok(())
+    }
+
+    fn done(&mut self, _step: Step) {
+        let folders = [self.names.clone(), numbered(self.folder)];
+        let found = folders.map(|names| {
+            let left = self.after_a_power_cut(&names);
+            let found = read(left.path());
+            // And the next life is not hindered by what it finds.
+            replace(left.path(), NAME, "later").expect("written");
+            assert_eq!(read(left.path()), "later");
+            found
+        });
+        self.found.push(found);
+    }
+}
+
+/// Which file has which name.
+fn numbered(folder: &Path) -> BTreeMap<String, u64> {
+    let number = |name: &String| fs::metadata(folder.join(name)).expect("there").ino();
+    let names = names(folder).into_iter();
+    names.map(|name| (name.clone(), number(&name))).collect()
 }
 
 #[test]
-fn power_cut_after_any_step_leaves_the_old_text_or_the_new_one() {
+fn power_cut_after_any_step_leaves_the_old_text_or_the_new_one_and_in_the_end_the_new_one() {
     let folder = folder_with(OLD);
-    let (mut done, mut found) = (Vec::new(), Vec::new());
-    let replaced = replace_by_steps(folder.path(), NAME, NEW, |step| {
-        done.push(step);
-        let left = after_a_power_cut(folder.path(), &done);
-        found.push(read(left.path()));
-        // And the next life is not hindered by what it finds.
-        replace(left.path(), NAME, "later").expect("written");
-        assert_eq!(read(left.path()), "later");
-    });
-    replaced.expect("written");
-    assert_eq!(found, [OLD, OLD, OLD, NEW]);
-    assert_eq!(done.len(), found.len());
+    let mut disk = Remembering::of(folder.path());
+    replace_on(&mut disk, folder.path(), NAME, NEW).expect("written");
+    assert_eq!(disk.found, [[OLD, OLD], [OLD, OLD], [OLD, OLD], [OLD, NEW]]);
+    let left = disk.after_a_power_cut(&disk.names);
+    assert_eq!(read(left.path()), NEW, "it was said to be written");
     assert_eq!(read(folder.path()), NEW);
     assert_eq!(names(folder.path()), [NAME], "nothing is left beside it");
 }
@@ -76,6 +135,24 @@ fn what_a_crash_has_left_goes_with_time_and_what_another_is_writing_stays() {
     replace(folder.path(), NAME, NEW).expect("written");
     assert_eq!(names(folder.path()), [NAME, &others]);
     assert_eq!(read(folder.path()), NEW);
+}
+
+#[test]
+fn what_earlier_releases_have_left_goes_too() {
+    for (name, left) in [
+        ("identity.toml", "identity.toml.new"),
+        ("cluster-map.toml", "cluster-map.toml.new"),
+        ("latest-backup.toml", "latest-backup.unfinished"),
+    ] {
+        let folder = TempDir::new().expect("a folder");
+        let file = File::create(folder.path().join(left)).expect("made");
+        replace(folder.path(), name, OLD).expect("written");
+        assert_eq!(names(folder.path()).len(), 2, "it may be being written");
+        let long_ago = SystemTime::now() - 2 * LEFT_BEHIND_AFTER;
+        file.set_modified(long_ago).expect("set");
+        replace(folder.path(), name, NEW).expect("written");
+        assert_eq!(names(folder.path()), [name]);
+    }
 }
 
 #[test]
