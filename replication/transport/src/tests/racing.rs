@@ -171,7 +171,11 @@ async fn connection_on_which_nothing_was_said_takes_no_other_ones_place() {
     let another = silent(&cluster, &endpoint).await;
     let reason = ended(&others[0]).await;
     assert!(reason.contains("replaced"), "{reason}");
-    assert!(call::greet(&another, &Dialect::default()).await.is_ok());
+    assert!(
+        call::greet(&another, &Dialect::default().into())
+            .await
+            .is_ok()
+    );
     let reason = ended(&before).await;
     assert!(reason.contains("replaced"), "{reason}");
     assert!(latest.close_reason().is_none());
