@@ -3,7 +3,7 @@
 //! A connection counts once the peer has proven who it is and has let this node in. A peer
 //! that comes through to this node can be reached: it is dialled at once, where a dial to
 //! it waits for an answer to packets that were lost before. How a peer is dialled that does not
-//! answer is in [`crate::racing`].
+//! answer is in [`crate::racing`], and one dial in [`crate::dialling`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,19 +11,24 @@ use std::time::{Duration, Instant};
 use meridian_regions::NodeId;
 use quinn::{Connection, ConnectionError, Endpoint};
 use rand::RngExt;
+use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::acceptor::proven_identity;
+use crate::away::{Away, Heard, Unreached};
 use crate::backoff::Backoff;
 use crate::close::Close;
 use crate::credentials::{Credentials, InForce};
+use crate::dialling::{Answered, DIAL_DEADLINE, explained};
 use crate::heartbeat::asks_for_renewal;
 use crate::line::Line;
+use crate::lookup::Lookup;
 use crate::mesh::Quic;
+use crate::pace::HASTE_MAX;
 use crate::peers::{Peer, Peers};
-use crate::racing::{Answered, Away, DIAL_DEADLINE, Unreached, explained};
+use crate::racing::{Dial, Target, reach};
 use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
 use crate::{CallError, call, greeting};
 
@@ -36,6 +41,7 @@ pub(crate) fn start(mesh: &Quic, tracker: &TaskTracker) {
             credentials: Arc::clone(&mesh.credentials),
             tracker: tracker.clone(),
             closed: mesh.closed.clone(),
+            lookup: Lookup::default(),
             node,
         };
         let closed = mesh.closed.clone();
@@ -53,7 +59,35 @@ pub(crate) struct Dialler {
     pub(crate) credentials: Arc<Credentials>,
     tracker: TaskTracker,
     closed: CancellationToken,
+    pub(crate) lookup: Lookup,
     node: NodeId,
+}
+
+/// The peer that a dialler dials.
+struct Dialled<'a> {
+    dialler: &'a Dialler,
+    peer: &'a Peer,
+}
+
+impl Target for Dialled<'_> {
+    type Answered = Answered;
+    type Line = Line;
+
+    fn dial(&self, attempt: usize, away: Duration) -> Dial<'_, Answered> {
+        self.dialler.dial(self.peer, attempt, away)
+    }
+
+    async fn greet(&self, answered: Answered) -> Result<Line, Unreached> {
+        self.dialler.greet(self.peer, answered).await
+    }
+
+    fn unreached(&self, away: &mut Away, cause: Unreached) {
+        self.dialler.note_unreached(self.peer, away, cause);
+    }
+
+    fn called(&self) -> &Notify {
+        &self.peer.called
+    }
 }
 
 impl Dialler {
@@ -61,14 +95,18 @@ impl Dialler {
         let Some(peer) = self.peers.peer(self.node) else {
             return;
         };
+        let target = Dialled {
+            dialler: &self,
+            peer,
+        };
         let mut backoff = Backoff::new();
-        let mut away = Away::from_now();
+        let mut away = Away::from(tokio::time::Instant::now());
         loop {
-            match self.reach(peer, &mut away).await {
+            match reach(&target, &mut away).await {
                 Ok(line) => {
                     let stood = self.offer(peer, line).await;
                     backoff.connection_stood(stood);
-                    away = Away::from_now();
+                    away = Away::from(tokio::time::Instant::now());
                 }
                 Err(cause) => {
                     if cause == Unreached::Unanswered {
@@ -88,20 +126,17 @@ impl Dialler {
 
     /// Takes note, once for each reason, of why a peer is not reached: a peer that is away is
     /// news, not that it still is.
-    pub(crate) fn note_unreached(&self, peer: &Peer, away: &mut Away, cause: Unreached) {
-        if away.told.as_ref() == Some(&cause) {
-            tracing::debug!(peer = %self.node, %cause, "still cannot reach peer");
-        } else {
-            tracing::warn!(peer = %self.node, %cause, "cannot reach peer: dialling on");
+    fn note_unreached(&self, peer: &Peer, away: &mut Away, cause: Unreached) {
+        let told = cause.to_string();
+        match away.note(cause, tokio::time::Instant::now()) {
+            Heard::Again => {
+                tracing::debug!(peer = %self.node, cause = told, "still cannot reach peer");
+            }
+            Heard::News => {
+                tracing::warn!(peer = %self.node, cause = told, "cannot reach peer: dialling on");
+            }
         }
-        self.peers.disconnected(peer, cause.to_string());
-        away.told = Some(cause);
-    }
-
-    /// Dials a peer until it answers, and has it let this node in.
-    async fn reach(&self, peer: &Peer, away: &mut Away) -> Result<Line, Unreached> {
-        let answered = self.race(peer, away).await?;
-        self.greet(peer, answered).await
+        self.peers.disconnected(peer, away.told());
     }
 
     /// Completes a dial that was answered: who is there, and whether it lets this node in.
@@ -160,10 +195,12 @@ impl Dialler {
     async fn next_line(&self, peer: &Peer) -> Line {
         // Two at most for each peer: the one in use, and the one before.
         peer.retired().await;
-        let (mut told, since) = (None, Instant::now());
+        let mut told = None;
         for attempt in 0.. {
             let renewal = self.credentials.renewals.acquire().await;
-            let dialled = match self.dial(peer, attempt, since.elapsed()).await {
+            // One after the other, with pauses: as of a peer that stays away.
+            let (_, dialled) = self.dial(peer, attempt, HASTE_MAX).await;
+            let dialled = match dialled {
                 Ok(answered) => self.greet(peer, answered).await,
                 Err(cause) => Err(cause),
             };

@@ -21,6 +21,7 @@
 //! - A service that panics or hangs costs its own request, never the connection.
 
 mod acceptor;
+mod away;
 mod backoff;
 mod budget;
 mod call;
@@ -28,6 +29,7 @@ mod channel;
 mod close;
 mod credentials;
 mod dialler;
+mod dialling;
 mod endpoint;
 mod error;
 mod frame;
@@ -38,6 +40,7 @@ mod heartbeat;
 mod https;
 mod identity;
 mod line;
+mod lookup;
 mod mesh;
 mod options;
 mod pace;

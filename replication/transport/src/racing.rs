@@ -1,184 +1,201 @@
 //! Dials of one peer: several at once, of which the first that is answered wins.
 //!
-//! When and how many: see [`crate::pace`]. An answer counts whatever it says; the other dials are
-//! given up then, without a word to the peer but that. Some of them may have come through as
-//! well: what is said to the peer, it is said on the winner alone, and the peer takes no
-//! connection for one that counts before that ([`crate::served`]).
+//! When and how many: see [`crate::pace`]. Where the winner was dialled, the other dials are given
+//! up, without a word to the peer but that. Some of them may have come through as well: what is
+//! said to the peer, it is said on the winner alone, and the peer takes no connection for one that
+//! counts before that ([`crate::served`]).
 //!
-//! Names are looked up at every dial: an address may change while a node is away.
+//! A name may have several addresses, and another node may be at one of them. Invariant kept here:
+//! a "no" from one address does not end the dials to others, whether it comes as the first answer
+//! or after it.
+//!
+//! What it is not: it neither dials nor greets. Its [`Target`] does.
 
 use std::net::SocketAddr;
-use std::ops::RangeInclusive;
-use std::pin::pin;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use quinn::{Connecting, ConnectionError};
 use rand::RngExt;
-use tokio::net::lookup_host;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
-use crate::dialler::Dialler;
-use crate::pace::{DIALS_MAX, answer_within, next_after};
-use crate::peers::Peer;
+use crate::away::{Away, Unreached};
+use crate::pace::{DIALS_MAX, next_after};
 
-/// Look-up of a name; and what comes after the first answer, the rest of handshake and greeting:
-/// many round trips of the longest link.
-pub(crate) const DIAL_DEADLINE: Duration = Duration::from_secs(5);
 /// A dial that was begun longer ago than this, when the peer comes through, may have been lost
 /// before the link was there again.
 const STALE_AFTER: Duration = Duration::from_millis(50);
+/// A greeting that has taken so long, when the peer comes through, is taken to wait for packets
+/// that were lost: three round trips of the longest link. Each that is given up gives the next
+/// one twice the time, so that two busy nodes do not give each other up for ever.
+const GREETING_SOON: Duration = Duration::from_millis(750);
 
-/// Error codes of QUIC that carry an alert of TLS (RFC 9001, section 4.8).
-const TLS_ALERTS: RangeInclusive<u64> = 0x100..=0x1ff;
+/// Who is raced for.
+pub(crate) trait Target: Sync {
+    /// A dial that was answered.
+    type Answered: Send;
+    /// What there is in the end.
+    type Line: Send;
 
-/// Why a peer was not reached.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Unreached {
-    /// Nothing came back: the peer is away, busy, or behind a link that is cut.
-    #[error("no answer in time")]
-    Unanswered,
-    /// It was not dialled.
-    #[error("{0}")]
-    Undialled(String),
-    /// It was reached, and one of both ends said no.
-    #[error("{0}")]
-    Refused(String),
+    /// Begins a dial of a peer that has been away for so long.
+    fn dial(&self, attempt: usize, away: Duration) -> Dial<'_, Self::Answered>;
+
+    /// Completes a dial that was answered.
+    fn greet(
+        &self,
+        answered: Self::Answered,
+    ) -> impl Future<Output = Result<Self::Line, Unreached>> + Send;
+
+    /// Takes note of what a dial came to while others go on.
+    fn unreached(&self, away: &mut Away, cause: Unreached);
+
+    /// Told when the peer has come through to this node.
+    fn called(&self) -> &Notify;
 }
 
-/// A peer that is not reached.
-#[derive(Debug)]
-pub(crate) struct Away {
-    since: Instant,
-    /// Dials begun.
-    pub(crate) dials: usize,
-    /// Why, as it was last told.
-    pub(crate) told: Option<Unreached>,
+/// Where a dial goes to, once its name has been looked up. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Place(Arc<OnceLock<SocketAddr>>);
+
+impl Place {
+    /// Sets it, once.
+    pub(crate) fn is(&self, address: SocketAddr) {
+        // Each dial has one address.
+        let _ = self.0.set(address);
+    }
+
+    fn known(&self) -> Option<SocketAddr> {
+        self.0.get().copied()
+    }
 }
 
-impl Away {
-    pub(crate) fn from_now() -> Self {
-        Self {
-            since: Instant::now(),
-            dials: 0,
-            told: None,
+/// A dial that is under way.
+pub(crate) struct Dial<'a, Answered> {
+    pub(crate) to: Place,
+    pub(crate) answer: BoxFuture<'a, Result<Answered, Unreached>>,
+}
+
+impl<Answered> Future for Dial<'_, Answered> {
+    type Output = (Place, Result<Answered, Unreached>);
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.answer.as_mut().poll(context));
+        Poll::Ready((self.to.clone(), answer))
+    }
+}
+
+/// Dials a target until it answers and the greeting succeeds, or there is nothing more to wait
+/// for.
+pub(crate) async fn reach<T: Target>(target: &T, away: &mut Away) -> Result<T::Line, Unreached> {
+    let mut race = Race {
+        target,
+        away,
+        dials: FuturesUnordered::new(),
+        last: None,
+        next: Instant::now(),
+    };
+    let mut patience = GREETING_SOON;
+    loop {
+        let (place, answered) = race.answered().await?;
+        race.give_up_dials_to(&place);
+        let greeted = tokio::select! {
+            biased;
+            greeted = target.greet(answered) => greeted,
+            () = calls_late(target.called(), patience) => {
+                patience *= 2;
+                race.next = Instant::now();
+                continue;
+            }
+        };
+        match greeted {
+            Err(cause) if !race.dials.is_empty() => target.unreached(race.away, cause),
+            greeted => return greeted,
         }
     }
 }
 
-/// A dial that was answered.
-pub(crate) struct Answered {
-    pub(crate) connecting: Connecting,
-    /// By which certificates it was dialled.
-    pub(crate) generation: u64,
+/// Waits until the peer comes through to this node, once this wait has become stale.
+async fn calls_late(called: &Notify, patience: Duration) {
+    let since = Instant::now();
+    loop {
+        called.notified().await;
+        if since.elapsed() >= patience {
+            return;
+        }
+    }
 }
 
-impl Dialler {
-    /// Dials a peer until it answers, or cannot be dialled.
-    pub(crate) async fn race(&self, peer: &Peer, away: &mut Away) -> Result<Answered, Unreached> {
-        let mut dials = FuturesUnordered::new();
-        let (mut last, mut next) = (None::<Instant>, Instant::now());
-        let mut called = pin!(peer.called.notified());
+struct Race<'a, T: Target> {
+    target: &'a T,
+    away: &'a mut Away,
+    dials: FuturesUnordered<Dial<'a, T::Answered>>,
+    /// When the last dial was begun.
+    last: Option<Instant>,
+    /// When another one is due.
+    next: Instant,
+}
+
+impl<T: Target> Race<'_, T> {
+    /// Dials until there is an answer, or a "no" and nobody else to wait for.
+    async fn answered(&mut self) -> Result<(Place, T::Answered), Unreached> {
+        let mut called = pin!(self.target.called().notified());
         loop {
             tokio::select! {
                 biased;
-                Some(dialled) = dials.next() => match dialled {
-                    Err(cause @ Unreached::Unanswered) => self.note_unreached(peer, away, cause),
-                    // Others are under way, to where its name led before.
-                    Err(Unreached::Undialled(_)) if !dials.is_empty() => {}
-                    answered => return answered,
+                Some((place, dialled)) = self.dials.next() => match dialled {
+                    Ok(answered) => return Ok((place, answered)),
+                    Err(cause) if self.goes_on(&place, &cause) => {
+                        self.target.unreached(self.away, cause);
+                    }
+                    Err(cause) => return Err(cause),
                 },
                 // One more than else: the peer is there now.
-                () = &mut called, if dials.len() <= DIALS_MAX => {
-                    called.set(peer.called.notified());
-                    if last.is_some_and(|last| last.elapsed() >= STALE_AFTER) {
-                        next = Instant::now();
-                        dials.push(self.begin(peer, away, (&mut last, &mut next)));
+                () = &mut called, if self.dials.len() <= DIALS_MAX => {
+                    called.set(self.target.called().notified());
+                    if self.last.is_some_and(|last| last.elapsed() >= STALE_AFTER) {
+                        self.begin();
                     }
                 }
-                () = sleep_until(next), if dials.len() < DIALS_MAX => {
-                    dials.push(self.begin(peer, away, (&mut last, &mut next)));
-                }
+                () = sleep_until(self.next), if self.dials.len() < DIALS_MAX => self.begin(),
+            }
+        }
+    }
+
+    /// Whether a dial that has failed leaves others to wait for.
+    fn goes_on(&self, place: &Place, cause: &Unreached) -> bool {
+        match cause {
+            Unreached::Unanswered => true,
+            // To where its name led before.
+            Unreached::Undialled(_) => !self.dials.is_empty(),
+            Unreached::Refused(_) => {
+                let refused = place.known();
+                self.dials.iter().any(|dial| dial.to.known() != refused)
             }
         }
     }
 
     /// Begins another dial, and says when the next one is due.
-    fn begin<'a>(
-        &'a self,
-        peer: &'a Peer,
-        away: &mut Away,
-        (last, next): (&mut Option<Instant>, &mut Instant),
-    ) -> impl Future<Output = Result<Answered, Unreached>> + use<'a> {
-        let (now, absence) = (Instant::now(), away.since.elapsed());
-        *last = Some(now);
-        *next = now + next_after(absence, rand::rng().random());
-        let attempt = away.dials;
-        away.dials += 1;
-        self.dial(peer, attempt, absence)
+    fn begin(&mut self) {
+        let (now, absence) = (Instant::now(), self.away.since.elapsed());
+        self.last = Some(now);
+        self.next = now + next_after(absence, rand::rng().random());
+        let attempt = self.away.dials;
+        self.away.dials += 1;
+        self.dials.push(self.target.dial(attempt, absence));
     }
 
-    /// Dials once, and waits for the first answer.
-    pub(crate) async fn dial(
-        &self,
-        peer: &Peer,
-        attempt: usize,
-        away: Duration,
-    ) -> Result<Answered, Unreached> {
-        let address = timeout(DIAL_DEADLINE, self.address(peer, attempt));
-        let (address, round) = address
-            .await
-            .map_err(|_elapsed| Unreached::Unanswered)?
-            .map_err(Unreached::Undialled)?;
-        let in_force = self.credentials.in_force();
-        let client = in_force.client.clone();
-        let mut connecting = self
-            .endpoint
-            .connect_with(client, address, &peer.identity.dns_name())
-            .map_err(|cause| Unreached::Undialled(cause.to_string()))?;
-        timeout(answer_within(away, round), connecting.handshake_data())
-            .await
-            .map_err(|_elapsed| Unreached::Unanswered)?
-            .map_err(|cause| Unreached::Refused(explained(&cause)))?;
-        Ok(Answered {
-            connecting,
-            generation: in_force.generation,
-        })
-    }
-
-    /// One address of the peer, another at each attempt if its name has several; and how often all
-    /// of them have been tried before.
-    async fn address(&self, peer: &Peer, attempt: usize) -> Result<(SocketAddr, usize), String> {
-        let failed = |cause: std::io::Error| format!("{}: {cause}", peer.address);
-        let own = self.endpoint.local_addr().map_err(failed)?;
-        // A socket of IPv6 reaches both kinds, one of IPv4 only its own.
-        let addresses: Vec<_> = lookup_host(&peer.address)
-            .await
-            .map_err(failed)?
-            .filter(|address| own.is_ipv6() || address.is_ipv4())
-            .collect();
-        let count = addresses.len().max(1);
-        addresses
-            .get(attempt % count)
-            .map(|address| (*address, attempt / count))
-            .ok_or_else(|| format!("{} has no address that {own} can reach", peer.address))
+    /// Those to elsewhere stay until it is known who has answered here.
+    fn give_up_dials_to(&mut self, place: &Place) {
+        let dials = std::mem::take(&mut self.dials);
+        let elsewhere = |dial: &Dial<'_, _>| dial.to.known() != place.known();
+        self.dials = dials.into_iter().filter(elsewhere).collect();
     }
 }
 
-/// What ended a connection, and what to do if it was about certificates.
-pub(crate) fn explained(cause: &ConnectionError) -> String {
-    let code = match cause {
-        ConnectionError::TransportError(error) => u64::from(error.code),
-        ConnectionError::ConnectionClosed(close) => u64::from(close.error_code),
-        _ => return cause.to_string(),
-    };
-    if TLS_ALERTS.contains(&code) {
-        format!(
-            "{cause}; is the certificate at each end of this cluster's authority, still valid, \
-             and for the node and region that the topology names?"
-        )
-    } else {
-        cause.to_string()
-    }
-}
+#[cfg(test)]
+mod tests;

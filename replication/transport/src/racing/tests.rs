@@ -1,0 +1,174 @@
+//! Races in virtual time.
+
+use std::net::SocketAddr;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures::FutureExt;
+use tokio::sync::Notify;
+use tokio::time::{Instant, advance, sleep, timeout};
+
+use super::{Dial, GREETING_SOON, Place, Target, reach};
+use crate::away::{Away, Unreached};
+use crate::pace::DIALS_MAX;
+
+/// The other end at one address.
+#[derive(Clone, Copy)]
+struct End {
+    round_trip: Duration,
+    says: Says,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Welcome,
+    /// At once.
+    No,
+    /// Once the dial has been answered.
+    NoToTheGreeting,
+    /// Its first answer comes, and no other one: of the first dial.
+    FirstWordOnly,
+    Nothing,
+}
+
+/// A peer whose name has these addresses.
+struct Script {
+    ends: Vec<End>,
+    began: Instant,
+    called: Notify,
+    /// Which address was dialled, and when.
+    dialled: Mutex<Vec<(usize, Duration)>>,
+    noted: Mutex<Vec<Unreached>>,
+}
+
+impl Script {
+    fn of(ends: &[(u64, Says)]) -> Self {
+        let end = |(millis, says): &(u64, Says)| End {
+            round_trip: Duration::from_millis(*millis),
+            says: *says,
+        };
+        Self {
+            ends: ends.iter().map(end).collect(),
+            began: Instant::now(),
+            called: Notify::new(),
+            dialled: Mutex::default(),
+            noted: Mutex::default(),
+        }
+    }
+
+    fn dials(&self) -> usize {
+        self.dialled.lock().expect("no panic").len()
+    }
+}
+
+fn no() -> Unreached {
+    Unreached::Refused("not me".to_owned())
+}
+
+impl Target for Script {
+    /// Which dial, and of which address.
+    type Answered = (usize, usize);
+    /// The address.
+    type Line = usize;
+
+    fn dial(&self, attempt: usize, _away: Duration) -> Dial<'_, Self::Answered> {
+        let at = attempt % self.ends.len();
+        let end = self.ends[at];
+        let dialled = (at, self.began.elapsed());
+        self.dialled.lock().expect("no panic").push(dialled);
+        let to = Place::default();
+        let port = u16::try_from(at + 1).expect("few");
+        to.is(SocketAddr::from(([127, 0, 0, 1], port)));
+        let answer = async move {
+            match end.says {
+                Says::Nothing => {
+                    sleep(Duration::from_millis(750)).await;
+                    return Err(Unreached::Unanswered);
+                }
+                _ => sleep(end.round_trip).await,
+            }
+            if end.says == Says::No {
+                return Err(no());
+            }
+            Ok((attempt, at))
+        };
+        Dial {
+            to,
+            answer: answer.boxed(),
+        }
+    }
+
+    async fn greet(&self, (attempt, at): Self::Answered) -> Result<usize, Unreached> {
+        let end = self.ends[at];
+        sleep(end.round_trip).await;
+        match end.says {
+            Says::NoToTheGreeting => Err(no()),
+            Says::FirstWordOnly if attempt == 0 => {
+                sleep(Duration::from_secs(5)).await;
+                Err(Unreached::Unanswered)
+            }
+            _ => Ok(at),
+        }
+    }
+
+    fn unreached(&self, _away: &mut Away, cause: Unreached) {
+        self.noted.lock().expect("no panic").push(cause);
+    }
+
+    fn called(&self) -> &Notify {
+        &self.called
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_node_near_by_does_not_end_the_dials_of_the_right_one_far_away() {
+    for wrong in [Says::No, Says::NoToTheGreeting] {
+        let script = Script::of(&[(600, Says::Welcome), (1, wrong)]);
+        let mut away = Away::from(Instant::now());
+        assert_eq!(reach(&script, &mut away).await, Ok(0));
+        let noted = script.noted.lock().expect("no panic").clone();
+        assert!(noted.contains(&no()), "it is told all the same");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusal_is_the_end_where_no_other_address_is_dialled() {
+    // So far away that several dials are under way by then.
+    let script = Script::of(&[(600, Says::No)]);
+    let mut away = Away::from(Instant::now());
+    assert_eq!(reach(&script, &mut away).await, Err(no()));
+    assert_eq!(script.began.elapsed(), Duration::from_millis(600));
+    assert!(script.dials() > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_comes_through_while_a_greeting_hangs_is_dialled_anew() {
+    let script = Script::of(&[(1, Says::FirstWordOnly)]);
+    let mut away = Away::from(Instant::now());
+    let healed = async {
+        // Earlier, the answer may just be on its way.
+        advance(GREETING_SOON / 2).await;
+        script.called.notify_waiters();
+        tokio::task::yield_now().await;
+        assert_eq!(script.dials(), 1);
+        advance(GREETING_SOON).await;
+        script.called.notify_waiters();
+    };
+    let (reached, ()) = tokio::join!(reach(&script, &mut away), healed);
+    assert_eq!(reached, Ok(0));
+    assert_eq!(script.dials(), 2);
+    assert!(script.began.elapsed() < GREETING_SOON * 2, "at once");
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_says_nothing_is_dialled_by_a_bounded_number_at_once() {
+    let script = Script::of(&[(0, Says::Nothing)]);
+    let mut away = Away::from(Instant::now());
+    let reached = timeout(Duration::from_secs(10), reach(&script, &mut away));
+    assert!(reached.await.is_err(), "without an end");
+    let dialled = script.dialled.lock().expect("no panic").clone();
+    assert!(dialled.len() > 30, "{dialled:?}");
+    for dials in dialled.windows(DIALS_MAX + 1) {
+        assert!(dials[DIALS_MAX].1 - dials[0].1 >= Duration::from_millis(750));
+    }
+}
