@@ -193,8 +193,8 @@ impl Default for Dialect {
 /// A node that cannot read what its cluster, or a peer, writes. It says what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "node {node} ({}) speaks format levels {levels}, and level {active} is written here: \
-     run a release on it that speaks level {active}; `meridian upgrade check` lists what each \
+    "node {node} ({}) speaks format levels {levels}, and level {active} is written or held \
+     here: run a release on it that speaks level {active}; `meridian upgrade check` lists what each \
      node speaks",
     named(release)
 )]
@@ -205,7 +205,7 @@ pub struct Unspoken {
     pub release: String,
     /// What it can read.
     pub levels: Levels,
-    /// What is written.
+    /// What is written, or held.
     pub active: FormatLevel,
 }
 

@@ -20,7 +20,7 @@ use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
 use crate::renewal::{REPLACED_MAX, close_distrusted, distrusted};
-use crate::served::{Served, close_replaced};
+use crate::served::close_replaced;
 use crate::server::Server;
 use crate::tls::certified_identity;
 use crate::{MeshService, NodeIdentity};
@@ -46,7 +46,6 @@ pub(crate) fn start(
         identity: identity.clone(),
         server: Server::new(service, &mesh.peers, tracker, &mesh.closed),
         handshakes: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
-        served: Served::default(),
         credentials: Arc::clone(&mesh.credentials),
         tracker: tracker.clone(),
     });
@@ -61,7 +60,6 @@ struct Acceptor {
     identity: NodeIdentity,
     server: Server,
     handshakes: Arc<Semaphore>,
-    served: Served,
     credentials: Arc<Credentials>,
     tracker: TaskTracker,
 }
@@ -150,8 +148,8 @@ impl Acceptor {
         if let Some(known) = self.peers.peer(node) {
             known.called.notify_waiters();
         }
-        let accepted = self.served.accept(node, &connection);
-        let door = Door::of(&accepted, &self.served);
+        let accepted = self.peers.served.accept(node, &connection);
+        let door = Door::of(&accepted);
         let is_outdated = || self.credentials.generation() > generation;
         // All end with the connection.
         tokio::join!(
@@ -159,7 +157,7 @@ impl Acceptor {
             echo(&connection, is_outdated),
             self.end(&connection, generation, &accepted.replaced),
         );
-        self.served.ended(node, &accepted);
+        self.peers.served.ended(node, &accepted);
     }
 
     /// Ends a connection: some time after it has been replaced, for what is under way on it, or

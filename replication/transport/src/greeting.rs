@@ -9,18 +9,19 @@
 //!   than this node's own.
 //! - Nobody is let in who cannot read the latest level of what this node may hold at that moment,
 //!   also if it writes an earlier one itself: it passes on what others have written, as it came.
+//!   Who was let in before is judged anew ([`crate::witnessed`]).
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
+use meridian_regions::{Dialect, FormatLevel, Formats, Levels, NodeId};
 use prost::Message;
 use quinn::Connection;
 
+use crate::NodeIdentity;
 use crate::close::Close;
 use crate::peers::{Peer, Peers};
-use crate::served::{Accepted, Served};
-use crate::{LevelWitness, NodeIdentity};
+use crate::served::Accepted;
+use crate::witnessed::close_unspoken;
 
 /// Longest name of a release that is taken over from a peer, in bytes: `1.2.3-rc.4+build` and
 /// room.
@@ -48,7 +49,7 @@ pub(crate) struct Introduction {
     pub(crate) dialect: Dialect,
     /// The latest level of what it may hold: not earlier than the one that it writes. It passes on
     /// what others have written, as it came.
-    held: FormatLevel,
+    pub(crate) held: FormatLevel,
 }
 
 impl From<Dialect> for Introduction {
@@ -116,15 +117,13 @@ impl DialectMessage {
 /// connection counts.
 pub(crate) struct Door {
     accepted: Accepted,
-    served: Served,
     is_open: AtomicBool,
 }
 
 impl Door {
-    pub(crate) fn of(accepted: &Accepted, served: &Served) -> Self {
+    pub(crate) fn of(accepted: &Accepted) -> Self {
         Self {
             accepted: accepted.clone(),
-            served: served.clone(),
             is_open: AtomicBool::new(false),
         }
     }
@@ -148,53 +147,17 @@ impl Door {
         let Some(known) = peers.peer(peer.node) else {
             return false;
         };
-        match agree(self.connection(), peers, known, theirs).await {
-            Ok(()) => {
-                self.served.greeted(peer.node, &self.accepted);
-                self.is_open.store(true, Ordering::Release);
-            }
+        let agreed = agree(self.connection(), peers, known, theirs).await;
+        let stands = agreed.and_then(|()| {
+            peers.served.greeted(peer.node, &self.accepted);
+            // It counts from here on: a level that has risen just before has not closed it.
+            peers.check_spoken(known, self.connection())
+        });
+        match stands {
+            Ok(()) => self.is_open.store(true, Ordering::Release),
             Err(cause) => tracing::warn!(peer = %peer.node, cause, "refused a peer"),
         }
         self.is_open()
-    }
-}
-
-/// The latest level of formats that is known to be written down.
-#[derive(Debug)]
-pub(crate) struct Witnessed {
-    level: AtomicU32,
-    by: Option<Arc<dyn LevelWitness>>,
-}
-
-impl Witnessed {
-    /// This node's own level is written down before its mesh is there, and perhaps a later one,
-    /// heard in an earlier run.
-    pub(crate) fn new(own: FormatLevel, by: Option<Arc<dyn LevelWitness>>) -> Self {
-        let held = by.as_ref().map_or(own, |by| by.witnessed());
-        Self {
-            level: AtomicU32::new(own.max(held).get()),
-            by,
-        }
-    }
-
-    /// What this node says of itself at this moment.
-    pub(crate) fn introduction(&self, own: &Dialect) -> Introduction {
-        let held = FormatLevel::new(self.level.load(Ordering::Acquire));
-        Introduction::holding(own, held.unwrap_or_default())
-    }
-
-    /// Has a later level written down.
-    async fn note(&self, level: FormatLevel) -> Result<(), String> {
-        let Some(by) = self.by.clone() else {
-            return Ok(());
-        };
-        if level.get() <= self.level.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let written = tokio::task::spawn_blocking(move || by.witness(level)).await;
-        written.map_err(|cause| cause.to_string())??;
-        self.level.fetch_max(level.get(), Ordering::AcqRel);
-        Ok(())
     }
 }
 
@@ -210,15 +173,9 @@ pub(crate) async fn agree(
     theirs: Introduction,
 ) -> Result<(), String> {
     let node = peer.identity.node;
-    let own = peers.introduction().as_sent();
-    let agreed = Dialect::agree((peers.this, &own), (node, &theirs.as_sent()));
+    peer.spoke(theirs.dialect.clone());
+    judge(connection, peers, (node, &theirs))?;
     let level = theirs.held;
-    peer.spoke(theirs.dialect);
-    agreed.map_err(|unspoken| {
-        let cause = unspoken.to_string();
-        connection.close(Close::Unspoken.code(), cause.as_bytes());
-        cause
-    })?;
     let noted = peers.witnessed.note(level).await;
     noted.map_err(|cause| {
         let this = peers.this;
@@ -228,7 +185,21 @@ pub(crate) async fn agree(
         );
         connection.close(Close::Unnoted.code(), cause.as_bytes());
         cause
-    })
+    })?;
+    peers.close_unspoken();
+    // A later level yet may have been heard meanwhile.
+    judge(connection, peers, (node, &theirs))
+}
+
+/// Checks that each end reads what the other may send at this moment, or closes the connection.
+fn judge(
+    connection: &Connection,
+    peers: &Peers,
+    (node, theirs): (NodeId, &Introduction),
+) -> Result<(), String> {
+    let own = peers.introduction().as_sent();
+    let agreed = Dialect::agree((peers.this, &own), (node, &theirs.as_sent()));
+    agreed.map_err(|unspoken| close_unspoken(connection, &unspoken))
 }
 
 #[cfg(test)]

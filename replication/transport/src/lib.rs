@@ -59,6 +59,7 @@ mod tests;
 mod tls;
 mod validity;
 mod wire;
+mod witnessed;
 
 pub use channel::Channel;
 pub use error::{CallError, MeshError, Refusal, StreamError};

@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
 use crate::credentials::Credentials;
-use crate::greeting::Witnessed;
 use crate::peers::{Peer, Peers};
+use crate::witnessed::Witnessed;
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshLinks, MeshOptions, MeshService, PeerStatus,
     TlsError, TlsMaterial, acceptor, call, dialler, endpoint, pulse,

@@ -14,10 +14,12 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::{Budgets, outgoing};
 use crate::credentials::shown;
-use crate::greeting::{Introduction, Witnessed};
+use crate::greeting::Introduction;
 use crate::heartbeat::Heartbeat;
 use crate::line::{Line, UnderWay};
+use crate::served::Served;
 use crate::validity::{Certified, certified};
+use crate::witnessed::Witnessed;
 use crate::{CallError, NodeIdentity, PeerAddress};
 
 /// How it stands with a peer.
@@ -73,6 +75,8 @@ pub(crate) struct Peers {
     own: Dialect,
     /// Later levels of formats that peers write.
     pub(crate) witnessed: Witnessed,
+    /// The connections that they have dialled.
+    pub(crate) served: Served,
     by_node: BTreeMap<NodeId, Peer>,
     departed: BTreeSet<NodeId>,
     /// Who has said that this node has been removed.
@@ -128,6 +132,7 @@ impl Peers {
             this: own.node,
             own: dialect,
             witnessed,
+            served: Served::default(),
             by_node,
             departed: departed.into_iter().collect(),
             expelled_by: watch::channel(None).0,
@@ -203,17 +208,22 @@ impl Peers {
 
     /// Offers a connection to callers.
     pub(crate) fn connected(&self, peer: &Peer, line: Line) {
-        let heartbeat = Heartbeat::new(Instant::now());
+        let (heartbeat, connection) = (Heartbeat::new(Instant::now()), line.connection.clone());
         self.change(peer, LinkState::Up(line, heartbeat));
+        self.end_unspoken(peer, &connection);
     }
 
     /// Offers another connection in the place of the one that stands: nobody need know.
     pub(crate) fn renewed(&self, peer: &Peer, line: Line) {
-        let mut link = peer.link();
-        let now = Instant::now();
-        link.pulse.heard(now);
-        link.datagrams = 0;
-        link.state = LinkState::Up(line, Heartbeat::new(now));
+        let connection = line.connection.clone();
+        {
+            let mut link = peer.link();
+            let now = Instant::now();
+            link.pulse.heard(now);
+            link.datagrams = 0;
+            link.state = LinkState::Up(line, Heartbeat::new(now));
+        }
+        self.end_unspoken(peer, &connection);
     }
 
     /// Takes note that there is no connection, and why.
@@ -315,6 +325,11 @@ impl Peer {
     /// Takes note of what it has said that it speaks.
     pub(crate) fn spoke(&self, dialect: Dialect) {
         self.link().dialect = Some(dialect);
+    }
+
+    /// What it has said that it speaks.
+    pub(crate) fn dialect(&self) -> Option<Dialect> {
+        self.link().dialect.clone()
     }
 
     /// The connection to send on, as long as it stands. It is not closed in favour of another

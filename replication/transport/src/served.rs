@@ -21,17 +21,17 @@ use crate::close::Close;
 pub(crate) const UNGREETED_MAX: usize = 8;
 
 /// Of all peers. Cheap to clone.
-#[derive(Clone, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Served(Arc<Mutex<BTreeMap<NodeId, OfPeer>>>);
 
 /// A connection, and what is cancelled once there is a later one that counts.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) connection: Connection,
     pub(crate) replaced: CancellationToken,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct OfPeer {
     ungreeted: VecDeque<Accepted>,
     latest: Option<Accepted>,
@@ -75,6 +75,15 @@ impl Served {
         if let Some(before) = of_peer.before.replace(earlier) {
             close_replaced(&before.connection);
         }
+    }
+
+    /// The connections of a peer that count, or have counted.
+    pub(crate) fn of(&self, node: NodeId) -> Vec<Connection> {
+        let served = self.served();
+        let of_peer = served.get(&node);
+        let both = of_peer.map(|of_peer| of_peer.latest.iter().chain(&of_peer.before));
+        let connections = both.into_iter().flatten();
+        connections.map(|one| one.connection.clone()).collect()
     }
 
     /// It has ended.

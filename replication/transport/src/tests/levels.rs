@@ -5,12 +5,14 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
+use quinn::Endpoint;
+use tokio_util::sync::CancellationToken;
 
-use super::cluster::{Cluster, Running};
-use super::links::until_free;
-use super::raw::{endpoint_with, knock, say};
+use super::cluster::{Cluster, Running, identity, node};
+use super::links::{ended, until_free};
+use super::raw::{endpoint_with, knock, knock_speaking, say};
 use crate::wire::{Expected, Purpose, Status};
-use crate::{Channel, LevelWitness, Refusal};
+use crate::{Channel, LevelWitness, PeerAddress, Refusal};
 
 fn speaking(levels: Levels, active: FormatLevel) -> Dialect {
     Dialect {
@@ -30,12 +32,27 @@ fn start(cluster: &Cluster, id: u64, dialect: Dialect) -> Running {
 struct Disk {
     noted: Mutex<Vec<FormatLevel>>,
     is_full: AtomicBool,
+    slow: Option<Slow>,
+}
+
+/// A level that is not written down before it is said.
+#[derive(Debug)]
+struct Slow {
+    level: FormatLevel,
+    begun: CancellationToken,
+    done: std::sync::Barrier,
 }
 
 impl LevelWitness for Disk {
     fn witness(&self, level: FormatLevel) -> Result<(), String> {
         if self.is_full.load(Ordering::Relaxed) {
             return Err("no space left".to_owned());
+        }
+        if let Some(slow) = &self.slow
+            && slow.level == level
+        {
+            slow.begun.cancel();
+            slow.done.wait();
         }
         self.noted.lock().expect("no panic").push(level);
         Ok(())
@@ -119,7 +136,7 @@ async fn node_that_holds_what_another_writes_says_so_to_a_third() {
     let refused = async |running: &Running| {
         let peer = running.until(|peer| peer.last_error.as_ref().is_some_and(is_told));
         let said = peer.await.last_error.expect("just seen");
-        assert!(said.contains("level 3 is written here"), "{said}");
+        assert!(said.contains("level 3 is written or held here"), "{said}");
     };
     let two = start(&cluster, 2, early);
     refused(&two).await;
@@ -138,6 +155,96 @@ async fn node_that_holds_what_another_writes_says_so_to_a_third() {
     assert_eq!(own.witnessed(), FormatLevel::REHEARSED);
     one.stop().await;
     two.stop().await;
+}
+
+/// Node 1, which has a peer 3 beside node 2; and what node 3 knocks with.
+fn with_a_third(cluster: &Cluster, dialect: Dialect, disk: &Arc<Disk>) -> (Running, Endpoint) {
+    let issued = cluster.authority.issue(&identity(3, "eu-west", "demo"));
+    let saved = issued.and_then(|issued| issued.save(cluster.folder.path(), "node-3"));
+    saved.expect("issued");
+    let mut options = cluster.options(1);
+    options.dialect = dialect;
+    options.witness = Some(Arc::clone(disk) as Arc<dyn LevelWitness>);
+    options.peers.push(PeerAddress {
+        node: node(3),
+        region: "eu-west".parse().expect("a region"),
+        // It only knocks itself.
+        address: "127.0.0.1:9".to_owned(),
+    });
+    let one = cluster.start_with(1, options);
+    (one, endpoint_with(cluster.tls("node-3")))
+}
+
+/// Node 1 would pass on to node 2 what node 3 writes.
+#[tokio::test(flavor = "multi_thread")]
+async fn level_that_rises_ends_the_connections_of_who_cannot_read_it() {
+    let cluster = Cluster::new();
+    let disk = Arc::new(Disk::default());
+    let mixed = speaking(Levels::REHEARSED, FormatLevel::FIRST);
+    let early = speaking(Levels::RELEASED, FormatLevel::FIRST);
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let (one, third) = with_a_third(&cluster, mixed, &disk);
+    let two = start(&cluster, 2, early);
+    one.until_connected().await;
+    two.until_connected().await;
+    let (there, back) = (one.connection(), two.connection());
+    let let_in = knock_speaking(&cluster, &third, raised).await;
+    let_in.expect("node 1 reads what it writes");
+    assert!(there.close_reason().is_some(), "before node 3 was let in");
+    let words =
+        "node 2 (release 1.2.3) speaks format levels 1 to 2, and level 3 is written or held";
+    let reason = ended(&back).await;
+    assert!(reason.contains(words), "{reason}");
+    // Neither of both lets the other in again.
+    let is_told = |said: &String| said.contains(words);
+    for running in [&one, &two] {
+        running
+            .until(|peer| peer.last_error.as_ref().is_some_and(is_told))
+            .await;
+        assert!(!running.mesh.peers()[0].connected);
+    }
+    third.close(0_u32.into(), b"done");
+    one.stop().await;
+    two.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn peer_is_judged_by_the_level_that_was_heard_while_its_own_was_written_down() {
+    let cluster = Cluster::new();
+    let begun = CancellationToken::new();
+    let disk = Arc::new(Disk {
+        slow: Some(Slow {
+            level: FormatLevel::REHEARSED,
+            begun: begun.clone(),
+            done: std::sync::Barrier::new(2),
+        }),
+        ..Disk::default()
+    });
+    let fourth = FormatLevel::new(4).expect("not zero");
+    let all = Levels::new(FormatLevel::FIRST, fourth).expect("a range");
+    let (one, third) = with_a_third(&cluster, speaking(all, FormatLevel::FIRST), &disk);
+    let second = endpoint_with(cluster.tls("node-2"));
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let later = async {
+        begun.cancelled().await;
+        let let_in = knock_speaking(&cluster, &third, speaking(all, fourth)).await;
+        let_in.expect("node 1 reads what it writes");
+        let disk = Arc::clone(&disk);
+        let written = tokio::task::spawn_blocking(move || {
+            let slow = disk.slow.as_ref().expect("it is");
+            slow.done.wait();
+        });
+        written.await.expect("no panic");
+    };
+    let (refused, ()) = tokio::join!(knock_speaking(&cluster, &second, raised), later);
+    let refused = refused.expect_err("it does not read level 4");
+    assert!(
+        refused.contains("level 4 is written or held here"),
+        "{refused}"
+    );
+    second.close(0_u32.into(), b"done");
+    third.close(0_u32.into(), b"done");
+    one.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -194,7 +301,7 @@ async fn nothing_is_done_for_a_peer_that_has_not_said_what_it_speaks() {
     let cluster = Cluster::new();
     let one = start(&cluster, 1, Dialect::default());
     let endpoint = endpoint_with(cluster.tls("node-2"));
-    let name = super::cluster::identity(1, "eu-west", "demo").dns_name();
+    let name = identity(1, "eu-west", "demo").dns_name();
     let connecting = endpoint.connect(cluster.address(1), &name);
     let connection = connecting.expect("an address").await.expect("certified");
     let purpose = Purpose::Request {

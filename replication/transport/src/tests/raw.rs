@@ -23,6 +23,15 @@ pub(super) fn endpoint_with(tls: TlsMaterial) -> Endpoint {
 
 /// Knocks at node 1; `Err` says how it was turned away.
 pub(super) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Connection, String> {
+    knock_speaking(cluster, endpoint, Dialect::default()).await
+}
+
+/// The same, and says what it speaks.
+pub(super) async fn knock_speaking(
+    cluster: &Cluster,
+    endpoint: &Endpoint,
+    dialect: Dialect,
+) -> Result<Connection, String> {
     let name = identity(1, "eu-west", "demo").dns_name();
     let knocked = async {
         let connection = endpoint
@@ -30,7 +39,7 @@ pub(super) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Conn
             .expect("it is an address")
             .await
             .map_err(|cause| cause.to_string())?;
-        match call::greet(&connection, &Dialect::default().into()).await {
+        match call::greet(&connection, &dialect.into()).await {
             Ok(_dialect) => Ok(connection),
             Err(cause) => Err(match connection.close_reason() {
                 Some(reason) => reason.to_string(),
