@@ -85,7 +85,7 @@ use meridian_simulation::watch;
 use tokio::sync::watch;
 
 pub use backlog::{Backlog, BacklogStream};
-pub use changes::{Change, Changes};
+pub use changes::{Change, Changes, GatheredChanges};
 pub use digests::{ListingDigest, ShardDigest};
 pub use error::{LogLost, OpenError, ReadError, SessionBehind, WriteError};
 pub use events::{ListingEvent, ListingEvents};

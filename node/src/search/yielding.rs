@@ -5,7 +5,8 @@
 //! changed. So the index goes second: it notes what changes, and takes it together.
 //!
 //! Invariants kept here: the index is put off for a bounded time and a bounded number of
-//! listings; and never before its first round, nor for whoever asks for one.
+//! listings; and never before its first round, nor for whoever asks for one, nor where all
+//! listings are to be compared: how many it puts off would not be known.
 
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ pub(super) struct Due {
     pub(super) since_last: Option<Duration>,
     /// Listings that it would take.
     pub(super) noted: usize,
+    /// Whether it would compare all of them: changes were missed, or other shards are served.
+    pub(super) compares: bool,
     /// Whether a backlog comes in.
     pub(super) backlog: bool,
 }
@@ -30,7 +33,7 @@ impl Due {
     /// Whether it is put off, if the index may wait for so long at most.
     pub(super) fn is_put_off(self, wait_max: Duration) -> bool {
         let waited = self.since_last.is_none_or(|since| since >= wait_max);
-        self.backlog && !waited && self.noted < NOTED_YIELDING_MAX
+        self.backlog && !self.compares && !waited && self.noted < NOTED_YIELDING_MAX
     }
 }
 
@@ -47,6 +50,7 @@ mod tests {
         let due = Due {
             since_last: Some(WAIT_MAX / 2),
             noted: NOTED_YIELDING_MAX - 1,
+            compares: false,
             backlog: true,
         };
         assert!(due.is_put_off(WAIT_MAX));
@@ -65,6 +69,10 @@ mod tests {
             },
             Due {
                 noted: NOTED_YIELDING_MAX,
+                ..due
+            },
+            Due {
+                compares: true,
                 ..due
             },
         ];

@@ -35,6 +35,18 @@ fn indexed(caller: &Caller) -> Indexed {
     caller.solo.node.search.indexed()
 }
 
+/// Waits until a round has been put off, and none is under way that began before the backlog.
+/// Listings are written meanwhile: such a round may take the first ones.
+async fn until_one_is_put_off(caller: &Caller) -> Indexed {
+    let before = indexed(caller).put_off;
+    let put_off = until(PATIENCE, "a round is put off", async || {
+        caller.listing(json!({"title": "Shed"})).await;
+        let now = indexed(caller);
+        (now.put_off > before).then_some(now)
+    });
+    put_off.await.expect("a backlog comes in")
+}
+
 /// Waits until so many more rounds have been put off.
 async fn until_put_off(caller: &Caller, rounds: u64) -> Indexed {
     let before = indexed(caller).put_off;
@@ -58,8 +70,7 @@ async fn index_lets_a_backlog_go_first_and_no_session_wait() {
     let caller = started(3_600_000).await;
     let mut stream = caller.solo.node.replica.backlog().stream();
     stream.begins();
-    // No round is under way then.
-    let before = until_put_off(&caller, 1).await;
+    let before = until_one_is_put_off(&caller).await;
     caller.listing(json!({"title": "Barn"})).await;
     let after = until_put_off(&caller, 3).await;
     assert_eq!(after.commits, before.commits);
@@ -87,7 +98,7 @@ async fn backlog_without_an_end_puts_the_index_off_for_so_long_and_no_longer() {
     let caller = started(200).await;
     let mut stream = caller.solo.node.replica.backlog().stream();
     stream.begins();
-    until_put_off(&caller, 1).await;
+    until_one_is_put_off(&caller).await;
     caller.listing(json!({"title": "Barn"})).await;
     until_found(&caller, "barn").await;
     caller.stop().await;
