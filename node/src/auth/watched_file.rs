@@ -16,6 +16,10 @@ pub(crate) enum Unread {
     TooLong(usize),
 }
 
+/// Looks in a row of which none says what the one before said: whoever rewrites a file that often
+/// is not half-way with it each time, and what it withdraws must not stand for ever.
+const UNLIKE_MAX: u32 = 4;
+
 /// A way to look at a file.
 type Look = fn(&mut WatchedFile) -> Result<Option<Vec<u8>>, Unread>;
 
@@ -28,6 +32,8 @@ pub(crate) struct WatchedFile {
     said: Option<blake3::Hash>,
     /// What it has said once since then.
     seen: Option<blake3::Hash>,
+    /// How many looks in a row have found something new.
+    unlike: u32,
 }
 
 impl WatchedFile {
@@ -37,6 +43,7 @@ impl WatchedFile {
             bytes_max,
             said: None,
             seen: None,
+            unlike: 0,
         }
     }
 
@@ -60,7 +67,7 @@ impl WatchedFile {
     }
 
     /// What it says, if that is not what it said the last time, and if it has said the same when
-    /// it was looked at just before.
+    /// it was looked at just before; or if it says something else at every look.
     ///
     /// # Errors
     /// [`Unread`].
@@ -69,13 +76,15 @@ impl WatchedFile {
         let bytes = whole(&self.path, self.bytes_max)?;
         let says = Some(blake3::hash(&bytes));
         if says == self.said {
+            self.unlike = 0;
             return Ok(None);
         }
-        if says != seen {
+        self.unlike += 1;
+        if says != seen && self.unlike < UNLIKE_MAX {
             self.seen = says;
             return Ok(None);
         }
-        self.said = says;
+        (self.said, self.unlike) = (says, 0);
         Ok(Some(bytes))
     }
 
@@ -117,7 +126,7 @@ fn whole(path: &Path, bytes_max: usize) -> Result<Vec<u8>, Unread> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Unread, WatchedFile};
+    use super::{UNLIKE_MAX, Unread, WatchedFile};
 
     #[test]
     fn file_is_read_again_when_it_says_something_else_and_never_past_its_bound() {
@@ -133,6 +142,21 @@ mod tests {
         assert!(matches!(file.read_now(), Err(Unread::TooLong(4))));
         std::fs::write(&path, "two").expect("written");
         assert_eq!(file.read_now().expect("read"), Some(b"two".to_vec()));
+    }
+
+    #[test]
+    fn file_that_says_something_else_at_every_look_is_taken_now_and_then() {
+        let folder = tempfile::TempDir::new().expect("a folder");
+        let path = folder.path().join("keys");
+        let mut file = WatchedFile::new(&path, 9);
+        let taken = (0..2 * UNLIKE_MAX).filter(|turn| {
+            std::fs::write(&path, turn.to_string()).expect("written");
+            file.settled_now().expect("read").is_some()
+        });
+        assert_eq!(
+            taken.collect::<Vec<_>>(),
+            [UNLIKE_MAX - 1, 2 * UNLIKE_MAX - 1]
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ async fn listing_at(solo: &Solo, revision: u64) -> Genesis {
         term: 2,
         index: 9,
         voters: (2..=4).filter_map(NodeId::new).collect(),
+        learners: Vec::new(),
         goal: Some(Goal {
             home: "ap-southeast".parse().expect("a region"),
             survival: Survival::Region,
