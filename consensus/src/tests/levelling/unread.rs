@@ -96,6 +96,18 @@ async fn damage_that_most_voters_do_not_share_leaves_no_doubt() {
     );
 }
 
+/// The earlier copies, taken forward by the later ones.
+async fn no_doubt_is_left([earlier, later]: [Vec<TempDir>; 2]) {
+    let until = Until {
+        copies: named(&later),
+        at_ms: moment().await,
+    };
+    let levelled = level(named(&earlier), Some(until), LIFE, now_ms()).await;
+    let levelled = levelled.expect("levelled");
+    assert_eq!(levelled.forward.unread_total, 0, "{levelled:?}");
+    assert_eq!(levelled.doubtful_total, 0, "{levelled:?}");
+}
+
 /// A group that has gone from nodes 1, 2 and 3 to 4, 5 and 6, of which node 1, cut off, knows
 /// nothing; copies of before, of all nodes, and of after, in which those of some are damaged.
 async fn gone(number: u64, damaged: &[u64]) -> (Genesis, [Vec<TempDir>; 2]) {
@@ -148,27 +160,11 @@ async fn group_that_has_gone_where_nothing_can_be_read_is_in_doubt_in_one_backup
 /// Two of those to whom it has gone tell everything, whatever became of who has left.
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_of_one_to_whom_a_group_has_gone_leaves_no_doubt() {
-    let (_, [earlier, later]) = gone(137, &[5]).await;
-    let until = Until {
-        copies: named(&later),
-        at_ms: moment().await,
-    };
-    let levelled = level(named(&earlier), Some(until), LIFE, now_ms()).await;
-    let levelled = levelled.expect("levelled");
-    assert_eq!(levelled.forward.unread_total, 0, "{levelled:?}");
-    assert_eq!(levelled.doubtful_total, 0, "{levelled:?}");
+    no_doubt_is_left(gone(137, &[5]).await.1).await;
 }
 
 /// A copy of a node that has left may be damaged as well: most of those who vote have a log.
 #[tokio::test(flavor = "multi_thread")]
 async fn damage_of_one_that_has_left_a_group_leaves_no_doubt() {
-    let (_, [earlier, later]) = gone(138, &[1]).await;
-    let until = Until {
-        copies: named(&later),
-        at_ms: moment().await,
-    };
-    let levelled = level(named(&earlier), Some(until), LIFE, now_ms()).await;
-    let levelled = levelled.expect("levelled");
-    assert_eq!(levelled.forward.unread_total, 0, "{levelled:?}");
-    assert_eq!(levelled.doubtful_total, 0, "{levelled:?}");
+    no_doubt_is_left(gone(138, &[1]).await.1).await;
 }
