@@ -23,6 +23,9 @@ pub(crate) enum Unreached {
     /// It was reached, and one of both ends said no.
     #[error("{0}")]
     Refused(String),
+    /// It is heard again on the connection that stands.
+    #[error("its connection is heard again")]
+    Needless,
 }
 
 /// A peer that is not reached.

@@ -23,6 +23,9 @@ use crate::{CallError, Channel, FRAME_BYTES_MAX, FrameReader, FrameWriter, Refus
 /// trips.
 const ACCEPT_DEADLINE: Duration = Duration::from_secs(5);
 
+/// Why a stream ends that can be begun again on another line.
+pub(crate) const REPLACED: &str = "its connection was replaced by another";
+
 /// Calls a peer and waits for its answer, at most for `deadline`.
 pub(crate) async fn call(
     peer: &Peer,
@@ -54,12 +57,17 @@ pub(crate) async fn open_stream(
     let mut sent = timeout(ACCEPT_DEADLINE, opened)
         .await
         .map_err(|_elapsed| CallError::NotSent("no room on the way in time".to_owned()))??;
-    timeout(
-        ACCEPT_DEADLINE.saturating_sub(started.elapsed()),
-        sent.accepted(),
-    )
-    .await
-    .map_err(|_elapsed| CallError::Unknown("the peer has not agreed in time".to_owned()))??;
+    let within = ACCEPT_DEADLINE.saturating_sub(started.elapsed());
+    let replaced = sent.under_way.replaced.clone();
+    tokio::select! {
+        biased;
+        agreed = timeout(within, sent.accepted()) => agreed
+            .map_err(|_elapsed| CallError::Unknown("the peer has not agreed in time".to_owned()))??,
+        // The next line may be heard where this one is silent.
+        () = replaced.cancelled(), if channel.resumes() => {
+            return Err(CallError::Unknown(REPLACED.to_owned()));
+        }
+    }
     Ok(sent.into_stream(channel))
 }
 

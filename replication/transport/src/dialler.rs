@@ -4,6 +4,10 @@
 //! that comes through to this node can be reached: it is dialled at once, where a dial to
 //! it waits for an answer to packets that were lost before. How a peer is dialled that does not
 //! answer is in [`crate::racing`], and one dial in [`crate::dialling`].
+//!
+//! A connection that is silent stands, and another is dialled beside it: what was sent into a cut is
+//! repeated at ever longer intervals, so that a connection may stay dumb for seconds after the link
+//! is whole again.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -28,7 +32,7 @@ use crate::lookup::Lookup;
 use crate::mesh::Quic;
 use crate::pace::HASTE_MAX;
 use crate::peers::{Peer, Peers};
-use crate::racing::{Dial, Target, reach};
+use crate::racing::{Dial, Dials, Target, reach};
 use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
 use crate::{CallError, call, greeting};
 
@@ -82,11 +86,22 @@ impl Target for Dialled<'_> {
     }
 
     fn unreached(&self, away: &mut Away, cause: Unreached) {
-        self.dialler.note_unreached(self.peer, away, cause);
+        if self.peer.connection().is_some() {
+            tracing::debug!(peer = %self.dialler.node, %cause, "not reached on another connection");
+        } else {
+            self.dialler.note_unreached(self.peer, away, cause);
+        }
     }
 
     fn called(&self) -> &Notify {
         &self.peer.called
+    }
+
+    async fn needless(&self) {
+        if self.peer.connection().is_none() {
+            std::future::pending::<()>().await;
+        }
+        self.peer.is_silent(false).await;
     }
 }
 
@@ -101,10 +116,11 @@ impl Dialler {
         };
         let mut backoff = Backoff::new();
         let mut away = Away::from(tokio::time::Instant::now());
+        let mut dials = Dials::default();
         loop {
-            match reach(&target, &mut away).await {
+            match reach(&target, &mut away, &mut dials).await {
                 Ok(line) => {
-                    let stood = self.offer(peer, line).await;
+                    let stood = self.offer(&target, line, &mut dials).await;
                     backoff.connection_stood(stood);
                     away = Away::from(tokio::time::Instant::now());
                 }
@@ -115,6 +131,10 @@ impl Dialler {
                     }
                     self.note_unreached(peer, &mut away, cause);
                 }
+            }
+            if !dials.is_empty() {
+                // Begun while the last connection was silent: they may be answered any moment.
+                continue;
             }
             let pause = backoff.next_pause(rand::rng().random());
             tokio::select! {
@@ -218,16 +238,47 @@ impl Dialler {
                     told = Some(cause);
                 }
             }
-            let pause = RENEW_PAUSE.mul_f64(rand::rng().random_range(0.5..1.0));
-            sleep(pause).await;
+            sleep(renew_pause()).await;
         }
         unreachable!("attempts do not end")
     }
 
+    /// Dials while a line is silent, and answers the next one. One that is heard again stays.
+    async fn instead_of_silent<'a>(
+        &self,
+        target: &'a Dialled<'_>,
+        dials: &mut Dials<'a, Answered>,
+    ) -> Line {
+        let peer = target.peer;
+        loop {
+            peer.is_silent(true).await;
+            // Two at most for each peer: the one in use, and the one before.
+            peer.retired().await;
+            let mut away = Away::from(tokio::time::Instant::now());
+            match reach(target, &mut away, dials).await {
+                Ok(line) => {
+                    tracing::warn!(peer = %self.node, "another connection takes a silent one's place");
+                    return line;
+                }
+                // It has an end: so it is silent still.
+                Err(cause) if cause != Unreached::Needless => {
+                    target.unreached(&mut away, cause);
+                    sleep(renew_pause()).await;
+                }
+                Err(_needless) => {}
+            }
+        }
+    }
+
     /// Offers the line to callers until it is lost, and others in its place when certificates
-    /// change; returns how long it stood.
-    async fn offer(&self, peer: &Peer, mut line: Line) -> Duration {
-        let since = Instant::now();
+    /// change or it is silent; returns how long it stood.
+    async fn offer<'a>(
+        &self,
+        target: &'a Dialled<'_>,
+        mut line: Line,
+        dials: &mut Dials<'a, Answered>,
+    ) -> Duration {
+        let (peer, since) = (target.peer, Instant::now());
         tracing::info!(peer = %self.node, rtt = ?line.connection.rtt(), "connected to peer");
         self.peers.connected(peer, line.clone());
         let reason = loop {
@@ -235,7 +286,9 @@ impl Dialler {
                 biased;
                 reason = hear(peer, &line) => break reason,
                 fresh = self.replacement(peer, &line) => fresh,
+                fresh = self.instead_of_silent(target, dials) => fresh,
             };
+            dials.clear();
             tracing::info!(peer = %self.node, "renewed the connection to peer");
             self.peers.renewed(peer, fresh.clone());
             let replaced = std::mem::replace(&mut line, fresh);
@@ -247,6 +300,11 @@ impl Dialler {
         tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
         since.elapsed()
     }
+}
+
+/// How long to wait before a line that stands is to be replaced again.
+fn renew_pause() -> Duration {
+    RENEW_PAUSE.mul_f64(rand::rng().random_range(0.5..1.0))
 }
 
 /// Takes beats that come back until the connection ends. A peer sends nothing else.

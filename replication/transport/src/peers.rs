@@ -96,6 +96,8 @@ pub(crate) struct Peer {
     pub(crate) called: Notify,
     /// Replaced connections on which something is still under way.
     pub(crate) retiring: TaskTracker,
+    /// Whether the connection stands and has been silent for so long that the peer counts as dead.
+    silent: watch::Sender<bool>,
     link: Mutex<Link>,
 }
 
@@ -172,7 +174,8 @@ impl Peers {
     pub(crate) fn feel_pulses(&self) {
         let now = Instant::now();
         for peer in self.by_node.values() {
-            peer.link().feel_pulse(now);
+            let is_silent = peer.link().feel_pulse(now);
+            peer.falls_silent(is_silent);
         }
     }
 
@@ -223,6 +226,7 @@ impl Peers {
             link.datagrams = 0;
             link.state = LinkState::Up(line, Heartbeat::new(now));
         }
+        peer.falls_silent(false);
         self.end_unspoken(peer, &connection);
     }
 
@@ -252,6 +256,7 @@ impl Peers {
             link.datagrams = 0;
             link.state = state;
         }
+        peer.falls_silent(false);
         if is_news {
             self.connectivity.send_modify(|version| *version += 1);
         }
@@ -266,15 +271,17 @@ fn closed_tracker() -> TaskTracker {
 }
 
 impl Link {
-    fn feel_pulse(&mut self, now: Instant) {
+    /// Answers whether the connection stands and has been silent for too long.
+    fn feel_pulse(&mut self, now: Instant) -> bool {
         let LinkState::Up(line, _) = &self.state else {
-            return;
+            return false;
         };
         let datagrams = line.connection.stats().udp_rx.datagrams;
         if datagrams > self.datagrams {
             self.datagrams = datagrams;
             self.pulse.heard(now);
         }
+        self.pulse.alive_for(now).is_none()
     }
 
     fn beat(&mut self, late: Duration, now: Instant) {
@@ -302,6 +309,7 @@ impl Peer {
             budgets: Budgets::new(outgoing),
             called: Notify::new(),
             retiring: closed_tracker(),
+            silent: watch::channel(false).0,
             link: Mutex::new(Link {
                 state: LinkState::Down { error: None },
                 changed_at: Instant::now(),
@@ -353,6 +361,19 @@ impl Peer {
         if let LinkState::Up(_, heartbeat) = &mut self.link().state {
             heartbeat.echoed(echo, Instant::now());
         }
+        self.falls_silent(false);
+    }
+
+    /// Waits until its connection has been silent for too long, or is heard again.
+    pub(crate) async fn is_silent(&self, is_silent: bool) {
+        let mut silent = self.silent.subscribe();
+        // The sender lives as long as this.
+        let _ = silent.wait_for(|now| *now == is_silent).await;
+    }
+
+    fn falls_silent(&self, is_silent: bool) {
+        self.silent
+            .send_if_modified(|before| std::mem::replace(before, is_silent) != is_silent);
     }
 
     /// How long it has been alive; `None` if it is silent.

@@ -56,7 +56,17 @@ pub(crate) trait Target: Sync {
 
     /// Told when the peer has come through to this node.
     fn called(&self) -> &Notify;
+
+    /// Waits until another line is not needed any more: none is begun from then on. A greeting
+    /// that is under way goes on, because the peer may take it for the latest already.
+    fn needless(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
+
+/// Dials that are under way. Kept by who is waited for: a race that is given up leaves them to
+/// the next one.
+pub(crate) type Dials<'a, Answered> = FuturesUnordered<Dial<'a, Answered>>;
 
 /// Where a dial goes to, once its name has been looked up. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -90,33 +100,22 @@ impl<Answered> Future for Dial<'_, Answered> {
 }
 
 /// Dials a target until it answers and the greeting succeeds, or there is nothing more to wait
-/// for.
-pub(crate) async fn reach<T: Target>(target: &T, away: &mut Away) -> Result<T::Line, Unreached> {
+/// for. `dials` may be under way already; none of them is when this ends.
+pub(crate) async fn reach<'a, T: Target>(
+    target: &'a T,
+    away: &mut Away,
+    dials: &mut Dials<'a, T::Answered>,
+) -> Result<T::Line, Unreached> {
     let mut race = Race {
         target,
         away,
-        dials: FuturesUnordered::new(),
+        dials,
         last: None,
         next: Instant::now(),
     };
-    let mut patience = GREETING_SOON;
-    loop {
-        let (place, answered) = race.answered().await?;
-        race.give_up_dials_to(&place);
-        let greeted = tokio::select! {
-            biased;
-            greeted = target.greet(answered) => greeted,
-            () = calls_late(target.called(), patience) => {
-                patience *= 2;
-                race.next = Instant::now();
-                continue;
-            }
-        };
-        match greeted {
-            Err(cause) if !race.dials.is_empty() => target.unreached(race.away, cause),
-            greeted => return greeted,
-        }
-    }
+    let reached = race.run().await;
+    race.dials.clear();
+    reached
 }
 
 /// Waits until the peer comes through to this node, once this wait has become stale.
@@ -130,20 +129,42 @@ async fn calls_late(called: &Notify, patience: Duration) {
     }
 }
 
-struct Race<'a, T: Target> {
+struct Race<'a, 'b, T: Target> {
     target: &'a T,
-    away: &'a mut Away,
-    dials: FuturesUnordered<Dial<'a, T::Answered>>,
+    away: &'b mut Away,
+    dials: &'b mut Dials<'a, T::Answered>,
     /// When the last dial was begun.
     last: Option<Instant>,
     /// When another one is due.
     next: Instant,
 }
 
-impl<T: Target> Race<'_, T> {
-    /// Dials until there is an answer, or a "no" and nobody else to wait for.
+impl<T: Target> Race<'_, '_, T> {
+    async fn run(&mut self) -> Result<T::Line, Unreached> {
+        let mut patience = GREETING_SOON;
+        loop {
+            let (place, answered) = self.answered().await?;
+            self.give_up_dials_to(&place);
+            let greeted = tokio::select! {
+                biased;
+                greeted = self.target.greet(answered) => greeted,
+                () = calls_late(self.target.called(), patience) => {
+                    patience *= 2;
+                    self.next = Instant::now();
+                    continue;
+                }
+            };
+            match greeted {
+                Err(cause) if !self.dials.is_empty() => self.target.unreached(self.away, cause),
+                greeted => return greeted,
+            }
+        }
+    }
+
+    /// Dials until there is an answer, a "no" and nobody else to wait for, or no need any more.
     async fn answered(&mut self) -> Result<(Place, T::Answered), Unreached> {
         let mut called = pin!(self.target.called().notified());
+        let mut needless = pin!(self.target.needless());
         loop {
             tokio::select! {
                 biased;
@@ -154,6 +175,7 @@ impl<T: Target> Race<'_, T> {
                     }
                     Err(cause) => return Err(cause),
                 },
+                () = &mut needless => return Err(Unreached::Needless),
                 // One more than else: the peer is there now.
                 () = &mut called, if self.dials.len() <= DIALS_MAX => {
                     called.set(self.target.called().notified());
@@ -170,6 +192,8 @@ impl<T: Target> Race<'_, T> {
     fn goes_on(&self, place: &Place, cause: &Unreached) -> bool {
         match cause {
             Unreached::Unanswered => true,
+            // No dial ends so: the race does.
+            Unreached::Needless => false,
             // To where its name led before.
             Unreached::Undialled(_) => !self.dials.is_empty(),
             Unreached::Refused(_) => {
@@ -191,9 +215,9 @@ impl<T: Target> Race<'_, T> {
 
     /// Those to elsewhere stay until it is known who has answered here.
     fn give_up_dials_to(&mut self, place: &Place) {
-        let dials = std::mem::take(&mut self.dials);
+        let dials = std::mem::take(self.dials);
         let elsewhere = |dial: &Dial<'_, _>| dial.to.known() != place.known();
-        self.dials = dials.into_iter().filter(elsewhere).collect();
+        *self.dials = dials.into_iter().filter(elsewhere).collect();
     }
 }
 

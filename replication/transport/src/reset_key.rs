@@ -16,7 +16,7 @@ const PURPOSE: &[u8] = b"meridian stateless reset 1";
 /// Bytes of an HMAC over SHA-256.
 const SIGNATURE_BYTES: usize = 32;
 /// Bytes of a connection id: random, so that no two connections ever share a token.
-const CONNECTION_ID_BYTES: usize = 8;
+pub(crate) const CONNECTION_ID_BYTES: usize = 8;
 
 /// HMAC-SHA-256 under a key drawn from the node's private key.
 pub(crate) struct ResetKey {

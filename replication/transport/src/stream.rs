@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::budget::Share;
+use crate::call::REPLACED;
 use crate::frame::{FrameDecoder, prefix};
 use crate::line::UnderWay;
 use crate::wire::Purpose;
@@ -118,7 +119,7 @@ impl FrameReader {
         tokio::select! {
             biased;
             () = replaced.cancelled() => {
-                Err(StreamError::Broken("its connection was renewed".to_owned()))
+                Err(StreamError::Broken(REPLACED.to_owned()))
             }
             more = self.read_more() => more,
         }

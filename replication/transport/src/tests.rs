@@ -9,4 +9,5 @@ mod links;
 mod racing;
 mod raw;
 mod renewal;
+mod silence;
 mod strangers;

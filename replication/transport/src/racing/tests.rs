@@ -7,8 +7,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use tokio::sync::Notify;
 use tokio::time::{Instant, advance, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use super::{Dial, GREETING_SOON, Place, Target, reach};
+use super::{Dial, Dials, GREETING_SOON, Place, Target};
 use crate::away::{Away, Unreached};
 use crate::pace::DIALS_MAX;
 
@@ -36,6 +37,7 @@ struct Script {
     ends: Vec<End>,
     began: Instant,
     called: Notify,
+    needless: CancellationToken,
     /// Which address was dialled, and when.
     dialled: Mutex<Vec<(usize, Duration)>>,
     noted: Mutex<Vec<Unreached>>,
@@ -51,6 +53,7 @@ impl Script {
             ends: ends.iter().map(end).collect(),
             began: Instant::now(),
             called: Notify::new(),
+            needless: CancellationToken::new(),
             dialled: Mutex::default(),
             noted: Mutex::default(),
         }
@@ -118,6 +121,15 @@ impl Target for Script {
     fn called(&self) -> &Notify {
         &self.called
     }
+
+    async fn needless(&self) {
+        self.needless.cancelled().await;
+    }
+}
+
+/// A race that begins with nothing.
+async fn reach(script: &Script, away: &mut Away) -> Result<usize, Unreached> {
+    super::reach(script, away, &mut Dials::default()).await
 }
 
 #[tokio::test(start_paused = true)]
@@ -171,4 +183,43 @@ async fn peer_that_says_nothing_is_dialled_by_a_bounded_number_at_once() {
     for dials in dialled.windows(DIALS_MAX + 1) {
         assert!(dials[DIALS_MAX].1 - dials[0].1 >= Duration::from_millis(750));
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn dials_that_are_not_needed_any_more_end_and_a_greeting_goes_on() {
+    let round_trip = Duration::from_millis(200);
+    let script = Script::of(&[(200, Says::Welcome)]);
+    let mut away = Away::from(Instant::now());
+    let heard = async {
+        advance(round_trip / 2).await;
+        script.needless.cancel();
+    };
+    let (reached, ()) = tokio::join!(reach(&script, &mut away), heard);
+    assert_eq!(reached, Err(Unreached::Needless));
+    assert_eq!(script.began.elapsed(), round_trip / 2);
+
+    let script = Script::of(&[(200, Says::Welcome)]);
+    let heard = async {
+        sleep(round_trip * 3 / 2).await;
+        script.needless.cancel();
+    };
+    let (reached, ()) = tokio::join!(reach(&script, &mut away), heard);
+    assert_eq!(reached, Ok(0), "the peer may have heard the greeting");
+}
+
+#[tokio::test(start_paused = true)]
+async fn race_goes_on_with_the_dials_of_one_that_was_given_up() {
+    let script = Script::of(&[(600, Says::Welcome)]);
+    let mut away = Away::from(Instant::now());
+    let mut dials = Dials::default();
+    let given_up = Duration::from_millis(590);
+    let race = timeout(given_up, super::reach(&script, &mut away, &mut dials));
+    assert!(race.await.is_err());
+    let begun = script.dials();
+    assert!(begun > 1 && dials.len() == begun);
+    let reached = super::reach(&script, &mut away, &mut dials).await;
+    assert_eq!(reached, Ok(0));
+    let greeted = Duration::from_millis(600 + 600);
+    assert_eq!(script.began.elapsed(), greeted, "by the first of them");
+    assert!(dials.is_empty());
 }

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::cluster::{Cluster, DEADLINE, Running, identity, node};
 use super::raw::{endpoint_with, knock};
+use crate::call::REPLACED;
 use crate::pki::Authority;
 use crate::{Channel, PeerStatus, TlsError, TlsMaterial, certified_in};
 
@@ -150,7 +151,7 @@ async fn stream_that_resumes_gives_way_between_two_frames() {
         .expect("it fits");
     let ended = timeout(DEADLINE, frames.next()).await.expect("in time");
     let told = ended.expect_err("it gave way").to_string();
-    assert!(told.contains("renewed"), "{told}");
+    assert!(told.contains(REPLACED), "{told}");
     drop(frames);
     one.until_seen(is_renewed).await;
     tokio::join!(one.stop(), two.stop());

@@ -1,0 +1,147 @@
+//! A connection that is silent, and the one that takes its place.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::cluster::{Cluster, DEADLINE, node};
+use super::links::{answers, ended};
+use crate::call::REPLACED;
+use crate::reset_key::CONNECTION_ID_BYTES;
+use crate::{CallError, Channel, StreamError};
+
+/// What a way lets through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lets {
+    All,
+    Nothing,
+    /// Only what belongs to no connection that stood before.
+    TheNew,
+}
+
+/// A way to a node that can be cut. A connection stays as dumb as one of which both ends wait for
+/// the time at which they repeat something.
+struct Way {
+    front: UdpSocket,
+    back: UdpSocket,
+    lets: watch::Receiver<Lets>,
+    /// By which ids packets of standing connections are known.
+    stood: BTreeSet<Vec<u8>>,
+}
+
+impl Way {
+    async fn to(node: SocketAddr, lets: watch::Receiver<Lets>) -> Self {
+        let bound = async || UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        let (front, back) = (bound().await, bound().await);
+        back.connect(node).await.expect("an address");
+        Self {
+            front,
+            back,
+            lets,
+            stood: BTreeSet::new(),
+        }
+    }
+
+    async fn pass(mut self) {
+        let (mut there, mut back) = ([0; 2_048], [0; 2_048]);
+        let mut caller = None;
+        loop {
+            tokio::select! {
+                came = self.front.recv_from(&mut there) => {
+                    let (length, from) = came.expect("a packet");
+                    caller = Some(from);
+                    if self.takes(&there[..length]) {
+                        // A node that has gone hears nothing.
+                        let _ = self.back.send(&there[..length]).await;
+                    }
+                }
+                came = self.back.recv(&mut back) => {
+                    if let (Ok(length), Some(caller)) = (came, caller)
+                        && self.takes(&back[..length])
+                    {
+                        let _ = self.front.send_to(&back[..length], caller).await;
+                    }
+                }
+            }
+        }
+    }
+
+    fn takes(&mut self, packet: &[u8]) -> bool {
+        // Of a standing connection: a short header, and the id behind it.
+        let is_short = packet[0] & 0x80 == 0;
+        let id = is_short.then(|| packet[1..=CONNECTION_ID_BYTES].to_vec());
+        match *self.lets.borrow() {
+            Lets::All => {
+                self.stood.extend(id);
+                true
+            }
+            Lets::Nothing => false,
+            Lets::TheNew => id.is_none_or(|id| !self.stood.contains(&id)),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() {
+    let cluster = Cluster::new();
+    let (lets, told) = watch::channel(Lets::All);
+    let way = Way::to(cluster.address(2), told).await;
+    let patient = |id| {
+        let mut options = cluster.options(id);
+        options.idle_timeout = Duration::from_secs(3_600);
+        options
+    };
+    let mut options = patient(1);
+    options.peers[0].address = way.front.local_addr().expect("bound").to_string();
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let until = stop.clone();
+    tasks.spawn(async move { until.run_until_cancelled(way.pass()).await });
+    let (one, two) = (
+        cluster.start_with(1, options),
+        cluster.start_with(2, patient(2)),
+    );
+    one.until_connected().await;
+    let silent = one.connection();
+    let pull = async || {
+        let opened = one.mesh.open_stream(node(2), Channel::Pull, "idle".into());
+        opened.await
+    };
+    let mut before = pull().await.expect("opened");
+    assert_eq!(before.next().await, Ok(Some("started".into())));
+
+    lets.send_replace(Lets::Nothing);
+    let peer = one.until_seen(|peer| peer.alive_for.is_none()).await;
+    assert!(peer.connected, "it stands: {peer:?}");
+    let healed = async {
+        lets.send_replace(Lets::TheNew);
+        while one.connection().stable_id() == silent.stable_id() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let all = async { tokio::join!(pull(), before.next(), healed) };
+    let all = timeout(DEADLINE, all).await;
+    let (opened, replaced, ()) = all.expect("another is dialled beside the silent one");
+    // Each may be begun again, at once.
+    let gone = StreamError::Broken(REPLACED.to_owned());
+    assert_eq!(replaced, Err(gone));
+    drop(before);
+    let Err(CallError::Unknown(why)) = opened else {
+        panic!("answered on a connection that is dumb")
+    };
+    assert_eq!(why, REPLACED);
+    answers(&one).await;
+    let mut after = pull().await.expect("opened");
+    assert_eq!(after.next().await, Ok(Some("started".into())));
+    assert_eq!(ended(&silent).await, "closed");
+
+    tokio::join!(one.stop(), two.stop());
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+}
