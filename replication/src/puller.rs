@@ -64,6 +64,7 @@ struct Puller {
 /// What may change which logs are to be asked for.
 struct Turns {
     connectivity: mesh_watch::Receiver<u64>,
+    connections: mesh_watch::Receiver<u64>,
     sources: watch::Receiver<u64>,
     returning: watch::Receiver<Stage>,
 }
@@ -73,12 +74,14 @@ impl Puller {
         let inner = self.replica.inner();
         let mut turns = Turns {
             connectivity: self.mesh.connectivity(),
+            connections: self.mesh.connections(self.peer),
             sources: inner.sources.version(),
             returning: inner.returning.watch(),
         };
         let mut backoff = BACKOFF_MIN;
         loop {
             turns.connectivity.mark_unchanged();
+            turns.connections.mark_unchanged();
             if !self.mesh.connected(self.peer) {
                 inner.sources.hears_no_more(self.peer);
                 if turns.connectivity.changed().await.is_err() {
@@ -102,8 +105,13 @@ impl Puller {
                     if let PullError::Trimmed(floors) = cause {
                         backoff = self.catch_up(floors).await;
                     }
-                    tokio::time::sleep(chance::within(backoff / 2..=backoff)).await;
-                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    let pause = chance::within(backoff / 2..=backoff);
+                    tokio::select! {
+                        biased;
+                        // What failed on the last one may go well on the next, at once.
+                        Ok(()) = turns.connections.changed() => backoff = BACKOFF_MIN,
+                        () = tokio::time::sleep(pause) => backoff = (backoff * 2).min(BACKOFF_MAX),
+                    }
                 }
             }
         }

@@ -177,6 +177,15 @@ impl Mesh {
         }
     }
 
+    /// How many connections to a peer have stood since the start, the renewed ones included: what
+    /// failed on the last one may go well on the next. Over other links than QUIC, and of a node
+    /// that is not known, it never changes.
+    #[must_use]
+    pub fn connections(&self, peer: NodeId) -> watch::Receiver<u64> {
+        let peer = self.quic().and_then(|quic| quic.peers.peer(peer));
+        peer.map_or_else(|| watch::channel(0).1, Peer::connections)
+    }
+
     /// How long a peer has been alive without too long a silence; `None` if it is silent
     /// now. Noticed within [`MeshOptions::silence_max`], long before its connection is
     /// given up.

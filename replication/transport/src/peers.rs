@@ -98,6 +98,8 @@ pub(crate) struct Peer {
     pub(crate) retiring: TaskTracker,
     /// Whether the connection stands and has been silent for so long that the peer counts as dead.
     silent: watch::Sender<bool>,
+    /// How many connections it has had.
+    connections: watch::Sender<u64>,
     link: Mutex<Link>,
 }
 
@@ -213,6 +215,7 @@ impl Peers {
     pub(crate) fn connected(&self, peer: &Peer, line: Line) {
         let (heartbeat, connection) = (Heartbeat::new(Instant::now()), line.connection.clone());
         self.change(peer, LinkState::Up(line, heartbeat));
+        peer.connections.send_modify(|count| *count += 1);
         self.end_unspoken(peer, &connection);
     }
 
@@ -227,6 +230,7 @@ impl Peers {
             link.state = LinkState::Up(line, Heartbeat::new(now));
         }
         peer.falls_silent(false);
+        peer.connections.send_modify(|count| *count += 1);
         self.end_unspoken(peer, &connection);
     }
 
@@ -310,6 +314,7 @@ impl Peer {
             called: Notify::new(),
             retiring: closed_tracker(),
             silent: watch::channel(false).0,
+            connections: watch::channel(0).0,
             link: Mutex::new(Link {
                 state: LinkState::Down { error: None },
                 changed_at: Instant::now(),
@@ -362,6 +367,11 @@ impl Peer {
             heartbeat.echoed(echo, Instant::now());
         }
         self.falls_silent(false);
+    }
+
+    /// How many connections it has had.
+    pub(crate) fn connections(&self) -> watch::Receiver<u64> {
+        self.connections.subscribe()
     }
 
     /// Waits until its connection has been silent for too long, or is heard again.

@@ -108,6 +108,8 @@ async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() 
     );
     one.until_connected().await;
     let silent = one.connection();
+    let mut connections = one.mesh.connections(node(2));
+    assert_eq!(*connections.borrow_and_update(), 1);
     let pull = async || {
         let opened = one.mesh.open_stream(node(2), Channel::Pull, "idle".into());
         opened.await
@@ -135,6 +137,7 @@ async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() 
         panic!("answered on a connection that is dumb")
     };
     assert_eq!(why, REPLACED);
+    assert_eq!(*connections.borrow(), 2);
     answers(&one).await;
     let mut after = pull().await.expect("opened");
     assert_eq!(after.next().await, Ok(Some("started".into())));
