@@ -214,8 +214,9 @@ impl Peers {
     /// Offers a connection to callers.
     pub(crate) fn connected(&self, peer: &Peer, line: Line) {
         let (heartbeat, connection) = (Heartbeat::new(Instant::now()), line.connection.clone());
-        self.change(peer, LinkState::Up(line, heartbeat));
+        // First: who is told of the change knows which one it is.
         peer.connections.send_modify(|count| *count += 1);
+        self.change(peer, LinkState::Up(line, heartbeat));
         self.end_unspoken(peer, &connection);
     }
 

@@ -67,7 +67,7 @@ impl FrameReader {
     }
 
     /// Keeps a share of the budget, and the line, for as long as the stream is read. One that
-    /// resumes gives way once the line has been replaced, between two frames.
+    /// resumes gives way once the line has been replaced.
     pub(crate) fn hold(mut self, share: Share, under_way: UnderWay, channel: Channel) -> Self {
         self.gives_way = channel.resumes().then(|| under_way.replaced.clone());
         self.held = Some((share, under_way));
@@ -110,17 +110,15 @@ impl FrameReader {
         }
     }
 
-    /// The same as [`FrameReader::read_more`], unless the stream is to give way.
+    /// The same as [`FrameReader::read_more`], unless the stream is to give way. It does also inside
+    /// a frame, which may stay unfinished on a line that is silent, and comes again on the next.
     async fn read_or_give_way(&mut self) -> Result<bool, StreamError> {
-        let replaced = self.gives_way.clone();
-        let Some(replaced) = replaced.filter(|_| !self.decoder.is_inside_frame()) else {
+        let Some(replaced) = self.gives_way.clone() else {
             return self.read_more().await;
         };
         tokio::select! {
             biased;
-            () = replaced.cancelled() => {
-                Err(StreamError::Broken(REPLACED.to_owned()))
-            }
+            () = replaced.cancelled() => Err(StreamError::Broken(REPLACED.to_owned())),
             more = self.read_more() => more,
         }
     }

@@ -140,7 +140,7 @@ async fn call_under_way_is_answered_on_the_connection_that_is_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stream_that_resumes_gives_way_between_two_frames() {
+async fn stream_that_resumes_gives_way() {
     let (cluster, one, two) = Cluster::start().await;
     let new = NewAuthority::beside(&cluster);
     let opened = one.mesh.open_stream(node(2), Channel::Pull, "idle".into());

@@ -110,12 +110,14 @@ async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() 
     let silent = one.connection();
     let mut connections = one.mesh.connections(node(2));
     assert_eq!(*connections.borrow_and_update(), 1);
-    let pull = async || {
-        let opened = one.mesh.open_stream(node(2), Channel::Pull, "idle".into());
+    let pull = async |what: &'static str| {
+        let opened = one.mesh.open_stream(node(2), Channel::Pull, what.into());
         opened.await
     };
-    let mut before = pull().await.expect("opened");
-    assert_eq!(before.next().await, Ok(Some("started".into())));
+    let mut idle = pull("idle").await.expect("opened");
+    assert_eq!(idle.next().await, Ok(Some("started".into())));
+    let mut endless = pull("endless").await.expect("opened");
+    assert!(matches!(endless.next().await, Ok(Some(_))));
 
     lets.send_replace(Lets::Nothing);
     let peer = one.until_seen(|peer| peer.alive_for.is_none()).await;
@@ -126,20 +128,23 @@ async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() 
             tokio::task::yield_now().await;
         }
     };
-    let all = async { tokio::join!(pull(), before.next(), healed) };
+    // The last frame that has come is not whole.
+    let cut_short = async { while let Ok(Some(_)) = endless.next().await {} };
+    let all = async { tokio::join!(pull("idle"), idle.next(), healed, cut_short) };
     let all = timeout(DEADLINE, all).await;
-    let (opened, replaced, ()) = all.expect("another is dialled beside the silent one");
+    let (opened, replaced, ..) = all.expect("another is dialled beside the silent one");
     // Each may be begun again, at once.
     let gone = StreamError::Broken(REPLACED.to_owned());
-    assert_eq!(replaced, Err(gone));
-    drop(before);
+    assert_eq!(replaced, Err(gone.clone()));
+    assert_eq!(endless.next().await, Err(gone));
+    drop((idle, endless));
     let Err(CallError::Unknown(why)) = opened else {
         panic!("answered on a connection that is dumb")
     };
     assert_eq!(why, REPLACED);
     assert_eq!(*connections.borrow(), 2);
     answers(&one).await;
-    let mut after = pull().await.expect("opened");
+    let mut after = pull("idle").await.expect("opened");
     assert_eq!(after.next().await, Ok(Some("started".into())));
     assert_eq!(ended(&silent).await, "closed");
 
