@@ -3,13 +3,12 @@
 //! Names are looked up at every dial: an address may change while a node is away. A dial that
 //! begins while the look-up of another one is under way shares it.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use futures::FutureExt;
 use quinn::{Connecting, ConnectionError};
-use tokio::net::lookup_host;
 use tokio::time::timeout;
 
 use crate::away::Unreached;
@@ -79,11 +78,9 @@ impl Dialler {
         let failed = |cause: std::io::Error| format!("{}: {cause}", peer.address);
         let own = self.endpoint.local_addr().map_err(failed)?;
         let name = peer.address.clone();
-        let looked_up = self.lookup.join(|| async move {
-            match lookup_host(&name).await {
-                Ok(found) => Ok(found.collect()),
-                Err(cause) => Err(format!("{name}: {cause}")),
-            }
+        let looked_up = self.lookup.join(move || match name.to_socket_addrs() {
+            Ok(found) => Ok(found.collect()),
+            Err(cause) => Err(format!("{name}: {cause}")),
         });
         let mut addresses = looked_up.await?;
         // A socket of IPv6 reaches both kinds, one of IPv4 only its own.
