@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use quinn::{Connection, ConnectionError, Endpoint, Incoming, TransportErrorCode};
 use tokio::sync::Semaphore;
-use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
@@ -19,8 +18,8 @@ use crate::greeting::Door;
 use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
-use crate::renewal::{REPLACED_MAX, close_distrusted, distrusted};
-use crate::served::close_replaced;
+use crate::renewal::{close_distrusted, distrusted};
+use crate::served::{Accepted, DialNumber, close_replaced};
 use crate::server::Server;
 use crate::tls::certified_identity;
 use crate::{MeshService, NodeIdentity};
@@ -66,6 +65,7 @@ struct Acceptor {
 
 impl Acceptor {
     async fn accept(self: Arc<Self>) {
+        let mut dials = 0;
         while let Some(incoming) = self.endpoint.accept().await {
             let Ok(handshake) = Arc::clone(&self.handshakes).try_acquire_owned() else {
                 incoming.refuse();
@@ -78,13 +78,15 @@ impl Acceptor {
                 continue;
             }
             let acceptor = Arc::clone(&self);
+            dials += 1;
+            let dial = DialNumber(dials);
             self.tracker.spawn(async move {
                 // Before it begins: what it stands by is never taken for later than it is.
                 let generation = acceptor.credentials.generation();
                 let connection = acceptor.shake_hands(incoming).await;
                 drop(handshake);
                 if let Some((connection, peer)) = connection {
-                    acceptor.serve(connection, peer, generation).await;
+                    acceptor.serve(connection, peer, (dial, generation)).await;
                 }
             });
         }
@@ -143,35 +145,37 @@ impl Acceptor {
         }
     }
 
-    async fn serve(&self, connection: Connection, peer: NodeIdentity, generation: u64) {
+    async fn serve(
+        &self,
+        connection: Connection,
+        peer: NodeIdentity,
+        (dial, generation): (DialNumber, u64),
+    ) {
         let node = peer.node;
         if let Some(known) = self.peers.peer(node) {
             known.called.notify_waiters();
         }
-        let accepted = self.peers.served.accept(node, &connection);
+        let accepted = self.peers.served.accept(node, &connection, dial);
         let door = Door::of(&accepted);
         let is_outdated = || self.credentials.generation() > generation;
         // All end with the connection.
         tokio::join!(
             self.server.serve(door, &peer),
             echo(&connection, is_outdated),
-            self.end(&connection, generation, &accepted.replaced),
+            self.end(&accepted, generation),
         );
         self.peers.served.ended(node, &accepted);
     }
 
     /// Ends a connection: some time after it has been replaced, for what is under way on it, or
     /// when its certificate has not been believed for too long.
-    async fn end(&self, connection: &Connection, generation: u64, replaced: &CancellationToken) {
+    async fn end(&self, accepted: &Accepted, generation: u64) {
+        let connection = &accepted.connection;
         let believes = |now: &InForce| now.trusts_client(connection);
-        let outlived = async {
-            replaced.cancelled().await;
-            sleep(REPLACED_MAX).await;
-        };
         tokio::select! {
             biased;
             _ended = connection.closed() => {}
-            () = outlived => close_replaced(connection),
+            () = accepted.outlived() => close_replaced(connection),
             () = distrusted(&self.credentials, generation, believes) => {
                 close_distrusted(connection);
             }

@@ -4,17 +4,26 @@
 //! ([`crate::racing`]). It keeps one, and greets on that alone: so a connection counts from its
 //! greeting on. The latest of them replaces the one before, which the peer has renewed, or lost.
 //!
-//! Invariant kept here: a connection on which nothing was said never replaces another, nor closes
-//! one that counts; and a peer has no more than a bounded number of either kind.
+//! Which one is the latest, the dials say, in the order in which their first packets came: a peer
+//! that greets again does so by a dial that it began after the answer to the one before. What was
+//! heard of greetings says nothing of that: one may be looked at, or written down, for longer than
+//! the next one.
+//!
+//! Invariants kept here:
+//! - A connection on which nothing was said never replaces another, nor closes one that counts; and
+//!   a peer has no more than a bounded number of either kind.
+//! - A connection is not closed for a later one that has ended itself: the peer may have kept it.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use meridian_regions::NodeId;
 use quinn::Connection;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
+use tokio::time::timeout;
 
 use crate::close::Close;
+use crate::renewal::REPLACED_MAX;
 
 /// Connections of a peer on which it has not greeted yet: as many as it has dials under way, and
 /// some that it has given up and whose end was lost. The oldest is closed for another.
@@ -24,11 +33,16 @@ pub(crate) const UNGREETED_MAX: usize = 8;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Served(Arc<Mutex<BTreeMap<NodeId, OfPeer>>>);
 
-/// A connection, and what is cancelled once there is a later one that counts.
+/// Which of the dials that have come to this node: a later one has a greater number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct DialNumber(pub(crate) u64);
+
+/// A connection, and whether there is a later one that counts.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     pub(crate) connection: Connection,
-    pub(crate) replaced: CancellationToken,
+    dial: DialNumber,
+    replaced: watch::Sender<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -40,10 +54,16 @@ struct OfPeer {
 
 impl Served {
     /// A peer has proven on a connection who it is.
-    pub(crate) fn accept(&self, node: NodeId, connection: &Connection) -> Accepted {
+    pub(crate) fn accept(
+        &self,
+        node: NodeId,
+        connection: &Connection,
+        dial: DialNumber,
+    ) -> Accepted {
         let accepted = Accepted {
             connection: connection.clone(),
-            replaced: CancellationToken::new(),
+            dial,
+            replaced: watch::channel(false).0,
         };
         let mut served = self.served();
         let of_peer = served.entry(node).or_default();
@@ -56,8 +76,8 @@ impl Served {
         accepted
     }
 
-    /// The peer has greeted on it, and is let in: it is the latest from now on. Greeting again
-    /// changes nothing.
+    /// The peer has greeted on it, and is let in: it counts from now on, and is the latest unless
+    /// the peer has greeted on a later one already. Greeting again changes nothing.
     pub(crate) fn greeted(&self, node: NodeId, accepted: &Accepted) {
         let mut served = self.served();
         let Some(of_peer) = served.get_mut(&node) else {
@@ -68,13 +88,7 @@ impl Served {
             return;
         };
         of_peer.ungreeted.remove(place);
-        let Some(earlier) = of_peer.latest.replace(accepted.clone()) else {
-            return;
-        };
-        earlier.replaced.cancel();
-        if let Some(before) = of_peer.before.replace(earlier) {
-            close_replaced(&before.connection);
-        }
+        of_peer.counts(accepted.clone());
     }
 
     /// The connections of a peer that count, or have counted.
@@ -98,6 +112,12 @@ impl Served {
                 *place = None;
             }
         }
+        if of_peer.latest.is_none() {
+            of_peer.latest = of_peer.before.take();
+            if let Some(latest) = &of_peer.latest {
+                latest.replaced.send_replace(false);
+            }
+        }
         if of_peer.is_empty() {
             served.remove(&node);
         }
@@ -113,9 +133,40 @@ impl Accepted {
     fn is(&self, other: &Self) -> bool {
         self.connection.stable_id() == other.connection.stable_id()
     }
+
+    /// Ends once there has been a later one that counts for so long that nothing can be under way
+    /// here any more.
+    pub(crate) async fn outlived(&self) {
+        outlived(self.replaced.subscribe()).await;
+    }
+}
+
+async fn outlived(mut replaced: watch::Receiver<bool>) {
+    // The sender is in `Accepted`, which outlives this wait.
+    while replaced.wait_for(|replaced| *replaced).await.is_ok() {
+        let stands_again = replaced.wait_for(|replaced| !replaced);
+        if timeout(REPLACED_MAX, stands_again).await.is_err() {
+            return;
+        }
+    }
 }
 
 impl OfPeer {
+    /// Gives a connection its place by the order of dials. Of three, the earliest is closed.
+    fn counts(&mut self, greeted: Accepted) {
+        let standing = [self.before.take(), self.latest.take()];
+        let mut all: Vec<_> = standing.into_iter().flatten().chain([greeted]).collect();
+        all.sort_by_key(|one| one.dial);
+        self.latest = all.pop();
+        self.before = all.pop();
+        if let Some(before) = &self.before {
+            before.replaced.send_replace(true);
+        }
+        for earliest in all {
+            close_replaced(&earliest.connection);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.ungreeted.is_empty() && self.latest.is_none() && self.before.is_none()
     }
@@ -125,3 +176,6 @@ impl OfPeer {
 pub(crate) fn close_replaced(connection: &Connection) {
     connection.close(Close::Replaced.code(), b"replaced by a newer connection");
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,12 +2,12 @@
 
 mod beats;
 mod calls;
-mod cluster;
+pub(crate) mod cluster;
 mod floods;
 mod levels;
 mod links;
 mod racing;
-mod raw;
+pub(crate) mod raw;
 mod renewal;
 mod silence;
 mod strangers;

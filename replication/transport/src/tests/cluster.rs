@@ -20,16 +20,16 @@ use crate::{
 };
 
 /// Longest wait for a condition: far more than any should take, on a busy machine too.
-pub(super) const DEADLINE: Duration = Duration::from_secs(20);
-pub(super) const BULK_FRAME_BYTES: usize = 1024 * 1024;
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const BULK_FRAME_BYTES: usize = 1024 * 1024;
 
 /// What a node of these tests does for its peers.
 #[derive(Default)]
-pub(super) struct Script {
+pub(crate) struct Script {
     /// Cancelled when an `idle` stream has been dropped.
-    pub(super) abandoned: CancellationToken,
+    pub(crate) abandoned: CancellationToken,
     /// What a `panic` stream and a `later` call wait for.
-    pub(super) trigger: CancellationToken,
+    pub(crate) trigger: CancellationToken,
 }
 
 impl MeshService for Script {
@@ -92,34 +92,34 @@ impl MeshService for Script {
 }
 
 /// A node under test.
-pub(super) struct Running {
-    pub(super) mesh: Mesh,
-    pub(super) script: Arc<Script>,
+pub(crate) struct Running {
+    pub(crate) mesh: Mesh,
+    pub(crate) script: Arc<Script>,
     tracker: TaskTracker,
     cancel: CancellationToken,
 }
 
 impl Running {
     /// Stops it as a supervisor does, and waits for every task.
-    pub(super) async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.cancel();
         self.until_idle().await;
     }
 
     /// Waits until every task has ended.
-    pub(super) async fn until_idle(&self) {
+    pub(crate) async fn until_idle(&self) {
         self.tracker.close();
         let ended = timeout(DEADLINE, self.tracker.wait()).await;
         ended.expect("every task ends");
     }
 
     /// Begins to stop it.
-    pub(super) fn cancel(&self) {
+    pub(crate) fn cancel(&self) {
         self.cancel.cancel();
     }
 
     /// Waits until the status of its only peer is as expected.
-    pub(super) async fn until(&self, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
+    pub(crate) async fn until(&self, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
         let mut connectivity = self.mesh.connectivity();
         let reached = async {
             loop {
@@ -138,7 +138,7 @@ impl Running {
 
     /// The same, of what no connection that comes or goes tells of: it is looked at again and
     /// again.
-    pub(super) async fn until_seen(&self, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
+    pub(crate) async fn until_seen(&self, expected: impl Fn(&PeerStatus) -> bool) -> PeerStatus {
         let reached = async {
             loop {
                 let peer = self.mesh.peers().remove(0);
@@ -154,13 +154,13 @@ impl Running {
         }
     }
 
-    pub(super) async fn until_connected(&self) {
+    pub(crate) async fn until_connected(&self) {
         self.until(|peer| peer.connected).await;
     }
 
     /// The connection to its only peer. Kept by a test, it tells how it ended, even if
     /// there is another one by then.
-    pub(super) fn connection(&self) -> Connection {
+    pub(crate) fn connection(&self) -> Connection {
         let node = self.mesh.peers()[0].node;
         let quic = self.mesh.quic().expect("over QUIC");
         let peer = quic.peers.peer(node).expect("it is there");
@@ -168,14 +168,14 @@ impl Running {
     }
 
     /// Why this node has no connection to its peer.
-    pub(super) async fn last_error(&self) -> String {
+    pub(crate) async fn last_error(&self) -> String {
         let peer = self.until(|peer| peer.last_error.is_some()).await;
         peer.last_error.expect("just seen")
     }
 }
 
 /// A node in a runtime of its own, so that it can be killed: no goodbye, no task left.
-pub(super) fn killable(cluster: &Cluster) -> (Runtime, Running) {
+pub(crate) fn killable(cluster: &Cluster) -> (Runtime, Running) {
     let runtime = Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -185,11 +185,11 @@ pub(super) fn killable(cluster: &Cluster) -> (Runtime, Running) {
     (runtime, node)
 }
 
-pub(super) fn node(id: u64) -> NodeId {
+pub(crate) fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
 }
 
-pub(super) fn identity(id: u64, region: &str, cluster: &str) -> NodeIdentity {
+pub(crate) fn identity(id: u64, region: &str, cluster: &str) -> NodeIdentity {
     NodeIdentity {
         cluster: cluster.parse().expect("a name"),
         region: region.parse().expect("a region"),
@@ -198,9 +198,9 @@ pub(super) fn identity(id: u64, region: &str, cluster: &str) -> NodeIdentity {
 }
 
 /// The certificates and addresses of nodes 1 and 2, both of eu-west.
-pub(super) struct Cluster {
-    pub(super) folder: TempDir,
-    pub(super) authority: Authority,
+pub(crate) struct Cluster {
+    pub(crate) folder: TempDir,
+    pub(crate) authority: Authority,
     places: [Place; 2],
 }
 
@@ -211,7 +211,7 @@ struct Place {
 }
 
 impl Cluster {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folder = TempDir::new().expect("a folder");
         let authority = Authority::create(&"demo".parse().expect("a name")).expect("made");
         authority.save(folder.path()).expect("saved");
@@ -229,7 +229,7 @@ impl Cluster {
     }
 
     /// Both nodes, each connected to the other.
-    pub(super) async fn start() -> (Self, Running, Running) {
+    pub(crate) async fn start() -> (Self, Running, Running) {
         let cluster = Self::new();
         let (one, two) = (cluster.start_node(1), cluster.start_node(2));
         one.until_connected().await;
@@ -237,12 +237,12 @@ impl Cluster {
         (cluster, one, two)
     }
 
-    pub(super) fn address(&self, id: u64) -> SocketAddr {
+    pub(crate) fn address(&self, id: u64) -> SocketAddr {
         self.place(id).address
     }
 
     /// Loads `<name>.pem` and its key.
-    pub(super) fn tls(&self, name: &str) -> TlsMaterial {
+    pub(crate) fn tls(&self, name: &str) -> TlsMaterial {
         let file = |name: String| self.folder.path().join(name);
         TlsMaterial::load(
             &file("ca.pem".to_owned()),
@@ -253,7 +253,7 @@ impl Cluster {
     }
 
     /// Options of node 1 or 2, with the other one as its peer.
-    pub(super) fn options(&self, id: u64) -> MeshOptions {
+    pub(crate) fn options(&self, id: u64) -> MeshOptions {
         let tls = self.tls(&format!("node-{id}"));
         let mut options = MeshOptions::new(self.address(id), identity(id, "eu-west", "demo"), tls);
         let other = 3 - id;
@@ -265,11 +265,11 @@ impl Cluster {
         options
     }
 
-    pub(super) fn start_node(&self, id: u64) -> Running {
+    pub(crate) fn start_node(&self, id: u64) -> Running {
         self.start_with(id, self.options(id))
     }
 
-    pub(super) fn start_with(&self, id: u64, options: MeshOptions) -> Running {
+    pub(crate) fn start_with(&self, id: u64, options: MeshOptions) -> Running {
         // Given free just before the node takes it.
         drop(self.place(id).kept.lock().expect("no panic").take());
         let script = Arc::new(Script::default());
@@ -285,7 +285,7 @@ impl Cluster {
     }
 
     /// The socket at a node's address, in the place of the node.
-    pub(super) fn socket(&self, id: u64) -> UdpSocket {
+    pub(crate) fn socket(&self, id: u64) -> UdpSocket {
         let kept = self.place(id).kept.lock().expect("no panic").take();
         kept.expect("not started yet")
     }

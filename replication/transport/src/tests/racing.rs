@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
+use futures::future::join_all;
 use meridian_regions::Dialect;
-use quinn::Connection;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::cluster::{Cluster, DEADLINE, Running, identity};
+use super::cluster::{Cluster, DEADLINE, Running};
 use super::links::{answers, dial_of, ended};
-use super::raw::{endpoint_with, knock, say};
+use super::raw::{endpoint_with, knock, say, silent};
 use crate::served::UNGREETED_MAX;
 use crate::wire::{Expected, Purpose, Status};
 use crate::{Channel, Refusal, call};
@@ -136,13 +136,6 @@ async fn dial_is_begun_while_the_last_ones_may_still_be_answered() {
     one.stop().await;
 }
 
-/// A connection to node 1 on which nothing is said.
-async fn silent(cluster: &Cluster, endpoint: &quinn::Endpoint) -> Connection {
-    let name = identity(1, "eu-west", "demo").dns_name();
-    let connecting = endpoint.connect(cluster.address(1), &name);
-    connecting.expect("an address").await.expect("certified")
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_on_which_nothing_was_said_takes_no_other_ones_place() {
     let cluster = Cluster::new();
@@ -157,11 +150,12 @@ async fn connection_on_which_nothing_was_said_takes_no_other_ones_place() {
     let latest = knock(&cluster, &endpoint).await.expect("a peer");
     let mut others = Vec::new();
     for _ in 0..UNGREETED_MAX {
-        let other = silent(&cluster, &endpoint).await;
-        // It is served, as far as it goes.
-        let refused = say(&other, request.clone()).await;
+        others.push(silent(&cluster, &endpoint).await);
+    }
+    // They are served, as far as it goes.
+    let asked = others.iter().map(|other| say(other, request.clone()));
+    for refused in join_all(asked).await {
         assert_eq!(refused, Some(Status::Refused(Refusal::Unavailable)));
-        others.push(other);
     }
     for counts in [&before, &latest] {
         assert!(counts.close_reason().is_none());
@@ -179,6 +173,28 @@ async fn connection_on_which_nothing_was_said_takes_no_other_ones_place() {
     let reason = ended(&before).await;
     assert!(reason.contains("replaced"), "{reason}");
     assert!(latest.close_reason().is_none());
+    endpoint.close(0_u32.into(), b"done");
+    one.stop().await;
+}
+
+/// As where the first one is looked at, or written down, for longer.
+#[tokio::test(flavor = "multi_thread")]
+async fn connection_that_was_dialled_last_counts_whichever_greeting_is_heard_last() {
+    let cluster = Cluster::new();
+    let one = cluster.start_node(1);
+    let endpoint = endpoint_with(cluster.tls("node-2"));
+    let first = silent(&cluster, &endpoint).await;
+    let second = silent(&cluster, &endpoint).await;
+    for greeted in [&second, &first] {
+        let heard = call::greet(greeted, &Dialect::default().into()).await;
+        assert!(heard.is_ok());
+    }
+    let third = knock(&cluster, &endpoint).await.expect("a peer");
+    let reason = ended(&first).await;
+    assert!(reason.contains("replaced"), "{reason}");
+    for counts in [&second, &third] {
+        assert!(counts.close_reason().is_none());
+    }
     endpoint.close(0_u32.into(), b"done");
     one.stop().await;
 }

@@ -11,7 +11,7 @@ use crate::wire::Status;
 use crate::{FrameReader, MeshOptions, TlsMaterial, call, endpoint};
 
 /// An endpoint with the production settings, and this certificate whatever it says.
-pub(super) fn endpoint_with(tls: TlsMaterial) -> Endpoint {
+pub(crate) fn endpoint_with(tls: TlsMaterial) -> Endpoint {
     let bind = "127.0.0.1:0".parse().expect("an address");
     let options = MeshOptions::new(bind, identity(2, "eu-west", "demo"), tls);
     let mut bound = endpoint::bind(&options).expect("bound");
@@ -22,12 +22,12 @@ pub(super) fn endpoint_with(tls: TlsMaterial) -> Endpoint {
 }
 
 /// Knocks at node 1; `Err` says how it was turned away.
-pub(super) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Connection, String> {
+pub(crate) async fn knock(cluster: &Cluster, endpoint: &Endpoint) -> Result<Connection, String> {
     knock_speaking(cluster, endpoint, Dialect::default()).await
 }
 
 /// The same, and says what it speaks.
-pub(super) async fn knock_speaking(
+pub(crate) async fn knock_speaking(
     cluster: &Cluster,
     endpoint: &Endpoint,
     dialect: Dialect,
@@ -50,9 +50,16 @@ pub(super) async fn knock_speaking(
     timeout(DEADLINE, knocked).await.expect("answered in time")
 }
 
+/// A connection to node 1 on which nothing is said.
+pub(crate) async fn silent(cluster: &Cluster, endpoint: &Endpoint) -> Connection {
+    let name = identity(1, "eu-west", "demo").dns_name();
+    let connecting = endpoint.connect(cluster.address(1), &name);
+    connecting.expect("an address").await.expect("certified")
+}
+
 /// Sends bytes on a stream of their own, and reads what the peer says to them; `None`
 /// if it says nothing.
-pub(super) async fn say(connection: &Connection, bytes: impl Into<Bytes>) -> Option<Status> {
+pub(crate) async fn say(connection: &Connection, bytes: impl Into<Bytes>) -> Option<Status> {
     let (mut send, receive) = connection.open_bi().await.expect("a free stream");
     send.write_chunk(bytes.into()).await.expect("written");
     send.finish().expect("not finished before");
