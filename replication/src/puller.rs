@@ -82,14 +82,15 @@ impl Puller {
         loop {
             turns.connectivity.mark_unchanged();
             turns.connections.mark_unchanged();
-            if !self.mesh.connected(self.peer) {
+            // Behind this node's greeting: after a healed link that is a round trip sooner.
+            if !self.mesh.greets(self.peer) {
                 inner.sources.hears_no_more(self.peer);
                 if turns.connectivity.changed().await.is_err() {
                     return;
                 }
                 continue;
             }
-            let opened = Instant::now();
+            let (opened, was_let_in) = (Instant::now(), self.mesh.connected(self.peer));
             // A defect in one entry's way is one stream's end, not this task's.
             let ended = contained(self.attend(&mut turns), PullError::Panicked).await;
             if opened.elapsed() >= HEALTHY_AFTER {
@@ -98,6 +99,11 @@ impl Puller {
             match ended {
                 // Other logs are to be asked for now: at once.
                 Ok(()) => backoff = BACKOFF_MIN,
+                // What its greeting came to, the mesh tells. The next one is not waited for longer.
+                Err(cause) if !was_let_in && !self.mesh.connected(self.peer) => {
+                    tracing::debug!(peer = %self.peer, %cause, "a peer has not let this node in");
+                    tokio::time::sleep(chance::within(BACKOFF_MIN / 2..=BACKOFF_MIN)).await;
+                }
                 Err(cause) => {
                     tracing::warn!(peer = %self.peer, %cause, "pulling from a peer was interrupted");
                     let silent = matches!(cause, PullError::Silent(_));
@@ -277,9 +283,9 @@ impl Puller {
     /// The logs to ask the peer for; this node's own, too, if it has lost some of it.
     fn asked(&self) -> Vec<(NodeId, Shards)> {
         let inner = self.replica.inner();
-        let mut asked = inner
-            .sources
-            .asked_of(self.peer, &inner.progress, |node| self.mesh.connected(node));
+        let mut asked = inner.sources.asked_of(self.peer, &inner.progress, |node| {
+            self.mesh.connected(node) || (node == self.peer && self.mesh.greets(node))
+        });
         if inner.returning.stage() == Stage::Own {
             // Also what it wrote in shards that it does not hold any more.
             asked.push((inner.this(), Shards::ALL));

@@ -10,6 +10,7 @@ mod conflicts;
 mod convergence;
 mod dying;
 mod events;
+mod greeted;
 mod hearing;
 mod idling;
 mod left_behind;

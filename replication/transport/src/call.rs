@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::budget::Share;
 use crate::greeting::Introduction;
 use crate::line::UnderWay;
-use crate::peers::Peer;
+use crate::peers::{Peer, Peers};
 use crate::wire::{Expected, Purpose, Status, greeting, welcomed};
 use crate::{CallError, Channel, FRAME_BYTES_MAX, FrameReader, FrameWriter, Refusal, StreamError};
 
@@ -34,7 +34,8 @@ pub(crate) async fn call(
     deadline: Duration,
 ) -> Result<Bytes, CallError> {
     let started = Instant::now();
-    let mut sent = timeout(deadline, send(peer, channel, Expected::Answer, request))
+    let sent = send((peer, Way::Standing), channel, Expected::Answer, request);
+    let mut sent = timeout(deadline, sent)
         .await
         .map_err(|_elapsed| CallError::NotSent("no room on the way in time".to_owned()))??;
     let answer = async {
@@ -48,12 +49,21 @@ pub(crate) async fn call(
 
 /// Asks a peer for a stream of frames, and waits until it has agreed.
 pub(crate) async fn open_stream(
-    peer: &Peer,
+    (peers, peer): (&Peers, &Peer),
     channel: Channel,
     request: Bytes,
 ) -> Result<FrameReader, CallError> {
+    if channel.resumes() && peer.connection().is_none() && peer.early.is_there() {
+        match open_early((peers, peer), channel, request.clone()).await {
+            // It has let this node in, and does not hold streams until then, or no more of them.
+            Err(CallError::Refused(Refusal::Unavailable)) => {}
+            // The greeting was answered meanwhile.
+            Err(CallError::NotSent(_)) if peer.connection().is_some() => {}
+            opened => return opened,
+        }
+    }
     let started = Instant::now();
-    let opened = send(peer, channel, Expected::Frames, request);
+    let opened = send((peer, Way::Standing), channel, Expected::Frames, request);
     let mut sent = timeout(ACCEPT_DEADLINE, opened)
         .await
         .map_err(|_elapsed| CallError::NotSent("no room on the way in time".to_owned()))??;
@@ -69,6 +79,25 @@ pub(crate) async fn open_stream(
         }
     }
     Ok(sent.into_stream(channel))
+}
+
+/// Asks a peer that is being greeted for a stream, and waits until both have let each other in
+/// and it has agreed. Nothing that it sends is read before.
+async fn open_early(
+    (peers, peer): (&Peers, &Peer),
+    channel: Channel,
+    request: Bytes,
+) -> Result<FrameReader, CallError> {
+    let opened = async {
+        let way = (peer, Way::BehindGreeting);
+        let mut sent = send(way, channel, Expected::Frames, request).await?;
+        peers.let_in(peer, &sent.connection).await?;
+        sent.accepted().await?;
+        Ok(sent.into_stream(channel))
+    };
+    let late = || CallError::Unknown("the peer has not agreed in time".to_owned());
+    let opened = timeout(ACCEPT_DEADLINE, opened).await;
+    opened.unwrap_or_else(|_elapsed| Err(late()))
 }
 
 /// Tells the peer what this node speaks, and waits until it has let this node in; answers what
@@ -96,8 +125,28 @@ struct Told {
     request: Bytes,
 }
 
+/// On which line to a peer a request goes.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// The one that stands.
+    Standing,
+    /// The one on which the peer is being greeted.
+    BehindGreeting,
+}
+
+impl Way {
+    fn line(self, peer: &Peer) -> Result<(Connection, UnderWay), CallError> {
+        let line = match self {
+            Self::Standing => peer.line(),
+            Self::BehindGreeting => peer.early.line(),
+        };
+        line.ok_or_else(|| CallError::unconnected(peer.identity.node))
+    }
+}
+
 /// A request that the peer may have whole.
 struct Sent {
+    connection: Connection,
     replies: FrameReader,
     request_bytes: usize,
     request: Share,
@@ -127,7 +176,7 @@ impl Sent {
 /// Hands a whole request to the connection, within the budget of its channel. Until
 /// this returns `Ok`, the peer cannot have the whole request.
 async fn send(
-    peer: &Peer,
+    (peer, way): (&Peer, Way),
     channel: Channel,
     expected: Expected,
     request: Bytes,
@@ -136,14 +185,11 @@ async fn send(
     if request_bytes > FRAME_BYTES_MAX {
         return Err(too_large(request_bytes));
     }
-    let unconnected = || CallError::unconnected(peer.identity.node);
-    if peer.connection().is_none() {
-        return Err(unconnected());
-    }
+    drop(way.line(peer)?);
     let request_share = peer.budgets.request(channel)?;
     // Waits as it would for a full window; the caller's deadline bounds it.
     let bytes_share = peer.budgets.bytes(channel, request_bytes).await;
-    let (connection, under_way) = peer.line().ok_or_else(unconnected)?;
+    let (connection, under_way) = way.line(peer)?;
     let purpose = Purpose::Request { channel, expected };
     let head = purpose.head(request_bytes);
     let told = Told {
@@ -153,6 +199,7 @@ async fn send(
     };
     let replies = write(&connection, told).await?;
     Ok(Sent {
+        connection,
         replies,
         request_bytes,
         request: request_share,

@@ -12,7 +12,7 @@ pub(crate) enum Close {
     Stopping = 0,
     /// To a peer whose certificate is not of this cluster's topology.
     Stranger = 1,
-    /// On a connection when its peer has opened another.
+    /// On a connection in the place of which its peer has opened another, or is about to.
     Replaced = 2,
     /// To who is not the node that was dialled.
     WrongNode = 3,

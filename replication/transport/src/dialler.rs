@@ -26,6 +26,7 @@ use crate::backoff::Backoff;
 use crate::close::Close;
 use crate::credentials::{Credentials, InForce};
 use crate::dialling::{Answered, DIAL_DEADLINE, explained};
+use crate::early::Offered;
 use crate::heartbeat::asks_for_renewal;
 use crate::line::Line;
 use crate::lookup::Lookup;
@@ -173,10 +174,14 @@ impl Dialler {
                 connection.close(Close::WrongNode.code(), cause.as_bytes());
                 return Err(cause);
             }
+            let line = Line::new(connection.clone(), generation);
+            // While another one stands, nobody need wait for it.
+            let is_waited_for = peer.connection().is_none();
+            let offered = is_waited_for.then(|| self.peers.offer_early(peer, line.clone()));
             match call::greet(&connection, &self.peers.introduction()).await {
                 Ok(theirs) => {
                     greeting::agree(&connection, &self.peers, peer, theirs).await?;
-                    Ok(Line::new(connection, generation))
+                    Ok(offered.map_or(line, Offered::keep))
                 }
                 Err(cause) => {
                     if is_expelled(&connection) {

@@ -11,11 +11,13 @@
 //!   also if it writes an earlier one itself: it passes on what others have written, as it came.
 //!   Who was let in before is judged anew ([`crate::witnessed`]).
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use meridian_regions::{Dialect, FormatLevel, Formats, Levels, NodeId};
 use prost::Message;
 use quinn::Connection;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 
 use crate::NodeIdentity;
 use crate::close::Close;
@@ -113,18 +115,27 @@ impl DialectMessage {
     }
 }
 
+/// Requests of one connection that wait at its door: a peer that has just greeted asks for a stream
+/// or two ([`crate::early`]). More are refused at once, and it asks again.
+pub(crate) const EARLY_MAX: usize = 4;
+/// How long they wait: a greeting that was lost has come again by then, and what it says has been
+/// written down. Later ones are refused as well.
+const EARLY_WAIT: Duration = Duration::from_secs(3);
+
 /// The door of one connection: open once its peer has said what it speaks. From then on the
 /// connection counts.
 pub(crate) struct Door {
     accepted: Accepted,
-    is_open: AtomicBool,
+    is_open: watch::Sender<bool>,
+    early: Semaphore,
 }
 
 impl Door {
     pub(crate) fn of(accepted: &Accepted) -> Self {
         Self {
             accepted: accepted.clone(),
-            is_open: AtomicBool::new(false),
+            is_open: watch::channel(false).0,
+            early: Semaphore::new(EARLY_MAX),
         }
     }
 
@@ -132,9 +143,23 @@ impl Door {
         &self.accepted.connection
     }
 
-    /// Whether requests of the peer may be read.
-    pub(crate) fn is_open(&self) -> bool {
-        self.is_open.load(Ordering::Acquire)
+    /// Whether a request of the peer may be read. One that comes before the greeting has been heard
+    /// waits for that, if there is room.
+    pub(crate) async fn lets_in(&self) -> bool {
+        if *self.is_open.borrow() {
+            return true;
+        }
+        let Ok(_room) = self.early.try_acquire() else {
+            return false;
+        };
+        let mut is_open = self.is_open.subscribe();
+        tokio::select! {
+            biased;
+            _ended = self.connection().closed() => false,
+            opened = timeout(EARLY_WAIT, is_open.wait_for(|is_open| *is_open)) => {
+                matches!(opened, Ok(Ok(_)))
+            }
+        }
     }
 
     /// Lets the peer in, or closes the connection with what is wrong.
@@ -154,10 +179,12 @@ impl Door {
             peers.check_spoken(known, self.connection())
         });
         match stands {
-            Ok(()) => self.is_open.store(true, Ordering::Release),
+            Ok(()) => {
+                self.is_open.send_replace(true);
+            }
             Err(cause) => tracing::warn!(peer = %peer.node, cause, "refused a peer"),
         }
-        self.is_open()
+        *self.is_open.borrow()
     }
 }
 

@@ -12,7 +12,8 @@
 //!   both sides of every connection.
 //! - Nothing is read from a peer before both ends have found that they speak a common level
 //!   of formats (ADR 60).
-//! - Nothing is queued for a peer that is not connected: such a call fails at once.
+//! - Nothing is queued for a peer that is not connected: such a call fails at once. Streams that
+//!   resume may be asked for behind this node's greeting.
 //! - No frame is longer than [`FRAME_BYTES_MAX`], and none is allocated before its
 //!   length has been checked (invariants 10 and 11).
 //! - Bulk catch-up never starves Raft: streams of a higher [`Channel`] go first, and
@@ -30,6 +31,7 @@ mod close;
 mod credentials;
 mod dialler;
 mod dialling;
+mod early;
 mod endpoint;
 mod error;
 mod frame;

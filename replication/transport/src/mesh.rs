@@ -128,7 +128,8 @@ impl Mesh {
     }
 
     /// Asks a peer for a stream of frames; `Ok` once it has agreed, which takes a
-    /// round trip and at most five seconds.
+    /// round trip and at most five seconds. One of a channel that resumes may be asked for
+    /// as soon as this node [greets](Self::greets) the peer.
     ///
     /// # Errors
     /// As [`Mesh::call`].
@@ -139,7 +140,10 @@ impl Mesh {
         request: Bytes,
     ) -> Result<FrameReader, CallError> {
         match &self.0 {
-            Links::Quic(quic) => call::open_stream(quic.peers.callee(to)?, channel, request).await,
+            Links::Quic(quic) => {
+                let peer = quic.peers.callee(to)?;
+                call::open_stream((&quic.peers, peer), channel, request).await
+            }
             Links::Other(links) => links.open_stream(to, channel, request).await,
         }
     }
@@ -186,6 +190,21 @@ impl Mesh {
         peer.map_or_else(|| watch::channel(0).1, Peer::connections)
     }
 
+    /// Whether this node's connection to a peer stands, or is about to: the peer has proven who it
+    /// is, and been greeted. A stream of a channel that resumes may be asked for as soon as that;
+    /// it is answered once both have let each other in.
+    #[must_use]
+    pub fn greets(&self, peer: NodeId) -> bool {
+        self.connected(peer)
+            || match &self.0 {
+                Links::Quic(quic) => {
+                    let peer = quic.peers.peer(peer);
+                    peer.is_some_and(|peer| peer.early.is_there())
+                }
+                Links::Other(links) => links.greets(peer),
+            }
+    }
+
     /// How long a peer has been alive without too long a silence; `None` if it is silent
     /// now. Noticed within [`MeshOptions::silence_max`], long before its connection is
     /// given up.
@@ -202,8 +221,8 @@ impl Mesh {
         peer.is_none_or(Peer::is_quiet)
     }
 
-    /// A number that changes whenever a connection comes or goes, or another attempt
-    /// has failed.
+    /// A number that changes whenever a connection comes or goes, a peer is greeted, or another
+    /// attempt has failed.
     #[must_use]
     pub fn connectivity(&self) -> watch::Receiver<u64> {
         match &self.0 {

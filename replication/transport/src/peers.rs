@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::budget::{Budgets, outgoing};
 use crate::credentials::shown;
+use crate::early::Early;
 use crate::greeting::Introduction;
 use crate::heartbeat::Heartbeat;
 use crate::line::{Line, UnderWay};
@@ -94,6 +95,8 @@ pub(crate) struct Peer {
     pub(crate) budgets: Budgets,
     /// Told when the peer has come through to this node.
     pub(crate) called: Notify,
+    /// Where it is being greeted.
+    pub(crate) early: Early,
     /// Replaced connections on which something is still under way.
     pub(crate) retiring: TaskTracker,
     /// Whether the connection stands and has been silent for so long that the peer counts as dead.
@@ -217,6 +220,7 @@ impl Peers {
         // First: who is told of the change knows which one it is.
         peer.connections.send_modify(|count| *count += 1);
         self.change(peer, LinkState::Up(line, heartbeat));
+        peer.early.clear();
         self.end_unspoken(peer, &connection);
     }
 
@@ -232,6 +236,7 @@ impl Peers {
         }
         peer.falls_silent(false);
         peer.connections.send_modify(|count| *count += 1);
+        peer.early.clear();
         self.end_unspoken(peer, &connection);
     }
 
@@ -263,8 +268,13 @@ impl Peers {
         }
         peer.falls_silent(false);
         if is_news {
-            self.connectivity.send_modify(|version| *version += 1);
+            self.tell();
         }
+    }
+
+    /// Wakes whoever waits for a change.
+    pub(crate) fn tell(&self) {
+        self.connectivity.send_modify(|version| *version += 1);
     }
 }
 
@@ -313,6 +323,7 @@ impl Peer {
             address: address.address,
             budgets: Budgets::new(outgoing),
             called: Notify::new(),
+            early: Early::default(),
             retiring: closed_tracker(),
             silent: watch::channel(false).0,
             connections: watch::channel(0).0,

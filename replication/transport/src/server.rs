@@ -152,7 +152,7 @@ impl Exchange {
                 },
             );
         };
-        if !self.door.is_open() {
+        if !self.door.lets_in().await {
             return Err(Unadmitted::Answer(Status::Refused(Refusal::Unavailable)));
         }
         let request_share = self.budgets.request(channel)?;

@@ -67,6 +67,12 @@ pub trait MeshLinks: std::fmt::Debug + Send + Sync + 'static {
     /// Whether this node's connection to a peer stands.
     fn connected(&self, peer: NodeId) -> bool;
 
+    /// Whether it stands, or this node has greeted the peer and a stream that resumes may be asked
+    /// for. Default: once it stands.
+    fn greets(&self, peer: NodeId) -> bool {
+        self.connected(peer)
+    }
+
     /// A number that changes whenever a connection comes or goes.
     fn connectivity(&self) -> watch::Receiver<u64>;
 }

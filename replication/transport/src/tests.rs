@@ -3,6 +3,7 @@
 mod beats;
 mod calls;
 pub(crate) mod cluster;
+mod early;
 mod floods;
 mod levels;
 mod links;

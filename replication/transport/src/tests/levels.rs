@@ -14,14 +14,14 @@ use super::raw::{endpoint_with, knock, knock_speaking, say};
 use crate::wire::{Expected, Purpose, Status};
 use crate::{Channel, LevelWitness, PeerAddress, Refusal};
 
-fn speaking(levels: Levels, active: FormatLevel) -> Dialect {
+pub(super) fn speaking(levels: Levels, active: FormatLevel) -> Dialect {
     Dialect {
         release: "1.2.3".to_owned(),
         formats: Formats { levels, active },
     }
 }
 
-fn start(cluster: &Cluster, id: u64, dialect: Dialect) -> Running {
+pub(super) fn start(cluster: &Cluster, id: u64, dialect: Dialect) -> Running {
     let mut options = cluster.options(id);
     options.dialect = dialect;
     cluster.start_with(id, options)
