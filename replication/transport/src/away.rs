@@ -1,15 +1,24 @@
 //! A peer that is not reached: since when, and why.
 //!
-//! Pure: times are handed in. Invariant kept here: a reason is news once, also where reasons take
-//! turns, as with a name of two addresses of which one is silent and the other one refuses.
+//! Pure: times and randomness are handed in. Invariants kept here:
+//! - A reason is news once, also where reasons take turns, as with a name of two addresses that
+//!   refuse with different words.
+//! - An address that has refused is left in peace for ever longer, whatever the others say.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::backoff::Backoff;
+use crate::turn::Turn;
+
 /// A reason that was not met again for so long is over: every address of a peer is dialled more
 /// often than that, a busy one's long wait included.
 const REASON_STANDS: Duration = Duration::from_secs(30);
+/// Reasons that are kept: of as many addresses as a name has by far. Those of more are passed over
+/// until one of these is over, so that what is left out makes no news in turn.
+const REASONS_MAX: usize = 16;
 
 /// Why a peer was not reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,8 +43,20 @@ pub(crate) struct Away {
     pub(crate) since: Instant,
     /// Dials begun.
     pub(crate) dials: usize,
-    /// The last reason of each kind, and when it was met last: three at most.
-    reasons: Vec<(Unreached, Instant)>,
+    /// The last one of each kind at each address.
+    reasons: Vec<Reason>,
+}
+
+/// Why a peer is not reached at an address, or at any.
+#[derive(Debug)]
+struct Reason {
+    at: Option<SocketAddr>,
+    why: Unreached,
+    /// When it was met last.
+    met: Instant,
+    /// An address that has refused is not dialled before.
+    rests_until: Instant,
+    backoff: Backoff,
 }
 
 /// Whether a reason has been told before.
@@ -54,76 +75,182 @@ impl Away {
         }
     }
 
-    /// Takes note of why it is not reached.
-    pub(crate) fn note(&mut self, cause: Unreached, now: Instant) -> Heard {
+    /// Takes note of why it is not reached at an address; `random`, from 0 to 1, spreads how long
+    /// that is left in peace if it has refused.
+    pub(crate) fn note(
+        &mut self,
+        (at, why): (Option<SocketAddr>, Unreached),
+        now: Instant,
+        random: f64,
+    ) -> Heard {
         self.reasons
-            .retain(|(_, met)| now.saturating_duration_since(*met) < REASON_STANDS);
-        let kind = std::mem::discriminant(&cause);
-        let is_kind = |(reason, _): &&mut (Unreached, Instant)| {
-            let of = std::mem::discriminant(reason);
-            of == kind
+            .retain(|reason| now.saturating_duration_since(reason.met) < REASON_STANDS);
+        let heard = if self.reasons.iter().any(|reason| reason.why == why) {
+            Heard::Again
+        } else {
+            Heard::News
         };
-        match self.reasons.iter_mut().find(is_kind) {
-            Some((reason, met)) => {
-                *met = now;
-                if *reason == cause {
-                    return Heard::Again;
-                }
-                *reason = cause;
+        // Silence is the same everywhere.
+        let at = at.filter(|_| why != Unreached::Unanswered);
+        let kind = std::mem::discriminant(&why);
+        let is_it =
+            |reason: &&mut Reason| reason.at == at && std::mem::discriminant(&reason.why) == kind;
+        let is_full = self.reasons.len() >= REASONS_MAX;
+        match self.reasons.iter_mut().find(is_it) {
+            Some(reason) => reason.is_met(why, now, random),
+            None if !is_full => {
+                let mut reason = Reason::new(at, &why, now);
+                reason.is_met(why, now, random);
+                self.reasons.push(reason);
             }
-            None => self.reasons.push((cause, now)),
+            None => return Heard::Again,
         }
-        Heard::News
+        heard
+    }
+
+    /// Where the next dial goes to.
+    pub(crate) fn turn(&self, now: Instant) -> Turn {
+        let rests = self
+            .reasons
+            .iter()
+            .filter(|reason| reason.rests_until > now);
+        Turn {
+            attempt: self.dials,
+            away: now.saturating_duration_since(self.since),
+            resting: rests.filter_map(|reason| reason.at).collect(),
+        }
     }
 
     /// All reasons that stand, for an operator.
     pub(crate) fn told(&self) -> String {
-        let reasons: Vec<_> = self
-            .reasons
-            .iter()
-            .map(|(why, _)| why.to_string())
-            .collect();
-        reasons.join("; by turns: ")
+        let mut told: Vec<String> = Vec::new();
+        for reason in &self.reasons {
+            let words = reason.why.to_string();
+            if !told.contains(&words) {
+                told.push(words);
+            }
+        }
+        told.join("; by turns: ")
+    }
+}
+
+impl Reason {
+    fn new(at: Option<SocketAddr>, why: &Unreached, now: Instant) -> Self {
+        Self {
+            at,
+            why: why.clone(),
+            met: now,
+            rests_until: now,
+            backoff: Backoff::new(),
+        }
+    }
+
+    fn is_met(&mut self, why: Unreached, now: Instant, random: f64) {
+        self.met = now;
+        if matches!(why, Unreached::Refused(_)) {
+            self.rests_until = now + self.backoff.next_pause(random);
+        }
+        self.why = why;
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::time::Duration;
 
     use tokio::time::Instant;
 
-    use super::{Away, Heard, REASON_STANDS, Unreached};
+    use super::{Away, Heard, REASON_STANDS, REASONS_MAX, Unreached};
+
+    /// An address of the peer.
+    fn at(port: u16) -> Option<SocketAddr> {
+        Some(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    fn refused(words: &str) -> Unreached {
+        Unreached::Refused(words.to_owned())
+    }
 
     #[test]
     fn reasons_that_take_turns_are_news_once() {
         let began = Instant::now();
         let mut away = Away::from(began);
-        let refused = || Unreached::Refused("not you".to_owned());
-        assert_eq!(away.note(Unreached::Unanswered, began), Heard::News);
-        assert_eq!(away.note(refused(), began), Heard::News);
+        let turns = [
+            (at(1), Unreached::Unanswered),
+            (at(2), refused("not you")),
+            (at(3), refused("not here")),
+        ];
+        for turn in turns.clone() {
+            assert_eq!(away.note(turn, began, 0.0), Heard::News);
+        }
         let told = away.told();
-        assert_eq!(told, "no answer in time; by turns: not you");
+        assert_eq!(
+            told,
+            "no answer in time; by turns: not you; by turns: not here"
+        );
         for _ in 0..10 {
-            for cause in [Unreached::Unanswered, refused()] {
-                assert_eq!(away.note(cause, began), Heard::Again);
+            for turn in turns.clone() {
+                assert_eq!(away.note(turn, began, 0.0), Heard::Again);
                 assert_eq!(away.told(), told, "nobody is woken for it");
             }
         }
-        let other = Unreached::Refused("not yet".to_owned());
-        assert_eq!(away.note(other, began), Heard::News);
-        assert_eq!(away.told(), "no answer in time; by turns: not yet");
+        // At another address, the same words are none; and at the same one, others are.
+        assert_eq!(
+            away.note((at(4), refused("not you")), began, 0.0),
+            Heard::Again
+        );
+        assert_eq!(away.told(), told);
+        assert_eq!(
+            away.note((at(3), refused("not yet")), began, 0.0),
+            Heard::News
+        );
+        assert_eq!(
+            away.told(),
+            "no answer in time; by turns: not you; by turns: not yet"
+        );
     }
 
     #[test]
     fn reason_that_is_not_met_again_is_over() {
         let began = Instant::now();
         let mut away = Away::from(began);
-        away.note(Unreached::Refused("not you".to_owned()), began);
+        away.note((at(1), refused("not you")), began, 0.0);
         let just = began + REASON_STANDS - Duration::from_millis(1);
-        away.note(Unreached::Unanswered, just);
+        away.note((at(1), Unreached::Unanswered), just, 0.0);
         assert!(away.told().contains("not you"));
-        away.note(Unreached::Unanswered, began + REASON_STANDS);
+        away.note((at(1), Unreached::Unanswered), began + REASON_STANDS, 0.0);
         assert_eq!(away.told(), "no answer in time");
+    }
+
+    #[test]
+    fn reasons_of_more_addresses_than_are_kept_make_no_news_in_turn() {
+        let began = Instant::now();
+        let mut away = Away::from(began);
+        let mut news = 0;
+        for _ in 0..3 {
+            for port in 1..100 {
+                let turn = (at(port), refused(&format!("not {port}")));
+                news += usize::from(away.note(turn, began, 0.0) == Heard::News);
+            }
+        }
+        assert_eq!(news, REASONS_MAX);
+    }
+
+    #[test]
+    fn address_that_refuses_rests_ever_longer_and_one_that_is_silent_does_not() {
+        let began = Instant::now();
+        let mut away = Away::from(began);
+        let rests = |away: &Away, after: Duration| away.turn(began + after).resting;
+        away.note((at(1), refused("not you")), began, 1.0);
+        away.note((at(2), Unreached::Unanswered), began, 1.0);
+        let ms = Duration::from_millis;
+        assert_eq!(rests(&away, ms(99)), at(1).into_iter().collect::<Vec<_>>());
+        assert_eq!(rests(&away, ms(100)), []);
+        for _ in 0..10 {
+            away.note((at(1), refused("not you")), began, 1.0);
+        }
+        assert_eq!(rests(&away, ms(1_999)).len(), 1);
+        assert_eq!(rests(&away, ms(2_000)), []);
     }
 }

@@ -2,13 +2,14 @@
 //!
 //! A connection counts once the peer has proven who it is and has let this node in. A peer
 //! that comes through to this node can be reached: it is dialled at once, where a dial to
-//! it waits for an answer to packets that were lost before. How a peer is dialled that does not
-//! answer is in [`crate::racing`], and one dial in [`crate::dialling`].
+//! it waits for an answer to packets that were lost before, unless it has just refused. How a peer
+//! is dialled that does not answer is in [`crate::racing`], and one dial in [`crate::dialling`].
 //!
 //! A connection that is silent stands, and another is dialled beside it: what was sent into a cut is
 //! repeated at ever longer intervals, so that a connection may stay dumb for seconds after the link
 //! is whole again.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +36,7 @@ use crate::pace::HASTE_MAX;
 use crate::peers::{Peer, Peers};
 use crate::racing::{Dial, Dials, Target, reach};
 use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
+use crate::turn::Turn;
 use crate::{CallError, call, greeting};
 
 /// Starts one task for each peer.
@@ -78,20 +80,16 @@ impl Target for Dialled<'_> {
     type Answered = Answered;
     type Line = Line;
 
-    fn dial(&self, attempt: usize, away: Duration) -> Dial<'_, Answered> {
-        self.dialler.dial(self.peer, attempt, away)
+    fn dial(&self, turn: Turn) -> Dial<'_, Answered> {
+        self.dialler.dial(self.peer, turn)
     }
 
     async fn greet(&self, answered: Answered) -> Result<Line, Unreached> {
         self.dialler.greet(self.peer, answered).await
     }
 
-    fn unreached(&self, away: &mut Away, cause: Unreached) {
-        if self.peer.connection().is_some() {
-            tracing::debug!(peer = %self.dialler.node, %cause, "not reached on another connection");
-        } else {
-            self.dialler.note_unreached(self.peer, away, cause);
-        }
+    fn unreached(&self, away: &mut Away, at: Option<SocketAddr>, cause: Unreached) {
+        self.dialler.note_unreached(self.peer, away, (at, cause));
     }
 
     fn called(&self) -> &Notify {
@@ -119,19 +117,17 @@ impl Dialler {
         let mut away = Away::from(tokio::time::Instant::now());
         let mut dials = Dials::default();
         loop {
-            match reach(&target, &mut away, &mut dials).await {
+            let reached = reach(&target, &mut away, &mut dials).await;
+            let is_refused = matches!(reached, Err(Unreached::Refused(_)));
+            match reached {
                 Ok(line) => {
                     let stood = self.offer(&target, line, &mut dials).await;
                     backoff.connection_stood(stood);
                     away = Away::from(tokio::time::Instant::now());
                 }
-                Err(cause) => {
-                    if cause == Unreached::Unanswered {
-                        // It took its time: nobody is thrown out there again and again.
-                        backoff.unanswered();
-                    }
-                    self.note_unreached(peer, &mut away, cause);
-                }
+                // It took its time: nobody is thrown out there again and again.
+                Err(Unreached::Unanswered) => backoff.unanswered(),
+                Err(Unreached::Undialled(_) | Unreached::Refused(_) | Unreached::Needless) => {}
             }
             if !dials.is_empty() {
                 // Begun while the last connection was silent: they may be answered any moment.
@@ -140,24 +136,34 @@ impl Dialler {
             let pause = backoff.next_pause(rand::rng().random());
             tokio::select! {
                 () = sleep(pause) => {}
-                () = peer.called.notified() => {}
+                // Two that refuse each other would call each other without a pause.
+                () = peer.called.notified(), if !is_refused => {}
             }
         }
     }
 
     /// Takes note, once for each reason, of why a peer is not reached: a peer that is away is
     /// news, not that it still is.
-    fn note_unreached(&self, peer: &Peer, away: &mut Away, cause: Unreached) {
-        let told = cause.to_string();
-        match away.note(cause, tokio::time::Instant::now()) {
+    fn note_unreached(
+        &self,
+        peer: &Peer,
+        away: &mut Away,
+        (at, cause): (Option<SocketAddr>, Unreached),
+    ) {
+        let (told, address) = (cause.to_string(), at.map(tracing::field::display));
+        let now = tokio::time::Instant::now();
+        match away.note((at, cause), now, rand::rng().random()) {
             Heard::Again => {
-                tracing::debug!(peer = %self.node, cause = told, "still cannot reach peer");
+                tracing::debug!(peer = %self.node, address, cause = told, "still cannot reach peer");
             }
             Heard::News => {
-                tracing::warn!(peer = %self.node, cause = told, "cannot reach peer: dialling on");
+                tracing::warn!(peer = %self.node, address, cause = told, "cannot reach peer: dialling on");
             }
         }
-        self.peers.disconnected(peer, away.told());
+        // Another one may stand, and be silent.
+        if peer.connection().is_none() {
+            self.peers.disconnected(peer, away.told());
+        }
     }
 
     /// Completes a dial that was answered: who is there, and whether it lets this node in.
@@ -224,7 +230,12 @@ impl Dialler {
         for attempt in 0.. {
             let renewal = self.credentials.renewals.acquire().await;
             // One after the other, with pauses: as of a peer that stays away.
-            let (_, dialled) = self.dial(peer, attempt, HASTE_MAX).await;
+            let turn = Turn {
+                attempt,
+                away: HASTE_MAX,
+                resting: Vec::new(),
+            };
+            let (_, dialled) = self.dial(peer, turn).await;
             let dialled = match dialled {
                 Ok(answered) => self.greet(peer, answered).await,
                 Err(cause) => Err(cause),
@@ -265,12 +276,8 @@ impl Dialler {
                     tracing::warn!(peer = %self.node, "another connection takes a silent one's place");
                     return line;
                 }
-                // It has an end: so it is silent still.
-                Err(cause) if cause != Unreached::Needless => {
-                    target.unreached(&mut away, cause);
-                    sleep(renew_pause()).await;
-                }
-                Err(_needless) => {}
+                Err(Unreached::Needless) => {}
+                Err(_told) => sleep(renew_pause()).await,
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::dialler::Dialler;
 use crate::pace::answer_within;
 use crate::peers::Peer;
 use crate::racing::{Dial, Place};
+use crate::turn::Turn;
 
 /// Look-up of a name; and what comes after the first answer, the rest of handshake and greeting:
 /// many round trips of the longest link.
@@ -32,25 +33,15 @@ pub(crate) struct Answered {
 }
 
 impl Dialler {
-    /// Begins to dial, for the first answer. `away` says how long there has been none.
-    pub(crate) fn dial<'a>(
-        &'a self,
-        peer: &'a Peer,
-        attempt: usize,
-        away: Duration,
-    ) -> Dial<'a, Answered> {
+    /// Begins to dial, for the first answer.
+    pub(crate) fn dial<'a>(&'a self, peer: &'a Peer, turn: Turn) -> Dial<'a, Answered> {
         let to = Place::default();
-        let answer = self.answer(peer, (attempt, away), to.clone()).boxed();
+        let answer = self.answer(peer, turn, to.clone()).boxed();
         Dial { to, answer }
     }
 
-    async fn answer(
-        &self,
-        peer: &Peer,
-        (attempt, away): (usize, Duration),
-        to: Place,
-    ) -> Result<Answered, Unreached> {
-        let address = timeout(DIAL_DEADLINE, self.address(peer, attempt));
+    async fn answer(&self, peer: &Peer, turn: Turn, to: Place) -> Result<Answered, Unreached> {
+        let address = timeout(DIAL_DEADLINE, self.address(peer, &turn));
         let (address, round) = address
             .await
             .map_err(|_elapsed| Unreached::Unanswered)?
@@ -62,7 +53,7 @@ impl Dialler {
             .endpoint
             .connect_with(client, address, &peer.identity.dns_name())
             .map_err(|cause| Unreached::Undialled(cause.to_string()))?;
-        timeout(answer_within(away, round), connecting.handshake_data())
+        timeout(answer_within(turn.away, round), connecting.handshake_data())
             .await
             .map_err(|_elapsed| Unreached::Unanswered)?
             .map_err(|cause| Unreached::Refused(explained(&cause)))?;
@@ -72,9 +63,8 @@ impl Dialler {
         })
     }
 
-    /// One address of the peer, another at each attempt if its name has several; and how often all
-    /// of them have been tried before.
-    async fn address(&self, peer: &Peer, attempt: usize) -> Result<(SocketAddr, usize), String> {
+    /// The address whose turn it is; and how often all of them have been tried before.
+    async fn address(&self, peer: &Peer, turn: &Turn) -> Result<(SocketAddr, usize), String> {
         let failed = |cause: std::io::Error| format!("{}: {cause}", peer.address);
         let own = self.endpoint.local_addr().map_err(failed)?;
         let name = peer.address.clone();
@@ -85,10 +75,7 @@ impl Dialler {
         let mut addresses = looked_up.await?;
         // A socket of IPv6 reaches both kinds, one of IPv4 only its own.
         addresses.retain(|address| own.is_ipv6() || address.is_ipv4());
-        let count = addresses.len().max(1);
-        addresses
-            .get(attempt % count)
-            .map(|address| (*address, attempt / count))
+        turn.of(&addresses)
             .ok_or_else(|| format!("{} has no address that {own} can reach", peer.address))
     }
 }

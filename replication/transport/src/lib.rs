@@ -59,6 +59,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod turn;
 mod validity;
 mod wire;
 mod witnessed;

@@ -7,7 +7,8 @@
 //!
 //! A name may have several addresses, and another node may be at one of them. Invariant kept here:
 //! a "no" from one address does not end the dials to others, whether it comes as the first answer
-//! or after it.
+//! or after it. Whoever has said it is asked again ever more seldom meanwhile, and the others no
+//! less ([`crate::turn`]).
 //!
 //! What it is not: it neither dials nor greets. Its [`Target`] does.
 
@@ -26,6 +27,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::away::{Away, Unreached};
 use crate::pace::{DIALS_MAX, next_after};
+use crate::turn::Turn;
 
 /// A dial that was begun longer ago than this, when the peer comes through, may have been lost
 /// before the link was there again.
@@ -42,8 +44,8 @@ pub(crate) trait Target: Sync {
     /// What there is in the end.
     type Line: Send;
 
-    /// Begins a dial of a peer that has been away for so long.
-    fn dial(&self, attempt: usize, away: Duration) -> Dial<'_, Self::Answered>;
+    /// Begins a dial.
+    fn dial(&self, turn: Turn) -> Dial<'_, Self::Answered>;
 
     /// Completes a dial that was answered.
     fn greet(
@@ -51,8 +53,8 @@ pub(crate) trait Target: Sync {
         answered: Self::Answered,
     ) -> impl Future<Output = Result<Self::Line, Unreached>> + Send;
 
-    /// Takes note of what a dial came to while others go on.
-    fn unreached(&self, away: &mut Away, cause: Unreached);
+    /// Takes note of what a dial of an address came to, if that was known.
+    fn unreached(&self, away: &mut Away, at: Option<SocketAddr>, cause: Unreached);
 
     /// Told when the peer has come through to this node.
     fn called(&self) -> &Notify;
@@ -100,7 +102,8 @@ impl<Answered> Future for Dial<'_, Answered> {
 }
 
 /// Dials a target until it answers and the greeting succeeds, or there is nothing more to wait
-/// for. `dials` may be under way already; none of them is when this ends.
+/// for. The target has taken note of every failure by then, also of the one that is answered.
+/// `dials` may be under way already; none of them is when this ends.
 pub(crate) async fn reach<'a, T: Target>(
     target: &'a T,
     away: &mut Away,
@@ -155,8 +158,14 @@ impl<T: Target> Race<'_, '_, T> {
                 }
             };
             match greeted {
-                Err(cause) if !self.dials.is_empty() => self.target.unreached(self.away, cause),
-                greeted => return greeted,
+                Ok(line) => return Ok(line),
+                Err(cause) => {
+                    self.target
+                        .unreached(self.away, place.known(), cause.clone());
+                    if self.dials.is_empty() {
+                        return Err(cause);
+                    }
+                }
             }
         }
     }
@@ -170,10 +179,12 @@ impl<T: Target> Race<'_, '_, T> {
                 biased;
                 Some((place, dialled)) = self.dials.next() => match dialled {
                     Ok(answered) => return Ok((place, answered)),
-                    Err(cause) if self.goes_on(&place, &cause) => {
-                        self.target.unreached(self.away, cause);
+                    Err(cause) => {
+                        self.target.unreached(self.away, place.known(), cause.clone());
+                        if !self.goes_on(&place, &cause) {
+                            return Err(cause);
+                        }
                     }
-                    Err(cause) => return Err(cause),
                 },
                 () = &mut needless => return Err(Unreached::Needless),
                 // One more than else: the peer is there now.
@@ -205,12 +216,12 @@ impl<T: Target> Race<'_, '_, T> {
 
     /// Begins another dial, and says when the next one is due.
     fn begin(&mut self) {
-        let (now, absence) = (Instant::now(), self.away.since.elapsed());
+        let now = Instant::now();
+        let turn = self.away.turn(now);
         self.last = Some(now);
-        self.next = now + next_after(absence, rand::rng().random());
-        let attempt = self.away.dials;
+        self.next = now + next_after(turn.away, rand::rng().random());
         self.away.dials += 1;
-        self.dials.push(self.target.dial(attempt, absence));
+        self.dials.push(self.target.dial(turn));
     }
 
     /// Those to elsewhere stay until it is known who has answered here.

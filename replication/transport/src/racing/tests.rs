@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Dial, Dials, GREETING_SOON, Place, Target};
 use crate::away::{Away, Unreached};
 use crate::pace::DIALS_MAX;
+use crate::turn::Turn;
 
 /// The other end at one address.
 #[derive(Clone, Copy)]
@@ -62,6 +63,20 @@ impl Script {
     fn dials(&self) -> usize {
         self.dialled.lock().expect("no panic").len()
     }
+
+    /// When an address was dialled, from a moment on.
+    fn dials_of(&self, at: usize, from: Duration) -> Vec<Duration> {
+        let dialled = self.dialled.lock().expect("no panic");
+        let those = dialled
+            .iter()
+            .filter(|(to, when)| *to == at && *when >= from);
+        those.map(|(_, when)| *when).collect()
+    }
+}
+
+fn address(at: usize) -> SocketAddr {
+    let port = u16::try_from(at + 1).expect("few");
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 fn no() -> Unreached {
@@ -74,14 +89,16 @@ impl Target for Script {
     /// The address.
     type Line = usize;
 
-    fn dial(&self, attempt: usize, _away: Duration) -> Dial<'_, Self::Answered> {
-        let at = attempt % self.ends.len();
+    fn dial(&self, turn: Turn) -> Dial<'_, Self::Answered> {
+        let addresses: Vec<_> = (0..self.ends.len()).map(address).collect();
+        let (dialled, _) = turn.of(&addresses).expect("it has some");
+        let at = addresses.iter().position(|address| *address == dialled);
+        let (at, attempt) = (at.expect("one of them"), turn.attempt);
         let end = self.ends[at];
-        let dialled = (at, self.began.elapsed());
-        self.dialled.lock().expect("no panic").push(dialled);
+        let begun = (at, self.began.elapsed());
+        self.dialled.lock().expect("no panic").push(begun);
         let to = Place::default();
-        let port = u16::try_from(at + 1).expect("few");
-        to.is(SocketAddr::from(([127, 0, 0, 1], port)));
+        to.is(dialled);
         let answer = async move {
             match end.says {
                 Says::Nothing => {
@@ -114,7 +131,8 @@ impl Target for Script {
         }
     }
 
-    fn unreached(&self, _away: &mut Away, cause: Unreached) {
+    fn unreached(&self, away: &mut Away, at: Option<SocketAddr>, cause: Unreached) {
+        away.note((at, cause.clone()), Instant::now(), 0.0);
         self.noted.lock().expect("no panic").push(cause);
     }
 
@@ -222,4 +240,23 @@ async fn race_goes_on_with_the_dials_of_one_that_was_given_up() {
     let greeted = Duration::from_millis(600 + 600);
     assert_eq!(script.began.elapsed(), greeted, "by the first of them");
     assert!(dials.is_empty());
+}
+
+#[tokio::test(start_paused = true)]
+async fn address_that_refuses_is_asked_ever_more_seldom_and_a_silent_one_no_less() {
+    for says in [Says::No, Says::NoToTheGreeting] {
+        let script = Script::of(&[(0, Says::Nothing), (1, says)]);
+        let mut away = Away::from(Instant::now());
+        let minute = Duration::from_secs(60);
+        let reached = timeout(minute, reach(&script, &mut away));
+        assert!(reached.await.is_err(), "the silent one may be the peer");
+        let refused = script.dials_of(1, minute / 2);
+        assert!(refused.len() > 10, "it is asked, all the same: {refused:?}");
+        for pair in refused.windows(2) {
+            // Half of the longest pause, at least.
+            assert!(pair[1] - pair[0] >= Duration::from_secs(1), "{pair:?}");
+        }
+        let silent = script.dials_of(0, minute / 2);
+        assert!(silent.len() > 75, "{}", silent.len());
+    }
 }

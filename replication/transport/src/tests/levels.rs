@@ -2,10 +2,12 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use meridian_regions::{Dialect, FormatLevel, Formats, Levels};
 use quinn::Endpoint;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::{Cluster, Running, identity, node};
@@ -278,6 +280,32 @@ async fn node_that_cannot_read_what_is_written_is_refused_with_what_to_do() {
         assert!(said.contains("run a release on it"), "{said}");
         assert!(!running.mesh.peers()[0].connected);
     }
+    one.stop().await;
+    two.stop().await;
+}
+
+/// Each of them comes through to the other again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_that_refuse_each_other_ask_ever_more_seldom() {
+    let cluster = Cluster::new();
+    let early = speaking(Levels::RELEASED, FormatLevel::FIRST);
+    let raised = speaking(Levels::REHEARSED, FormatLevel::REHEARSED);
+    let one = start(&cluster, 1, early);
+    let two = start(&cluster, 2, raised);
+    let is_told = |said: &String| said.contains("release");
+    one.until(|peer| peer.last_error.as_ref().is_some_and(is_told))
+        .await;
+    // Each greeting is told of.
+    let (mut told, mut connectivity) = (0, one.mesh.connectivity());
+    let counted = async {
+        while connectivity.changed().await.is_ok() {
+            told += 1;
+        }
+    };
+    let elapsed = timeout(Duration::from_secs(5), counted).await;
+    assert!(elapsed.is_err(), "the mesh runs");
+    // After 0.1, 0.2, 0.4, 0.8 and 1.6 s, or half of that; and some news beside.
+    assert!((1..=15).contains(&told), "{told}");
     one.stop().await;
     two.stop().await;
 }
