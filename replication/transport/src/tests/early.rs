@@ -27,10 +27,10 @@ const PULL: Purpose = Purpose::Request {
 async fn ask(connection: &Connection, request: &'static str) -> FrameReader {
     let (mut send, receive) = connection.open_bi().await.expect("a free stream");
     let head = PULL.head(request.len()).expect("short");
-    for piece in [head, request.into()] {
-        send.write_chunk(piece).await.expect("written");
-    }
-    send.finish().expect("not finished before");
+    let whole = [&head[..], request.as_bytes()].concat();
+    send.write_chunk(whole.into()).await.expect("written");
+    // Who refuses it may have stopped it by then.
+    let _ = send.finish();
     FrameReader::new(receive)
 }
 
