@@ -204,7 +204,8 @@ impl Puller {
                 more = turns.sources.changed() => more.is_ok(),
                 more = turns.returning.changed() => more.is_ok(),
             };
-            if !more || self.asked() != asked {
+            // The peer is met on another connection: it is asked there.
+            if !more || self.asked() != asked || self.mesh.greets_anew(self.peer) {
                 return;
             }
         }

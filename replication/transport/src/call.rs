@@ -53,7 +53,7 @@ pub(crate) async fn open_stream(
     channel: Channel,
     request: Bytes,
 ) -> Result<FrameReader, CallError> {
-    if channel.resumes() && peer.connection().is_none() && peer.early.is_there() {
+    if channel.resumes() && peer.lacks_a_line() && peer.early.is_there() {
         match open_early((peers, peer), channel, request.clone()).await {
             // It has let this node in, and does not hold streams until then, or no more of them.
             Err(CallError::Refused(Refusal::Unavailable)) => {}

@@ -181,9 +181,10 @@ impl Dialler {
                 return Err(cause);
             }
             let line = Line::new(connection.clone(), generation);
-            // While another one stands, nobody need wait for it.
-            let is_waited_for = peer.connection().is_none();
-            let offered = is_waited_for.then(|| self.peers.offer_early(peer, line.clone()));
+            // While another one stands and is heard, nobody need wait for it.
+            let offered = peer
+                .lacks_a_line()
+                .then(|| self.peers.offer_early(peer, line.clone()));
             match call::greet(&connection, &self.peers.introduction()).await {
                 Ok(theirs) => {
                     greeting::agree(&connection, &self.peers, peer, theirs).await?;

@@ -205,6 +205,14 @@ impl Mesh {
             }
     }
 
+    /// Whether this node greets a peer on another connection than the one that stands, because that
+    /// one is silent: what resumes may as well be asked for there. Never over other links than QUIC.
+    #[must_use]
+    pub fn greets_anew(&self, peer: NodeId) -> bool {
+        let peer = self.quic().and_then(|quic| quic.peers.peer(peer));
+        peer.is_some_and(Peer::is_greeted_anew)
+    }
+
     /// How long a peer has been alive without too long a silence; `None` if it is silent
     /// now. Noticed within [`MeshOptions::silence_max`], long before its connection is
     /// given up.
@@ -221,8 +229,8 @@ impl Mesh {
         peer.is_none_or(Peer::is_quiet)
     }
 
-    /// A number that changes whenever a connection comes or goes, a peer is greeted, or another
-    /// attempt has failed.
+    /// A number that changes whenever a connection comes, goes or takes another one's place, a peer is
+    /// greeted, or another attempt has failed.
     #[must_use]
     pub fn connectivity(&self) -> watch::Receiver<u64> {
         match &self.0 {

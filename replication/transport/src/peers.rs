@@ -224,7 +224,7 @@ impl Peers {
         self.end_unspoken(peer, &connection);
     }
 
-    /// Offers another connection in the place of the one that stands: nobody need know.
+    /// Offers another connection in the place of the one that stands.
     pub(crate) fn renewed(&self, peer: &Peer, line: Line) {
         let connection = line.connection.clone();
         {
@@ -237,6 +237,7 @@ impl Peers {
         peer.falls_silent(false);
         peer.connections.send_modify(|count| *count += 1);
         peer.early.clear();
+        self.tell();
         self.end_unspoken(peer, &connection);
     }
 
@@ -379,6 +380,16 @@ impl Peer {
             heartbeat.echoed(echo, Instant::now());
         }
         self.falls_silent(false);
+    }
+
+    /// Whether no connection stands, or one that is silent.
+    pub(crate) fn lacks_a_line(&self) -> bool {
+        *self.silent.borrow() || self.connection().is_none()
+    }
+
+    /// Whether it is greeted on another connection than the one that stands and is silent.
+    pub(crate) fn is_greeted_anew(&self) -> bool {
+        *self.silent.borrow() && self.early.is_there()
     }
 
     /// How many connections it has had.

@@ -18,7 +18,7 @@ use crate::{
     CallError, Channel, FrameReader, FrameWriter, MeshOptions, Refusal, StreamError, call, endpoint,
 };
 
-const PULL: Purpose = Purpose::Request {
+pub(super) const PULL: Purpose = Purpose::Request {
     channel: Channel::Pull,
     expected: Expected::Frames,
 };
@@ -82,18 +82,18 @@ async fn stream_behind_a_greeting_that_is_refused_is_not_served() {
 }
 
 /// Node 2, played by a test.
-struct Played(Endpoint);
+pub(super) struct Played(Endpoint);
 
 /// A stream that node 1 has opened to it.
-struct Asked {
-    purpose: Purpose,
+pub(super) struct Asked {
+    pub(super) purpose: Purpose,
     writer: FrameWriter,
     // Node 1 would hear that nobody reads.
     _reader: FrameReader,
 }
 
 impl Played {
-    fn new(cluster: &Cluster) -> Self {
+    pub(super) fn new(cluster: &Cluster) -> Self {
         drop(cluster.socket(2));
         let own = identity(2, "eu-west", "demo");
         let options = MeshOptions::new(cluster.address(2), own, cluster.tls("node-2"));
@@ -101,7 +101,7 @@ impl Played {
     }
 
     /// Waits until node 1 has greeted it, which it does on one of its dials.
-    async fn greeted(&self) -> (Connection, Asked) {
+    pub(super) async fn greeted(&self) -> (Connection, Asked) {
         let greeted = async {
             loop {
                 let incoming = self.0.accept().await.expect("open");
@@ -120,7 +120,7 @@ impl Played {
 }
 
 impl Asked {
-    async fn on(connection: &Connection) -> Option<Self> {
+    pub(super) async fn on(connection: &Connection) -> Option<Self> {
         let (send, receive) = connection.accept_bi().await.ok()?;
         let mut reader = FrameReader::new(receive);
         let head = reader.next().await.ok()??;
@@ -132,7 +132,7 @@ impl Asked {
     }
 
     /// Answers, and waits until node 1 has it, read or not.
-    async fn answer(mut self, head: Bytes, frame: Option<&'static str>) {
+    pub(super) async fn answer(mut self, head: Bytes, frame: Option<&'static str>) {
         self.writer.send_pieces([head]).await.expect("sent");
         if let Some(frame) = frame {
             self.writer.send(frame.into()).await.expect("sent");

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use meridian_regions::Dialect;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -11,10 +12,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::cluster::{Cluster, DEADLINE, node};
+use super::early::{Asked, PULL, Played};
 use super::links::{answers, ended};
 use crate::call::REPLACED;
 use crate::reset_key::CONNECTION_ID_BYTES;
-use crate::{CallError, Channel, StreamError};
+use crate::wire::{Status, welcome};
+use crate::{CallError, Channel, MeshOptions, StreamError};
 
 /// What a way lets through.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,24 +90,96 @@ impl Way {
     }
 }
 
+/// A way from node 1 to node 2 that does what it is told.
+struct Told {
+    lets: watch::Sender<Lets>,
+    address: SocketAddr,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Told {
+    async fn way(cluster: &Cluster) -> Self {
+        let (lets, told) = watch::channel(Lets::All);
+        let way = Way::to(cluster.address(2), told).await;
+        let address = way.front.local_addr().expect("bound");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let until = stop.clone();
+        tasks.spawn(async move { until.run_until_cancelled(way.pass()).await });
+        Self {
+            lets,
+            address,
+            tasks,
+            stop,
+        }
+    }
+
+    /// Options of node 1, which goes this way.
+    fn options(&self, cluster: &Cluster) -> MeshOptions {
+        let mut options = patient(cluster, 1);
+        options.peers[0].address = self.address.to_string();
+        options
+    }
+
+    async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+/// Options of a node that gives up no connection.
+fn patient(cluster: &Cluster, id: u64) -> MeshOptions {
+    let mut options = cluster.options(id);
+    options.idle_timeout = Duration::from_secs(3_600);
+    options
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_resumes_is_asked_for_as_soon_as_a_silent_peer_is_greeted_anew() {
+    let cluster = Cluster::new();
+    let (way, two) = (Told::way(&cluster).await, Played::new(&cluster));
+    let one = cluster.start_with(1, way.options(&cluster));
+    let (_silent, greeting) = two.greeted().await;
+    let welcome = welcome(&Dialect::default().into());
+    greeting.answer(welcome.clone(), None).await;
+    one.until_connected().await;
+    way.lets.send_replace(Lets::Nothing);
+    one.until_seen(|peer| peer.alive_for.is_none()).await;
+    way.lets.send_replace(Lets::TheNew);
+    let (another, greeting) = two.greeted().await;
+    let mut connectivity = one.mesh.connectivity();
+    let anew = async {
+        while !one.mesh.greets_anew(node(2)) {
+            connectivity.changed().await.expect("the mesh runs");
+        }
+    };
+    timeout(DEADLINE, anew).await.expect("in time");
+    let opened = one.mesh.open_stream(node(2), Channel::Pull, "x".into());
+    let plays = async {
+        let pull = Asked::on(&another).await.expect("asked");
+        assert_eq!(pull.purpose, PULL);
+        assert!(one.mesh.connected(node(2)), "the silent one stands");
+        pull.answer(Status::Accepted.to_frame(), Some("first"))
+            .await;
+        greeting.answer(welcome, None).await;
+    };
+    let both = timeout(DEADLINE, async { tokio::join!(opened, plays) });
+    let (opened, ()) = both.await.expect("in time");
+    let mut frames = opened.expect("both are let in");
+    assert_eq!(frames.next().await, Ok(Some("first".into())));
+    assert!(!one.mesh.greets_anew(node(2)));
+    one.stop().await;
+    way.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() {
     let cluster = Cluster::new();
-    let (lets, told) = watch::channel(Lets::All);
-    let way = Way::to(cluster.address(2), told).await;
-    let patient = |id| {
-        let mut options = cluster.options(id);
-        options.idle_timeout = Duration::from_secs(3_600);
-        options
-    };
-    let mut options = patient(1);
-    options.peers[0].address = way.front.local_addr().expect("bound").to_string();
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let until = stop.clone();
-    tasks.spawn(async move { until.run_until_cancelled(way.pass()).await });
+    let way = Told::way(&cluster).await;
     let (one, two) = (
-        cluster.start_with(1, options),
-        cluster.start_with(2, patient(2)),
+        cluster.start_with(1, way.options(&cluster)),
+        cluster.start_with(2, patient(&cluster, 2)),
     );
     one.until_connected().await;
     let silent = one.connection();
@@ -119,11 +194,11 @@ async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() 
     let mut endless = pull("endless").await.expect("opened");
     assert!(matches!(endless.next().await, Ok(Some(_))));
 
-    lets.send_replace(Lets::Nothing);
+    way.lets.send_replace(Lets::Nothing);
     let peer = one.until_seen(|peer| peer.alive_for.is_none()).await;
     assert!(peer.connected, "it stands: {peer:?}");
     let healed = async {
-        lets.send_replace(Lets::TheNew);
+        way.lets.send_replace(Lets::TheNew);
         while one.connection().stable_id() == silent.stable_id() {
             tokio::task::yield_now().await;
         }
@@ -149,7 +224,5 @@ async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() 
     assert_eq!(ended(&silent).await, "closed");
 
     tokio::join!(one.stop(), two.stop());
-    stop.cancel();
-    tasks.close();
-    tasks.wait().await;
+    way.end().await;
 }
