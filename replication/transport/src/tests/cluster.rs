@@ -28,7 +28,7 @@ pub(crate) const BULK_FRAME_BYTES: usize = 1024 * 1024;
 pub(crate) struct Script {
     /// Cancelled when an `idle` stream has been dropped.
     pub(crate) abandoned: CancellationToken,
-    /// What a `panic` stream and a `later` call wait for.
+    /// What a `panic` stream and a `later` call wait for, and a `seen` call cancels.
     pub(crate) trigger: CancellationToken,
 }
 
@@ -47,6 +47,10 @@ impl MeshService for Script {
                 b"silence" => std::future::pending().await,
                 b"later" => {
                     trigger.cancelled().await;
+                    Ok(request)
+                }
+                b"seen" => {
+                    trigger.cancel();
                     Ok(request)
                 }
                 b"too long" => Ok(vec![0; FRAME_BYTES_MAX + 1].into()),
