@@ -19,6 +19,9 @@ const REASON_STANDS: Duration = Duration::from_secs(30);
 /// Reasons that are kept: of as many addresses as a name has by far. Those of more are passed over
 /// until one of these is over, so that what is left out makes no news in turn.
 const REASONS_MAX: usize = 16;
+/// A reason that differs from the last one of its address in numbers alone is news after this time:
+/// a certificate that has expired has done so longer ago at each dial.
+const NUMBERS_STAND: Duration = Duration::from_secs(300);
 
 /// Why a peer was not reached.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -52,6 +55,8 @@ pub(crate) struct Away {
 struct Reason {
     at: Option<SocketAddr>,
     why: Unreached,
+    /// What was news last, and when.
+    told: (Unreached, Instant),
     /// When it was met last.
     met: Instant,
     /// An address that has refused is not dialled before.
@@ -85,27 +90,30 @@ impl Away {
     ) -> Heard {
         self.reasons
             .retain(|reason| now.saturating_duration_since(reason.met) < REASON_STANDS);
-        let heard = if self.reasons.iter().any(|reason| reason.why == why) {
-            Heard::Again
-        } else {
-            Heard::News
-        };
+        let is_told = self.reasons.iter().any(|reason| reason.told.0 == why);
         // Silence is the same everywhere.
         let at = at.filter(|_| why != Unreached::Unanswered);
         let kind = std::mem::discriminant(&why);
         let is_it =
             |reason: &&mut Reason| reason.at == at && std::mem::discriminant(&reason.why) == kind;
         let is_full = self.reasons.len() >= REASONS_MAX;
-        match self.reasons.iter_mut().find(is_it) {
-            Some(reason) => reason.is_met(why, now, random),
-            None if !is_full => {
-                let mut reason = Reason::new(at, &why, now);
-                reason.is_met(why, now, random);
-                self.reasons.push(reason);
+        let (reason, is_new) = match self.reasons.iter_mut().find(is_it) {
+            Some(reason) => (reason, false),
+            None if is_full => return Heard::Again,
+            None => {
+                self.reasons.push(Reason::new(at, &why, now));
+                (self.reasons.last_mut().expect("just put there"), true)
             }
-            None => return Heard::Again,
+        };
+        reason.is_met(&why, now, random);
+        if is_told {
+            return Heard::Again;
         }
-        heard
+        if !is_new && reason.repeats(&why, now) {
+            return Heard::Again;
+        }
+        reason.told = (why, now);
+        Heard::News
     }
 
     /// Where the next dial goes to.
@@ -139,19 +147,33 @@ impl Reason {
         Self {
             at,
             why: why.clone(),
+            told: (why.clone(), now),
             met: now,
             rests_until: now,
             backoff: Backoff::new(),
         }
     }
 
-    fn is_met(&mut self, why: Unreached, now: Instant, random: f64) {
+    /// Whether it was told lately, but for its numbers.
+    fn repeats(&self, why: &Unreached, now: Instant) -> bool {
+        let (told, at) = &self.told;
+        now.saturating_duration_since(*at) < NUMBERS_STAND
+            && without_numbers(told) == without_numbers(why)
+    }
+
+    fn is_met(&mut self, why: &Unreached, now: Instant, random: f64) {
         self.met = now;
         if matches!(why, Unreached::Refused(_)) {
             self.rests_until = now + self.backoff.next_pause(random);
         }
-        self.why = why;
+        self.why = why.clone();
     }
+}
+
+fn without_numbers(why: &Unreached) -> String {
+    let mut words = why.to_string();
+    words.retain(|letter| !letter.is_ascii_digit());
+    words
 }
 
 #[cfg(test)]
@@ -161,7 +183,7 @@ mod tests {
 
     use tokio::time::Instant;
 
-    use super::{Away, Heard, REASON_STANDS, REASONS_MAX, Unreached};
+    use super::{Away, Heard, NUMBERS_STAND, REASON_STANDS, REASONS_MAX, Unreached};
 
     /// An address of the peer.
     fn at(port: u16) -> Option<SocketAddr> {
@@ -209,6 +231,26 @@ mod tests {
             away.told(),
             "no answer in time; by turns: not you; by turns: not yet"
         );
+    }
+
+    #[test]
+    fn reason_that_differs_in_numbers_alone_is_news_now_and_then() {
+        let began = Instant::now();
+        let mut away = Away::from(began);
+        let mut news = Vec::new();
+        for second in 0..=NUMBERS_STAND.as_secs() {
+            let why = refused(&format!("expired {second} seconds ago"));
+            let now = began + Duration::from_secs(second);
+            if away.note((at(1), why.clone()), now, 0.0) == Heard::News {
+                news.push(second);
+            }
+            assert_eq!(away.told(), why.to_string(), "who asks hears the last one");
+        }
+        assert_eq!(news, [0, NUMBERS_STAND.as_secs()]);
+        // Elsewhere, another number may be all that there is to tell.
+        let other = refused("expired 1 seconds ago");
+        let now = began + NUMBERS_STAND;
+        assert_eq!(away.note((at(2), other), now, 0.0), Heard::News);
     }
 
     #[test]
