@@ -67,6 +67,8 @@ struct Turns {
     connections: mesh_watch::Receiver<u64>,
     sources: watch::Receiver<u64>,
     returning: watch::Receiver<Stage>,
+    /// Whether the peer has agreed to be asked: its connection stands.
+    is_asked: bool,
 }
 
 impl Puller {
@@ -77,6 +79,7 @@ impl Puller {
             connections: self.mesh.connections(self.peer),
             sources: inner.sources.version(),
             returning: inner.returning.watch(),
+            is_asked: false,
         };
         let mut backoff = BACKOFF_MIN;
         loop {
@@ -90,7 +93,10 @@ impl Puller {
                 }
                 continue;
             }
-            let (opened, was_let_in) = (Instant::now(), self.mesh.connected(self.peer));
+            let opened = Instant::now();
+            // Otherwise it is being greeted, and may not let this node in.
+            let stands = self.mesh.connected(self.peer) && !self.mesh.greets_anew(self.peer);
+            turns.is_asked = false;
             // A defect in one entry's way is one stream's end, not this task's.
             let ended = contained(self.attend(&mut turns), PullError::Panicked).await;
             if opened.elapsed() >= HEALTHY_AFTER {
@@ -100,7 +106,7 @@ impl Puller {
                 // Other logs are to be asked for now: at once.
                 Ok(()) => backoff = BACKOFF_MIN,
                 // What its greeting came to, the mesh tells. The next one is not waited for longer.
-                Err(cause) if !was_let_in && !self.mesh.connected(self.peer) => {
+                Err(cause) if !stands && !turns.is_asked => {
                     tracing::debug!(peer = %self.peer, %cause, "a peer has not let this node in");
                     tokio::time::sleep(chance::within(BACKOFF_MIN / 2..=BACKOFF_MIN)).await;
                 }
@@ -133,14 +139,31 @@ impl Puller {
         if !asked.is_empty() {
             return self.stream(turns, asked).await;
         }
-        // A peer that is reached anew is told anew: it may have lost something meanwhile.
-        let mut connectivity = turns.connectivity.clone();
+        // A peer that is reached anew is told anew: it may have lost something meanwhile. The
+        // connection that it was told on is the last one.
+        turns.connections.mark_unchanged();
+        let (connectivity, connections) = (turns.connectivity.clone(), turns.connections.clone());
         tokio::select! {
             biased;
-            _ = connectivity.changed() => {}
+            () = self.is_lost_or_reached_anew(connectivity, connections) => {}
             () = self.turned(turns, &asked) => {}
         }
         Ok(())
+    }
+
+    /// Waits until the peer's connection is lost, or there is another one.
+    async fn is_lost_or_reached_anew(
+        &self,
+        mut connectivity: mesh_watch::Receiver<u64>,
+        connections: mesh_watch::Receiver<u64>,
+    ) {
+        while connectivity.changed().await.is_ok() {
+            // Over links that do not count them, any change may be one.
+            let is_another = connections.has_changed().unwrap_or(true);
+            if is_another || !self.mesh.connected(self.peer) {
+                return;
+            }
+        }
     }
 
     /// Comes back by the peer's documents. Answers how long to wait before it is asked again.
@@ -184,6 +207,9 @@ impl Puller {
             .mesh
             .open_stream(self.peer, Channel::Pull, request.encode().into())
             .await?;
+        turns.is_asked = true;
+        // What comes after this one is another.
+        turns.connections.mark_unchanged();
         let mut turned = pin!(self.turned(turns, &asked));
         let mut backlog = self.replica.inner().backlog.stream();
         loop {

@@ -42,7 +42,7 @@ impl CertificateMetrics {
             changes: gauge(CHANGES, "Times since start that certificates were changed")?,
             outdated: gauge(
                 OUTDATED,
-                "Connections to other nodes by earlier certificates, that are being renewed",
+                "Connections to other nodes by earlier certificates, or replaced while something is under way on them",
             )?,
         })
     }

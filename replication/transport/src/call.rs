@@ -91,8 +91,13 @@ async fn open_early(
     let opened = async {
         let way = (peer, Way::BehindGreeting);
         let mut sent = send(way, channel, Expected::Frames, request).await?;
-        peers.let_in(peer, &sent.connection).await?;
-        sent.accepted().await?;
+        let replaced = sent.under_way.replaced.clone();
+        let agreed = async {
+            peers.let_in(peer, &sent.connection).await?;
+            sent.accepted().await
+        };
+        let agreed = replaced.run_until_cancelled(agreed).await;
+        agreed.ok_or_else(|| CallError::Unknown(REPLACED.to_owned()))??;
         Ok(sent.into_stream(channel))
     };
     let late = || CallError::Unknown("the peer has not agreed in time".to_owned());

@@ -3,11 +3,11 @@
 //! A greeting takes a round trip, and so does the way of a request to the first frame. Where one
 //! follows the other, two nodes whose link has healed begin to exchange what they lack a round trip
 //! later than they could. So a stream that resumes may be asked for on a connection on which this
-//! node has just greeted a peer that has proven who it is. Nothing else may: whoever sends a call
+//! node is just greeting a peer that has proven who it is. Nothing else may: whoever sends a call
 //! there could not say whether it was executed, if the greeting is refused.
 //!
 //! Invariants kept here (ADR 60):
-//! - Nothing that comes back is read before this node has found that both ends speak a common level,
+//! - Nothing that comes back but a refusal is read before this node has found that both ends speak a common level,
 //!   and has written down what the peer may send. The other end reads the request no sooner
 //!   ([`crate::greeting::Door`]); one of an earlier release refuses it, and is asked again.
 //! - A connection on which a greeting is given up is closed, whatever was asked for on it.
@@ -39,6 +39,13 @@ impl Early {
         self.line_under_way().take();
     }
 
+    /// It is given up.
+    fn clear_of(&self, connection: &Connection) {
+        let mut under_way = self.line_under_way();
+        let id = connection.stable_id();
+        under_way.take_if(|line| line.connection.stable_id() == id);
+    }
+
     /// Whether there is one.
     pub(crate) fn is_there(&self) -> bool {
         self.line().is_some()
@@ -68,7 +75,7 @@ impl Drop for Offered<'_> {
         let Some(line) = self.line.take() else {
             return;
         };
-        self.early.clear();
+        self.early.clear_of(&line.connection);
         // What it was closed for says more.
         if line.connection.close_reason().is_none() {
             line.connection
@@ -78,8 +85,8 @@ impl Drop for Offered<'_> {
 }
 
 impl Peers {
-    /// Offers a line on which the peer is being greeted. One peer is greeted on one line at a time,
-    /// but for a renewal, while nobody need wait for it.
+    /// Offers a line on which the peer is being greeted. Of several, the last one is offered: a line
+    /// may fall silent while it is renewed.
     pub(crate) fn offer_early<'a>(&self, peer: &'a Peer, line: Line) -> Offered<'a> {
         *peer.early.line_under_way() = Some(line.clone());
         self.tell();
@@ -92,7 +99,8 @@ impl Peers {
     /// Waits until the peer has let this node in on a connection.
     ///
     /// # Errors
-    /// [`CallError::Unknown`] once the connection has ended.
+    /// [`CallError::Unknown`] once the connection has ended; [`CallError::NotSent`] once another one
+    /// that stands is heard again: what was asked for here is asked for there, and not read here.
     pub(crate) async fn let_in(
         &self,
         peer: &Peer,
@@ -112,7 +120,25 @@ impl Peers {
                 }
                 // The sender is in `self`.
                 _ = connectivity.changed() => {}
+                () = heard_elsewhere(peer, connection) => {
+                    return Err(CallError::NotSent("the peer is heard again".to_owned()));
+                }
             }
+        }
+    }
+}
+
+/// Waits until another connection than this one stands, and is heard.
+async fn heard_elsewhere(peer: &Peer, connection: &Connection) {
+    let mut silent = peer.silence();
+    loop {
+        let is_silent = *silent.borrow_and_update();
+        let stands = peer.connection();
+        if !is_silent && stands.is_some_and(|one| one.stable_id() != connection.stable_id()) {
+            return;
+        }
+        if silent.changed().await.is_err() {
+            std::future::pending::<()>().await;
         }
     }
 }

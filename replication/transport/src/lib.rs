@@ -55,6 +55,7 @@ mod reset_key;
 mod served;
 mod server;
 mod service;
+mod standing;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -179,8 +179,9 @@ impl Peers {
     pub(crate) fn feel_pulses(&self) {
         let now = Instant::now();
         for peer in self.by_node.values() {
-            let is_silent = peer.link().feel_pulse(now);
-            peer.falls_silent(is_silent);
+            let mut link = peer.link();
+            let is_silent = link.feel_pulse(now);
+            peer.falls_silent(&link, is_silent);
         }
     }
 
@@ -233,8 +234,8 @@ impl Peers {
             link.pulse.heard(now);
             link.datagrams = 0;
             link.state = LinkState::Up(line, Heartbeat::new(now));
+            peer.falls_silent(&link, false);
         }
-        peer.falls_silent(false);
         peer.connections.send_modify(|count| *count += 1);
         peer.early.clear();
         self.tell();
@@ -266,8 +267,8 @@ impl Peers {
             }
             link.datagrams = 0;
             link.state = state;
+            peer.falls_silent(&link, false);
         }
-        peer.falls_silent(false);
         if is_news {
             self.tell();
         }
@@ -376,10 +377,11 @@ impl Peer {
 
     /// Takes in a beat that has come back.
     pub(crate) fn echoed(&self, echo: &[u8]) {
-        if let LinkState::Up(_, heartbeat) = &mut self.link().state {
+        let mut link = self.link();
+        if let LinkState::Up(_, heartbeat) = &mut link.state {
             heartbeat.echoed(echo, Instant::now());
+            self.falls_silent(&link, false);
         }
-        self.falls_silent(false);
     }
 
     /// Whether no connection stands, or one that is silent.
@@ -397,14 +399,20 @@ impl Peer {
         self.connections.subscribe()
     }
 
+    /// Whether its connection stands and has been silent for too long.
+    pub(crate) fn silence(&self) -> watch::Receiver<bool> {
+        self.silent.subscribe()
+    }
+
     /// Waits until its connection has been silent for too long, or is heard again.
     pub(crate) async fn is_silent(&self, is_silent: bool) {
-        let mut silent = self.silent.subscribe();
+        let mut silent = self.silence();
         // The sender lives as long as this.
         let _ = silent.wait_for(|now| *now == is_silent).await;
     }
 
-    fn falls_silent(&self, is_silent: bool) {
+    /// Under the lock of the link that it is said of.
+    fn falls_silent(&self, _of: &Link, is_silent: bool) {
         self.silent
             .send_if_modified(|before| std::mem::replace(before, is_silent) != is_silent);
     }

@@ -11,7 +11,7 @@
 use std::time::Duration;
 
 use quinn::Connection;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -41,12 +41,24 @@ pub(crate) async fn outdated(credentials: &Credentials, line: &Line) {
     }
 }
 
-/// Closes a line that has been replaced, once nothing is under way on it.
-pub(crate) async fn retire(line: Line, closed: CancellationToken, _counted: TaskTrackerToken) {
+/// Closes a line that has been replaced, once nothing is under way on it: or sooner, if the mesh is
+/// closed or it is to be cut off.
+pub(crate) async fn retire(
+    line: Line,
+    [closed, cut_off]: [CancellationToken; 2],
+    _counted: TaskTrackerToken,
+) {
     line.replaced.cancel();
     line.under_way.close();
-    let unused = timeout(RETIRED_MAX, line.under_way.wait());
-    if let Some(Err(_elapsed)) = closed.run_until_cancelled(unused).await {
+    let unused = async {
+        tokio::select! {
+            biased;
+            () = line.under_way.wait() => true,
+            () = cut_off.cancelled() => false,
+            () = sleep(RETIRED_MAX) => false,
+        }
+    };
+    if let Some(false) = closed.run_until_cancelled(unused).await {
         tracing::info!(
             left = line.under_way.len(),
             "what is under way on a replaced connection is cut off"

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::FuturesUnordered;
@@ -109,7 +110,9 @@ impl Played {
     pub(super) fn new(cluster: &Cluster) -> Self {
         drop(cluster.socket(2));
         let own = identity(2, "eu-west", "demo");
-        let options = MeshOptions::new(cluster.address(2), own, cluster.tls("node-2"));
+        let mut options = MeshOptions::new(cluster.address(2), own, cluster.tls("node-2"));
+        // How long connections are kept is node 1's to say.
+        options.idle_timeout = Duration::from_secs(3_600);
         Self(endpoint::bind(&options).expect("bound"))
     }
 

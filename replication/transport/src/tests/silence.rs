@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::FutureExt;
 use meridian_regions::Dialect;
 use tokio::net::UdpSocket;
 use tokio::sync::watch;
@@ -170,6 +172,73 @@ async fn what_resumes_is_asked_for_as_soon_as_a_silent_peer_is_greeted_anew() {
     assert_eq!(frames.next().await, Ok(Some("first".into())));
     assert!(!one.mesh.greets_anew(node(2)));
     one.stop().await;
+    way.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn greeting_beside_a_silent_connection_outlives_it() {
+    let cluster = Cluster::new();
+    let (way, two) = (Told::way(&cluster).await, Played::new(&cluster));
+    let mut options = way.options(&cluster);
+    // Soon after it counts as silent, and long before a greeting is given up.
+    options.idle_timeout = Duration::from_secs(2);
+    let one = cluster.start_with(1, options);
+    let (_silent, greeting) = two.greeted().await;
+    let welcome = welcome(&Dialect::default().into());
+    greeting.answer(welcome.clone(), None).await;
+    one.until_connected().await;
+    way.lets.send_replace(Lets::Nothing);
+    one.until_seen(|peer| peer.alive_for.is_none()).await;
+    way.lets.send_replace(Lets::TheNew);
+    let (another, greeting) = two.greeted().await;
+    one.until(|peer| !peer.connected).await;
+    greeting.answer(welcome, None).await;
+    one.until_connected().await;
+    let opened = one.mesh.open_stream(node(2), Channel::Pull, "x".into());
+    let plays = async {
+        let pull = Asked::on(&another).await.expect("asked on this one");
+        pull.answer(Status::Accepted.to_frame(), None).await;
+    };
+    let both = timeout(DEADLINE, async { tokio::join!(opened, plays) });
+    let (opened, ()) = both.await.expect("in time");
+    assert!(opened.is_ok(), "{opened:?}");
+    assert!(another.close_reason().is_none());
+    one.stop().await;
+    way.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn second_silence_does_not_wait_for_what_is_under_way_on_the_connection_before() {
+    let cluster = Cluster::new();
+    let way = Told::way(&cluster).await;
+    let (one, two) = (
+        cluster.start_with(1, way.options(&cluster)),
+        cluster.start_with(2, patient(&cluster, 2)),
+    );
+    one.until_connected().await;
+    // Nobody answers it, and it is not begun anew elsewhere.
+    let mesh = one.mesh.clone();
+    let mut under_way = pin!(mesh.call(
+        node(2),
+        Channel::Raft,
+        "silence".into(),
+        Duration::from_secs(3_600)
+    ));
+    assert!(under_way.as_mut().now_or_never().is_none());
+    let mut connections = one.mesh.connections(node(2));
+    for count in [2, 3] {
+        way.lets.send_replace(Lets::Nothing);
+        one.until_seen(|peer| peer.alive_for.is_none()).await;
+        way.lets.send_replace(Lets::TheNew);
+        let another = connections.wait_for(|connections| *connections == count);
+        let another = timeout(DEADLINE, another).await;
+        drop(another.expect("long before it is cut off for its age"));
+        way.lets.send_replace(Lets::All);
+        answers(&one).await;
+    }
+    let cut_off = timeout(DEADLINE, under_way).await.expect("in time");
+    assert!(matches!(cut_off, Err(CallError::Unknown(_))), "{cut_off:?}");
+    tokio::join!(one.stop(), two.stop());
     way.end().await;
 }
 
