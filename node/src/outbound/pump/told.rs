@@ -8,6 +8,10 @@
 //! Nor is an event taken for told because a later one was: a feed is read from where it was read
 //! before, or from its oldest, and another voter's may have what comes before that.
 //!
+//! Nor for being of a time before its voter was one. What a new voter catches up with may be the
+//! only place where it is told what the voter before it has died with, and nothing here tells that
+//! from what was delivered (ADR 49).
+//!
 //! Kept: what is taken for told was queued before, or nobody wants it. Both tables are bounded;
 //! what falls out of them is delivered twice if another node tells it after that, under the same
 //! id, and nothing is ever left out because of it.

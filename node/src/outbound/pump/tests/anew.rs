@@ -50,3 +50,27 @@ fn what_one_feed_has_lost_is_told_from_another_that_has_it() {
     }
     assert_eq!(heard, [1, 6, 2, 3, 4, 5]);
 }
+
+/// A voter dies with an event in its feed that was not delivered, and so does who delivers. What
+/// the voter in its place catches up with is the only place where that event is told any more:
+/// nothing of it may be passed over for being from before.
+#[test]
+fn what_a_voter_has_died_with_comes_with_the_history_that_the_next_one_catches_up_with() {
+    let (dead, next_voter) = (feed_of(2), feed_of(3));
+    let history = || (1..=3).map(|number| record(number, 1, number)).collect();
+    let mut pump = fresh(POLICY);
+    pump.accept(dead, page(history()), 0, all);
+    for _ in 1..=2 {
+        assert!(next(&mut pump, 0).is_some());
+        pump.delivered(&line(1), 0);
+    }
+    let mut pump = Pump::resume(POLICY, pump.progress(start()));
+    pump.keep_lanes(&[node().node, next_voter.node]);
+    pump.accept(next_voter, page(history()), 0, all);
+    let mut heard = Vec::new();
+    while let Some((_, number, _)) = next(&mut pump, 0) {
+        heard.push(number);
+        pump.delivered(&line(1), 0);
+    }
+    assert_eq!(heard, [1, 2, 3], "twice rather than never");
+}
