@@ -63,7 +63,8 @@ impl AdminClient {
     /// epoch that a plan has named.
     ///
     /// # Errors
-    /// [`CallError`]: among others, that others have changed the map since.
+    /// [`CallError`]: among others, that others have changed the map since; `outcome-unknown` where
+    /// a map of that epoch stands already, which may have come of the same call before.
     pub async fn apply_layout(&self, epoch: u64) -> Result<Value, CallError> {
         self.post("/admin/v1/layout/apply", &json!({"epoch": epoch}))
             .await

@@ -125,12 +125,13 @@ pub(crate) async fn plan(
 
 /// `POST /admin/v1/layout/apply`: the changes that wait are in force, as the map that a plan has
 /// named. Nodes that go are freed of bookings by the node that was asked; nodes begin anew by the
-/// map one after the other. Repeated after a lost answer, it is told that the map has moved on.
+/// map one after the other. Repeated after a lost answer it is told `outcome-unknown`: there is a map of
+/// that epoch, or of a later one, and whose it is nobody knows.
 pub(crate) async fn apply(
     State(node): State<Arc<Node>>,
     body: JsonBody<Applied>,
 ) -> Result<Json<Value>, Problem> {
-    if removes(&node).await? {
+    if removes(&node, body.value.epoch).await? {
         return Err(Problem::new(
             Slug::PreconditionFailed,
             "this removes the node that is asked, which is to see the bookings moved: ask another",
@@ -144,13 +145,16 @@ pub(crate) async fn apply(
     Ok(Json(shown(&node, &standing)))
 }
 
-/// Whether the changes that wait remove this node.
-async fn removes(node: &Node) -> Result<bool, Problem> {
+/// Whether the map of an epoch removes this node, if it is what the changes that wait come to. What
+/// else may be wrong is said by who applies them.
+async fn removes(node: &Node, epoch: u64) -> Result<bool, Problem> {
     let standing = node.map.standing().await.map_err(fault)?;
-    let then = standing.map.changed(&standing.staged);
-    let then = then.map_err(|cause| fault(cause.into()))?;
-    let this = then.node(node.identity.node);
-    Ok(this.is_none_or(|this| this.state == NodeState::Removed))
+    let then = standing.map.changed(&standing.staged).ok();
+    let then = then.filter(|then| then.epoch() == epoch);
+    Ok(then.is_some_and(|then| {
+        let this = then.node(node.identity.node);
+        this.is_none_or(|this| this.state == NodeState::Removed)
+    }))
 }
 
 /// Nodes that are to vote on nothing by the later map, and could by the earlier one.
@@ -183,7 +187,11 @@ pub(super) fn fault(fault: LayoutFault) -> Problem {
         LayoutFault::NotFounded | LayoutFault::Moved { .. } => {
             Problem::new(Slug::PreconditionFailed, detail)
         }
+        LayoutFault::Superseded { .. } => Problem::new(Slug::OutcomeUnknown, detail),
         LayoutFault::Unanswered(error) => unanswered(error),
         LayoutFault::Unreadable(_) => Problem::new(Slug::Internal, detail),
     }
 }
+
+#[cfg(test)]
+mod tests;

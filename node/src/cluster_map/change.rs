@@ -24,6 +24,13 @@ pub(crate) enum LayoutFault {
     Refused(#[from] LayoutError),
     #[error("the map has been changed meanwhile, its epoch is {epoch}: look at it again")]
     Moved { epoch: u64 },
+    /// A map of the epoch that was asked for stands, or has stood: it may have come of the same
+    /// request before.
+    #[error(
+        "the map's epoch is {epoch} already, and whether anything of this change was done before is \
+         not known: look at the map, and stage what it lacks"
+    )]
+    Superseded { epoch: u64 },
     #[error(transparent)]
     Unanswered(#[from] DeskError),
     #[error("the map in the log cannot be read: {0}")]
@@ -88,15 +95,27 @@ impl ClusterMap {
     /// seen.
     ///
     /// # Errors
-    /// [`LayoutFault`]: among others, that others have changed the map since.
+    /// [`LayoutFault`]: among others, that others have changed the map since, or that it has been
+    /// changed already, by whomever.
     pub(crate) async fn apply(&self, epoch: u64) -> Result<Standing, LayoutFault> {
         let before = self.standing().await?;
+        if epoch <= before.map.epoch() {
+            let epoch = before.map.epoch();
+            return Err(LayoutFault::Superseded { epoch });
+        }
         let next = before.map.changed(&before.staged)?;
         if next.epoch() != epoch {
             let epoch = before.map.epoch();
             return Err(LayoutFault::Moved { epoch });
         }
-        self.draw(&before.genesis, next, &[], before.revision).await
+        let drawn = self.draw(&before.genesis, next, &[], before.revision);
+        drawn.await.map_err(|fault| match fault {
+            // An attempt of which no answer came may have been first.
+            LayoutFault::Moved { epoch: standing } if epoch <= standing => {
+                LayoutFault::Superseded { epoch: standing }
+            }
+            other => other,
+        })
     }
 
     /// Has a later level of formats written, by the map after that of `epoch`, which its
