@@ -14,7 +14,7 @@ use crate::codec::{CodecError, EntryRecord, LogIdRecord, VoteRecord, decode_entr
 use crate::electorate::{Electorate, ElectorateRecord};
 use crate::envelope::{Answer, Append, AppendAnswer, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, STATE, day_of_key_use, described};
-use crate::moves::{MoveAnswer, MoveError};
+use crate::moves::{MoveAnswer, MoveError, Moving};
 use crate::records::{seal, unseal};
 use crate::saved::Progress;
 use crate::tests::genesis;
@@ -150,12 +150,13 @@ fn reply() {
         Result::from(early.clone()),
         Err(MoveError::Level { .. })
     ));
-    replies.push(Reply {
-        answer: Some(Answer::Move(early)),
+    let waits = MoveAnswer::from(Ok(Moving::NoSuccessor));
+    replies.extend([early, waits].map(|answer| Reply {
+        answer: Some(Answer::Move(answer)),
         leads: 0,
         wall_ms: 1_800_000_000_000,
         moved: None,
-    });
+    }));
     let examples: Vec<Vec<u8>> = replies.iter().map(Message::encode_to_vec).collect();
     fuzz_within(MESSAGE, "reply", &examples, |input| {
         if let Ok(reply) = Reply::decode(input)

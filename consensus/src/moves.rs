@@ -74,6 +74,10 @@ pub enum Moving {
     Admitted,
     /// They have not caught up yet.
     Learning,
+    /// There was too little time left for the leader, who goes, to hand over: it was not begun.
+    TooLate,
+    /// Nobody who stays has everything yet that the leader has, who goes: it was not begun.
+    NoSuccessor,
     /// Both the old and the new voters must agree, or somebody else's move has ended.
     Joined,
     /// The leader, who goes, has handed over to one who stays.

@@ -203,7 +203,7 @@ impl Group {
         // midst of handing over is closed, well as it may be.
         let left = until.saturating_duration_since(Instant::now());
         let Some(spare) = left.checked_sub(HAND_OVER) else {
-            return Ok(Moving::Learning);
+            return Ok(Moving::TooLate);
         };
         let stays = |metrics: &RaftMetrics<Types>| self.successor(metrics, then);
         let wait = self.raft.wait(Some(spare.min(HAND_OVER)));
@@ -215,7 +215,7 @@ impl Group {
             )
             .await;
         let Some(successor) = stays(&self.metrics()) else {
-            return Ok(Moving::Learning);
+            return Ok(Moving::NoSuccessor);
         };
         let term = self.metrics().current_term;
         let offered = self.send_offer(term, successor.get()).await;

@@ -93,6 +93,8 @@ impl Group {
         let _turn = timeout_at(until, self.moving.lock()).await.map_err(late)?;
         match self.offer_to(&alone(&[to.get()].into()), until).await {
             Ok(Moving::HandedOver) => {}
+            // Another's step took the time.
+            Ok(Moving::TooLate) => return Err(ReadError::Overloaded.into()),
             Ok(_) => return Err(TransferError::Behind(to)),
             Err(_) => return Err(TransferError::NotTaken(to)),
         }

@@ -47,6 +47,18 @@ pub(crate) struct MoveAnswer {
     /// With `Level`: what has to be.
     #[prost(uint32, tag = "7")]
     needed_level: u32,
+    /// With `Learning`, which is all that earlier releases say and read: what is waited for.
+    #[prost(enumeration = "Awaited", tag = "8")]
+    awaited: i32,
+}
+
+/// What there has to be before the next step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
+#[repr(i32)]
+enum Awaited {
+    Learners = 0,
+    Time = 1,
+    Successor = 2,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
@@ -101,6 +113,14 @@ impl From<Result<Moving, MoveError>> for MoveAnswer {
         let outcome = match result {
             Ok(Moving::Admitted) => Outcome::Admitted,
             Ok(Moving::Learning) => Outcome::Learning,
+            Ok(Moving::TooLate) => {
+                answer.set_awaited(Awaited::Time);
+                Outcome::Learning
+            }
+            Ok(Moving::NoSuccessor) => {
+                answer.set_awaited(Awaited::Successor);
+                Outcome::Learning
+            }
             Ok(Moving::Joined) => Outcome::Joined,
             Ok(Moving::HandedOver) => Outcome::HandedOver,
             Ok(Moving::Settled(electorate)) => {
@@ -150,13 +170,19 @@ impl From<MoveAnswer> for Answer {
 
 impl From<MoveAnswer> for Result<Moving, MoveError> {
     fn from(answer: MoveAnswer) -> Self {
-        let outcome = answer.outcome();
+        let (outcome, awaited) = (answer.outcome(), answer.awaited());
         let levels = [answer.active_level, answer.needed_level].map(FormatLevel::new);
         let electorate = answer.electorate.map(Into::into);
         let unreadable = || MoveError::Unknown("an answer of a later version".to_owned());
         Err(match (outcome, electorate) {
             (Outcome::Admitted, _) => return Ok(Moving::Admitted),
-            (Outcome::Learning, _) => return Ok(Moving::Learning),
+            (Outcome::Learning, _) => {
+                return Ok(match awaited {
+                    Awaited::Learners => Moving::Learning,
+                    Awaited::Time => Moving::TooLate,
+                    Awaited::Successor => Moving::NoSuccessor,
+                });
+            }
             (Outcome::Joined, _) => return Ok(Moving::Joined),
             (Outcome::HandedOver, _) => return Ok(Moving::HandedOver),
             (Outcome::Settled, Some(electorate)) => return Ok(Moving::Settled(electorate)),
@@ -179,5 +205,27 @@ impl From<MoveAnswer> for Result<Moving, MoveError> {
             (Outcome::Unknown, _) => MoveError::Unknown(answer.cause),
             _ => unreadable(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Awaited, MoveAnswer, MoveError, Moving, Outcome};
+
+    #[test]
+    fn what_is_waited_for_is_told_and_earlier_releases_read_that_nothing_was_done() {
+        for (moving, awaited) in [
+            (Moving::Learning, Awaited::Learners),
+            (Moving::TooLate, Awaited::Time),
+            (Moving::NoSuccessor, Awaited::Successor),
+        ] {
+            let answer = MoveAnswer::from(Ok(moving.clone()));
+            assert_eq!(
+                (answer.outcome(), answer.awaited()),
+                (Outcome::Learning, awaited)
+            );
+            let read: Result<Moving, MoveError> = answer.into();
+            assert_eq!(read, Ok(moving));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Leadership that somebody wants elsewhere.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use meridian_regions::Genesis;
 use tokio::time::timeout;
@@ -54,6 +55,19 @@ async fn leadership_that_cannot_go_there_stays_and_says_why() {
     let same = leader.transfer(&genesis, node(1), DEADLINE).await;
     assert_eq!(same, Ok(before), "who leads already goes on");
     cluster.propose(&genesis, &block(2)).await;
+}
+
+/// Nobody lacks anything: another's move has taken the time, or whoever asks has given too little.
+#[tokio::test(flavor = "multi_thread")]
+async fn transfer_that_there_is_no_time_for_does_not_say_that_the_other_is_behind() {
+    let cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(406);
+    cluster.propose(&genesis, &block(1)).await;
+    // Less than an election over long links.
+    let hurry = Duration::from_millis(1_500);
+    let hurried = cluster.node(1).transfer(&genesis, node(2), hurry).await;
+    let no_time = TransferError::Unusable(ReadError::Overloaded);
+    assert_eq!(hurried.err(), Some(no_time));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -84,8 +84,11 @@ impl Mover {
                     self.tell(genesis, &electorate, &from).await;
                     return Ok(());
                 }
-                Ok(Moving::Learning) => "the new voters have not caught up".clone_into(&mut last),
-                Ok(_) => {}
+                Ok(moving) => {
+                    if let Some(why) = waits(&moving) {
+                        why.clone_into(&mut last);
+                    }
+                }
                 Err(MoveError::Changed(electorate)) => {
                     goal = electorate.goal.unwrap_or(goal);
                     from = electorate.voters;
@@ -121,6 +124,16 @@ impl Mover {
             }
         }
         tracing::info!(listing = %genesis.listing, ?untold, "who has left was not told yet");
+    }
+}
+
+/// What a listing waits for that has taken no step.
+pub(super) const fn waits(moving: &Moving) -> Option<&'static str> {
+    match moving {
+        Moving::Learning => Some("the new voters have not caught up"),
+        Moving::TooLate => Some("there was too little time left for its leader to hand over"),
+        Moving::NoSuccessor => Some("no voter that stays has everything that its leader has"),
+        Moving::Admitted | Moving::Joined | Moving::HandedOver | Moving::Settled(_) => None,
     }
 }
 

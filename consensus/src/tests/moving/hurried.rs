@@ -35,7 +35,7 @@ async fn leader_that_goes_offers_nothing_where_there_is_no_time_to_take_it() {
         }
     });
     let hurried = hurried.await.expect("it says how it stands");
-    assert_eq!(hurried, Moving::Learning, "the next step goes on with it");
+    assert_eq!(hurried, Moving::TooLate, "the next step goes on with it");
     let group = leader.places().peek(&genesis.listing).expect("awake");
     assert!(!group.is_stuck.load(Ordering::Relaxed));
     drop(group);

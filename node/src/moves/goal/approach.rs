@@ -8,6 +8,7 @@ use meridian_regions::{Genesis, Goal, NodeId};
 
 use super::change::following;
 use super::{Aimed, Change, GoalError};
+use crate::moves::listing::waits;
 
 /// What is to be done next.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +81,10 @@ impl Approach {
             Ok(Moving::Settled(electorate)) => return Ok(Next::Arrived(electorate)),
             Ok(moving) => {
                 self.begun = true;
-                self.last = format!("{moving:?}").to_lowercase();
+                self.last = match waits(&moving) {
+                    Some(why) => why.to_owned(),
+                    None => format!("{moving:?}").to_lowercase(),
+                };
             }
             Err(MoveError::Changed(electorate)) => self.find(electorate)?,
             Err(fenced @ MoveError::Fenced { .. }) => {

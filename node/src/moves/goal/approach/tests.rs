@@ -129,6 +129,8 @@ fn step_that_was_taken_is_begun_and_the_goal_counts_up_no_more() {
     for step in [
         Moving::Admitted,
         Moving::Learning,
+        Moving::TooLate,
+        Moving::NoSuccessor,
         Moving::Joined,
         Moving::HandedOver,
     ] {
@@ -141,6 +143,20 @@ fn step_that_was_taken_is_begun_and_the_goal_counts_up_no_more() {
             matches!(stopped, GoalError::Unfinished(_)),
             "{step:?}: {stopped:?}"
         );
+    }
+}
+
+#[test]
+fn listing_that_is_not_there_in_time_says_what_it_waits_for() {
+    for (moving, word) in [
+        (Moving::Learning, "caught up"),
+        (Moving::TooLate, "too little time"),
+        (Moving::NoSuccessor, "everything"),
+    ] {
+        let mut approach = approach();
+        approach.take(Ok(moving.clone())).expect("it goes on");
+        let unfinished = approach.unfinished().to_string();
+        assert!(unfinished.contains(word), "{moving:?}: {unfinished}");
     }
 }
 
