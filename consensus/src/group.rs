@@ -175,12 +175,18 @@ impl Group {
     }
 
     /// Who votes on the group, if somebody has said that this node does not any more, and
-    /// its log does not know better.
-    pub(crate) fn moved_to(&self) -> Option<Electorate> {
+    /// its log does not know better. It may learn again by then, and keeps what it has.
+    pub(crate) fn led_by_others(&self) -> Option<Electorate> {
         let told = self.hint.read()?;
         let known = self.metrics().membership_config;
         let later = Some(told.at()) > *known.log_id();
-        (later && !told.has(self.shared.node)).then_some(told)
+        (later && !told.voters.contains(&self.shared.node)).then_some(told)
+    }
+
+    /// The same where this node has no part in the group at all: it has to forget it.
+    pub(crate) fn moved_to(&self) -> Option<Electorate> {
+        let told = self.led_by_others();
+        told.filter(|told| !told.has(self.shared.node))
     }
 
     /// Who votes on the group, for a candidate that does not, and whose log ends before

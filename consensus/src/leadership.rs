@@ -48,6 +48,10 @@ impl Group {
             if left.is_zero() || !self.may_stand(&metrics) || !self.reaches_quorum(&metrics) {
                 return None;
             }
+            // Whoever would have to vote for it has said that it does not vote any more.
+            if self.led_by_others().is_some() {
+                return None;
+            }
             self.stand().await;
             let pause = STAND_AGAIN + Duration::from_millis(self.spread_ms(&metrics));
             // Late or in time: the metrics say how it stands.
@@ -56,7 +60,7 @@ impl Group {
                 .wait(Some(pause.min(left)))
                 .metrics(|metrics| self.living_leader(metrics).is_some(), "a leader")
                 .await;
-            if !self.is_running() || self.moved_to().is_some() {
+            if !self.is_running() {
                 return None;
             }
         }

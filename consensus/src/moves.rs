@@ -351,7 +351,7 @@ impl Groups {
                 });
             }
             None => {
-                return Err(match group.moved_to() {
+                return Err(match group.led_by_others() {
                     Some(electorate) => MoveError::Moved(electorate),
                     None => MoveError::NoQuorum,
                 });

@@ -90,18 +90,22 @@ impl Groups {
         }
     }
 
-    /// Forgets a group of which another node has said that others vote on it.
+    /// Forgets a group of which another node has said that others vote on it, unless this one learns
+    /// it again: then it is sent what it lacks.
     pub(crate) async fn settle_hint(
         &self,
         genesis: &Genesis,
         group: InUse,
     ) -> Result<(), WakeError> {
-        let Some(told) = group.moved_to() else {
+        let Some(told) = group.led_by_others() else {
             return Ok(());
         };
+        let is_gone = group.moved_to().is_some();
         drop(group);
-        let left = self.leave(genesis, told.clone()).await;
-        left.map_err(WakeError::Storage)?;
+        if is_gone {
+            let left = self.leave(genesis, told.clone()).await;
+            left.map_err(WakeError::Storage)?;
+        }
         Err(WakeError::Moved(told))
     }
 

@@ -74,7 +74,7 @@ impl Groups {
                 });
             }
             None => {
-                return Err(match group.moved_to() {
+                return Err(match group.led_by_others() {
                     Some(electorate) => ReadError::Moved(electorate).into(),
                     None => ReadError::NoQuorum.into(),
                 });

@@ -10,7 +10,7 @@ use crate::electorate::Entrance;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, UNSETTLED};
 use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
-use crate::{Electorate, Groups, Moving, ProposeError};
+use crate::{Electorate, Groups, Moving, ProposeError, ReadError};
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability};
 use openraft::EntryPayload;
@@ -173,6 +173,49 @@ async fn voter_that_was_away_finds_out_by_use_that_it_has_left() {
     assert_eq!(marked, [], "who has left sees nobody through");
 }
 
+/// It was away when it was taken out, and learns again by now: it keeps its log, and whoever uses it
+/// need not wait until somebody leads to hear who votes.
+#[tokio::test(flavor = "multi_thread")]
+async fn voter_that_was_away_and_learns_again_says_at_once_who_votes() {
+    let mut cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(129);
+    cluster.propose(&genesis, &block(1)).await;
+    cluster.stop_node(3).await;
+    cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
+        .await;
+    let back = order(&[1, 2, 4], &[1, 2, 3]);
+    let admitted = timeout(DEADLINE, async {
+        while cluster.node(1).move_step(&genesis, &back, STEP).await != Ok(Moving::Admitted) {
+            tokio::task::yield_now().await;
+        }
+    });
+    admitted.await.expect("it learns");
+    let told = cluster.node(1).standing(&genesis, 1, STEP).await;
+    let told = told.expect("node 1 leads");
+    cluster.propose(&genesis, &block(3)).await;
+    has_applied(&cluster, 2, &genesis, told.index).await;
+    // Who has taken it in dies, and nobody leads.
+    cluster.stop_node(1).await;
+    cluster.start_node(3);
+    let groups = cluster.node(3);
+    let told = groups.propose(&genesis, block(2), DEADLINE).await;
+    let Err(ProposeError::Moved(electorate)) = told else {
+        panic!("it does not know who votes: {told:?}");
+    };
+    assert_eq!(electorate.voters, nodes(&[1, 2, 4]));
+    assert_eq!(electorate.learners, nodes(&[3]));
+    assert!(cluster.entries(3, &genesis) > 0, "it has a part in it");
+    let stood = groups.stats().stood;
+    let told = groups.read(&genesis, DEADLINE).await;
+    assert!(matches!(told, Err(ReadError::Moved(_))), "{told:?}");
+    assert_eq!(groups.stats().stood, stood, "it knows who votes");
+    drop(groups);
+    cluster.start_node(1);
+    let settled = cluster.carry_out(2, &genesis, &back).await;
+    assert_eq!(settled.voters, nodes(&[1, 2, 3]));
+}
+
 /// What a leader leaves of a voter that lacks something.
 async fn mark(groups: &Groups, genesis: &Genesis, voter: u64) {
     let mut batch = Batch::new();
@@ -184,6 +227,21 @@ async fn mark(groups: &Groups, genesis: &Genesis, voter: u64) {
     // There may be one of its own besides: it was not told of its last entry's commit.
     let seen = groups.unsettled(None, 16).expect("readable");
     assert!(seen.iter().any(|one| one.genesis == *genesis), "{seen:?}");
+}
+
+/// Awaits that a node has applied an entry.
+async fn has_applied(cluster: &Cluster, id: u64, genesis: &Genesis, index: u64) {
+    let is_there = async || {
+        let described = cluster.node(id).describe(&genesis.listing).await;
+        let described = described.expect("readable");
+        described.and_then(|group| group.applied_index) >= Some(index)
+    };
+    let applied = timeout(DEADLINE, async {
+        while !is_there().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    applied.await.expect("it has caught up");
 }
 
 /// A node that comes is no voter before it has caught up: whoever is told of the voters of that
@@ -207,17 +265,7 @@ async fn who_learns_keeps_its_log_when_it_is_told_who_votes_meanwhile() {
     let told = cluster.node(1).standing(&genesis, 1, STEP).await;
     let told = told.expect("node 1 leads");
     assert_eq!(told.voters, nodes(&[1, 2, 3]));
-    let learnt = timeout(DEADLINE, async {
-        let is_there = async || {
-            let described = cluster.node(4).describe(&genesis.listing).await;
-            let described = described.expect("readable");
-            described.and_then(|group| group.applied_index) >= Some(told.index)
-        };
-        while !is_there().await {
-            tokio::task::yield_now().await;
-        }
-    });
-    learnt.await.expect("it has caught up");
+    has_applied(&cluster, 4, &genesis, told.index).await;
     for is_awake in [true, false] {
         if !is_awake {
             cluster.stop_node(4).await;
