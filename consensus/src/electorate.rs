@@ -109,6 +109,13 @@ impl Electorate {
         LogIdOf::new_term_index(self.term, self.index)
     }
 
+    /// Whether this says more than another does: it is of a later entry, or of the same one with who
+    /// learns, which earlier releases do not say.
+    fn says_more_than(&self, other: &Self) -> bool {
+        let word = |one: &Self| (one.at(), !one.learners.is_empty());
+        word(self) > word(other)
+    }
+
     /// Whether a node has a part in the group: it votes, or learns.
     pub(crate) fn has(&self, node: NodeId) -> bool {
         self.voters.contains(&node) || self.learners.contains(&node)
@@ -171,10 +178,10 @@ impl Elsewhere {
         }))
     }
 
-    /// What is known once something else was told: who votes by the later entry, the later
-    /// goal, and what this node had itself.
+    /// What is known once something else was told: who votes by the later entry, who learns by it if
+    /// either says so, the later goal, and what this node had itself.
     fn merged(&self, told: Self) -> Self {
-        let (later, other) = if told.electorate.at() > self.electorate.at() {
+        let (later, other) = if told.electorate.says_more_than(&self.electorate) {
             (told.electorate, &self.electorate)
         } else {
             (self.electorate.clone(), &told.electorate)
@@ -304,7 +311,7 @@ pub(crate) struct Hint(Arc<Mutex<Option<Electorate>>>);
 impl Hint {
     pub(crate) fn note(&self, told: Electorate) {
         let mut hint = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if hint.as_ref().is_none_or(|known| known.at() < told.at()) {
+        if hint.as_ref().is_none_or(|known| told.says_more_than(known)) {
             *hint = Some(told);
         }
     }
@@ -312,5 +319,51 @@ impl Hint {
     pub(crate) fn read(&self) -> Option<Electorate> {
         let hint = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         hint.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use meridian_regions::NodeId;
+
+    use super::{Electorate, Elsewhere, Hint};
+
+    /// As of an entry, with who learns by it.
+    fn electorate(index: u64, learners: &[u64]) -> Electorate {
+        let nodes = |ids: &[u64]| ids.iter().copied().filter_map(NodeId::new).collect();
+        Electorate {
+            term: 2,
+            index,
+            voters: nodes(&[1, 2, 3]),
+            learners: nodes(learners),
+            goal: None,
+        }
+    }
+
+    fn elsewhere(electorate: Electorate) -> Elsewhere {
+        Elsewhere {
+            electorate,
+            forgotten: None,
+            returns: false,
+        }
+    }
+
+    /// An earlier release has said first who votes, and not who learns.
+    #[test]
+    fn who_learns_is_taken_note_of_though_who_votes_by_the_same_entry_is_known() {
+        let (silent, whole, next) = (electorate(9, &[]), electorate(9, &[4]), electorate(10, &[]));
+        for (first, then, known) in [
+            (&silent, &whole, &whole),
+            (&whole, &silent, &whole),
+            (&whole, &next, &next),
+            (&next, &whole, &next),
+        ] {
+            let merged = elsewhere(first.clone()).merged(elsewhere(then.clone()));
+            assert_eq!(merged.electorate, *known, "{first:?}, then {then:?}");
+            let hint = Hint::default();
+            hint.note(first.clone());
+            hint.note(then.clone());
+            assert_eq!(hint.read().as_ref(), Some(known));
+        }
     }
 }
