@@ -36,16 +36,27 @@ fn goal() -> Goal {
     }
 }
 
+/// As releases write it that do not say who learns.
 fn electorate() -> Electorate {
     Electorate {
         term: 3,
         index: 12,
         learners: Vec::new(),
-        voters: [1, 2, 3]
-            .map(|id| NodeId::new(id).expect("not zero"))
-            .to_vec(),
+        voters: nodes([1, 2, 3]),
         goal: Some(goal()),
     }
+}
+
+/// The same by those that do.
+fn electorate_with_learners() -> Electorate {
+    Electorate {
+        learners: nodes([4, 5]),
+        ..electorate()
+    }
+}
+
+fn nodes<const COUNT: usize>(ids: [u64; COUNT]) -> Vec<NodeId> {
+    ids.map(|id| NodeId::new(id).expect("not zero")).to_vec()
 }
 
 fn vote() -> VoteOf {
@@ -198,7 +209,9 @@ fn applied_state() {
 fn electorate_record() {
     let decode = |input: &[u8]| Electorate::decode(input).ok_or("none");
     let target = reads(decode, Electorate::encode);
-    fuzz("electorate-record", &[electorate().encode()], target);
+    let examples = [electorate(), electorate_with_learners()];
+    let examples = examples.map(|electorate| electorate.encode());
+    fuzz("electorate-record", &examples, target);
 }
 
 #[test]
