@@ -31,7 +31,9 @@ pub(super) enum Step {
 }
 
 /// The step after the committed membership `now`, on the way `from` some voters `to`
-/// others. A way that somebody else has begun is gone to its end first.
+/// others. A way that somebody else has begun is gone to its end first, and nobody who learns is
+/// sent away before the next set of voters: two who are taken in at once, step by step in turns,
+/// would undo each other's for ever.
 pub(super) fn next(
     now: &MembershipOf,
     from: &Voters,
@@ -44,8 +46,12 @@ pub(super) fn next(
         [voters] if voters == to => Step::Leave(alone(to)),
         [voters] if voters == from => {
             let both: Voters = from | to;
-            if members != both {
-                Step::Admit(MembershipOf::new_with_defaults(vec![from.clone()], both))
+            if !both.is_subset(&members) {
+                let learning = &both | &members;
+                Step::Admit(MembershipOf::new_with_defaults(
+                    vec![from.clone()],
+                    learning,
+                ))
             } else if to.difference(from).all(|node| is_caught_up(*node)) {
                 let sets = vec![from.clone(), to.clone()];
                 Step::Join(MembershipOf::new_with_defaults(sets, both))
@@ -67,7 +73,7 @@ pub(super) fn alone(voters: &Voters) -> MembershipOf {
 mod tests {
     use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
-    use super::{Step, Voters, next};
+    use super::{Step, Voters, alone, next};
     use crate::types::MembershipOf;
 
     /// Every set of nodes that may decide, out of nodes 1 to 6.
@@ -122,6 +128,30 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Of each the order is made anew where it finds that others vote, until it has been carried out.
+    #[test]
+    fn movers_who_take_turns_do_not_undo_each_other() {
+        let old = Voters::from([1, 2, 3]);
+        let mut now = alone(&old);
+        let mut movers = [4, 5].map(|comes| (comes, Some(old.clone())));
+        for turn in 0..16 {
+            let (comes, on_its_way) = &mut movers[turn % 2];
+            let Some(from) = on_its_way else {
+                continue;
+            };
+            let to: Voters = from.iter().copied().chain([*comes]).collect();
+            match next(&now, from, &to, |_| true) {
+                Step::Admit(then) | Step::Join(then) | Step::Leave(then) => now = then,
+                Step::Changed => *from = now.get_joint_config()[0].clone(),
+                Step::Wait | Step::Done => {}
+            }
+            if now == alone(&to) {
+                *on_its_way = None;
+            }
+        }
+        assert_eq!(now, alone(&Voters::from([1, 2, 3, 4, 5])));
     }
 
     #[test]
