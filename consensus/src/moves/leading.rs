@@ -54,7 +54,7 @@ impl Group {
             let (then, stage) = match step {
                 Step::Done => return Ok(Moving::Settled(self.electorate(&now)?)),
                 Step::Changed => return Err(MoveError::Changed(self.electorate(&now)?)),
-                Step::Wait => match self.learn(&to, until).await? {
+                Step::Wait => match self.learn(&(&to - &from), until).await? {
                     Learned::All => continue,
                     Learned::NotYet => return Ok(Moving::Learning),
                 },
@@ -162,9 +162,12 @@ impl Group {
         }
     }
 
-    /// Waits until everybody of `to` has caught up, as long as there is time.
-    async fn learn(&self, to: &Voters, until: Instant) -> Result<Learned, MoveError> {
-        let all = |metrics: &RaftMetrics<Types>| to.iter().all(|node| is_caught_up(metrics, *node));
+    /// Waits until those who come have caught up, as long as there is time. Not for who votes
+    /// already: a voter that is dead, or has yet to be taken out itself, would keep everybody else's
+    /// steps waiting, that one's own among them.
+    async fn learn(&self, come: &Voters, until: Instant) -> Result<Learned, MoveError> {
+        let all =
+            |metrics: &RaftMetrics<Types>| come.iter().all(|node| is_caught_up(metrics, *node));
         let left = until.saturating_duration_since(Instant::now());
         // Late or in time: the metrics say how it stands.
         let _ = self

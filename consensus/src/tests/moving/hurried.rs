@@ -1,4 +1,5 @@
-//! A step that has little time left: nobody is offered a leadership in less than an election takes.
+//! Steps and their time: nobody is offered a leadership in less than an election takes, and nobody
+//! is waited for who does not come.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -43,4 +44,37 @@ async fn leader_that_goes_offers_nothing_where_there_is_no_time_to_take_it() {
     // With time enough it hands over.
     let settled = cluster.carry_out(1, &genesis, &order).await;
     assert_eq!(settled.voters, nodes(&[2, 3, 4]));
+}
+
+/// Neither a move nor the return of another node waits for a voter that is dead: it would hold up
+/// every other step of the group for all the time that its own has.
+#[tokio::test(flavor = "multi_thread")]
+async fn step_waits_for_who_comes_and_not_for_a_dead_voter_that_stays() {
+    let mut cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(161);
+    cluster.propose(&genesis, &block(1)).await;
+    cluster.stop_node(3).await;
+    // So many that it is far behind.
+    for night in 2..=20 {
+        cluster.propose(&genesis, &block(night)).await;
+    }
+    cluster.cut_silently(4);
+    let leader = cluster.node(1);
+    let order = order(&[1, 2, 3], &[1, 3, 4]);
+    timeout(DEADLINE, async {
+        while leader.move_step(&genesis, &order, STEP).await != Ok(Moving::Admitted) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("node 4 learns");
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    let heard_of = async {
+        while group.moving.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        cluster.heal_silently();
+    };
+    let (step, ()) = tokio::join!(leader.move_step(&genesis, &order, DEADLINE), heard_of);
+    assert_eq!(step, Ok(Moving::Joined), "node 4 has caught up");
 }
