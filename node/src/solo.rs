@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use meridian_regions::{Genesis, ListingId, Survival, UnixNanos};
+use meridian_replication_core::ListingDraft;
 use meridian_transport::NodeIdentity;
 use meridian_transport::pki::Authority;
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -138,6 +140,22 @@ impl Solo {
             map_epoch: 1,
             created_by: self.node.identity.node,
         }
+    }
+
+    /// A listing that is there, at a latitude, on which this node alone votes.
+    pub(crate) async fn listing(&self, title: &str, lat: f64) -> Genesis {
+        let draft = ListingDraft::from_json(json!({
+            "title": title,
+            "location": {"lat": lat, "lon": 10.75},
+            "capacity": 4,
+            "nightly_price": {"amount": 12_900, "currency": "EUR"},
+        }));
+        let draft = draft.and_then(|draft| draft.validate()).expect("valid");
+        let genesis = self.genesis();
+        let replica = &self.node.replica;
+        let made = replica.create(&genesis.listing, &draft, genesis.clone());
+        made.await.expect("created");
+        genesis
     }
 
     /// Serves routes on a port of this machine; answers their URL.

@@ -102,9 +102,11 @@ fn parse(bytes: &[u8]) -> Result<ApiKeys, UnusableKeys> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use meridian_chaos::until;
+    use tempfile::TempDir;
     use tokio::time::sleep;
     use tokio_util::sync::CancellationToken;
     use tokio_util::task::TaskTracker;
@@ -112,59 +114,90 @@ mod tests {
     use super::KeyBook;
     use crate::auth::api_keys::{BadKey, new_key, written};
 
+    /// A book by a file that has Ann's key, and not Ben's.
+    struct Kept {
+        book: KeyBook,
+        path: PathBuf,
+        ann: String,
+        ben: String,
+        /// The file with Ben's key in the place of Ann's.
+        replaced: String,
+        tracker: TaskTracker,
+        stopping: CancellationToken,
+        _folder: TempDir,
+    }
+
+    impl Kept {
+        fn start(every: Duration) -> Self {
+            let folder = TempDir::new().expect("a folder");
+            let path = folder.path().join("keys.toml");
+            let (ann, record) = new_key("ann", &[], None).expect("a name");
+            let (ben, its) = new_key("ben", &[], None).expect("a name");
+            std::fs::write(&path, written(record)).expect("written");
+            let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
+            let book = KeyBook::start(&path, every, &tracker, &stopping).expect("sound");
+            Self {
+                book,
+                path,
+                ann,
+                ben,
+                replaced: written(its),
+                tracker,
+                stopping,
+                _folder: folder,
+            }
+        }
+
+        fn write(&self, text: &str) {
+            std::fs::write(&self.path, text).expect("written");
+        }
+
+        fn knows(&self, key: &str) -> bool {
+            match self.book.find(key, 0) {
+                Ok(_) => true,
+                Err(BadKey::Unknown) => false,
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+
+        async fn stop(self) {
+            self.stopping.cancel();
+            self.tracker.close();
+            self.tracker.wait().await;
+        }
+    }
+
     #[tokio::test]
     async fn key_that_is_taken_out_is_refused_and_a_broken_file_takes_nothing_away() {
-        let folder = tempfile::TempDir::new().expect("a folder");
-        let path = folder.path().join("keys.toml");
-        let (key, record) = new_key("ann", &[], None).expect("a name");
-        let (other, its) = new_key("ben", &[], None).expect("a name");
-        std::fs::write(&path, written(record)).expect("written");
-        let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let every = Duration::from_millis(10);
-        let book = KeyBook::start(&path, every, &tracker, &stopping).expect("sound");
-        assert!(book.find(&key, 0).is_ok());
-
-        std::fs::write(&path, "[[keys]]").expect("written");
-        let text = written(its);
-        std::fs::write(&path, &text).expect("written");
+        let kept = Kept::start(Duration::from_millis(10));
+        assert!(kept.knows(&kept.ann));
+        kept.write("[[keys]]");
+        kept.write(&kept.replaced);
         let patience = Duration::from_secs(30);
         until(patience, "the other key is known", async || {
-            book.find(&other, 0).ok()
+            kept.knows(&kept.ben).then_some(())
         })
         .await
         .expect("in time");
-        assert_eq!(book.find(&key, 0), Err(BadKey::Unknown));
-
-        stopping.cancel();
-        tracker.close();
-        tracker.wait().await;
+        assert!(!kept.knows(&kept.ann));
+        kept.stop().await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn file_that_is_empty_while_it_is_written_takes_no_key_away() {
         const EVERY: Duration = Duration::from_secs(5);
-        let folder = tempfile::TempDir::new().expect("a folder");
-        let path = folder.path().join("keys.toml");
-        let (key, record) = new_key("ann", &[], None).expect("a name");
-        let (other, its) = new_key("ben", &[], None).expect("a name");
-        std::fs::write(&path, written(record)).expect("written");
-        let (tracker, stopping) = (TaskTracker::new(), CancellationToken::new());
-        let book = KeyBook::start(&path, EVERY, &tracker, &stopping).expect("sound");
+        let kept = Kept::start(EVERY);
         // From here on between two looks: the clock stands while one is under way.
         sleep(EVERY / 2).await;
-        let replaced = written(its);
-        for text in ["", &replaced] {
-            std::fs::write(&path, text).expect("written");
+        for text in ["", &kept.replaced] {
+            kept.write(text);
             sleep(EVERY).await;
-            assert!(book.find(&key, 0).is_ok(), "after one look: {text:?}");
-            assert_eq!(book.find(&other, 0), Err(BadKey::Unknown));
+            assert!(kept.knows(&kept.ann), "after one look: {text:?}");
+            assert!(!kept.knows(&kept.ben));
         }
         sleep(EVERY).await;
-        assert_eq!(book.find(&key, 0), Err(BadKey::Unknown), "after two");
-        assert!(book.find(&other, 0).is_ok());
-
-        stopping.cancel();
-        tracker.close();
-        tracker.wait().await;
+        assert!(!kept.knows(&kept.ann), "after two");
+        assert!(kept.knows(&kept.ben));
+        kept.stop().await;
     }
 }

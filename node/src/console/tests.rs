@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use meridian_regions::ListingId;
-use meridian_replication_core::ListingDraft;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
 
@@ -60,18 +59,7 @@ impl Visitor {
 
     /// A listing that this node alone has.
     async fn listing(&self, title: &str) -> ListingId {
-        let draft = ListingDraft::from_json(json!({
-            "title": title,
-            "location": {"lat": 59.91, "lon": 10.75},
-            "capacity": 4,
-            "nightly_price": {"amount": 12_900, "currency": "EUR"},
-        }));
-        let draft = draft.and_then(|draft| draft.validate()).expect("valid");
-        let genesis = self.solo.genesis();
-        let id = genesis.listing.clone();
-        let made = self.solo.node.replica.create(&id, &draft, genesis).await;
-        made.expect("created");
-        id
+        self.solo.listing(title, 59.91).await.listing
     }
 
     /// Asks for a night under a key; answers the status.

@@ -12,23 +12,11 @@ async fn transfer_is_refused_with_what_to_do_and_changes_nothing_for_who_leads()
     let solo = Solo::start();
     let url = solo.serve(admin::router(Arc::clone(&solo.node))).await;
     let admin = AdminClient::new(url).expect("a client");
-    let genesis = solo.genesis();
-    let listing = genesis.listing.to_string();
-    let unknown = admin.transfer(&listing, 1).await;
+    let unknown = solo.genesis().listing.to_string();
+    let unknown = admin.transfer(&unknown, 1).await;
     assert_eq!(unknown.expect_err("refused").code(), Some("not-found"));
 
-    let draft = meridian_replication_core::ListingDraft::from_json(serde_json::json!({
-        "title": "Loft",
-        "location": {"lat": 59.91, "lon": 10.75},
-        "capacity": 4,
-        "nightly_price": {"amount": 12_900, "currency": "EUR"},
-    }));
-    let draft = draft.and_then(|draft| draft.validate()).expect("valid");
-    let made = solo
-        .node
-        .replica
-        .create(&genesis.listing, &draft, genesis.clone());
-    made.await.expect("created");
+    let listing = solo.listing("Loft", 59.91).await.listing.to_string();
     let led = admin.transfer(&listing, 1).await.expect("it leads already");
     assert_eq!(led["leader"], 1);
     let stranger = admin.transfer(&listing, 9).await;

@@ -13,17 +13,7 @@ use crate::solo::Solo;
 
 /// A listing that is there, of which the node is told that its goal was changed so often.
 async fn listing_at(solo: &Solo, revision: u64) -> Genesis {
-    let genesis = solo.genesis();
-    let draft = meridian_replication_core::ListingDraft::from_json(serde_json::json!({
-        "title": "Loft",
-        "location": {"lat": 59.91, "lon": 10.75},
-        "capacity": 4,
-        "nightly_price": {"amount": 12_900, "currency": "EUR"},
-    }));
-    let draft = draft.and_then(|draft| draft.validate()).expect("valid");
-    let replica = &solo.node.replica;
-    let made = replica.create(&genesis.listing, &draft, genesis.clone());
-    made.await.expect("created");
+    let genesis = solo.listing("Loft", 59.91).await;
     let told = Electorate {
         term: 2,
         index: 9,

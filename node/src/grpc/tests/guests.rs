@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use axum::Router;
 use meridian_chaos::until;
-use meridian_replication_core::ListingDraft;
-use serde_json::json;
 use tonic::Code;
 
 use crate::api;
@@ -17,20 +15,6 @@ use crate::solo::Solo;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// As some issuers name their subjects.
 const GUEST: &str = "auth0|ann@example.org";
-
-async fn listing(solo: &Solo, title: &str, lat: f64) {
-    let draft = ListingDraft::from_json(json!({
-        "title": title,
-        "location": {"lat": lat, "lon": 10.75},
-        "capacity": 4,
-        "nightly_price": {"amount": 12_900, "currency": "EUR"},
-    }));
-    let draft = draft.and_then(|draft| draft.validate()).expect("valid");
-    let genesis = solo.genesis();
-    let id = genesis.listing.clone();
-    let made = solo.node.replica.create(&id, &draft, genesis).await;
-    made.expect("created");
-}
 
 fn preferences() -> v1::Preferences {
     v1::Preferences {
@@ -72,8 +56,8 @@ async fn guest_states_preferences_and_is_matched_with_reasons_page_by_page() {
     assert!(read.updated_at.take().is_some());
     assert_eq!(read, preferences());
 
-    listing(&solo, "Far", 60.2).await;
-    listing(&solo, "Near", 60.01).await;
+    solo.listing("Far", 60.2).await;
+    solo.listing("Near", 60.01).await;
     let asked = |cursor| v1::ListMatchesRequest {
         guest_id: GUEST.to_owned(),
         cursor,
