@@ -9,11 +9,16 @@ use serde_json::Value;
 use crate::events::cloud_event;
 use crate::events::wire::ChangeMessage;
 use crate::events::{Cursor, EventName, Plane, RegionCursor, Told};
+use crate::registers::VALUE_BYTES_MAX;
 
 /// Events that are named with how often they have been tried: as many as are tried at once.
 pub(super) const FAILING_MAX: usize = 64;
 /// Deliveries that are remembered, for whoever looks.
 pub(super) const RECENT_MAX: usize = 32;
+
+/// Longest texts of errors, in bytes, where whole ones leave no room: without any, what is parked and
+/// failing at most takes little more than half of a register.
+const ERROR_BYTES: [usize; 3] = [120, 40, 0];
 
 /// Events that are told one after the other: those of a listing's ledger, or of its document.
 /// Neither holds the other back.
@@ -119,7 +124,19 @@ impl Progress {
         }
     }
 
+    /// For a register, which is not to be too long for it: with everything parked that may be, and
+    /// long texts of errors, it would never be written down again. The texts give way.
     pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut encoded = self.encode_with(usize::MAX);
+        for most in ERROR_BYTES {
+            if encoded.len() > VALUE_BYTES_MAX {
+                encoded = self.encode_with(most);
+            }
+        }
+        encoded
+    }
+
+    fn encode_with(&self, error_bytes_max: usize) -> Vec<u8> {
         let stored = |delivery: &Delivery, attempts, at_ms, error: &str| {
             let (event, missed, change) = delivery.told.to_fields();
             Stored {
@@ -129,7 +146,7 @@ impl Progress {
                 change,
                 attempts,
                 at_ms,
-                error: error.to_owned(),
+                error: error[..error.floor_char_boundary(error_bytes_max)].to_owned(),
             }
         };
         let parked = self.parked.iter();

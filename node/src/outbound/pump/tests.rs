@@ -1,6 +1,7 @@
 //! The pump against a consumer that fails by chance, and step by step.
 
 mod anew;
+mod full;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
