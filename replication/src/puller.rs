@@ -139,9 +139,7 @@ impl Puller {
         if !asked.is_empty() {
             return self.stream(turns, asked).await;
         }
-        // A peer that is reached anew is told anew: it may have lost something meanwhile. The
-        // connection that it was told on is the last one.
-        turns.connections.mark_unchanged();
+        // A peer that is reached anew is told anew: it may have lost something meanwhile.
         let (connectivity, connections) = (turns.connectivity.clone(), turns.connections.clone());
         tokio::select! {
             biased;

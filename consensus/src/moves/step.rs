@@ -33,7 +33,8 @@ pub(super) enum Step {
 /// The step after the committed membership `now`, on the way `from` some voters `to`
 /// others. A way that somebody else has begun is gone to its end first, and nobody who learns is
 /// sent away before the next set of voters: two who are taken in at once, step by step in turns,
-/// would undo each other's for ever.
+/// would undo each other's for ever. One whose way was gone already, and who asks again for want of an
+/// answer, still sends those away who have come since: once.
 pub(super) fn next(
     now: &MembershipOf,
     from: &Voters,

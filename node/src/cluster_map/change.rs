@@ -28,7 +28,8 @@ pub(crate) enum LayoutFault {
     /// request before.
     #[error(
         "the map's epoch is {epoch} already, and whether anything of this change was done before is \
-         not known: look at the map, and stage what it lacks"
+         not known: look at the map, stage what it lacks, and drain nodes that go by it (`meridian \
+         drain`)"
     )]
     Superseded { epoch: u64 },
     #[error(transparent)]

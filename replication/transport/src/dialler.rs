@@ -137,6 +137,8 @@ impl Dialler {
         let mut backoff = Backoff::new();
         let mut away = Away::from(tokio::time::Instant::now());
         let (mut dials, mut next) = (Dials::default(), None);
+        // Ends what is under way on the line before the last one.
+        let mut cut_off = CancellationToken::new();
         loop {
             let reached = match next.take() {
                 Some(line) => Ok(line),
@@ -145,7 +147,8 @@ impl Dialler {
             let is_refused = matches!(reached, Err(Unreached::Refused(_)));
             match reached {
                 Ok(line) => {
-                    let stood = self.offer(&target, line, &mut dials).await;
+                    let rest = (&mut dials, &mut cut_off);
+                    let stood = self.offer(&target, line, rest).await;
                     backoff.connection_stood(stood.time);
                     next = stood.next;
                     away = Away::from(tokio::time::Instant::now());

@@ -35,7 +35,7 @@ const STALE_AFTER: Duration = Duration::from_millis(50);
 /// A greeting that has taken so long, when the peer comes through, is taken to wait for packets
 /// that were lost: three round trips of the longest link. Each that is given up gives the next
 /// one twice the time, so that two busy nodes do not give each other up for ever.
-const GREETING_SOON: Duration = Duration::from_millis(750);
+pub(crate) const GREETING_SOON: Duration = Duration::from_millis(750);
 
 /// Who is raced for.
 pub(crate) trait Target: Sync {

@@ -24,7 +24,7 @@ use crate::heartbeat::asks_for_renewal;
 use crate::line::Line;
 use crate::pace::HASTE_MAX;
 use crate::peers::Peer;
-use crate::racing::{Dials, reach};
+use crate::racing::{Dials, GREETING_SOON, reach};
 use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
 use crate::turn::Turn;
 
@@ -43,25 +43,26 @@ impl Dialler {
         &self,
         target: &'a Dialled<'_>,
         mut line: Line,
-        dials: &mut Dials<'a, Answered>,
+        (dials, cut_off): (&mut Dials<'a, Answered>, &mut CancellationToken),
     ) -> Stood {
         let (peer, since) = (target.peer, Instant::now());
         tracing::info!(peer = %self.node, rtt = ?line.connection.rtt(), "connected to peer");
         self.peers.connected(peer, line.clone());
-        let mut cut_off = CancellationToken::new();
         loop {
             let fresh = {
-                let mut instead = pin!(self.instead_of_silent(target, dials, &cut_off));
+                let mut instead = pin!(self.instead_of_silent(target, dials));
                 tokio::select! {
                     biased;
                     reason = hear(peer, &line) => {
                         self.peers.disconnected(peer, reason.to_string());
                         tracing::warn!(peer = %self.node, %reason, "lost the connection to peer");
-                        // It may be answered any moment.
+                        // It may be answered any moment. Without one nobody goes on here: the dials
+                        // do, without a line.
                         let next = tokio::select! {
                             biased;
-                            fresh = &mut instead => Some(fresh),
                             () = target.is_greeted() => None,
+                            fresh = &mut instead => Some(fresh),
+                            () = sleep(GREETING_SOON) => None,
                         };
                         return Stood { time: since.elapsed(), next };
                     }
@@ -70,10 +71,13 @@ impl Dialler {
                 }
             };
             dials.clear();
+            // Whatever waits for an answer on the line before the last one has waited long enough.
+            cut_off.cancel();
+            peer.retired().await;
             tracing::info!(peer = %self.node, "renewed the connection to peer");
             self.peers.renewed(peer, fresh.clone());
             let replaced = std::mem::replace(&mut line, fresh);
-            cut_off = CancellationToken::new();
+            *cut_off = CancellationToken::new();
             let ends = [self.closed.clone(), cut_off.clone()];
             let retired = retire(replaced, ends, peer.retiring.token());
             // Bounded by RETIRED_MAX, and one at a time for each peer.
@@ -144,14 +148,10 @@ impl Dialler {
         &self,
         target: &'a Dialled<'_>,
         dials: &mut Dials<'a, Answered>,
-        cut_off: &CancellationToken,
     ) -> Line {
         let (peer, silence) = (target.peer, target.peer.silence());
         loop {
             peer.is_silent(true).await;
-            // Whatever waits for an answer on the line before this one has waited long enough.
-            cut_off.cancel();
-            peer.retired().await;
             let mut away = Away::from(tokio::time::Instant::now());
             while *silence.borrow() {
                 match reach(target, &mut away, dials).await {
