@@ -28,7 +28,7 @@ use crate::line::Line;
 use crate::lookup::Lookup;
 use crate::mesh::Quic;
 use crate::peers::{Peer, Peers};
-use crate::racing::{Dial, Dials, Target, reach};
+use crate::racing::{Dial, Dials, GREETING_SOON, Target, reach};
 use crate::turn::Turn;
 use crate::{CallError, call, greeting};
 
@@ -120,7 +120,15 @@ impl Target for Dialled<'_> {
         if self.peer.connection().is_none() {
             std::future::pending::<()>().await;
         }
-        self.peer.is_silent(false).await;
+        // A new one has time to come: what was sent on the silent one into a cut is lost, and the
+        // little that may be sent on it from then on grows by round trips.
+        loop {
+            self.peer.is_silent(false).await;
+            tokio::select! {
+                () = self.peer.is_silent(true) => {}
+                () = sleep(GREETING_SOON) => return,
+            }
+        }
     }
 }
 

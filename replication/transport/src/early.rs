@@ -15,11 +15,13 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use quinn::Connection;
+use tokio::time::sleep;
 
 use crate::CallError;
 use crate::close::Close;
 use crate::line::{Line, UnderWay};
 use crate::peers::{Peer, Peers};
+use crate::racing::GREETING_SOON;
 
 /// The line to a peer on which this node has greeted it, and is not let in yet.
 #[derive(Debug, Default)]
@@ -128,13 +130,15 @@ impl Peers {
     }
 }
 
-/// Waits until another connection than this one stands, and is heard.
+/// Waits until another connection than this one stands and is heard, and for the time that a
+/// greeting takes that is not lost.
 async fn heard_elsewhere(peer: &Peer, connection: &Connection) {
     let mut silent = peer.silence();
     loop {
         let is_silent = *silent.borrow_and_update();
         let stands = peer.connection();
         if !is_silent && stands.is_some_and(|one| one.stable_id() != connection.stable_id()) {
+            sleep(GREETING_SOON).await;
             return;
         }
         if silent.changed().await.is_err() {

@@ -59,7 +59,7 @@ pub(crate) trait Target: Sync {
     /// Told when the peer has come through to this node.
     fn called(&self) -> &Notify;
 
-    /// Waits until another line is not needed any more: none is begun from then on. A greeting
+    /// Waits until another line is not needed any more: no dial is begun from then on. A greeting
     /// that is under way goes on, because the peer may take it for the latest already.
     fn needless(&self) -> impl Future<Output = ()> + Send {
         std::future::pending()

@@ -143,7 +143,8 @@ impl Dialler {
         unreachable!("attempts do not end")
     }
 
-    /// Dials while a line is silent, and answers the next one. One that is heard again stays.
+    /// Dials while a line is silent, and answers the next one. One that is heard again, and goes on to
+    /// be, stays.
     async fn instead_of_silent<'a>(
         &self,
         target: &'a Dialled<'_>,

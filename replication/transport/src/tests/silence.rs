@@ -28,6 +28,8 @@ enum Lets {
     Nothing,
     /// Only what belongs to no connection that stood before.
     TheNew,
+    /// All, once the node has been heard on a connection that stood before.
+    TheOldFirst,
 }
 
 /// A way to a node that can be cut. A connection stays as dumb as one of which both ends wait for
@@ -38,6 +40,8 @@ struct Way {
     lets: watch::Receiver<Lets>,
     /// By which ids packets of standing connections are known.
     stood: BTreeSet<Vec<u8>>,
+    /// Whether the node has been heard on one of them, since the way was cut.
+    is_heard: bool,
 }
 
 impl Way {
@@ -50,6 +54,7 @@ impl Way {
             back,
             lets,
             stood: BTreeSet::new(),
+            is_heard: false,
         }
     }
 
@@ -61,14 +66,14 @@ impl Way {
                 came = self.front.recv_from(&mut there) => {
                     let (length, from) = came.expect("a packet");
                     caller = Some(from);
-                    if self.takes(&there[..length]) {
+                    if self.takes(&there[..length], false) {
                         // A node that has gone hears nothing.
                         let _ = self.back.send(&there[..length]).await;
                     }
                 }
                 came = self.back.recv(&mut back) => {
                     if let (Ok(length), Some(caller)) = (came, caller)
-                        && self.takes(&back[..length])
+                        && self.takes(&back[..length], true)
                     {
                         let _ = self.front.send_to(&back[..length], caller).await;
                     }
@@ -77,7 +82,7 @@ impl Way {
         }
     }
 
-    fn takes(&mut self, packet: &[u8]) -> bool {
+    fn takes(&mut self, packet: &[u8], is_back: bool) -> bool {
         // Of a standing connection: a short header, and the id behind it.
         let is_short = packet[0] & 0x80 == 0;
         let id = is_short.then(|| packet[1..=CONNECTION_ID_BYTES].to_vec());
@@ -86,8 +91,15 @@ impl Way {
                 self.stood.extend(id);
                 true
             }
-            Lets::Nothing => false,
+            Lets::Nothing => {
+                self.is_heard = false;
+                false
+            }
             Lets::TheNew => id.is_none_or(|id| !self.stood.contains(&id)),
+            Lets::TheOldFirst => {
+                self.is_heard |= is_back && id.is_some();
+                id.is_some() || self.is_heard
+            }
         }
     }
 }
@@ -238,6 +250,27 @@ async fn second_silence_does_not_wait_for_what_is_under_way_on_the_connection_be
     }
     let cut_off = timeout(DEADLINE, under_way).await.expect("in time");
     assert!(matches!(cut_off, Err(CallError::Unknown(_))), "{cut_off:?}");
+    tokio::join!(one.stop(), two.stop());
+    way.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn silent_connection_is_replaced_though_it_is_heard_again() {
+    let cluster = Cluster::new();
+    let way = Told::way(&cluster).await;
+    let (one, two) = (
+        cluster.start_with(1, way.options(&cluster)),
+        cluster.start_with(2, patient(&cluster, 2)),
+    );
+    one.until_connected().await;
+    answers(&one).await;
+    let mut connections = one.mesh.connections(node(2));
+    way.lets.send_replace(Lets::Nothing);
+    one.until_seen(|peer| peer.alive_for.is_none()).await;
+    way.lets.send_replace(Lets::TheOldFirst);
+    let another = timeout(DEADLINE, connections.wait_for(|count| *count == 2)).await;
+    drop(another.expect("it may send more at once"));
+    answers(&one).await;
     tokio::join!(one.stop(), two.stop());
     way.end().await;
 }
