@@ -9,6 +9,7 @@ use meridian_chaos::until;
 use serde_json::Value;
 
 use super::harness::{PATIENCE, Scenario, binary, text};
+use super::signals::{self, Signal};
 use load::Load;
 
 /// Requests of which the latency before is taken.
@@ -115,10 +116,7 @@ async fn authority_is_replaced_under_load_without_a_restart_or_a_failed_request(
         issue(&scenario, &new, node);
     }
     for process in scenario.cluster.process_ids() {
-        let told = Command::new("kill")
-            .args(["-HUP", &process.to_string()])
-            .status();
-        assert!(told.expect("it can be run").success());
+        signals::send(process, Signal::HUP);
     }
     settled(&scenario, 2).await;
     // Told by an operator.

@@ -37,6 +37,7 @@ mod real_listings;
 mod repair;
 mod repeats;
 mod sessions;
+mod signals;
 mod spreading;
 mod tracing;
 mod trails;

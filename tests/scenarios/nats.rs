@@ -37,7 +37,7 @@ async fn stream_has_exactly_the_events_in_order_whichever_side_is_killed() {
         let days = 30 + round * 10;
         book_all(&scenario, &listings, days).await;
         // It takes everything and acknowledges nothing; then it is gone. Bookings go on.
-        server.signal("-STOP");
+        server.signal(crate::signals::Signal::STOP);
         book_at_once(&scenario, &listings, days + 1).await;
         server.kill().await;
         book_at_once(&scenario, &listings, days + 2).await;

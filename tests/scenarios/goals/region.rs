@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::{books, change, explained};
 use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario, binary};
 use crate::layout::command;
+use crate::signals::{self, Signal};
 
 /// Runs `meridian listing …` against a node; answers whether it succeeded, and what it said.
 async fn listing(scenario: &Scenario, arguments: &[&str]) -> (bool, String) {
@@ -109,9 +110,7 @@ async fn interrupted_run_without_quorums_ends_in_good_order_and_says_what_is_lef
             break;
         }
     }
-    let pid = running.id().expect("it lives").to_string();
-    let sent = Command::new("kill").args(["-INT", &pid]).status().await;
-    assert!(sent.expect("a signal").success());
+    signals::send(running.id().expect("it lives"), Signal::INT);
     let mut said = String::new();
     let out = running.stdout.as_mut().expect("a pipe");
     let told = timeout(PATIENCE, out.read_to_string(&mut said)).await;

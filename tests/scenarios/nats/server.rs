@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
 use crate::harness::PATIENCE;
+use crate::signals::{self, Signal};
 
 const PROGRAM: &str = "nats-server";
 
@@ -89,13 +90,9 @@ impl Server {
     }
 
     /// Has it stand still, with its connections open, or go on.
-    pub(crate) fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let child = self.child.as_ref().expect("it runs");
-        let pid = child.id().expect("it has not ended").to_string();
-        let sent = std::process::Command::new("kill")
-            .args([name, &pid])
-            .status();
-        assert!(sent.expect("it is installed").success());
+        signals::send(child.id().expect("it has not ended"), signal);
     }
 
     /// Starts it on its folder, and waits until it answers.

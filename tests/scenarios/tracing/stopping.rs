@@ -1,12 +1,11 @@
 //! Nodes that are told to stop while spans wait.
 
-use std::process::Command;
-
 use meridian_chaos::{WanPlan, until};
 
 use super::{CLIENT_SPAN, edit, under};
 use crate::collector::Collector;
 use crate::harness::{LINK_DIVISOR, PATIENCE, Scenario};
+use crate::signals::{self, Signal};
 
 /// More than anybody waits for a node to stop: only another bound ends what is sent sooner.
 const EXPORT_TIMEOUT: &str = "tracing.export_timeout_ms=3600000";
@@ -15,9 +14,7 @@ const EXPORT_TIMEOUT: &str = "tracing.export_timeout_ms=3600000";
 fn terminate(scenario: &Scenario, node: u64) {
     let mut nodes = scenario.cluster.nodes();
     let running = nodes.find(|known| known.id == node).expect("a node");
-    let pid = running.process_id().expect("it runs").to_string();
-    let sent = Command::new("kill").args(["-TERM", &pid]).status();
-    assert!(sent.expect("it is installed").success());
+    signals::send(running.process_id().expect("it runs"), Signal::TERM);
 }
 
 /// Waits until the node has ended, well.
