@@ -88,8 +88,11 @@ async fn nothing_that_a_run_has_started_outlives_it_when_it_is_killed() {
 async fn run_whose_links_break_is_over_soon_and_invalid_and_says_why() {
     let is_root = Command::new("id").arg("-u").output();
     let is_root = is_root.is_ok_and(|output| output.stdout == b"0\n");
-    if !is_root || !Path::new("/dev/net/tun").exists() {
-        eprintln!("SKIPPED: links between namespaces take root and /dev/net/tun");
+    let has_ip = Command::new("ip").arg("-V").output().is_ok();
+    if !is_root || !has_ip || !Path::new("/dev/net/tun").exists() {
+        eprintln!(
+            "SKIPPED: links between namespaces take root, /dev/net/tun and `ip` (apt-get install iproute2)"
+        );
         return;
     }
     let folder = TempDir::new().expect("a folder");
