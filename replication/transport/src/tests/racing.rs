@@ -17,6 +17,14 @@ use crate::served::UNGREETED_MAX;
 use crate::wire::{Expected, Purpose, Status};
 use crate::{Channel, Refusal, call};
 
+/// The two ends of a way to a node: what is sent to the first, and what it is sent on from.
+pub(super) async fn way_to(node: SocketAddr) -> (UdpSocket, UdpSocket) {
+    let bound = async || UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+    let (front, back) = (bound().await, bound().await);
+    back.connect(node).await.expect("an address");
+    (front, back)
+}
+
 /// A way to a node that holds everything back until so many dials are under way, and then lets
 /// all of it through.
 struct Relay {
@@ -27,9 +35,7 @@ struct Relay {
 
 impl Relay {
     async fn to(node: SocketAddr, dials: usize) -> Self {
-        let bound = async || UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-        let (front, back) = (bound().await, bound().await);
-        back.connect(node).await.expect("an address");
+        let (front, back) = way_to(node).await;
         Self { front, back, dials }
     }
 

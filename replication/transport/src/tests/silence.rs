@@ -13,9 +13,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::cluster::{Cluster, DEADLINE, node};
+use super::cluster::{Cluster, DEADLINE, Running, node};
 use super::early::{Asked, PULL, Played};
 use super::links::{answers, ended};
+use super::racing::way_to;
 use crate::call::REPLACED;
 use crate::reset_key::CONNECTION_ID_BYTES;
 use crate::wire::{Status, welcome};
@@ -46,9 +47,7 @@ struct Way {
 
 impl Way {
     async fn to(node: SocketAddr, lets: watch::Receiver<Lets>) -> Self {
-        let bound = async || UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
-        let (front, back) = (bound().await, bound().await);
-        back.connect(node).await.expect("an address");
+        let (front, back) = way_to(node).await;
         Self {
             front,
             back,
@@ -133,6 +132,16 @@ impl Told {
         let mut options = patient(cluster, 1);
         options.peers[0].address = self.address.to_string();
         options
+    }
+
+    /// Two nodes, the first of which has gone this way to the second.
+    async fn nodes() -> (Cluster, Self, Running, Running) {
+        let cluster = Cluster::new();
+        let way = Self::way(&cluster).await;
+        let one = cluster.start_with(1, way.options(&cluster));
+        let two = cluster.start_with(2, patient(&cluster, 2));
+        one.until_connected().await;
+        (cluster, way, one, two)
     }
 
     async fn end(self) {
@@ -221,13 +230,7 @@ async fn greeting_beside_a_silent_connection_outlives_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn second_silence_does_not_wait_for_what_is_under_way_on_the_connection_before() {
-    let cluster = Cluster::new();
-    let way = Told::way(&cluster).await;
-    let (one, two) = (
-        cluster.start_with(1, way.options(&cluster)),
-        cluster.start_with(2, patient(&cluster, 2)),
-    );
-    one.until_connected().await;
+    let (_cluster, way, one, two) = Told::nodes().await;
     // Nobody answers it, and it is not begun anew elsewhere.
     let mesh = one.mesh.clone();
     let mut under_way = pin!(mesh.call(
@@ -256,13 +259,7 @@ async fn second_silence_does_not_wait_for_what_is_under_way_on_the_connection_be
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connection_is_replaced_though_it_is_heard_again() {
-    let cluster = Cluster::new();
-    let way = Told::way(&cluster).await;
-    let (one, two) = (
-        cluster.start_with(1, way.options(&cluster)),
-        cluster.start_with(2, patient(&cluster, 2)),
-    );
-    one.until_connected().await;
+    let (_cluster, way, one, two) = Told::nodes().await;
     answers(&one).await;
     let mut connections = one.mesh.connections(node(2));
     way.lets.send_replace(Lets::Nothing);
@@ -277,13 +274,7 @@ async fn silent_connection_is_replaced_though_it_is_heard_again() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn silent_connection_gives_way_to_another_long_before_it_counts_as_lost() {
-    let cluster = Cluster::new();
-    let way = Told::way(&cluster).await;
-    let (one, two) = (
-        cluster.start_with(1, way.options(&cluster)),
-        cluster.start_with(2, patient(&cluster, 2)),
-    );
-    one.until_connected().await;
+    let (_cluster, way, one, two) = Told::nodes().await;
     let silent = one.connection();
     let mut connections = one.mesh.connections(node(2));
     assert_eq!(*connections.borrow_and_update(), 1);
