@@ -26,6 +26,7 @@ mod register;
 mod renewal;
 mod resolve;
 mod revise;
+mod shown;
 mod snapshot;
 mod standing;
 mod text;
@@ -61,6 +62,7 @@ use body::Body;
 use history::History;
 use renewal::{Base, Former};
 use waiting::Waiting;
+use write::Reads;
 
 /// Where a listing stands in its life.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -158,7 +160,9 @@ impl ListingDocument {
         patch: &ListingPatch,
     ) -> Result<Option<EncodedChange>, EditError> {
         self.live()?;
-        self.write(actor, at, "patch", |writer| revise::patch(writer, patch))
+        self.write((actor, at), "patch", revise::reads(patch), |writer| {
+            revise::patch(writer, patch)
+        })
     }
 
     /// Carries out operations in order, all of them or none. `None` if they change
@@ -175,7 +179,9 @@ impl ListingDocument {
         self.live()?;
         let counts = ops.iter().all(|op| matches!(op, EditOp::Increment { .. }));
         let message = if counts { deletion::COUNT } else { "edit" };
-        self.write(actor, at, message, |writer| ops::edit(writer, ops))
+        self.write((actor, at), message, ops::reads(ops), |writer| {
+            ops::edit(writer, ops)
+        })
     }
 
     /// Brings an imported listing to what its source says now: writes the fields
@@ -192,7 +198,7 @@ impl ListingDocument {
         draft: &ValidDraft,
     ) -> Result<Option<EncodedChange>, EditError> {
         match self.live() {
-            Ok(()) => self.write(actor, at, "import", |writer| {
+            Ok(()) => self.write((actor, at), "import", Reads::EVERYTHING, |writer| {
                 reconcile::update(writer, draft.as_draft())
             }),
             Err(EditError::Deleted) => Ok(None),

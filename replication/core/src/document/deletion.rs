@@ -132,18 +132,8 @@ pub(super) fn is_only_counted_since(document: &Automerge, at: &[ChangeHash]) -> 
     since.map(Written::from).all(|one| one.message == COUNT)
 }
 
-/// Where a listing that may have been created stands in its life.
-pub(super) fn lifecycle(document: &Automerge, created: bool) -> Lifecycle {
-    let shown = standing::shown(document, Register::DeletedAt);
-    let marked = shown.is_some_and(|mark| !mark.is_null())
-        || standing::is_disputed(document, Register::DeletedAt);
-    if !marked {
-        return if created {
-            Lifecycle::Live
-        } else {
-            Lifecycle::Uncreated
-        };
-    }
+/// Where a listing stands in its life if anything stands in the register of its deletion.
+pub(super) fn lifecycle(document: &Automerge) -> Lifecycle {
     let deletions = Deletions::of(document);
     match (deletions.marks.is_empty(), deletions.are_disputed()) {
         (true, _) => Lifecycle::Live,

@@ -7,7 +7,7 @@ use automerge::{ReadDoc, ScalarValue};
 
 use super::conflicts::DESCRIPTION;
 use super::genesis::{COUNTERS, Container};
-use super::write::{EditError, Writer};
+use super::write::{EditError, Reads, Writer};
 use super::{photos, text};
 use crate::edit::EditOp;
 use crate::field_error::{FieldError, Findings};
@@ -19,6 +19,15 @@ use crate::rules::{self, Lines};
 const AMENITIES: &str = "/amenities";
 const PHOTOS: &str = "/photos";
 const COUNTERS_PREFIX: &str = "/counters/";
+
+/// What [`edit`] reads.
+pub(super) fn reads(ops: &[EditOp]) -> Reads {
+    let mut ops = ops.iter();
+    Reads {
+        description: ops.any(|op| matches!(op, EditOp::Splice { .. })),
+        ..Reads::default()
+    }
+}
 
 /// Carries out operations in order, each on what those before it left.
 pub(super) fn edit(writer: &mut Writer<'_>, ops: &[EditOp]) -> Result<(), EditError> {

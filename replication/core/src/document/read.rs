@@ -14,6 +14,7 @@ use super::Lifecycle;
 use super::genesis::Container;
 use super::reconcile::survival_from_register;
 use super::register::Register;
+use super::shown::Shown;
 use super::{deletion, photos, standing, text};
 use crate::draft::{MIN_STAY_DEFAULT, UNITS_DEFAULT};
 use crate::limits::STAY_SLOTS_MAX;
@@ -33,43 +34,50 @@ impl Registers for Automerge {
 }
 
 pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> ListingView {
-    let (min_stay, max_stay) = stays(document);
-    let parsed = |register| line(document, register).unwrap_or_default();
+    let shown = &Shown::of(document);
+    let (min_stay, max_stay) = stays(shown);
+    let parsed = |register| line(shown, register).unwrap_or_default();
     ListingView {
         id: id.clone(),
         title: parsed(Register::Title),
-        description: text::shown(document),
-        location: location(document),
-        capacity: number(document, Register::Capacity).unwrap_or_default(),
-        nightly_price: price(document),
+        description: text::shown(document, shown.is_disputed(Register::Rewritten)),
+        location: location(shown),
+        capacity: number(shown, Register::Capacity).unwrap_or_default(),
+        nightly_price: price(shown),
         amenities: document.keys(Container::Amenities.id()).collect(),
         photos: photos::ranked(document)
             .into_iter()
             .map(|(_rank, url)| url)
             .collect(),
         house_rules: parsed(Register::HouseRules),
-        units: number(document, Register::Units).unwrap_or(UNITS_DEFAULT),
+        units: number(shown, Register::Units).unwrap_or(UNITS_DEFAULT),
         slot: Slot::from_register(&parsed(Register::Slot)).unwrap_or_default(),
         min_stay,
         max_stay: max_stay.max(min_stay),
-        turnover: number(document, Register::Turnover).unwrap_or_default(),
+        turnover: number(shown, Register::Turnover).unwrap_or_default(),
         survival: survival_from_register(&parsed(Register::Survival)).unwrap_or_default(),
         home_region: id.home().clone(),
-        room_type: line(document, Register::RoomType),
-        neighbourhood: line(document, Register::Neighbourhood),
-        owner: line(document, Register::Owner),
-        external: line(document, Register::External)
+        room_type: line(shown, Register::RoomType),
+        neighbourhood: line(shown, Register::Neighbourhood),
+        owner: line(shown, Register::Owner),
+        external: line(shown, Register::External)
             .and_then(|external| External::from_register(&external)),
         counters: counters(document),
-        created_at: instant(created_at(document).unwrap_or_default()),
+        created_at: instant(created_at(document, shown).unwrap_or_default()),
         updated_at: instant(updated_at_ms),
-        deleted: lifecycle(document) == Lifecycle::Deleted,
+        deleted: shown.is_marked(Register::DeletedAt)
+            && deletion::lifecycle(document) == Lifecycle::Deleted,
     }
 }
 
 pub(super) fn lifecycle(document: &Automerge) -> Lifecycle {
-    let created = scalar(document, Register::CreatedAt).is_some();
-    deletion::lifecycle(document, created)
+    if standing::is_marked(document, Register::DeletedAt) {
+        return deletion::lifecycle(document);
+    }
+    match scalar(document, Register::CreatedAt) {
+        Some(_) => Lifecycle::Live,
+        None => Lifecycle::Uncreated,
+    }
 }
 
 pub(super) fn point(document: &impl Registers) -> Point {
@@ -90,14 +98,14 @@ pub(super) fn stays(document: &impl Registers) -> (u32, u32) {
     )
 }
 
-fn location(document: &Automerge) -> Location {
-    let Point { lat, lon } = point(document);
+fn location(shown: &Shown<'_>) -> Location {
+    let Point { lat, lon } = point(shown);
     Location {
         lat,
         lon,
-        city: line(document, Register::City),
-        country: line(document, Register::Country),
-        time_zone: line(document, Register::TimeZone),
+        city: line(shown, Register::City),
+        country: line(shown, Register::Country),
+        time_zone: line(shown, Register::TimeZone),
     }
 }
 
@@ -112,8 +120,11 @@ fn counters(document: &Automerge) -> BTreeMap<String, i64> {
 }
 
 /// The earliest creation: a listing created twice is as old as the first.
-fn created_at(document: &Automerge) -> Option<i64> {
+fn created_at(document: &Automerge, shown: &Shown<'_>) -> Option<i64> {
     let register = Register::CreatedAt;
+    if !shown.is_disputed(register) {
+        return shown.shown(register)?.as_i64();
+    }
     let values = document
         .get_all(register.container().id(), register.key())
         .ok()?;

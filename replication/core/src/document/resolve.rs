@@ -12,7 +12,7 @@ use super::conflicts::{Conflict, DELETED, DESCRIPTION};
 use super::deletion::{Decision, Deletions, Keeps};
 use super::register::Register;
 use super::standing::{self, Written};
-use super::write::{EditError, instant};
+use super::write::{EditError, Reads, instant};
 use super::{Lifecycle, ListingDocument, deletion, text};
 use crate::change::EncodedChange;
 use crate::field_error::FieldError;
@@ -114,7 +114,8 @@ impl ListingDocument {
             return Err(choice.not_in_conflict());
         }
         let chosen = chosen(document, register, choice)?;
-        self.write(actor, at, &message, |writer| match chosen {
+        let reads = Reads::EVERYTHING;
+        self.write((actor, at), &message, reads, |writer| match chosen {
             Chosen::Value(register, value) => writer.put(register, value),
             Chosen::Description(whole) => text::replace(writer, &whole),
         })
@@ -198,7 +199,8 @@ impl ListingDocument {
         } else if again == Again::No {
             return Ok(None);
         }
-        self.write(actor, at, &choice.message(), |writer| {
+        let (message, reads) = (choice.message(), Reads::default());
+        self.write((actor, at), &message, reads, |writer| {
             writer.rewrite(Register::DeletedAt, ScalarValue::Null)
         })
     }
@@ -215,7 +217,7 @@ impl ListingDocument {
         if !known.include(&self.keeps()) {
             return Err(EditError::Kept);
         }
-        self.write(actor, at, message, |writer| {
+        self.write((actor, at), message, Reads::default(), |writer| {
             writer.rewrite(Register::DeletedAt, instant(at))
         })
     }

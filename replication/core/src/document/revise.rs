@@ -3,13 +3,23 @@
 use automerge::ScalarValue;
 
 use super::register::Register;
-use super::write::{EditError, Writer};
+use super::write::{EditError, Reads, Writer};
 use super::{ops, photos, read, text};
 use crate::field_error::Findings;
 use crate::object_reader::FieldPatch;
 use crate::patch::{ListingPatch, LocationPatch, PricePatch};
 use crate::rules;
 use crate::values::{Money, Point};
+
+/// What [`patch`] reads.
+pub(super) fn reads(patch: &ListingPatch) -> Reads {
+    Reads {
+        point: patch.location.lat.is_some() || patch.location.lon.is_some(),
+        price: patch.nightly_price != PricePatch::default(),
+        stays: !(patch.min_stay.is_keep() && patch.max_stay.is_keep()),
+        description: !patch.description.is_keep(),
+    }
+}
 
 pub(super) fn patch(writer: &mut Writer<'_>, patch: &ListingPatch) -> Result<(), EditError> {
     if let Some(title) = &patch.title {

@@ -85,13 +85,22 @@ pub(super) fn is_disputed(document: &Automerge, register: Register) -> bool {
     values(document, register).len() > 1
 }
 
+/// Whether several values stand in a register, or one that is not null.
+pub(super) fn is_marked(document: &Automerge, register: Register) -> bool {
+    let values = values(document, register);
+    values.len() > 1
+        || values
+            .into_iter()
+            .any(|(value, _)| !scalar(value).is_null())
+}
+
 fn values(document: &Automerge, register: Register) -> Vec<(Value<'_>, ObjId)> {
     document
         .get_all(register.container().id(), register.key())
         .unwrap_or_default()
 }
 
-fn scalar(value: Value<'_>) -> ScalarValue {
+pub(super) fn scalar(value: Value<'_>) -> ScalarValue {
     match value {
         Value::Scalar(value) => value.into_owned(),
         Value::Object(_) => ScalarValue::Null,

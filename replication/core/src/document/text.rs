@@ -24,9 +24,11 @@ pub(super) struct Version {
     pub(super) written: Written,
 }
 
-/// The description as it is shown.
-pub(super) fn shown(document: &Automerge) -> String {
-    disputed(document).unwrap_or_else(|| {
+/// The description as it is shown; `is_disputed` says whether several stand in the register of
+/// its replacements.
+pub(super) fn shown(document: &Automerge, is_disputed: bool) -> String {
+    let chosen = is_disputed.then(|| disputed(document)).flatten();
+    chosen.unwrap_or_else(|| {
         let merged = document.text(Container::Description.id());
         merged.unwrap_or_default()
     })

@@ -62,44 +62,71 @@ impl From<AutomergeError> for EditError {
     }
 }
 
-/// Registers that are read while a change is made, because what it writes depends on them.
-const READ_IN_CHANGES: [Register; 4] = [
-    Register::Point,
-    Register::NightlyPrice,
-    Register::MinStay,
-    Register::MaxStay,
-];
+/// What is read while a change is made, because what it writes depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Reads {
+    pub(super) point: bool,
+    pub(super) price: bool,
+    pub(super) stays: bool,
+    pub(super) description: bool,
+}
+
+impl Reads {
+    pub(super) const EVERYTHING: Self = Self {
+        point: true,
+        price: true,
+        stays: true,
+        description: true,
+    };
+
+    fn registers(self) -> impl Iterator<Item = Register> {
+        let reads = [
+            (self.point, Register::Point),
+            (self.price, Register::NightlyPrice),
+            (self.stays, Register::MinStay),
+            (self.stays, Register::MaxStay),
+        ];
+        let reads = reads.into_iter().filter(|(is_read, _)| *is_read);
+        reads.map(|(_, register)| register)
+    }
+}
 
 /// A change in the making.
 pub(super) struct Writer<'a> {
     transaction: Transaction<'a>,
+    reads: Reads,
     disputes: Disputes,
     at: UnixNanos,
 }
 
 /// What is shown of that on which people disagree. Only a whole document can tell, and
-/// none is at hand while it is written to: so it is looked up before.
+/// none is at hand while it is written to: so what the change reads is looked up before.
 struct Disputes {
     registers: Vec<(Register, ScalarValue)>,
     description: Option<String>,
 }
 
 impl Disputes {
-    fn of(document: &Automerge) -> Self {
-        let disputed = READ_IN_CHANGES
-            .into_iter()
+    fn of(document: &Automerge, reads: Reads) -> Self {
+        let disputed = reads
+            .registers()
             .filter(|register| standing::is_disputed(document, *register));
+        let description = reads.description.then(|| text::disputed(document));
         Self {
             registers: disputed
                 .filter_map(|register| Some((register, standing::shown(document, register)?)))
                 .collect(),
-            description: text::disputed(document),
+            description: description.flatten(),
         }
     }
 }
 
 impl Registers for Writer<'_> {
     fn shown(&self, register: Register) -> Option<ScalarValue> {
+        debug_assert!(
+            self.reads.registers().any(|read| read == register),
+            "{register:?} is read by a change that did not say so"
+        );
         let mut disputed = self.disputes.registers.iter();
         if let Some((_, shown)) = disputed.find(|(disputed, _)| *disputed == register) {
             return Some(shown.clone());
@@ -146,6 +173,7 @@ impl<'a> Writer<'a> {
     /// What the description shows if people disagree on it. It is asked once: whoever asks
     /// ends the disagreement.
     pub(super) fn take_disputed_description(&mut self) -> Option<String> {
+        debug_assert!(self.reads.description, "a change did not say so");
         self.disputes.description.take()
     }
 
@@ -192,12 +220,13 @@ impl<'a> Writer<'a> {
 }
 
 impl ListingDocument {
-    /// Makes one change of what `work` writes. `None` if it writes nothing.
+    /// Makes one change of what `work` writes, which reads no more than `reads` says. `None` if
+    /// it writes nothing.
     pub(super) fn write(
         &mut self,
-        actor: NodeId,
-        at: UnixNanos,
+        (actor, at): (NodeId, UnixNanos),
         message: &str,
+        reads: Reads,
         work: impl FnOnce(&mut Writer<'_>) -> Result<(), EditError>,
     ) -> Result<Option<EncodedChange>, EditError> {
         self.sound().map_err(|_poisoned| EditError::Poisoned)?;
@@ -210,9 +239,10 @@ impl ListingDocument {
         let generation = self.generation();
         let automerge = self.body.get_mut();
         automerge.set_actor(actor::of_node(actor, generation));
-        let disputes = Disputes::of(automerge);
+        let disputes = Disputes::of(automerge, reads);
         let mut writer = Writer {
             transaction: automerge.transaction(),
+            reads,
             disputes,
             at,
         };
