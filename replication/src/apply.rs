@@ -236,11 +236,11 @@ impl Inner {
         if is_planted(Bug::SeenBeforeApplied) {
             let inner = Arc::clone(self);
             planted::seen_first(self, permit, entry, move |permit| {
-                inner.submit_told(permit, batch, &news, durably);
+                inner.submit_told(permit, batch, &news, durably).leave();
             });
             return Committed::from(committed);
         }
-        self.submit_told(permit, batch, &news, durably);
+        self.submit_told(permit, batch, &news, durably).leave();
         Committed::from(committed)
     }
 

@@ -18,7 +18,7 @@ use meridian_failpoints::Failpoint;
 use meridian_regions::{ListingId, UnixNanos};
 use meridian_replication_core::NewChange;
 use meridian_storage::{
-    Batch, Durability, FeedError, FeedPosition, StorageError, Store, WritePermit,
+    Batch, Durability, FeedError, FeedPosition, Queued, StorageError, Store, WritePermit,
 };
 
 use crate::WallClock;
@@ -81,14 +81,14 @@ impl Feed {
 
 impl Inner {
     /// Queues a batch that stores changes, and tells them by it. `done` is called once it is
-    /// durable, or cannot be.
+    /// durable, or cannot be. Whoever does not leave it to the writer's thread writes it himself.
     pub(crate) fn submit_told(
         &self,
         permit: WritePermit,
         mut batch: Batch,
         news: &[ListingNews],
         done: impl FnOnce(Result<(), StorageError>) + Send + 'static,
-    ) {
+    ) -> Queued {
         let is_death = Self::note_deaths(&mut batch, news);
         if is_death {
             Failpoint::DeathBefore.hit();
@@ -102,14 +102,14 @@ impl Inner {
         let told_ms = self.feed.wall_clock.now().as_millis();
         let records = news.iter().map(|one| one.encode(told_ms)).collect();
         let batch = (batch, Durability::Synced);
-        let queued: Result<(), std::convert::Infallible> =
+        let queued: Result<Queued, std::convert::Infallible> =
             self.feed
                 .records
                 .submit(batch, records, |batch, durability| {
-                    permit.submit_then(batch, durability, done);
-                    Ok(())
+                    Ok(permit.queue_then(batch, durability, done))
                 });
-        let Ok(()) = queued;
+        let Ok(queued) = queued;
+        queued
     }
 }
 

@@ -153,7 +153,7 @@ impl Inner {
             Ok(None) => Ok(Submitted {
                 changed: false,
                 // What the answer shows may still be on its way to disk.
-                committed: slot.permit.submit(Batch::new(), Durability::Synced),
+                committed: slot.permit.queue(Batch::new(), Durability::Synced),
                 listing: (slot.rendering == Rendering::Now)
                     .then(|| Arc::new(ReadListing::render(&hot.document))),
             }),
@@ -194,7 +194,7 @@ impl Inner {
         let (answer, committed) = tokio::sync::oneshot::channel();
         let upcoming = (rendering == Rendering::Now).then(|| Arc::new(Upcoming::default()));
         let (inner, shown) = (Arc::clone(self), upcoming.clone());
-        self.sequencer.issue(shard, |ticket| {
+        let queued = self.sequencer.issue(shard, |ticket| {
             let entry = LogEntry {
                 origin: ticket.origin,
                 shard,
@@ -231,11 +231,11 @@ impl Inner {
                 drop((inner, step));
                 // Nobody may wait any more; the write stands all the same.
                 let _ = answer.send(result);
-            });
+            })
         });
         Submitted {
             changed: true,
-            committed: Committed::from(committed),
+            committed: Committed::of(queued, committed),
             listing: upcoming.map(|upcoming| self.show_upcoming(&hot.document, &upcoming)),
         }
     }

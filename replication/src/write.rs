@@ -161,9 +161,15 @@ impl Replica {
 async fn acknowledge(submitted: Submitted) -> Result<Written, WriteError> {
     #[cfg(test)]
     let submitted = crate::planted::without_disk(submitted);
-    submitted.committed.await?;
-    submitted
-        .listing
+    let Submitted {
+        mut committed,
+        listing,
+        ..
+    } = submitted;
+    // No lock is held any more.
+    committed.write_here();
+    committed.await?;
+    listing
         .map(|listing| Written { listing })
         .ok_or(WriteError::NotFound)
 }

@@ -30,4 +30,4 @@ pub use batch::Batch;
 pub use error::StorageError;
 pub use feed::{FEED_PAGE_MAX, Feed, FeedError, FeedPosition, FeedSlice, Retention};
 pub use store::{KeyValue, Store, StoreOptions};
-pub use writer::{Committed, Durability, WritePermit, WriteQueue, Writer};
+pub use writer::{Committed, Durability, Queued, WritePermit, WriteQueue, Writer};

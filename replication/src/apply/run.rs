@@ -235,7 +235,8 @@ impl Inner {
             // The puller may have gone; the entries stand all the same.
             let _ = answer.send(result);
         };
-        self.submit_told(permit, intake.batch, &intake.news, durably);
+        self.submit_told(permit, intake.batch, &intake.news, durably)
+            .leave();
         Committed::from(committed)
     }
 

@@ -122,7 +122,7 @@ impl Inner {
         let mark_durable = hot.submit();
         let (answer, committed) = tokio::sync::oneshot::channel();
         let inner = Arc::clone(self);
-        self.submit_told(permit, batch, &told, move |result| {
+        let queued = self.submit_told(permit, batch, &told, move |result| {
             if result.is_ok() {
                 inner.rendered.supersede(&listing, None, || {
                     // First: who is shown the document has a token that says so.
@@ -139,6 +139,7 @@ impl Inner {
             // The round may have been cancelled; the change stands all the same.
             let _ = answer.send(result);
         });
+        queued.leave();
         Committed::from(committed)
     }
 }

@@ -1,5 +1,7 @@
 //! The writer's end of the queue: what is submitted is written here, in groups.
 
+use std::time::{Duration, Instant};
+
 use meridian_trace::{Kind, LINKS_MAX, Step, Trace};
 use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, watch};
@@ -14,6 +16,21 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// followed by a sampling that is too high, and must not keep the writer from writing.
 const STEPS_MAX: usize = 64;
 
+/// A disk that syncs faster than this, on average of late, may be waited for by whoever submits. Past it,
+/// two changes of thread are a small part of the time, and a worker of a runtime has better to do.
+pub(super) const QUICK: Duration = Duration::from_millis(1);
+/// The latest sync counts for so much of the average.
+const LATEST_SHARE: u32 = 8;
+
+/// What came of a look into the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    Written,
+    Empty,
+    /// Empty, and nothing can be submitted any more.
+    Closed,
+}
+
 /// What has been submitted to a [`super::Writer`]. Its thread drains it, or whoever made
 /// the writer by hand. Dropped, it writes nothing more: who waits is told `Stopped`.
 pub struct WriteQueue {
@@ -23,6 +40,8 @@ pub struct WriteQueue {
     /// from here any longer.
     store: Store,
     announce: watch::Sender<Option<StorageError>>,
+    /// How long a synced write takes, on average of late.
+    pub(super) sync_time: Duration,
 }
 
 impl WriteQueue {
@@ -36,6 +55,7 @@ impl WriteQueue {
             submissions,
             store: store.clone(),
             announce,
+            sync_time: Duration::ZERO,
         }
     }
 
@@ -56,17 +76,37 @@ impl WriteQueue {
         }
     }
 
-    pub(super) fn write_until_closed(mut self) {
-        while let Some(first) = self.submissions.blocking_recv() {
-            self.write_from(first);
+    /// Writes what has been submitted, in one group, and says what there was.
+    pub(super) fn write_next(&mut self) -> Look {
+        match self.submissions.try_recv() {
+            Ok(first) => {
+                self.write_from(first);
+                Look::Written
+            }
+            Err(mpsc::error::TryRecvError::Empty) => Look::Empty,
+            Err(mpsc::error::TryRecvError::Disconnected) => Look::Closed,
         }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.submissions.is_empty()
+    }
+
+    /// Whether a write is over before somebody else could have been woken to do it, about.
+    pub(super) fn is_quick(&self) -> bool {
+        self.sync_time < QUICK
     }
 
     fn write_from(&mut self, first: Submission) {
         let group = gather(first, &mut self.submissions);
         let failed = self.announce.borrow().clone();
         let mut steps = group.steps();
+        let started = Instant::now();
         let result = failed.map_or_else(|| group.write(&self.store), Err);
+        if group.durability == Durability::Synced {
+            let before = self.sync_time * (LATEST_SHARE - 1);
+            self.sync_time = (before + started.elapsed()) / LATEST_SHARE;
+        }
         if let Err(error) = &result {
             steps.iter_mut().for_each(|step| step.fail(error));
         }

@@ -1,5 +1,7 @@
 //! The writer's promises, each broken on purpose or restarted over.
 
+mod here;
+
 use std::path::PathBuf;
 
 use meridian_trace::{Resource, Trace, Tracer};
