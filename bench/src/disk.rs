@@ -29,7 +29,7 @@ pub(crate) enum Place {
 }
 
 /// A file that is removed in the end.
-struct Scratch {
+pub(crate) struct Scratch {
     file: File,
     path: PathBuf,
 }
@@ -97,7 +97,7 @@ fn follow(mut scratch: Scratch, told: &Receiver<()>) -> anyhow::Result<()> {
 }
 
 impl Scratch {
-    fn make(folder: &Path, name: &str) -> anyhow::Result<Self> {
+    pub(crate) fn make(folder: &Path, name: &str) -> anyhow::Result<Self> {
         let path = folder.join(name);
         let mut options = OpenOptions::new();
         let file = options.create(true).write(true).truncate(true).open(&path);
@@ -105,7 +105,8 @@ impl Scratch {
         Ok(Self { file, path })
     }
 
-    fn write(&mut self) -> anyhow::Result<()> {
+    /// Appends a block and syncs it.
+    pub(crate) fn write(&mut self) -> anyhow::Result<()> {
         self.file.write_all(&BLOCK)?;
         Ok(self.file.sync_data()?)
     }

@@ -15,6 +15,7 @@ mod disk;
 mod drive;
 mod etcd;
 mod failover;
+mod floor;
 mod followed;
 mod founding;
 mod http;
