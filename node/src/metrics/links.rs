@@ -10,16 +10,18 @@ use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry};
 const RTT_SECONDS: &str = "meridian_peer_rtt_seconds";
 const RTT_DEVIATION_SECONDS: &str = "meridian_peer_rtt_deviation_seconds";
 const PHI: &str = "meridian_peer_phi";
+const SILENT_REPLACED: &str = "meridian_peer_silent_connections_replaced";
 const ENTRIES_SENT: &str = "meridian_replication_entries_sent";
 const BYTES_SENT: &str = "meridian_replication_bytes_sent";
 const WATERMARKS_SENT: &str = "meridian_replication_watermarks_sent";
 
-/// A peer without a connection has no series, but for what it has been sent.
+/// A peer without a connection has no series, but for what is counted since start.
 #[derive(Debug)]
 pub(super) struct Links {
     rtt: GaugeVec,
     rtt_deviation: GaugeVec,
     phi: GaugeVec,
+    silent_replaced: IntGaugeVec,
     entries_sent: IntGaugeVec,
     bytes_sent: IntGaugeVec,
     watermarks_sent: IntGaugeVec,
@@ -40,6 +42,10 @@ impl Links {
             Ok(gauge)
         };
         Ok(Self {
+            silent_replaced: count(
+                SILENT_REPLACED,
+                "Connections to a peer since start that were silent, and whose place another took",
+            )?,
             entries_sent: count(
                 ENTRIES_SENT,
                 "Changes of listings sent to a peer since start, those of others included",
@@ -77,6 +83,10 @@ impl Links {
                 peer.rtt_deviation.map(seconds),
             );
             set(&self.phi, &labels, peer.phi);
+            super::set(
+                &self.silent_replaced.with_label_values(&labels),
+                peer.silent_replaced,
+            );
             let sent = sent.get(&peer.node).copied().unwrap_or_default();
             super::set(&self.entries_sent.with_label_values(&labels), sent.entries);
             super::set(&self.bytes_sent.with_label_values(&labels), sent.bytes);
@@ -91,5 +101,49 @@ fn set(gauge: &GaugeVec, labels: &[&str], value: Option<f64>) {
         Some(value) => gauge.with_label_values(labels).set(value),
         // There may have been none.
         None => drop(gauge.remove_label_values(labels)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use meridian_regions::NodeId;
+    use meridian_transport::PeerStatus;
+    use prometheus::{Registry, TextEncoder};
+
+    use super::{Links, PHI, SILENT_REPLACED};
+
+    /// A peer without a connection.
+    fn peer() -> PeerStatus {
+        PeerStatus {
+            node: NodeId::new(2).expect("not zero"),
+            region: "eu-west".parse().expect("a region"),
+            connected: false,
+            alive_for: None,
+            rtt: None,
+            rtt_deviation: None,
+            phi: None,
+            since: Duration::ZERO,
+            dialect: None,
+            last_error: None,
+            certified: None,
+            is_outdated: false,
+            retiring: 0,
+            silent_replaced: 3,
+        }
+    }
+
+    #[test]
+    fn silent_connections_that_were_replaced_are_told_also_when_none_stands() {
+        let registry = Registry::new();
+        let links = Links::register(&registry).expect("each name once");
+        links.sample(&[peer()], &BTreeMap::new());
+        let text = TextEncoder::new().encode_to_string(&registry.gather());
+        let text = text.expect("text");
+        let series = format!("{SILENT_REPLACED}{{node=\"2\",region=\"eu-west\"}} 3");
+        assert!(text.contains(&series), "{text}");
+        assert!(!text.contains(&format!("{PHI}{{")), "{text}");
     }
 }

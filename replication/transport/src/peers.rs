@@ -4,6 +4,7 @@
 //! out. Invariant kept here: a connection that has ended is never handed out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -56,6 +57,8 @@ pub struct PeerStatus {
     pub is_outdated: bool,
     /// Connections that have been replaced, and on which something is still under way.
     pub retiring: usize,
+    /// How many connections to it have been silent since the start, and were replaced for that.
+    pub silent_replaced: u64,
 }
 
 impl PeerStatus {
@@ -103,6 +106,8 @@ pub(crate) struct Peer {
     silent: watch::Sender<bool>,
     /// How many connections it has had.
     connections: watch::Sender<u64>,
+    /// How many of them were replaced for their silence.
+    silent_replaced: AtomicU64,
     link: Mutex<Link>,
 }
 
@@ -329,6 +334,7 @@ impl Peer {
             retiring: closed_tracker(),
             silent: watch::channel(false).0,
             connections: watch::channel(0).0,
+            silent_replaced: AtomicU64::new(0),
             link: Mutex::new(Link {
                 state: LinkState::Down { error: None },
                 changed_at: Instant::now(),
@@ -399,6 +405,11 @@ impl Peer {
         self.connections.subscribe()
     }
 
+    /// Takes note that another connection takes the place of a silent one.
+    pub(crate) fn silent_is_replaced(&self) {
+        self.silent_replaced.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Whether its connection stands and has been silent for too long.
     pub(crate) fn silence(&self) -> watch::Receiver<bool> {
         self.silent.subscribe()
@@ -444,6 +455,7 @@ impl Peer {
                 LinkState::Down { .. } => false,
             },
             retiring: self.retiring.len(),
+            silent_replaced: self.silent_replaced.load(Ordering::Relaxed),
             node: self.identity.node,
             region: self.identity.region.clone(),
             connected: connection.is_some(),

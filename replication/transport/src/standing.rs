@@ -157,6 +157,7 @@ impl Dialler {
             while *silence.borrow() {
                 match reach(target, &mut away, dials).await {
                     Ok(line) => {
+                        peer.silent_is_replaced();
                         tracing::warn!(peer = %self.node, "another connection takes a silent one's place");
                         return line;
                     }

@@ -105,6 +105,7 @@ async fn authority_is_replaced_without_a_lost_call_and_nothing_hangs_on_the_old_
         assert!(reason.contains("closed"), "{reason}");
         let shown = node.mesh.peers().remove(0).certified.expect("connected");
         assert_eq!(shown.issuer_key, new.key);
+        assert_eq!(node.mesh.peers()[0].silent_replaced, 0);
     }
     let stranger = endpoint_with(new.tls(&cluster, Trusted::Both, Shown::Old, 2));
     let refused = knock(&cluster, &stranger)

@@ -248,6 +248,8 @@ async fn second_silence_does_not_wait_for_what_is_under_way_on_the_connection_be
         let another = connections.wait_for(|connections| *connections == count);
         let another = timeout(DEADLINE, another).await;
         drop(another.expect("long before it is cut off for its age"));
+        let replaced = one.mesh.peers()[0].silent_replaced;
+        assert_eq!(replaced, count - 1, "each is counted");
         way.lets.send_replace(Lets::All);
         answers(&one).await;
     }
