@@ -15,7 +15,8 @@ use tokio::time::timeout;
 use crate::budget::Share;
 use crate::greeting::Introduction;
 use crate::line::UnderWay;
-use crate::peers::{Peer, Peers};
+use crate::peer::Peer;
+use crate::peers::Peers;
 use crate::wire::{Expected, Purpose, Status, greeting, welcomed};
 use crate::{CallError, Channel, FRAME_BYTES_MAX, FrameReader, FrameWriter, Refusal, StreamError};
 

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use crate::away::Unreached;
 use crate::dialler::Dialler;
 use crate::pace::answer_within;
-use crate::peers::Peer;
+use crate::peer::Peer;
 use crate::racing::{Dial, Place};
 use crate::turn::Turn;
 

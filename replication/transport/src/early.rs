@@ -20,7 +20,8 @@ use tokio::time::sleep;
 use crate::CallError;
 use crate::close::Close;
 use crate::line::{Line, UnderWay};
-use crate::peers::{Peer, Peers};
+use crate::peer::Peer;
+use crate::peers::Peers;
 use crate::racing::GREETING_SOON;
 
 /// The line to a peer on which this node has greeted it, and is not let in yet.

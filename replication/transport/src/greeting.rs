@@ -21,7 +21,8 @@ use tokio::time::timeout;
 
 use crate::NodeIdentity;
 use crate::close::Close;
-use crate::peers::{Peer, Peers};
+use crate::peer::Peer;
+use crate::peers::Peers;
 use crate::served::Accepted;
 use crate::witnessed::close_unspoken;
 

@@ -2,7 +2,7 @@
 //!
 //! Invariant kept here: a line that is replaced is closed only once nothing is under way on it,
 //! or after a bounded time. Whoever takes a line to send on it takes a token of it in the same
-//! moment ([`crate::peers::Peer::line`]), so that no request comes between.
+//! moment ([`crate::peer::Peer::line`]), so that no request comes between.
 
 use quinn::Connection;
 use tokio_util::sync::CancellationToken;

@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
 use crate::credentials::Credentials;
-use crate::peers::{Peer, Peers};
+use crate::peer::Peer;
+use crate::peers::Peers;
 use crate::witnessed::Witnessed;
 use crate::{
     CallError, Channel, FrameReader, MeshError, MeshLinks, MeshOptions, MeshService, PeerStatus,

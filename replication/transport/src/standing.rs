@@ -23,7 +23,7 @@ use crate::dialling::Answered;
 use crate::heartbeat::asks_for_renewal;
 use crate::line::Line;
 use crate::pace::HASTE_MAX;
-use crate::peers::Peer;
+use crate::peer::Peer;
 use crate::racing::{Dials, GREETING_SOON, reach};
 use crate::renewal::{RENEW_PAUSE, close_distrusted, distrusted, outdated, retire};
 use crate::turn::Turn;

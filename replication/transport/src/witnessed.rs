@@ -15,7 +15,8 @@ use quinn::Connection;
 use crate::LevelWitness;
 use crate::close::Close;
 use crate::greeting::Introduction;
-use crate::peers::{Peer, Peers};
+use crate::peer::Peer;
+use crate::peers::Peers;
 
 /// The latest level of formats that is known to be written down.
 #[derive(Debug)]
