@@ -81,7 +81,8 @@ impl Place {
         let _ = self.0.set(address);
     }
 
-    fn known(&self) -> Option<SocketAddr> {
+    /// Where that is, once it is known.
+    pub(crate) fn known(&self) -> Option<SocketAddr> {
         self.0.get().copied()
     }
 }

@@ -9,14 +9,14 @@
 //! one in use and the one before it.
 
 use std::pin::pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use quinn::ConnectionError;
 use rand::RngExt;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::away::{Away, Unreached};
+use crate::away::{Away, Heard, Unreached};
 use crate::credentials::InForce;
 use crate::dialler::{Dialled, Dialler};
 use crate::dialling::Answered;
@@ -110,7 +110,7 @@ impl Dialler {
     async fn next_line(&self, peer: &Peer) -> Line {
         // Two at most for each peer: the one in use, and the one before.
         peer.retired().await;
-        let mut told = None;
+        let mut reasons = Away::from(Instant::now());
         for attempt in 0.. {
             let renewal = self.credentials.renewals.acquire().await;
             // One after the other, with pauses: as of a peer that stays away.
@@ -119,24 +119,25 @@ impl Dialler {
                 away: HASTE_MAX,
                 resting: Vec::new(),
             };
-            let (_, dialled) = self.dial(peer, turn).await;
+            let (place, dialled) = self.dial(peer, turn).await;
             let dialled = match dialled {
                 Ok(answered) => self.greet(peer, answered).await,
                 Err(cause) => Err(cause),
             };
             drop(renewal);
-            match dialled {
+            let cause = match dialled {
                 Ok(line) => return line,
-                Err(cause) if told.as_ref() == Some(&cause) => {
+                Err(cause) => cause,
+            };
+            let why = (place.known(), cause.clone());
+            match reasons.note(why, Instant::now(), rand::rng().random()) {
+                Heard::Again => {
                     tracing::debug!(peer = %self.node, %cause, "still cannot renew the connection");
                 }
-                Err(cause) => {
-                    tracing::warn!(
-                        peer = %self.node, %cause,
-                        "cannot renew the connection to peer: it stays as long as it is believed"
-                    );
-                    told = Some(cause);
-                }
+                Heard::News => tracing::warn!(
+                    peer = %self.node, %cause,
+                    "cannot renew the connection to peer: it stays as long as it is believed"
+                ),
             }
             sleep(renew_pause()).await;
         }
@@ -153,7 +154,7 @@ impl Dialler {
         let (peer, silence) = (target.peer, target.peer.silence());
         loop {
             peer.is_silent(true).await;
-            let mut away = Away::from(tokio::time::Instant::now());
+            let mut away = Away::from(Instant::now());
             while *silence.borrow() {
                 match reach(target, &mut away, dials).await {
                     Ok(line) => {

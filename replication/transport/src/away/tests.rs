@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Away, Heard, NUMBERS_STAND, REASON_STANDS, REASONS_MAX, Unreached};
+use super::{
+    Away, Heard, NUMBERS_STAND, REASON_STANDS, REASONS_MAX, REASONS_OF_ONE_MAX, Unreached,
+};
 
 /// An address of the peer.
 fn at(port: u16) -> Option<SocketAddr> {
@@ -53,6 +55,41 @@ fn reasons_that_take_turns_are_news_once() {
         away.told(),
         "no answer in time; by turns: not you; by turns: not yet"
     );
+}
+
+#[test]
+fn nodes_that_answer_by_turns_behind_one_address_are_news_once() {
+    let began = Instant::now();
+    let mut away = Away::from(began);
+    let turns = ["not you", "not here"].map(|words| (at(1), refused(words)));
+    for turn in turns.clone() {
+        let words = turn.1.to_string();
+        assert_eq!(away.note(turn, began, 0.0), Heard::News);
+        assert_eq!(away.told(), words, "the last one, before any has come back");
+    }
+    let mut told = Vec::new();
+    for _ in 0..10 {
+        for turn in turns.clone() {
+            assert_eq!(away.note(turn, began, 0.0), Heard::Again);
+            told.push(away.told());
+        }
+    }
+    let both = "not you; by turns: not here";
+    assert!(told[1..].iter().all(|told| told == both), "{told:?}");
+}
+
+#[test]
+fn address_that_says_something_else_each_time_makes_little_news_and_leaves_room_for_others() {
+    let began = Instant::now();
+    let mut away = Away::from(began);
+    let mut news = 0;
+    for letter in 'a'..='z' {
+        let turn = (at(1), refused(&format!("not {letter}")));
+        news += usize::from(away.note(turn, began, 0.0) == Heard::News);
+    }
+    assert_eq!(news, REASONS_OF_ONE_MAX);
+    let other = (at(2), refused("not you"));
+    assert_eq!(away.note(other, began, 0.0), Heard::News);
 }
 
 #[test]
