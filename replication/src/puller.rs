@@ -98,7 +98,7 @@ impl Puller {
             let stands = self.mesh.connected(self.peer) && !self.mesh.greets_anew(self.peer);
             turns.is_asked = false;
             // A defect in one entry's way is one stream's end, not this task's.
-            let ended = contained(self.attend(&mut turns), PullError::Panicked).await;
+            let ended = contained(self.attend_here(&mut turns), PullError::Panicked).await;
             if opened.elapsed() >= HEALTHY_AFTER {
                 backoff = BACKOFF_MIN;
             }
@@ -124,6 +124,30 @@ impl Puller {
                         Ok(()) = turns.connections.changed() => backoff = BACKOFF_MIN,
                         () = tokio::time::sleep(pause) => backoff = (backoff * 2).min(BACKOFF_MAX),
                     }
+                }
+            }
+        }
+    }
+
+    /// Attends to the peer until it is greeted on another connection than the one that stands and is
+    /// silent: what was asked there may not even have arrived, and is asked for here.
+    async fn attend_here(&self, turns: &mut Turns) -> Result<(), PullError> {
+        let greeted_anew = self.greeted_anew(turns.connectivity.clone());
+        tokio::select! {
+            biased;
+            () = greeted_anew => Ok(()),
+            ended = self.attend(turns) => ended,
+        }
+    }
+
+    /// Waits until the peer is greeted on another connection than the silent one; if it is already, the
+    /// next time.
+    async fn greeted_anew(&self, mut connectivity: mesh_watch::Receiver<u64>) {
+        for is_anew in [false, true] {
+            while self.mesh.greets_anew(self.peer) != is_anew {
+                if connectivity.changed().await.is_err() {
+                    // There is nobody left to greet.
+                    return std::future::pending().await;
                 }
             }
         }
@@ -228,8 +252,7 @@ impl Puller {
                 more = turns.sources.changed() => more.is_ok(),
                 more = turns.returning.changed() => more.is_ok(),
             };
-            // The peer is met on another connection: it is asked there.
-            if !more || self.asked() != asked || self.mesh.greets_anew(self.peer) {
+            if !more || self.asked() != asked {
                 return;
             }
         }

@@ -1,10 +1,11 @@
-//! A peer that has been greeted and has not let this node in yet.
+//! A peer that has been greeted and has not let this node in yet: before its first connection, and
+//! beside one that is silent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use meridian_regions::NodeId;
+use meridian_regions::{ListingId, NodeId};
 use meridian_replication_core::PullRequest;
 use meridian_transport::{
     CallError, Channel, FrameReader, FrameWriter, Mesh, MeshLinks, Refusal, ServiceFuture,
@@ -17,11 +18,23 @@ use tokio_util::task::TaskTracker;
 use super::setup::{PATIENCE, create, node, pair, title};
 use crate::Replica;
 
-/// Links of node 1: node 2 is greeted, and answers what it was asked once it lets node 1 in.
+/// What there is between node 1 and node 2.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Line {
+    /// Node 2 is greeted, and answers what it was asked once it lets node 1 in.
+    Greeted,
+    Stands,
+    /// It stands, and nothing comes back.
+    Silent,
+    /// It does so, and node 2 is greeted on another one.
+    GreetedAnew,
+}
+
+/// Links of node 1.
 #[derive(Clone)]
 struct Links {
     other: Replica,
-    is_let_in: watch::Sender<bool>,
+    line: watch::Sender<Line>,
     /// How often it was asked for its log.
     asked: watch::Sender<usize>,
     connectivity: watch::Sender<u64>,
@@ -40,8 +53,11 @@ impl Links {
         let tells_only = PullRequest::decode(&request).expect("a request").tells_only;
         self.asked
             .send_modify(|asked| *asked += usize::from(!tells_only));
-        let mut is_let_in = self.is_let_in.subscribe();
-        let let_in = is_let_in.wait_for(|is_let_in| *is_let_in).await;
+        let mut line = self.line.subscribe();
+        if *line.borrow() == Line::Silent {
+            return std::future::pending().await;
+        }
+        let let_in = line.wait_for(|line| *line == Line::Stands).await;
         drop(let_in.expect("the sender is here"));
         let (out, mut sent) = mpsc::channel(4);
         let (arrives, frames) = mpsc::channel(4);
@@ -85,11 +101,15 @@ impl MeshLinks for Links {
     }
 
     fn connected(&self, peer: NodeId) -> bool {
-        peer == node(2) && *self.is_let_in.borrow()
+        peer == node(2) && *self.line.borrow() != Line::Greeted
     }
 
     fn greets(&self, peer: NodeId) -> bool {
         peer == node(2)
+    }
+
+    fn greets_anew(&self, peer: NodeId) -> bool {
+        peer == node(2) && *self.line.borrow() == Line::GreetedAnew
     }
 
     fn connectivity(&self) -> watch::Receiver<u64> {
@@ -97,38 +117,78 @@ impl MeshLinks for Links {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn log_is_asked_for_behind_the_greeting_and_not_again_once_that_is_answered() {
-    let (_folders, one, two) = pair();
-    let id = create(&two, 1).await;
-    let (tracker, cancel) = (TaskTracker::new(), CancellationToken::new());
-    let links = Links {
-        other: two.clone(),
-        is_let_in: watch::channel(false).0,
-        asked: watch::channel(0).0,
-        connectivity: watch::channel(0).0,
-        tracker: tracker.clone(),
-        cancel: cancel.clone(),
-    };
-    one.start(&Mesh::over(Arc::new(links.clone())), &tracker, &cancel);
-    let mut asked = links.asked.subscribe();
-    let early = timeout(PATIENCE, asked.wait_for(|asked| *asked > 0)).await;
-    drop(
-        early
-            .expect("asked before it is let in")
-            .expect("the sender is here"),
-    );
-    links.is_let_in.send_replace(true);
-    links.connectivity.send_modify(|version| *version += 1);
+impl Links {
+    fn to(other: &Replica, line: Line) -> Self {
+        Self {
+            other: other.clone(),
+            line: watch::channel(line).0,
+            asked: watch::channel(0).0,
+            connectivity: watch::channel(0).0,
+            tracker: TaskTracker::new(),
+            cancel: CancellationToken::new(),
+        }
+    }
+
+    /// Starts node 1 over them.
+    fn start(&self, one: &Replica) {
+        let mesh = Mesh::over(Arc::new(self.clone()));
+        one.start(&mesh, &self.tracker, &self.cancel);
+    }
+
+    fn becomes(&self, line: Line) {
+        self.line.send_replace(line);
+        self.connectivity.send_modify(|version| *version += 1);
+    }
+
+    async fn until_asked(&self, times: usize) {
+        let mut asked = self.asked.subscribe();
+        let asked = timeout(PATIENCE, asked.wait_for(|asked| *asked >= times)).await;
+        drop(asked.expect("asked in time").expect("the sender is here"));
+    }
+
+    async fn end(self) {
+        self.cancel.cancel();
+        self.tracker.close();
+        timeout(PATIENCE, self.tracker.wait()).await.expect("ended");
+    }
+}
+
+async fn until_here(one: &Replica, id: &ListingId) {
     timeout(PATIENCE, async {
-        while title(&one, &id).await.is_none() {
+        while title(one, id).await.is_none() {
             tokio::task::yield_now().await;
         }
     })
     .await
     .expect("it is answered");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_is_asked_for_behind_the_greeting_and_not_again_once_that_is_answered() {
+    let (_folders, one, two) = pair();
+    let id = create(&two, 1).await;
+    let links = Links::to(&two, Line::Greeted);
+    links.start(&one);
+    links.until_asked(1).await;
+    links.becomes(Line::Stands);
+    until_here(&one, &id).await;
     assert_eq!(*links.asked.borrow(), 1);
-    cancel.cancel();
-    tracker.close();
-    timeout(PATIENCE, tracker.wait()).await.expect("ended");
+    links.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_that_was_asked_for_on_a_silent_line_is_asked_for_behind_the_next_greeting() {
+    let (_folders, one, two) = pair();
+    let id = create(&two, 1).await;
+    let links = Links::to(&two, Line::Silent);
+    links.start(&one);
+    links.until_asked(1).await;
+    links.becomes(Line::GreetedAnew);
+    links.until_asked(2).await;
+    // Whatever else changes, it is not asked again.
+    links.becomes(Line::GreetedAnew);
+    links.becomes(Line::Stands);
+    until_here(&one, &id).await;
+    assert_eq!(*links.asked.borrow(), 2);
+    links.end().await;
 }

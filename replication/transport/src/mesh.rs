@@ -207,11 +207,13 @@ impl Mesh {
     }
 
     /// Whether this node greets a peer on another connection than the one that stands, because that
-    /// one is silent: what resumes may as well be asked for there. Never over other links than QUIC.
+    /// one is silent: what resumes may as well be asked for there.
     #[must_use]
     pub fn greets_anew(&self, peer: NodeId) -> bool {
-        let peer = self.quic().and_then(|quic| quic.peers.peer(peer));
-        peer.is_some_and(Peer::is_greeted_anew)
+        match &self.0 {
+            Links::Quic(quic) => quic.peers.peer(peer).is_some_and(Peer::is_greeted_anew),
+            Links::Other(links) => links.greets_anew(peer),
+        }
     }
 
     /// How long a peer has been alive without too long a silence; `None` if it is silent

@@ -73,6 +73,12 @@ pub trait MeshLinks: std::fmt::Debug + Send + Sync + 'static {
         self.connected(peer)
     }
 
-    /// A number that changes whenever a connection comes or goes.
+    /// Whether a connection to it stands and is silent, and this node greets it on another one.
+    /// Default: never.
+    fn greets_anew(&self, _peer: NodeId) -> bool {
+        false
+    }
+
+    /// A number that changes whenever a connection comes or goes, or a peer is greeted.
     fn connectivity(&self) -> watch::Receiver<u64>;
 }
