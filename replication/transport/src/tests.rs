@@ -12,3 +12,4 @@ pub(crate) mod raw;
 mod renewal;
 mod silence;
 mod strangers;
+mod ways;
