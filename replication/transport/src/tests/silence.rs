@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::cluster::{Cluster, DEADLINE, node};
 use super::early::{Asked, PULL, Played};
 use super::links::{answers, ended};
-use super::ways::{Lets, Told};
+use super::ways::{Lets, Told, patient};
 use crate::call::REPLACED;
 use crate::wire::{Status, welcome};
 use crate::{CallError, Channel, StreamError};
@@ -82,6 +82,26 @@ async fn greeting_beside_a_silent_connection_outlives_it() {
     assert!(opened.is_ok(), "{opened:?}");
     assert!(another.close_reason().is_none());
     one.stop().await;
+    way.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dials_beside_a_silent_connection_outlive_it() {
+    let cluster = Cluster::new();
+    let way = Told::way(&cluster).await;
+    let mut options = way.options(&cluster);
+    // Soon after it counts as silent.
+    options.idle_timeout = Duration::from_secs(2);
+    let one = cluster.start_with(1, options);
+    let two = cluster.start_with(2, patient(&cluster, 2));
+    one.until_connected().await;
+    way.lets.send_replace(Lets::NothingYet);
+    one.until(|peer| !peer.connected).await;
+    // As after a way of some round trips: what is answered now was begun before.
+    way.lets.send_replace(Lets::TheHeld);
+    one.until_connected().await;
+    answers(&one).await;
+    tokio::join!(one.stop(), two.stop());
     way.end().await;
 }
 

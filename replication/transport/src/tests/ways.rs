@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::cluster::{Cluster, Running};
+use super::links::dial_of;
 use super::racing::way_to;
 use crate::MeshOptions;
 use crate::reset_key::CONNECTION_ID_BYTES;
@@ -23,6 +24,10 @@ pub(super) enum Lets {
     TheNew,
     /// All, once the node has been heard on a connection that stood before.
     TheOldFirst,
+    /// Nothing; what begins a connection is held.
+    NothingYet,
+    /// What was held, and what belongs to those connections: none that is begun later.
+    TheHeld,
 }
 
 /// A way to a node that can be cut. A connection stays as dumb as one of which both ends wait for
@@ -35,6 +40,9 @@ struct Way {
     stood: BTreeSet<Vec<u8>>,
     /// Whether the node has been heard on one of them, since the way was cut.
     is_heard: bool,
+    held: Vec<Vec<u8>>,
+    /// By which ids packets are known that go on with what was held.
+    begun: BTreeSet<Vec<u8>>,
 }
 
 impl Way {
@@ -46,6 +54,8 @@ impl Way {
             lets,
             stood: BTreeSet::new(),
             is_heard: false,
+            held: Vec::new(),
+            begun: BTreeSet::new(),
         }
     }
 
@@ -54,6 +64,17 @@ impl Way {
         let mut caller = None;
         loop {
             tokio::select! {
+                biased;
+                changed = self.lets.changed() => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    if *self.lets.borrow() == Lets::TheHeld {
+                        for packet in self.held.drain(..) {
+                            let _ = self.back.send(&packet).await;
+                        }
+                    }
+                }
                 came = self.front.recv_from(&mut there) => {
                     let (length, from) = came.expect("a packet");
                     caller = Some(from);
@@ -86,6 +107,19 @@ impl Way {
                 self.is_heard = false;
                 false
             }
+            Lets::NothingYet => {
+                if !is_short && !is_back {
+                    self.begun.insert(dial_of(packet));
+                    self.held.push(packet.to_vec());
+                }
+                false
+            }
+            Lets::TheHeld => {
+                if !is_short && is_back {
+                    self.begun.insert(chosen_by(packet));
+                }
+                is_back || is_short || self.begun.contains(&dial_of(packet))
+            }
             Lets::TheNew => id.is_none_or(|id| !self.stood.contains(&id)),
             Lets::TheOldFirst => {
                 self.is_heard |= is_back && id.is_some();
@@ -93,6 +127,13 @@ impl Way {
             }
         }
     }
+}
+
+/// The id by which the sender of such a packet is to be known from then on.
+fn chosen_by(packet: &[u8]) -> Vec<u8> {
+    let behind = 6 + usize::from(packet[5]);
+    let length = usize::from(packet[behind]);
+    packet[behind + 1..=behind + length].to_vec()
 }
 
 /// A way from node 1 to node 2 that does what it is told.
