@@ -11,5 +11,6 @@ mod racing;
 pub(crate) mod raw;
 mod renewal;
 mod silence;
+mod silent_renewal;
 mod strangers;
 mod ways;

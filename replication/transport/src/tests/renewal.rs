@@ -13,13 +13,13 @@ use crate::pki::Authority;
 use crate::{Channel, PeerStatus, TlsError, TlsMaterial, certified_in};
 
 /// Another authority of the same cluster, with certificates for both nodes.
-struct NewAuthority {
+pub(super) struct NewAuthority {
     folder: PathBuf,
-    key: Option<String>,
+    pub(super) key: Option<String>,
 }
 
 impl NewAuthority {
-    fn beside(cluster: &Cluster) -> Self {
+    pub(super) fn beside(cluster: &Cluster) -> Self {
         let folder = cluster.folder.path().join("new");
         std::fs::create_dir(&folder).expect("a folder");
         let authority = Authority::create(cluster.authority.cluster()).expect("made");
@@ -37,7 +37,13 @@ impl NewAuthority {
     }
 
     /// Who is trusted, and whose certificate of node `id` is shown.
-    fn tls(&self, cluster: &Cluster, trusted: Trusted, shown: Shown, id: u64) -> TlsMaterial {
+    pub(super) fn tls(
+        &self,
+        cluster: &Cluster,
+        trusted: Trusted,
+        shown: Shown,
+        id: u64,
+    ) -> TlsMaterial {
         let (old, new) = (cluster.folder.path(), self.folder.as_path());
         let ca = match trusted {
             Trusted::Both => new.join("both.pem"),
@@ -50,18 +56,18 @@ impl NewAuthority {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Trusted {
+pub(super) enum Trusted {
     Both,
     New,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Shown {
+pub(super) enum Shown {
     Old,
     New,
 }
 
-fn is_renewed(peer: &PeerStatus) -> bool {
+pub(super) fn is_renewed(peer: &PeerStatus) -> bool {
     peer.connected && !peer.is_outdated && peer.retiring == 0
 }
 
