@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::close::Close;
 use crate::credentials::{Credentials, InForce, shown};
-use crate::greeting::Door;
+use crate::greeting::{Door, EARLY_MAX};
 use crate::mesh::Quic;
 use crate::peers::Peers;
 use crate::pulse::echo;
@@ -156,7 +156,7 @@ impl Acceptor {
             known.called.notify_waiters();
         }
         let accepted = self.peers.served.accept(node, &connection, dial);
-        let door = Door::of(&accepted);
+        let door = Door::of(&accepted, EARLY_MAX);
         let is_outdated = || self.credentials.generation() > generation;
         // All end with the connection.
         tokio::join!(

@@ -132,11 +132,12 @@ pub(crate) struct Door {
 }
 
 impl Door {
-    pub(crate) fn of(accepted: &Accepted) -> Self {
+    /// Of a connection, on which so many requests may wait.
+    pub(crate) fn of(accepted: &Accepted, early_max: usize) -> Self {
         Self {
             accepted: accepted.clone(),
             is_open: watch::channel(false).0,
-            early: Semaphore::new(EARLY_MAX),
+            early: Semaphore::new(early_max),
         }
     }
 

@@ -5,6 +5,7 @@ mod calls;
 pub(crate) mod cluster;
 mod early;
 mod floods;
+mod former;
 mod levels;
 mod links;
 mod racing;

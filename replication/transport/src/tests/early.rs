@@ -159,7 +159,7 @@ impl Asked {
     }
 }
 
-async fn until_greeting(one: &Running) {
+pub(super) async fn until_greeting(one: &Running) {
     let mut connectivity = one.mesh.connectivity();
     let greeting = async {
         while !one.mesh.greets(node(2)) {
@@ -214,35 +214,6 @@ async fn nothing_that_might_be_executed_twice_goes_behind_a_greeting() {
             assert!(matches!(opened, Err(CallError::NotSent(_))), "{opened:?}");
         }
     }
-    one.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn node_of_a_release_that_holds_no_streams_is_asked_again_once_it_lets_this_one_in() {
-    let cluster = Cluster::new();
-    let two = Played::new(&cluster);
-    let one = cluster.start_node(1);
-    let (connection, greeting) = two.greeted().await;
-    until_greeting(&one).await;
-    let plays = async {
-        let pull = Asked::on(&connection).await.expect("asked");
-        let refused = Status::Refused(Refusal::Unavailable).to_frame();
-        pull.answer(refused, None).await;
-        greeting
-            .answer(welcome(&Dialect::default().into()), None)
-            .await;
-        let again = Asked::on(&connection).await.expect("asked again");
-        assert_eq!(again.purpose, PULL);
-        again
-            .answer(Status::Accepted.to_frame(), Some("first"))
-            .await;
-    };
-    let opened = one.mesh.open_stream(node(2), Channel::Pull, "x".into());
-    let (opened, ()) = timeout(DEADLINE, async { tokio::join!(opened, plays) })
-        .await
-        .expect("in time");
-    let mut frames = opened.expect("it is asked again");
-    assert_eq!(frames.next().await, Ok(Some("first".into())));
     one.stop().await;
 }
 
