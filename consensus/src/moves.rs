@@ -27,6 +27,8 @@ use meridian_regions::{FormatLevel, Genesis, Goal, NodeId};
 use prost::Message;
 use tokio::time::Instant;
 
+#[cfg(test)]
+pub(crate) use step::{Voters, alone};
 pub use transfer::TransferError;
 pub(crate) use wire::{MoveAnswer, MoveCall};
 

@@ -192,7 +192,7 @@ impl Group {
     /// Offers the leadership to a living voter of the membership that is next, in which
     /// this node does not vote: the last step is for one who stays. Takes no commands
     /// meanwhile, so that somebody has everything.
-    pub(super) async fn offer_to(
+    pub(crate) async fn offer_to(
         &self,
         then: &MembershipOf,
         until: Instant,

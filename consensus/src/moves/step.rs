@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use crate::types::MembershipOf;
 
 /// Voters, by the numbers of their nodes.
-pub(super) type Voters = BTreeSet<u64>;
+pub(crate) type Voters = BTreeSet<u64>;
 
 /// The next step.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub(super) fn next(
 }
 
 /// These voters and nobody else.
-pub(super) fn alone(voters: &Voters) -> MembershipOf {
+pub(crate) fn alone(voters: &Voters) -> MembershipOf {
     MembershipOf::new_with_defaults(vec![voters.clone()], [])
 }
 

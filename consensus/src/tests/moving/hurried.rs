@@ -4,11 +4,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis};
+use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use super::{STEP, nodes, order};
-use crate::Moving;
+use crate::moves::{Voters, alone};
+use crate::{Moving, TransferError};
 
 /// Less than an election over long links, and more than everything before it takes here.
 const HURRY: Duration = Duration::from_millis(1_500);
@@ -77,4 +78,47 @@ async fn step_waits_for_who_comes_and_not_for_a_dead_voter_that_stays() {
     };
     let (step, ()) = tokio::join!(leader.move_step(&genesis, &order, DEADLINE), heard_of);
     assert_eq!(step, Ok(Moving::Joined), "node 4 has caught up");
+}
+
+/// Nobody who stays has the entry that the leader has appended last: it stays, and leads on.
+#[tokio::test(flavor = "multi_thread")]
+async fn leader_that_goes_stays_while_nobody_has_everything_that_it_has() {
+    let cluster = Cluster::of(3, NEVER_IDLE);
+    let genesis = genesis(163);
+    cluster.propose(&genesis, &block(1)).await;
+    let leader = cluster.node(1);
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    for stays in [2, 3] {
+        cluster.cut_silently(stays);
+    }
+    let appended = group.metrics().last_log_index;
+    let offered = async {
+        while group.metrics().last_log_index == appended {
+            tokio::task::yield_now().await;
+        }
+        let then = alone(&Voters::from([2, 3]));
+        group.offer_to(&then, Instant::now() + DEADLINE).await
+    };
+    let late = leader.propose(&genesis, block(2), 2 * DEADLINE);
+    let offered = tokio::select! {
+        biased;
+        proposed = late => panic!("nobody has confirmed it: {proposed:?}"),
+        offered = offered => offered,
+    };
+    assert_eq!(offered, Ok(Moving::NoSuccessor));
+    assert!(
+        !group.is_stuck.load(Ordering::Relaxed),
+        "nothing is offered"
+    );
+    assert!(group.offered.lock().expect("not poisoned").is_none());
+    drop(group);
+    assert_eq!(cluster.role(1, &genesis).await, "leader");
+    // Whoever is named and lacks an entry is told from who has no time.
+    let lacking = leader.transfer(&genesis, node(2), DEADLINE).await;
+    assert_eq!(lacking, Err(TransferError::Behind(node(2))));
+    cluster.heal_silently();
+    cluster.propose(&genesis, &block(3)).await;
+    cluster
+        .carry_out(1, &genesis, &order(&[1, 2, 3], &[2, 3]))
+        .await;
 }
