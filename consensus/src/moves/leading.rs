@@ -30,17 +30,27 @@ const HAND_OVER: Duration = Duration::from_secs(2);
 type Refusal = RaftError<Types, ClientWriteError<Types>>;
 
 impl Group {
-    /// Takes one step of a move, if this node leads.
+    /// Takes one step of a move, if this node leads. While it waits for who comes, others take theirs:
+    /// what has become of the group is looked at again afterwards, as if it had just been asked.
     pub(super) async fn step(&self, order: &Move, until: Instant) -> Result<Moving, MoveError> {
-        let late = |_| MoveError::NoQuorum;
-        let _turn = timeout_at(until, self.moving.lock()).await.map_err(late)?;
-        let leader = self.raft.as_leader();
-        let leader = leader.map_err(|elsewhere| MoveError::NotLeader {
-            leader: elsewhere.leader_id.and_then(NodeId::new),
-        })?;
-        let term = Precondition::CommittedLeaderId {
-            committed_leader_id: leader.to_committed_leader_id(),
-        };
+        loop {
+            let turn = timeout_at(until, self.moving.lock()).await;
+            let turn = turn.map_err(|_late| MoveError::NoQuorum)?;
+            let come = match self.step_in_turn(order, until).await? {
+                Turn::Taken(moving) => return Ok(moving),
+                Turn::Waits(come) => come,
+            };
+            drop(turn);
+            match self.learn(&come, until).await? {
+                Learned::All if Instant::now() < until => {}
+                Learned::All | Learned::NotYet => return Ok(Moving::Learning),
+            }
+        }
+    }
+
+    /// The same, as far as it goes with nobody else's step in between.
+    async fn step_in_turn(&self, order: &Move, until: Instant) -> Result<Turn, MoveError> {
+        let term = self.term()?;
         self.confirm(until).await?;
         self.fence_older(order, until).await?;
         self.set_goal(order, until).await?;
@@ -52,32 +62,37 @@ impl Group {
                 is_caught_up(&metrics, node)
             });
             let (then, stage) = match step {
-                Step::Done => return Ok(Moving::Settled(self.electorate(&now)?)),
+                Step::Done => return Ok(Turn::Taken(Moving::Settled(self.electorate(&now)?))),
                 Step::Changed => return Err(MoveError::Changed(self.electorate(&now)?)),
-                Step::Wait => match self.learn(&(&to - &from), until).await? {
-                    Learned::All => continue,
-                    Learned::NotYet => return Ok(Moving::Learning),
-                },
+                Step::Wait => return Ok(Turn::Waits(&to - &from)),
                 Step::Admit(then) => (then, Moving::Admitted),
                 Step::Join(then) => (then, Moving::Joined),
                 Step::Leave(then) => {
                     if !then.voter_ids().any(|voter| voter == metrics.id) {
-                        return self.offer_to(&then, until).await;
+                        return self.offer_to(&then, until).await.map(Turn::Taken);
                     }
                     (then, Moving::Joined)
                 }
             };
             let settles = then.nodes().count() == to.len() && then.voter_ids().eq(to);
-            let same = Precondition::LastMembershipLogId {
-                last_membership_log_id: *now.log_id(),
-            };
             let new: Vec<u64> = then.nodes().map(|(node, _)| *node).collect();
-            self.append(then, [term.clone(), same], until).await?;
+            self.append(then, [term.clone(), upon(&now)], until).await?;
             self.welcome(&now, &new).await;
             if !settles {
-                return Ok(stage);
+                return Ok(Turn::Taken(stage));
             }
         }
+    }
+
+    /// That this node still leads in the term in which it leads now.
+    fn term(&self) -> Result<Precondition<Types>, MoveError> {
+        let leader = self.raft.as_leader();
+        let leader = leader.map_err(|elsewhere| MoveError::NotLeader {
+            leader: elsewhere.leader_id.and_then(NodeId::new),
+        })?;
+        Ok(Precondition::CommittedLeaderId {
+            committed_leader_id: leader.to_committed_leader_id(),
+        })
     }
 
     /// Makes sure that a quorum follows this leader, and that it has applied what it had
@@ -163,8 +178,7 @@ impl Group {
     }
 
     /// Waits until those who come have caught up, as long as there is time. Not for who votes
-    /// already: a voter that is dead, or has yet to be taken out itself, would keep everybody else's
-    /// steps waiting, that one's own among them.
+    /// already: a voter that is dead, or has yet to be taken out itself, would keep the move waiting.
     async fn learn(&self, come: &Voters, until: Instant) -> Result<Learned, MoveError> {
         let all =
             |metrics: &RaftMetrics<Types>| come.iter().all(|node| is_caught_up(metrics, *node));
@@ -295,10 +309,24 @@ impl Drop for Quiet<'_> {
     }
 }
 
+/// What has come of a turn.
+enum Turn {
+    Taken(Moving),
+    /// Nothing, before these have caught up.
+    Waits(Voters),
+}
+
 /// Whether learners have caught up.
 enum Learned {
     All,
     NotYet,
+}
+
+/// That no other membership was appended since this one.
+fn upon(now: &StoredMembershipOf) -> Precondition<Types> {
+    Precondition::LastMembershipLogId {
+        last_membership_log_id: *now.log_id(),
+    }
 }
 
 fn numbers(nodes: &[NodeId]) -> Voters {

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use crate::keys::{GroupKey, LOG};
-use crate::{Aim, Electorate, Move, MoveError, Moving, Wish};
+use crate::{Aim, Electorate, Groups, Move, MoveError, Moving, Wish};
 
 /// Time for one step.
 pub(super) const STEP: Duration = Duration::from_secs(4);
@@ -31,6 +31,16 @@ pub(super) fn order(from: &[u64], to: &[u64]) -> Move {
         epoch: EPOCH,
         goal: None,
     }
+}
+
+/// Asks a leader for steps of an order until who comes learns.
+async fn is_admitted(leader: &Groups, genesis: &Genesis, order: &Move) {
+    let admitted = timeout(DEADLINE, async {
+        while leader.move_step(genesis, order, STEP).await != Ok(Moving::Admitted) {
+            tokio::task::yield_now().await;
+        }
+    });
+    admitted.await.expect("it learns");
 }
 
 impl Cluster {

@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
-use super::{STEP, nodes, order};
+use super::{STEP, is_admitted, nodes, order};
+use crate::group::Group;
 use crate::moves::{Voters, alone};
 use crate::{Moving, TransferError};
 
@@ -62,22 +63,52 @@ async fn step_waits_for_who_comes_and_not_for_a_dead_voter_that_stays() {
     cluster.cut_silently(4);
     let leader = cluster.node(1);
     let order = order(&[1, 2, 3], &[1, 3, 4]);
-    timeout(DEADLINE, async {
-        while leader.move_step(&genesis, &order, STEP).await != Ok(Moving::Admitted) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("node 4 learns");
+    is_admitted(&leader, &genesis, &order).await;
     let group = leader.places().peek(&genesis.listing).expect("awake");
     let heard_of = async {
-        while group.moving.try_lock().is_ok() {
+        is_held(&group).await;
+        while group.moving.try_lock().is_err() {
             tokio::task::yield_now().await;
         }
         cluster.heal_silently();
     };
-    let (step, ()) = tokio::join!(leader.move_step(&genesis, &order, DEADLINE), heard_of);
+    // The step is always polled first: it does not hold its turn unseen.
+    let step = leader.move_step(&genesis, &order, DEADLINE);
+    let (step, ()) = futures::future::join(step, heard_of).await;
     assert_eq!(step, Ok(Moving::Joined), "node 4 has caught up");
+}
+
+/// Who comes may be far away, or gone again: a drain of the same group goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn step_that_waits_for_who_comes_does_not_hold_up_those_of_others() {
+    let cluster = Cluster::of(5, NEVER_IDLE);
+    let genesis = genesis(162);
+    cluster.propose(&genesis, &block(1)).await;
+    cluster.cut_silently(4);
+    let leader = cluster.node(1);
+    let waiting = order(&[1, 2, 3], &[1, 2, 3, 4]);
+    is_admitted(&leader, &genesis, &waiting).await;
+    let group = leader.places().peek(&genesis.listing).expect("awake");
+    let drain = order(&[1, 2, 3], &[1, 2, 5]);
+    let drained = async {
+        is_held(&group).await;
+        let step = leader.move_step(&genesis, &drain, STEP).await;
+        assert_eq!(step, Ok(Moving::Admitted), "at once");
+        cluster.carry_out(1, &genesis, &drain).await
+    };
+    let settled = tokio::select! {
+        biased;
+        step = leader.move_step(&genesis, &waiting, 2 * DEADLINE) => panic!("node 4 came: {step:?}"),
+        settled = drained => settled,
+    };
+    assert_eq!(settled.voters, nodes(&[1, 2, 5]));
+}
+
+/// Awaits that a step has begun which is asked for beside this, in the same task and polled first.
+async fn is_held(group: &Group) {
+    while group.moving.try_lock().is_ok() {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// Nobody who stays has the entry that the leader has appended last: it stays, and leads on.
