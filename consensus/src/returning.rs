@@ -238,6 +238,11 @@ impl Groups {
         loop {
             match self.move_step(genesis, &order, left(until)).await? {
                 Moving::Settled(electorate) => return Ok(electorate),
+                // Nor is there more of it at the next step, which would say so at once.
+                Moving::TooLate => {
+                    let late = "there was too little time left for its leader to hand over";
+                    return Err(MoveError::Unknown(late.to_owned()));
+                }
                 _ if left(until).is_zero() => return Err(MoveError::NoQuorum),
                 _ => {}
             }

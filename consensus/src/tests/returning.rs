@@ -9,11 +9,11 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::moving::leaving::{candidate_of_long_ago, say};
-use super::moving::{nodes, order};
+use super::moving::{STEP, nodes, order};
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use crate::envelope::{Answer, Append, Call};
 use crate::types::{LogIdOf, Types, VoteOf};
-use crate::{Electorate, Past, ProposeError};
+use crate::{Electorate, MoveError, Moving, Past, ProposeError};
 
 /// The epoch of the topology in these tests.
 const EPOCH: u64 = 1;
@@ -228,6 +228,41 @@ async fn two_of_five_that_have_lost_their_records_both_come_back() {
     let mut voters = cluster.node(1).voters(&genesis);
     voters.sort_unstable();
     assert_eq!(voters, nodes(&[1, 2, 3, 4, 5]));
+}
+
+/// Somebody else's move has come so far that the leader is to hand over: who comes back goes on with
+/// it, and does not ask the same over and over where there is no time.
+#[tokio::test(flavor = "multi_thread")]
+async fn return_for_which_there_is_too_little_time_ends_at_once_and_says_so() {
+    let mut cluster = Cluster::of(4, NEVER_IDLE);
+    let genesis = genesis(84);
+    cluster.propose(&genesis, &block(0)).await;
+    let others = order(&[1, 2, 3], &[2, 3, 4]);
+    timeout(DEADLINE, async {
+        while cluster.node(1).move_step(&genesis, &others, STEP).await != Ok(Moving::Joined) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("both have to agree");
+    cluster.lose_records(3).await;
+    let groups = cluster.node(3);
+    let late = timeout(DEADLINE, async {
+        loop {
+            // Less than an election over long links; where the machine is slow there may be no
+            // answer at all.
+            let hurry = Duration::from_millis(1_500);
+            match groups.readmit(&genesis, EPOCH, hurry).await {
+                Err(MoveError::Unknown(why)) if why.contains("too little time") => return,
+                Err(_) => tokio::task::yield_now().await,
+                Ok(()) => panic!("its leader had no time to go"),
+            }
+        }
+    });
+    late.await.expect("it says why");
+    drop(groups);
+    cluster.readmit(3, &genesis).await;
+    cluster.caught_up(3, &genesis).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
