@@ -31,6 +31,7 @@ use tokio::time::Instant;
 
 use crate::electorate::{Elsewhere, Standing};
 use crate::keys::{GroupKey, STATE, returned};
+use crate::types::StoredMembershipOf;
 use crate::{Electorate, Groups, Move, MoveError, Moving, OpenError, Past};
 
 /// How this node stands to a group, on its way back.
@@ -256,6 +257,23 @@ impl Groups {
         out.put(&mut batch, genesis, &GroupKey::new(&genesis.listing));
         let permit = self.shared().writer.reserve().await?;
         permit.submit(batch, Durability::Synced).await
+    }
+}
+
+impl Elsewhere {
+    /// Whether a node that has left to come back has yet to, when it forgets what it has learned of
+    /// the group since: it has not voted by that, and nobody has its place by now.
+    pub(crate) fn is_to_return(
+        &self,
+        now: &Electorate,
+        learned: &StoredMembershipOf,
+        node: NodeId,
+    ) -> bool {
+        let mut configs = learned.membership().get_joint_config().iter();
+        let is_back = configs.next().is_some_and(|one| one.contains(&node.get()));
+        let voters = now.voters.len();
+        let is_open = voters <= self.electorate.voters.len() || !is_whole(voters);
+        self.returns && !is_back && is_open
     }
 }
 

@@ -208,12 +208,15 @@ impl Groups {
             .electorate
             .with_goal(state.goal.clone())
             .with_goal(known);
+        let returns = before
+            .as_ref()
+            .is_some_and(|before| before.is_to_return(&electorate, &state.membership, self.node()));
         let left = Elsewhere {
             electorate,
             forgotten: left
                 .forgotten
                 .max(before.and_then(|before| before.forgotten)),
-            returns: left.returns,
+            returns: left.returns || returns,
         };
         let mut batch = Batch::new();
         left.put(&mut batch, genesis, &key);

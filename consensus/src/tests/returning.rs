@@ -4,15 +4,19 @@
 use std::time::Duration;
 
 use meridian_regions::Genesis;
+use meridian_storage::{Batch, Durability};
+use openraft::EntryPayload;
 use openraft::raft::AppendEntriesRequest;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::moving::leaving::{candidate_of_long_ago, say};
+use super::moving::leaving::{candidate_of_long_ago, say, say_as};
 use super::moving::{STEP, nodes, order};
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
+use crate::electorate::Elsewhere;
 use crate::envelope::{Answer, Append, Call};
-use crate::types::{LogIdOf, Types, VoteOf};
+use crate::keys::GroupKey;
+use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
 use crate::{Electorate, MoveError, Moving, Past, ProposeError};
 
 /// The epoch of the topology in these tests.
@@ -263,6 +267,57 @@ async fn return_for_which_there_is_too_little_time_ends_at_once_and_says_so() {
     drop(groups);
     cluster.readmit(3, &genesis).await;
     cluster.caught_up(3, &genesis).await;
+}
+
+/// Its mover has died or has given up, and the group goes on without it.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_is_sent_away_on_its_way_back_is_to_come_back_still_if_its_place_is_free() {
+    let mut cluster = Cluster::of(3, NEVER_IDLE);
+    cluster.lose_records(3).await;
+    let electorate = |index, voters: &[u64]| Electorate {
+        term: 1,
+        index,
+        learners: Vec::new(),
+        voters: nodes(voters),
+        goal: None,
+    };
+    let groups = cluster.node(3);
+    for (number, then, now, is_absent) in [
+        (81, &[1, 2][..], &[1, 2][..], true),
+        (82, &[1, 2], &[1, 2, 4], false),
+        // Of five, of which another is back by now.
+        (83, &[1, 2, 4], &[1, 2, 4, 5], true),
+    ] {
+        let (genesis, out) = (genesis(number), electorate(9, then));
+        let out = Elsewhere {
+            forgotten: Some(out.at()),
+            electorate: out,
+            returns: true,
+        };
+        let mut batch = Batch::new();
+        out.put(&mut batch, &genesis, &GroupKey::new(&genesis.listing));
+        let permit = groups.shared().writer.reserve().await.expect("a place");
+        let written = permit.submit(batch, Durability::Synced).await;
+        written.expect("written");
+        let blank = |index| EntryOf {
+            log_id: LogIdOf::new_term_index(1, index),
+            payload: EntryPayload::Blank,
+        };
+        let append = AppendEntriesRequest::<Types> {
+            vote: VoteOf::new_committed(1, 1),
+            prev_log_id: None,
+            entries: (0..4).map(blank).collect(),
+            leader_commit: Some(LogIdOf::new_term_index(1, 10)),
+        };
+        let call = Call::Append(Append::from(&append));
+        let reply = say_as(&cluster, 1, 3, number, call).await;
+        assert!(matches!(reply.answer, Some(Answer::Append(_))), "{reply:?}");
+        assert_eq!(cluster.role(3, &genesis).await, "learner");
+        groups.note_electorate(&genesis, electorate(11, now)).await;
+        assert_eq!(cluster.role(3, &genesis).await, "elsewhere");
+        let absent = groups.is_absent(&genesis).expect("readable");
+        assert_eq!(absent, is_absent, "{then:?}, then {now:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
