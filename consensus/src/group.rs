@@ -21,6 +21,7 @@ use crate::fence::FencedWriter;
 use crate::followed::FollowedEntries;
 use crate::keys::GroupKey;
 use crate::leadership::has_left;
+use crate::moves::Steps;
 use crate::shared::Shared;
 use crate::state_machine::{LedgerMachine, SharedState};
 use crate::types::{LogIdOf, Raft, Types, VoteOf};
@@ -79,6 +80,8 @@ pub(crate) struct Group {
     requests: Semaphore,
     /// One move at a time, as far as this leader is asked for them.
     pub(crate) moving: tokio::sync::Mutex<()>,
+    /// The steps of moves that were asked for.
+    pub(crate) steps: Steps,
     /// Whether it takes no commands, because it is handing over.
     pub(crate) hands_over: AtomicBool,
     /// Whether it has handed over to one who did not take it, and can only be woken afresh.
@@ -130,6 +133,7 @@ impl Group {
             shared: Arc::clone(shared),
             requests: Semaphore::new(shared.requests_max.div_ceil(GROUP_PART)),
             moving: tokio::sync::Mutex::default(),
+            steps: Steps::new(),
             hands_over: AtomicBool::new(false),
             is_stuck: AtomicBool::new(false),
             offered: Mutex::default(),

@@ -5,7 +5,8 @@
 //! log, and a step that was taken is not taken again. What is left to the mover is to
 //! tell everybody who votes at the end ([`Groups::tell`]); who was not told finds out.
 //!
-//! What it is not: it decides not where a group should be, and moves none by itself.
+//! What it is not: it decides not where a group should be, and moves none by itself. Only who learns
+//! for nobody any more is sent away unasked: `learners.rs`.
 //!
 //! Invariants kept here:
 //! - Never two disjoint quorums: `step.rs`, in the order of the log.
@@ -14,6 +15,7 @@
 //! - Nobody votes with less of a log than it once had: `electorate.rs`, `leaving.rs`.
 
 mod leading;
+pub(crate) mod learners;
 mod leaving;
 mod step;
 mod transfer;
@@ -27,6 +29,7 @@ use meridian_regions::{FormatLevel, Genesis, Goal, NodeId};
 use prost::Message;
 use tokio::time::Instant;
 
+pub(crate) use learners::Steps;
 #[cfg(test)]
 pub(crate) use step::{Voters, alone};
 pub use transfer::TransferError;

@@ -1,4 +1,4 @@
-//! Puts groups to sleep that nobody uses, and sends leaders home.
+//! Puts groups to sleep that nobody uses, sends leaders home, and those away who learn for nobody.
 //!
 //! One task for the whole node. A group in use is never disturbed, and none is woken
 //! here: not by the death of a node either.
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::Groups;
 use crate::group::Group;
+use crate::moves::learners;
 
 /// How often the groups that are awake are looked at, at most; less often where groups
 /// may idle for long.
@@ -35,7 +36,7 @@ pub(crate) fn start(
         let forever = async {
             loop {
                 looks.tick().await;
-                look(&groups, idle).await;
+                look(&groups, idle, &cancel).await;
             }
         };
         cancel.run_until_cancelled(forever).await;
@@ -43,13 +44,13 @@ pub(crate) fn start(
     });
 }
 
-async fn look(groups: &Groups, idle: Duration) {
-    let mut leads = 0;
+async fn look(groups: &Groups, idle: Duration, cancel: &CancellationToken) {
+    let mut led = Vec::new();
     for group in groups.places().all() {
         if !group.leads() {
+            group.steps.are_asked_of_another();
             continue;
         }
-        leads += 1;
         if group.offers_in_vain() {
             // In use or not: it answers nobody. A note lets it lead on.
             let listing = &group.genesis.listing;
@@ -62,11 +63,14 @@ async fn look(groups: &Groups, idle: Duration) {
             if let Ok(closing) = groups.places().close(&group.genesis.listing) {
                 groups.put_to_sleep(closing);
             }
-            continue;
+        } else {
+            group.go_home().await;
         }
-        group.go_home().await;
+        led.push(group);
     }
+    let leads = u32::try_from(led.len()).unwrap_or(u32::MAX);
     groups.shared().leads.store(leads, Ordering::Relaxed);
+    learners::tend(groups, &led, idle, cancel);
     for (group, idle_for) in groups.places().idle(idle) {
         if may_sleep(&group, idle, idle_for)
             && let Some(closing) = groups.places().close_idle(&group.genesis.listing)
@@ -78,7 +82,9 @@ async fn look(groups: &Groups, idle: Duration) {
 }
 
 /// A follower may always go: what it has is on disk. A leader sees its followers through
-/// first, so that none is left behind for want of a next request.
+/// first, so that none is left behind for want of a next request, and those away who learn for nobody:
+/// else they would stay until somebody uses the group for long enough.
 fn may_sleep(group: &Arc<Group>, idle: Duration, idle_for: Duration) -> bool {
-    !group.leads() || group.work_is_done() || idle_for >= idle * IDLE_TIMES_MAX
+    let is_done = || group.work_is_done() && !group.has_learners();
+    !group.leads() || is_done() || idle_for >= idle * IDLE_TIMES_MAX
 }

@@ -33,6 +33,7 @@ impl Group {
     /// Takes one step of a move, if this node leads. While it waits for who comes, others take theirs:
     /// what has become of the group is looked at again afterwards, as if it had just been asked.
     pub(super) async fn step(&self, order: &Move, until: Instant) -> Result<Moving, MoveError> {
+        let _under_way = self.steps.begin();
         loop {
             let turn = timeout_at(until, self.moving.lock()).await;
             let turn = turn.map_err(|_late| MoveError::NoQuorum)?;
@@ -85,7 +86,7 @@ impl Group {
     }
 
     /// That this node still leads in the term in which it leads now.
-    fn term(&self) -> Result<Precondition<Types>, MoveError> {
+    pub(super) fn term(&self) -> Result<Precondition<Types>, MoveError> {
         let leader = self.raft.as_leader();
         let leader = leader.map_err(|elsewhere| MoveError::NotLeader {
             leader: elsewhere.leader_id.and_then(NodeId::new),
@@ -97,7 +98,7 @@ impl Group {
 
     /// Makes sure that a quorum follows this leader, and that it has applied what it had
     /// to know.
-    async fn confirm(&self, until: Instant) -> Result<(), MoveError> {
+    pub(super) async fn confirm(&self, until: Instant) -> Result<(), MoveError> {
         let confirmed = self.raft.ensure_linearizable(self.read_index());
         match timeout_at(until, confirmed).await {
             Ok(Ok(_)) => Ok(()),
@@ -152,14 +153,17 @@ impl Group {
         Err(MoveError::Changed(self.electorate(&now)?))
     }
 
-    fn electorate(&self, now: &StoredMembershipOf) -> Result<Electorate, MoveError> {
+    pub(super) fn electorate(&self, now: &StoredMembershipOf) -> Result<Electorate, MoveError> {
         let known = Electorate::of(now);
         let known = known.ok_or_else(|| MoveError::Unknown("no membership is known".to_owned()))?;
         Ok(known.with_goal(self.state.goal()))
     }
 
     /// The latest membership of the log, once it is committed and applied here.
-    async fn committed_membership(&self, until: Instant) -> Result<StoredMembershipOf, MoveError> {
+    pub(super) async fn committed_membership(
+        &self,
+        until: Instant,
+    ) -> Result<StoredMembershipOf, MoveError> {
         loop {
             let applied = self.state.membership();
             let metrics = self.metrics();
@@ -275,7 +279,7 @@ impl Group {
         }
     }
 
-    async fn append(
+    pub(super) async fn append(
         &self,
         then: MembershipOf,
         only_if: [Precondition<Types>; 2],
@@ -323,7 +327,7 @@ enum Learned {
 }
 
 /// That no other membership was appended since this one.
-fn upon(now: &StoredMembershipOf) -> Precondition<Types> {
+pub(super) fn upon(now: &StoredMembershipOf) -> Precondition<Types> {
     Precondition::LastMembershipLogId {
         last_membership_log_id: *now.log_id(),
     }

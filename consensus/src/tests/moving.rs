@@ -4,6 +4,7 @@
 mod crash;
 mod hurried;
 mod interrupted;
+mod learners;
 pub(super) mod leaving;
 
 use std::time::Duration;
