@@ -69,4 +69,13 @@ impl AdminClient {
         self.post("/admin/v1/layout/apply", &json!({"epoch": epoch}))
             .await
     }
+
+    /// The same, and of the changes those alone that stand under a revision that a plan has named.
+    ///
+    /// # Errors
+    /// [`CallError`]: among others, `precondition-failed` where others wait by now.
+    pub async fn apply_layout_of(&self, epoch: u64, revision: u64) -> Result<Value, CallError> {
+        let applied = json!({"epoch": epoch, "revision": revision});
+        self.post("/admin/v1/layout/apply", &applied).await
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use meridian_consensus::Aim;
-use meridian_regions::{Change, ListingId, NodeState, Topology};
+use meridian_regions::{Change, ListingId, NodeId, NodeState, Topology};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -29,8 +29,11 @@ pub(crate) struct Staged {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Applied {
-    /// The epoch that its plan has named: what was staged since is not meant.
+    /// The epoch that its plan has named.
     epoch: u64,
+    /// The revision that its plan has named: what was staged since is not meant. Without it, whatever
+    /// waits is applied.
+    revision: Option<u64>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -90,7 +93,8 @@ pub(crate) async fn revert(State(node): State<Arc<Node>>) -> Result<Json<Value>,
 
 /// `GET /admin/v1/layout/plan?moves_after=`: what the changes that wait will cost, and the first
 /// of the listings that move. Looks at every listing. With `moves_after`, the listings that move
-/// behind that one, and nothing else: the plan's `epoch`, `moves`, `moves_next`.
+/// behind that one, and nothing else: the plan's `epoch`, `moves`, `moves_next`. `revision` is what
+/// the changes stand under that it is about.
 pub(crate) async fn plan(
     State(node): State<Arc<Node>>,
     Params(page): Params<Page>,
@@ -113,31 +117,37 @@ pub(crate) async fn plan(
         let page = moves_after(stores, Course::new(then), &after).await;
         let mut plan = json!(page.map_err(unread)?);
         plan["epoch"] = json!(epoch);
-        return Ok(Json(json!({"plan": plan, "changes": standing.staged})));
+        return Ok(Json(
+            json!({"plan": plan, "changes": standing.staged, "revision": standing.revision}),
+        ));
     }
     let held = |map: &Topology| node.config.holdings(map);
     let surveyed = Surveyed::new(standing.map.clone(), then.clone(), held);
     let plan = survey(stores, surveyed).await.map_err(unread)?;
-    Ok(Json(
-        json!({"plan": plan, "changes": standing.staged, "now": standing.map, "then": then}),
-    ))
+    Ok(Json(json!({
+        "plan": plan, "changes": standing.staged, "revision": standing.revision,
+        "now": standing.map, "then": then,
+    })))
 }
 
 /// `POST /admin/v1/layout/apply`: the changes that wait are in force, as the map that a plan has
-/// named. Nodes that go are freed of bookings by the node that was asked; nodes begin anew by the
-/// map one after the other. Repeated after a lost answer it is told `outcome-unknown`: there is a map of
-/// that epoch, or of a later one, and whose it is nobody knows.
+/// named; with its `revision`, those that the plan has shown and no others. Nodes that go are freed of
+/// bookings by the node that was asked; nodes begin anew by the map one after the other. Repeated after
+/// a lost answer it is told `outcome-unknown`: there is a map of that epoch, or of a later one, and
+/// whose it is nobody knows.
 pub(crate) async fn apply(
     State(node): State<Arc<Node>>,
     body: JsonBody<Applied>,
 ) -> Result<Json<Value>, Problem> {
-    if removes(&node, body.value.epoch).await? {
+    let Applied { epoch, revision } = body.value;
+    let next = node.map.next(epoch, revision).await.map_err(fault)?;
+    if removes(&next.map, node.identity.node) {
         return Err(Problem::new(
             Slug::PreconditionFailed,
             "this removes the node that is asked, which is to see the bookings moved: ask another",
         ));
     }
-    let standing = node.map.apply(body.value.epoch).await.map_err(fault)?;
+    let standing = node.map.apply(next).await.map_err(fault)?;
     for leaving in newly_leaving(&node.topology, &standing.map) {
         let wished = node.mover.wish(Aim::Drain(leaving)).await;
         wished.map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
@@ -145,20 +155,14 @@ pub(crate) async fn apply(
     Ok(Json(shown(&node, &standing)))
 }
 
-/// Whether the map of an epoch removes this node, if it is what the changes that wait come to. What
-/// else may be wrong is said by who applies them.
-async fn removes(node: &Node, epoch: u64) -> Result<bool, Problem> {
-    let standing = node.map.standing().await.map_err(fault)?;
-    let then = standing.map.changed(&standing.staged).ok();
-    let then = then.filter(|then| then.epoch() == epoch);
-    Ok(then.is_some_and(|then| {
-        let this = then.node(node.identity.node);
-        this.is_none_or(|this| this.state == NodeState::Removed)
-    }))
+/// Whether a map has no place for a node.
+fn removes(map: &Topology, node: NodeId) -> bool {
+    let member = map.node(node);
+    member.is_none_or(|member| member.state == NodeState::Removed)
 }
 
 /// Nodes that are to vote on nothing by the later map, and could by the earlier one.
-fn newly_leaving(earlier: &Topology, later: &Topology) -> Vec<meridian_regions::NodeId> {
+fn newly_leaving(earlier: &Topology, later: &Topology) -> Vec<NodeId> {
     let leaves = |state| matches!(state, NodeState::Draining | NodeState::Removed);
     let nodes = later.nodes().iter().filter(|node| leaves(node.state));
     let newly = nodes.filter(|node| {
@@ -176,6 +180,7 @@ fn shown(node: &Node, standing: &Standing) -> Value {
     };
     let mut shown = charted.to_json();
     shown["staged"] = json!(standing.staged);
+    shown["revision"] = json!(standing.revision);
     shown["running_epoch"] = json!(node.topology.epoch());
     shown
 }
@@ -184,7 +189,7 @@ pub(super) fn fault(fault: LayoutFault) -> Problem {
     let detail = fault.to_string();
     match fault {
         LayoutFault::Refused(_) => Problem::field("/change", detail),
-        LayoutFault::NotFounded | LayoutFault::Moved { .. } => {
+        LayoutFault::NotFounded | LayoutFault::Moved { .. } | LayoutFault::Restaged => {
             Problem::new(Slug::PreconditionFailed, detail)
         }
         LayoutFault::Superseded { .. } => Problem::new(Slug::OutcomeUnknown, detail),

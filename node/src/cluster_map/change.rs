@@ -24,6 +24,12 @@ pub(crate) enum LayoutFault {
     Refused(#[from] LayoutError),
     #[error("the map has been changed meanwhile, its epoch is {epoch}: look at it again")]
     Moved { epoch: u64 },
+    /// Nothing was done: somebody has staged or forgotten changes since.
+    #[error(
+        "other changes wait by now than those that were seen: look at the plan, and apply what it \
+         shows"
+    )]
+    Restaged,
     /// A map of the epoch that was asked for stands, or has stood: it may have come of the same
     /// request before.
     #[error(
@@ -45,7 +51,14 @@ pub(crate) struct Standing {
     pub(crate) map: Topology,
     pub(crate) staged: Vec<Change>,
     /// Of the control group's ledger: who changes it says what he has seen.
-    revision: u64,
+    pub(crate) revision: u64,
+}
+
+/// A map that the changes that wait come to, and may be put into force.
+#[derive(Debug)]
+pub(crate) struct Next {
+    pub(crate) map: Topology,
+    pub(crate) before: Standing,
 }
 
 impl ClusterMap {
@@ -92,28 +105,45 @@ impl ClusterMap {
             .await
     }
 
-    /// Puts the changes that wait into force, as the map of `epoch`, which their planner has
-    /// seen.
+    /// The map of `epoch`, as the changes come to that wait: those of a revision, if their planner
+    /// says which he has seen.
     ///
     /// # Errors
-    /// [`LayoutFault`]: among others, that others have changed the map since, or that it has been
-    /// changed already, by whomever.
-    pub(crate) async fn apply(&self, epoch: u64) -> Result<Standing, LayoutFault> {
+    /// [`LayoutFault`]: among others, that others have changed the map or what waits since, or that
+    /// the map has been changed already, by whomever.
+    pub(crate) async fn next(&self, epoch: u64, seen: Option<u64>) -> Result<Next, LayoutFault> {
         let before = self.standing().await?;
         if epoch <= before.map.epoch() {
             let epoch = before.map.epoch();
             return Err(LayoutFault::Superseded { epoch });
         }
-        let next = before.map.changed(&before.staged)?;
-        if next.epoch() != epoch {
+        if seen.is_some_and(|seen| seen != before.revision) {
+            return Err(LayoutFault::Restaged);
+        }
+        let map = before.map.changed(&before.staged)?;
+        if map.epoch() != epoch {
             let epoch = before.map.epoch();
             return Err(LayoutFault::Moved { epoch });
         }
-        let drawn = self.draw(&before.genesis, next, &[], before.revision);
+        Ok(Next { map, before })
+    }
+
+    /// Puts a map into force, unless anything has changed since it was made.
+    ///
+    /// # Errors
+    /// [`LayoutFault`]: among others, that others have changed the map or what waits since, or that
+    /// the map has been changed already, by whomever.
+    pub(crate) async fn apply(&self, next: Next) -> Result<Standing, LayoutFault> {
+        let Next { map, before } = next;
+        let epoch = map.epoch();
+        let drawn = self.draw(&before.genesis, map, &[], before.revision);
         drawn.await.map_err(|fault| match fault {
             // An attempt of which no answer came may have been first.
             LayoutFault::Moved { epoch: standing } if epoch <= standing => {
                 LayoutFault::Superseded { epoch: standing }
+            }
+            LayoutFault::Moved { epoch: standing } if standing == before.map.epoch() => {
+                LayoutFault::Restaged
             }
             other => other,
         })

@@ -63,7 +63,11 @@ pub(crate) async fn run(command: LayoutCommand, out: &mut impl Write) -> anyhow:
                 );
             }
             let epoch = next.as_u64().context("a plan without an epoch")?;
-            admin.apply_layout(epoch).await?;
+            match plan["revision"].as_u64() {
+                Some(revision) => admin.apply_layout_of(epoch, revision).await?,
+                // A node of an earlier release, which applies whatever waits.
+                None => admin.apply_layout(epoch).await?,
+            };
             writeln!(out, "\nepoch {epoch} is in force")?;
             if apply.no_wait {
                 return Ok(());

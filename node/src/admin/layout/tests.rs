@@ -21,6 +21,34 @@ async fn applied(admin: &AdminClient, epoch: u64) -> Result<Value, String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn changes_that_somebody_else_has_staged_since_they_were_seen_are_not_applied() {
+    let solo = Solo::start();
+    let url = solo.serve(admin::router(Arc::clone(&solo.node))).await;
+    let admin = AdminClient::new(url).expect("a client");
+    admin.found_layout().await.expect("founded");
+    stage(&admin, "us-east").await;
+    let plan = admin.plan_layout().await.expect("planned");
+    let (epoch, seen) = (plan["plan"]["epoch"].as_u64(), plan["revision"].as_u64());
+    let (epoch, seen) = (epoch.expect("named"), seen.expect("named"));
+    stage(&admin, "sa-east").await;
+    let refused = admin.apply_layout_of(epoch, seen).await;
+    let refused = refused.expect_err("both wait");
+    assert_eq!(refused.code(), Some("precondition-failed"));
+    assert!(refused.to_string().contains("other changes"), "{refused}");
+    let layout = admin.layout().await.expect("shown");
+    assert_eq!(layout["map"]["epoch"], json!(1), "nothing was done");
+    let now = layout["revision"].as_u64().expect("shown");
+    let applied = admin.apply_layout_of(epoch, now).await.expect("in force");
+    assert_eq!(applied["map"]["epoch"], json!(2));
+    // Its answer was lost.
+    let again = admin.apply_layout_of(epoch, now).await;
+    let again = again.expect_err("done, by whomever");
+    assert_eq!(again.code(), Some("outcome-unknown"));
+    drop(admin);
+    solo.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn change_that_was_done_is_not_called_undone_when_it_is_repeated_though_overtaken_since() {
     let solo = Solo::start();
     let url = solo.serve(admin::router(Arc::clone(&solo.node))).await;

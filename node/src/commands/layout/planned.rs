@@ -21,7 +21,10 @@ pub(super) async fn whole(admin: &AdminClient, mut plan: Value) -> anyhow::Resul
         let Some(after) = next.as_str() else { break };
         let mut page = admin.plan_layout_after(after).await?;
         ensure!(
-            page["changes"] == plan["changes"] && page["plan"]["epoch"] == plan["plan"]["epoch"],
+            ["changes", "revision"]
+                .iter()
+                .all(|key| page[*key] == plan[*key])
+                && page["plan"]["epoch"] == plan["plan"]["epoch"],
             "somebody has changed the plan meanwhile: ask for it again"
         );
         next = page["plan"]["moves_next"].take();

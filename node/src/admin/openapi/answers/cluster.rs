@@ -26,7 +26,7 @@ pub(super) fn all() -> Value {
         "Topology": topology(),
         "Map": object("The cluster's map. One that goes by files has no `genesis`.", json!({
             "genesis?": text(), "map": of("Topology"), "staged?": list(MapChange::schema()),
-            "running_epoch": count(), "stale?": text(),
+            "revision?": count(), "running_epoch": count(), "stale?": text(),
         })),
         "Plan": plan(),
         "Upgrade": upgrade(),
@@ -114,7 +114,10 @@ fn plan() -> Value {
     );
     object(
         "What the changes that wait will cost.",
-        json!({"plan": plan, "changes": list(MapChange::schema()), "now?": of("Topology"), "then?": of("Topology")}),
+        json!({
+            "plan": plan, "changes": list(MapChange::schema()), "revision": count(),
+            "now?": of("Topology"), "then?": of("Topology"),
+        }),
     )
 }
 
