@@ -227,6 +227,22 @@ pub(crate) fn returned() -> Vec<u8> {
     vec![NO_GROUP, RETURNED]
 }
 
+/// Kind of a record without a group: a node to free once the cluster's map says so.
+const PLANNED: u8 = 4;
+
+/// Where it is kept in [`STATE`] which nodes are to be freed once a map is in force.
+pub(crate) const PLANS: Range<&[u8]> = Range {
+    start: &[NO_GROUP, PLANNED],
+    end: &[NO_GROUP, PLANNED + 1],
+};
+
+/// Where in [`PLANS`] a node stands.
+pub(crate) fn planned(node: u64) -> Vec<u8> {
+    let mut key = PLANS.start.to_vec();
+    key.extend_from_slice(&node.to_be_bytes());
+    key
+}
+
 /// Where it is kept in [`STATE`] what groups are to be moved for.
 pub(crate) const WISHES: Range<&[u8]> = Range {
     start: &[NO_GROUP, DRAIN],

@@ -1,5 +1,5 @@
 //! What this node is to move, kept beside the groups: nodes to free, and regions to
-//! balance.
+//! balance. And, before the cluster's map is changed, the nodes that are to be freed by it.
 //!
 //! Only the wish and what has come of it are kept: where each group stands is in its own
 //! log, so that whoever takes a wish up again after a crash begins with a look.
@@ -9,7 +9,7 @@ use meridian_storage::{Batch, Durability, StorageError};
 use prost::Message;
 
 use crate::Groups;
-use crate::keys::{STATE, WISHES, drain, rebalance};
+use crate::keys::{PLANS, STATE, WISHES, drain, planned, rebalance};
 
 /// Wishes kept at once: more than a cluster has nodes and regions.
 const WISHES_MAX: usize = 2_048;
@@ -129,6 +129,49 @@ impl Groups {
     pub async fn drop_wish(&self, aim: &Aim) -> Result<(), StorageError> {
         let mut batch = Batch::new();
         batch.delete(STATE, aim.key());
+        self.write(batch).await
+    }
+
+    /// Nodes that this one is to free once the cluster's map is of an epoch, or of a later one, and
+    /// says so still.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails or lies.
+    pub fn planned_drains(&self) -> Result<Vec<(NodeId, u64)>, StorageError> {
+        let records = self
+            .store()
+            .scan(STATE, PLANS.start, PLANS.end, WISHES_MAX)?;
+        let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+        let read = |key: &[u8], epoch: &[u8]| {
+            let node = key.strip_prefix(PLANS.start).and_then(number);
+            Some((NodeId::new(node?)?, number(epoch)?))
+        };
+        let unreadable = || StorageError::Read("a drain that cannot be read".to_owned());
+        let records = records.iter().map(|(key, epoch)| read(key, epoch));
+        records.map(|read| read.ok_or_else(unreadable)).collect()
+    }
+
+    /// Keeps that nodes are to be freed once the map of an epoch is in force, durably.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails.
+    pub async fn plan_drains(&self, nodes: &[NodeId], epoch: u64) -> Result<(), StorageError> {
+        let mut batch = Batch::new();
+        for node in nodes {
+            batch.put(STATE, planned(node.get()), epoch.to_be_bytes().to_vec());
+        }
+        self.write(batch).await
+    }
+
+    /// Forgets that nodes are to be freed by a map. What is wished for by now stays.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the disk fails.
+    pub async fn drop_planned_drains(&self, nodes: &[NodeId]) -> Result<(), StorageError> {
+        let mut batch = Batch::new();
+        for node in nodes {
+            batch.delete(STATE, planned(node.get()));
+        }
         self.write(batch).await
     }
 

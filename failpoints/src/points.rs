@@ -113,6 +113,10 @@ failpoints! {
     RefundCallAfter = "refund-call-after",
     /// The answer is an entry.
     RefundEntryAfter = "refund-entry-after",
+    /// Which nodes are to be freed by a map is fsynced, and the map is about to be proposed.
+    MapWriteBefore = "map-write-before",
+    /// It is in the log, and nobody has been told to free them.
+    MapWriteAfter = "map-write-after",
     /// A deletion of a listing is about to be stored, with the note that it is to be buried.
     DeathBefore = "death-before",
     /// It is fsynced, and nobody has been told.

@@ -190,6 +190,44 @@ impl Mover {
         Ok(())
     }
 
+    /// Keeps that nodes are to be freed by a map that is about to be written: should this node die
+    /// over it, they are as soon as it knows that map.
+    pub(crate) async fn plan_drains(
+        &self,
+        nodes: &[NodeId],
+        epoch: u64,
+    ) -> Result<(), StorageError> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let _alone = self.inner.wishes.lock().await;
+        self.inner.groups.plan_drains(nodes, epoch).await
+    }
+
+    /// Forgets what was planned for a map that is surely not written.
+    pub(crate) async fn drop_planned(&self, nodes: &[NodeId]) {
+        let _alone = self.inner.wishes.lock().await;
+        if let Err(cause) = self.inner.groups.drop_planned_drains(nodes).await {
+            tracing::error!(%cause, "a plan of drains is not forgotten");
+        }
+    }
+
+    /// Wishes the drains that were planned for this map or an earlier one, as far as it says still
+    /// that the nodes go.
+    pub(crate) async fn wish_planned(&self, map: &Topology) -> Result<(), StorageError> {
+        let planned = self.inner.groups.planned_drains()?;
+        for (node, epoch) in planned {
+            if epoch > map.epoch() {
+                continue;
+            }
+            if map.node(node).is_some_and(|node| node.state.leaves()) {
+                self.wish(Aim::Drain(node)).await?;
+            }
+            self.drop_planned(&[node]).await;
+        }
+        Ok(())
+    }
+
     /// Every wish, with what has come of it.
     pub(crate) fn wishes(&self) -> Result<Vec<(Wish, Progress)>, StorageError> {
         let wishes = self.inner.groups.wishes()?.into_iter();
@@ -211,6 +249,11 @@ impl Mover {
     async fn work(self) {
         loop {
             let mut is_done = true;
+            if let Some(known) = self.inner.map.known()
+                && let Err(cause) = self.wish_planned(&known.map).await
+            {
+                tracing::error!(%cause, "cannot take up which nodes a map frees");
+            }
             match self.inner.groups.wishes() {
                 Ok(wishes) => {
                     for wish in wishes.into_iter().filter(|one| !is_over(one)) {

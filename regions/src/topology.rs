@@ -110,6 +110,14 @@ pub enum NodeState {
     Removed,
 }
 
+impl NodeState {
+    /// Whether a node that stands so is to vote on nothing any more.
+    #[must_use]
+    pub const fn leaves(self) -> bool {
+        matches!(self, Self::Draining | Self::Removed)
+    }
+}
+
 /// A node and how to reach it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -43,6 +43,8 @@ const LEADERSHIP: [(F, u64); 2] = [(F::TransferSendBefore, 2), (F::TransferSendA
 const TAKING: [(F, u64); 2] = [(F::TransferTakeBefore, 1), (F::TransferTakeAfter, 2)];
 const TRUNCATING: [F; 2] = [F::TruncateBefore, F::TruncateAfter];
 const INSTALLING: [F; 2] = [F::SnapshotInstallBefore, F::SnapshotInstallAfter];
+/// In `layout/drains.rs`.
+const MAPPING: [F; 2] = [F::MapWriteBefore, F::MapWriteAfter];
 const PAYING: [F; 12] = [
     F::AuthorizeCallBefore,
     F::AuthorizeCallAfter,
@@ -69,7 +71,7 @@ const BETWEEN: usize = 4;
 fn every_failpoint_is_tried() {
     let leadership = LEADERSHIP.map(|(point, _)| point);
     let taking = TAKING.map(|(point, _)| point);
-    let tried: [&[F]; 9] = [
+    let tried: [&[F]; 10] = [
         &PERSISTING,
         &SLEEPING,
         &SNAPSHOTS,
@@ -78,6 +80,7 @@ fn every_failpoint_is_tried() {
         &TRUNCATING,
         &INSTALLING,
         &PAYING,
+        &MAPPING,
         // Some in `burying.rs`; all with three replicas in one process, which die at once:
         // `replication/src/tests/dying.rs`.
         &F::OF_LISTINGS,

@@ -1,6 +1,7 @@
 //! Nodes and regions that come and go by the cluster's own map, while guests book and hosts
 //! edit.
 
+mod drains;
 mod founding;
 mod nodes;
 mod regions;

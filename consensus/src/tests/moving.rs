@@ -272,6 +272,8 @@ async fn wishes_outlive_a_restart_until_they_are_given_up() {
     for wish in &wishes {
         groups.keep_wish(wish).await.expect("written");
     }
+    let leaving = nodes(&[4, 5]);
+    groups.plan_drains(&leaving, 7).await.expect("written");
     drop(groups);
     cluster.stop_node(1).await;
     cluster.start_node(1);
@@ -280,4 +282,9 @@ async fn wishes_outlive_a_restart_until_they_are_given_up() {
     groups.drop_wish(&wishes[1].aim).await.expect("written");
     let left = [wishes[0].clone(), wishes[2].clone()];
     assert_eq!(groups.wishes().expect("readable"), left);
+    let planned = || groups.planned_drains().expect("readable");
+    assert_eq!(planned(), [(node(4), 7), (node(5), 7)]);
+    let dropped = groups.drop_planned_drains(&leaving[..1]).await;
+    dropped.expect("written");
+    assert_eq!(planned(), [(node(5), 7)]);
 }

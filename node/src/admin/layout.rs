@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use meridian_consensus::Aim;
+use meridian_failpoints::Failpoint;
 use meridian_regions::{Change, ListingId, NodeId, NodeState, Topology};
+use meridian_storage::StorageError;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -147,11 +148,26 @@ pub(crate) async fn apply(
             "this removes the node that is asked, which is to see the bookings moved: ask another",
         ));
     }
-    let standing = node.map.apply(next).await.map_err(fault)?;
-    for leaving in newly_leaving(&node.topology, &standing.map) {
-        let wished = node.mover.wish(Aim::Drain(leaving)).await;
-        wished.map_err(|cause| Problem::new(Slug::Internal, cause.to_string()))?;
-    }
+    let unwritten = |cause: StorageError| Problem::new(Slug::Internal, cause.to_string());
+    // What an attempt before this one has left open would be taken for a part of this one.
+    let wished = node.mover.wish_planned(&next.before.map).await;
+    wished.map_err(unwritten)?;
+    let leaving = newly_leaving([&node.topology, &next.before.map], &next.map);
+    let planned = node.mover.plan_drains(&leaving, next.map.epoch()).await;
+    planned.map_err(unwritten)?;
+    Failpoint::MapWriteBefore.hit();
+    let standing = match node.map.apply(next).await {
+        Ok(standing) => standing,
+        Err(refused) => {
+            if refused.is_undone() {
+                node.mover.drop_planned(&leaving).await;
+            }
+            return Err(fault(refused));
+        }
+    };
+    Failpoint::MapWriteAfter.hit();
+    let wished = node.mover.wish_planned(&standing.map).await;
+    wished.map_err(unwritten)?;
     Ok(Json(shown(&node, &standing)))
 }
 
@@ -161,13 +177,13 @@ fn removes(map: &Topology, node: NodeId) -> bool {
     member.is_none_or(|member| member.state == NodeState::Removed)
 }
 
-/// Nodes that are to vote on nothing by the later map, and could by the earlier one.
-fn newly_leaving(earlier: &Topology, later: &Topology) -> Vec<NodeId> {
-    let leaves = |state| matches!(state, NodeState::Draining | NodeState::Removed);
-    let nodes = later.nodes().iter().filter(|node| leaves(node.state));
+/// Nodes that are to vote on nothing by a map, and could by one of those before it: the one that this
+/// node runs by may be older than the last.
+fn newly_leaving(earlier: [&Topology; 2], later: &Topology) -> Vec<NodeId> {
+    let nodes = later.nodes().iter().filter(|node| node.state.leaves());
     let newly = nodes.filter(|node| {
-        let before = earlier.node(node.id);
-        before.is_some_and(|before| before.state != node.state)
+        let mut before = earlier.iter().filter_map(|map| map.node(node.id));
+        before.any(|before| before.state != node.state)
     });
     newly.map(|node| node.id).collect()
 }

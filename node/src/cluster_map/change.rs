@@ -44,6 +44,16 @@ pub(crate) enum LayoutFault {
     Unreadable(String),
 }
 
+impl LayoutFault {
+    /// Whether nothing of what was asked for has been done, nor will be.
+    pub(crate) const fn is_undone(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFounded | Self::Refused(_) | Self::Moved { .. } | Self::Restaged
+        )
+    }
+}
+
 /// The map and what is to become of it, as the control group has them.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Standing {

@@ -50,8 +50,7 @@ pub(crate) struct Course {
 
 impl Course {
     pub(crate) fn new(then: Topology) -> Self {
-        let is_leaving = |state| matches!(state, NodeState::Removed | NodeState::Draining);
-        let leaving = then.nodes().iter().filter(|node| is_leaving(node.state));
+        let leaving = then.nodes().iter().filter(|node| node.state.leaves());
         let leaving = leaving.map(|node| node.id).collect();
         Self { then, leaving }
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use meridian_client::AdminClient;
+use meridian_regions::NodeId;
 use serde_json::{Value, json};
 
 use crate::admin;
@@ -14,10 +15,64 @@ async fn stage(admin: &AdminClient, region: &str) {
     admin.stage_layout(&change).await.expect("it waits");
 }
 
+/// Node 2, which nobody has started, in eu-west.
+async fn stage_node_2(admin: &AdminClient) {
+    let node = json!({
+        "id": 2, "region": "eu-west", "zone": "eu-west-b", "peer": "127.0.0.1:2",
+        "api": "http://127.0.0.1:2", "admin": "http://127.0.0.1:2",
+    });
+    let change = json!({"change": "add-node", "node": node});
+    admin.stage_layout(&change).await.expect("it waits");
+}
+
+async fn stage_state(admin: &AdminClient, state: &str) {
+    let change = json!({"change": "set-state", "node": 2, "state": state});
+    admin.stage_layout(&change).await.expect("it waits");
+}
+
+/// The nodes that are being freed.
+async fn drained(admin: &AdminClient) -> Vec<Value> {
+    let drains = admin.drains().await.expect("listed");
+    let drains = drains["drains"].as_array().expect("a list");
+    drains.iter().map(|drain| drain["node"].clone()).collect()
+}
+
 /// Puts what waits in force; answers the code of what refused it.
 async fn applied(admin: &AdminClient, epoch: u64) -> Result<Value, String> {
     let applied = admin.apply_layout(epoch).await;
     applied.map_err(|error| error.code().expect("with a code").to_owned())
+}
+
+/// This node runs by the first map still, which does not have the node.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_that_goes_by_a_map_is_freed_and_one_that_stays_after_all_is_not() {
+    let solo = Solo::start();
+    let url = solo.serve(admin::router(Arc::clone(&solo.node))).await;
+    let admin = AdminClient::new(url).expect("a client");
+    admin.found_layout().await.expect("founded");
+    stage_node_2(&admin).await;
+    applied(&admin, 2).await.expect("in force");
+    assert!(drained(&admin).await.is_empty());
+    stage_state(&admin, "draining").await;
+    let (mover, groups) = (&solo.node.mover, &solo.node.groups);
+    let two = NodeId::new(2).expect("not zero");
+    // Somebody has died over the next map, and it is not written.
+    mover.plan_drains(&[two], 3).await.expect("kept");
+    let before = solo.node.map.known().expect("founded").map;
+    mover.wish_planned(&before).await.expect("kept");
+    assert!(drained(&admin).await.is_empty());
+    applied(&admin, 3).await.expect("in force");
+    assert_eq!(drained(&admin).await, [json!(2)]);
+    assert_eq!(groups.planned_drains().expect("readable"), []);
+    // Over the one after it, by which the node stays.
+    admin.give_up_drain(2).await.expect("given up");
+    stage_state(&admin, "active").await;
+    mover.plan_drains(&[two], 4).await.expect("kept");
+    applied(&admin, 4).await.expect("in force");
+    assert!(drained(&admin).await.is_empty());
+    assert_eq!(groups.planned_drains().expect("readable"), []);
+    drop(admin);
+    solo.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
