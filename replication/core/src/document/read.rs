@@ -65,8 +65,7 @@ pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> 
         counters: counters(document),
         created_at: instant(created_at(document, shown).unwrap_or_default()),
         updated_at: instant(updated_at_ms),
-        deleted: shown.is_marked(Register::DeletedAt)
-            && deletion::lifecycle(document) == Lifecycle::Deleted,
+        deleted: lifecycle(document) == Lifecycle::Deleted,
     }
 }
 

@@ -38,11 +38,6 @@ impl<'a> Shown<'a> {
     pub(super) fn is_disputed(&self, register: Register) -> bool {
         self.item(register).is_some_and(|item| item.conflict)
     }
-
-    /// Whether several values stand in a register, or one that is not null.
-    pub(super) fn is_marked(&self, register: Register) -> bool {
-        self.is_disputed(register) || self.shown(register).is_some_and(|value| !value.is_null())
-    }
 }
 
 impl Registers for Shown<'_> {

@@ -24,6 +24,10 @@ use meridian_regions::{ListingId, NodeId, UnixNanos};
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use super::read::Registers;
+use super::register::Register;
+use super::shown::Shown;
+use super::standing;
 use crate::{
     Again, Choice, Conflict, Decision, EditError, EditOp, EncodedChange, ListingDocument,
     ListingDraft, ListingPatch, ValidDraft,
@@ -182,6 +186,25 @@ fn exchange(
     }
     assert_eq!(left.heads(), right.heads());
     assert_eq!(left.view(), right.view());
+    assert_shown_as_looked_up(left);
+}
+
+/// What is found in one go is what each look-up of its own finds.
+fn assert_shown_as_looked_up(document: &ListingDocument) {
+    let automerge = document.body.get();
+    let shown = Shown::of(automerge);
+    let others = [
+        Register::CreatedAt,
+        Register::DeletedAt,
+        Register::Rewritten,
+    ];
+    for register in Register::DISPUTABLE.into_iter().chain(others) {
+        assert_eq!(shown.shown(register), automerge.shown(register));
+        assert_eq!(
+            shown.is_disputed(register),
+            standing::is_disputed(automerge, register)
+        );
+    }
 }
 
 /// Everything that a document consists of, in an order that does not depend on how
