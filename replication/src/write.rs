@@ -82,9 +82,10 @@ impl Replica {
             self.inner().writable()?;
             let permit = self.inner().writer.reserve().await?;
             let slot = Slot::new(permit, Rendering::Later);
-            let (submitted, came) = self
+            let (mut submitted, came) = self
                 .inner()
                 .create_or_reconcile(slot, &id, &draft, genesis)?;
+            submitted.committed.leave();
             match came {
                 Came::New => summary.created += 1,
                 Came::Known if submitted.changed => summary.updated += 1,

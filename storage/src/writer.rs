@@ -219,7 +219,7 @@ impl WritePermit {
     /// Queues `batch` behind everything submitted before it.
     pub fn submit(self, batch: Batch, durability: Durability) -> Committed {
         let mut committed = self.queue(batch, durability);
-        committed.queued = None;
+        committed.leave();
         committed
     }
 
@@ -281,7 +281,8 @@ impl Queued {
     /// Writes it here and now, with everything before it, if nobody else is writing and the disk
     /// has been quick of late; else leaves it to the writer's thread. It blocks, for as long as
     /// a write takes: no lock may be held that a callback of [`WritePermit::submit_then`] takes.
-    /// A worker of a runtime does so only where another one goes on meanwhile.
+    /// A runtime's worker hands over what else it has to do; a runtime of one thread, which could
+    /// not, leaves the batch to the writer's thread.
     pub fn write_here(mut self) {
         let running = self.thread.running.as_ref();
         self.is_written = running.is_some_and(|running| running.queue.write_here());
@@ -315,6 +316,11 @@ impl Committed {
         }
     }
 
+    /// Leaves it to the writer's thread, if nobody has been told yet.
+    pub fn leave(&mut self) {
+        self.queued = None;
+    }
+
     /// See [`Queued::write_here`]. Of what was submitted, somebody has been told already.
     pub fn write_here(&mut self) {
         if let Some(queued) = self.queued.take() {
@@ -338,7 +344,7 @@ impl Future for Committed {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         // Whoever waits for it does not write it.
-        self.queued = None;
+        self.leave();
         Pin::new(&mut self.answer)
             .poll(context)
             .map(|answer| answer.unwrap_or(Err(StorageError::Stopped)))

@@ -17,7 +17,7 @@ const GROUP_BYTES_MAX: usize = 4 * 1024 * 1024;
 const STEPS_MAX: usize = 64;
 
 /// A disk that syncs faster than this, on average of late, may be waited for by whoever submits. Past it,
-/// two changes of thread are a small part of the time, and a worker of a runtime has better to do.
+/// two changes of thread are a small part of the time.
 pub(super) const QUICK: Duration = Duration::from_millis(1);
 /// The latest sync counts for so much of the average.
 const LATEST_SHARE: u32 = 8;
@@ -36,12 +36,18 @@ pub(super) enum Look {
 pub struct WriteQueue {
     first: Option<Submission>,
     submissions: mpsc::Receiver<Submission>,
+    /// `None` once it has stopped: what is submitted still is dropped.
+    open: Option<Open>,
+    /// How long a synced write takes, on average of late.
+    pub(super) sync_time: Duration,
+}
+
+/// What a queue holds as long as it writes.
+struct Open {
     /// Before `announce`: who sees the announcer gone knows that the database is not held
     /// from here any longer.
     store: Store,
     announce: watch::Sender<Option<StorageError>>,
-    /// How long a synced write takes, on average of late.
-    pub(super) sync_time: Duration,
 }
 
 impl WriteQueue {
@@ -53,8 +59,10 @@ impl WriteQueue {
         Self {
             first: None,
             submissions,
-            store: store.clone(),
-            announce,
+            open: Some(Open {
+                store: store.clone(),
+                announce,
+            }),
             sync_time: Duration::ZERO,
         }
     }
@@ -88,6 +96,13 @@ impl WriteQueue {
         }
     }
 
+    /// Writes nothing any more, and lets go of the database. Who waits, or submits by a place that he
+    /// has already, is told `Stopped` once the queue is looked at; nobody gets another place.
+    pub(super) fn stop(&mut self) {
+        self.submissions.close();
+        self.open = None;
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.submissions.is_empty()
     }
@@ -99,10 +114,13 @@ impl WriteQueue {
 
     fn write_from(&mut self, first: Submission) {
         let group = gather(first, &mut self.submissions);
-        let failed = self.announce.borrow().clone();
+        let Some(Open { store, announce }) = &self.open else {
+            return;
+        };
+        let failed = announce.borrow().clone();
         let mut steps = group.steps();
         let started = Instant::now();
-        let result = failed.map_or_else(|| group.write(&self.store), Err);
+        let result = failed.map_or_else(|| group.write(store), Err);
         if group.durability == Durability::Synced {
             let before = self.sync_time * (LATEST_SHARE - 1);
             self.sync_time = (before + started.elapsed()) / LATEST_SHARE;
@@ -112,7 +130,7 @@ impl WriteQueue {
         }
         drop(steps);
         if let Err(error) = &result {
-            self.announce.send_if_modified(|known| {
+            announce.send_if_modified(|known| {
                 let first_failure = known.is_none();
                 known.get_or_insert_with(|| error.clone());
                 first_failure
@@ -128,7 +146,7 @@ impl std::fmt::Debug for WriteQueue {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("WriteQueue")
-            .field("store", &self.store)
+            .field("store", &self.open.as_ref().map(|open| &open.store))
             .finish_non_exhaustive()
     }
 }

@@ -6,38 +6,36 @@
 //! writing wakes the thread: it waits for its turn. A thread that is woken before it sleeps does
 //! not sleep.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
+use tokio::task::block_in_place;
 
 use super::queue::{Look, WriteQueue};
 
-/// See the module. `None` once nothing can be submitted any more, or a callback has panicked:
-/// what is submitted then is answered `Stopped`.
+/// See the module.
 #[derive(Debug)]
-pub(super) struct SharedQueue(Mutex<Option<WriteQueue>>);
+pub(super) struct SharedQueue(Mutex<WriteQueue>);
 
 impl SharedQueue {
     pub(super) fn new(queue: WriteQueue) -> Self {
-        Self(Mutex::new(Some(queue)))
+        Self(Mutex::new(queue))
     }
 
     /// The thread's work.
     pub(super) fn write_until_closed(&self) {
         loop {
-            let mut place = self.place();
-            match with(&mut place, WriteQueue::write_next) {
-                Some(Look::Written) => {}
-                Some(Look::Empty) => {
-                    drop(place);
+            let mut queue = self.queue();
+            match with(&mut queue, WriteQueue::write_next) {
+                Ok(Look::Empty) => {
+                    drop(queue);
                     thread::park();
                 }
-                Some(Look::Closed) => {
-                    *place = None;
-                    return;
-                }
-                None => return,
+                Ok(Look::Closed) => return queue.stop(),
+                // It has been reported; what is submitted still is answered.
+                Ok(Look::Written) | Err(_) => {}
             }
         }
     }
@@ -45,42 +43,45 @@ impl SharedQueue {
     /// Writes what is queued, in one group, if nobody else is writing, the disk is quick and
     /// this thread may wait for it. Answers whether nothing is left to be written.
     pub(super) fn write_here(&self) -> bool {
-        if !may_wait() {
-            return false;
+        let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+        match runtime {
+            Ok(RuntimeFlavor::MultiThread) => {}
+            // Nobody else would serve it meanwhile.
+            Ok(_) => return false,
+            Err(_none) => return self.write_if_free(|write| write()),
         }
-        // Poisoned, too: whoever comes next finds out.
-        let Ok(mut place) = self.0.try_lock() else {
-            return false;
-        };
-        let is_done = with(&mut place, |queue| {
-            if queue.is_quick() {
-                queue.write();
-            }
-            queue.is_empty()
-        });
-        is_done.unwrap_or(true)
+        // Its sockets and timers may be this worker's to watch: it hands them over.
+        self.write_if_free(|write| block_in_place(write))
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<WriteQueue>> {
-        // The queue went with the panic.
+    fn write_if_free(&self, wait: impl FnOnce(&mut dyn FnMut())) -> bool {
+        let Ok(mut queue) = self.0.try_lock() else {
+            return false;
+        };
+        if !queue.is_quick() || queue.is_empty() {
+            return queue.is_empty();
+        }
+        let mut written = Ok(());
+        wait(&mut || written = with(&mut queue, WriteQueue::write));
+        let is_done = queue.is_empty();
+        drop(queue);
+        match written {
+            Ok(()) => is_done,
+            Err(panic) => resume_unwind(panic),
+        }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, WriteQueue> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Lets `work` have the queue, if it is there. A panic takes it along: those who wait are told
-/// so, and so is whoever watches the writer.
-fn with<T>(place: &mut Option<WriteQueue>, work: impl FnOnce(&mut WriteQueue) -> T) -> Option<T> {
-    let mut queue = place.take()?;
-    let answer = work(&mut queue);
-    *place = Some(queue);
-    Some(answer)
-}
-
-/// Whether this thread may wait for the disk: a worker of a runtime may if another serves the
-/// runtime meanwhile. Only one at a time comes here.
-fn may_wait() -> bool {
-    let Ok(runtime) = Handle::try_current() else {
-        return true;
-    };
-    runtime.runtime_flavor() == RuntimeFlavor::MultiThread && runtime.metrics().num_workers() > 1
+/// Lets `work` have the queue. A panic stops it for good: those who wait are told so, and so is
+/// whoever watches the writer.
+fn with<T>(queue: &mut WriteQueue, work: impl FnOnce(&mut WriteQueue) -> T) -> thread::Result<T> {
+    let worked = catch_unwind(AssertUnwindSafe(|| work(queue)));
+    if worked.is_err() {
+        queue.stop();
+    }
+    worked
 }
