@@ -168,8 +168,13 @@ impl Mover {
 
     /// Wishes something. Wishing again changes nothing, unless it was over.
     pub(crate) async fn wish(&self, aim: Aim) -> Result<Wish, StorageError> {
-        let groups = &self.inner.groups;
         let _alone = self.inner.wishes.lock().await;
+        self.wish_alone(aim).await
+    }
+
+    /// The same, for who has seen to it that nobody else does.
+    async fn wish_alone(&self, aim: Aim) -> Result<Wish, StorageError> {
+        let groups = &self.inner.groups;
         let known = groups.wishes()?.into_iter().find(|one| one.aim == aim);
         let wish = known.filter(|one| !is_over(one)).unwrap_or(Wish {
             aim,
@@ -213,17 +218,18 @@ impl Mover {
     }
 
     /// Wishes the drains that were planned for this map or an earlier one, as far as it says still
-    /// that the nodes go.
+    /// that the nodes go. Each once: one that is given up meanwhile stays so.
     pub(crate) async fn wish_planned(&self, map: &Topology) -> Result<(), StorageError> {
-        let planned = self.inner.groups.planned_drains()?;
-        for (node, epoch) in planned {
+        let groups = &self.inner.groups;
+        let _alone = self.inner.wishes.lock().await;
+        for (node, epoch) in groups.planned_drains()? {
             if epoch > map.epoch() {
                 continue;
             }
             if map.node(node).is_some_and(|node| node.state.leaves()) {
-                self.wish(Aim::Drain(node)).await?;
+                self.wish_alone(Aim::Drain(node)).await?;
             }
-            self.drop_planned(&[node]).await;
+            groups.drop_planned_drains(&[node]).await?;
         }
         Ok(())
     }
