@@ -61,9 +61,14 @@ impl Steps {
         *self.ended() = Instant::now();
     }
 
+    /// Whether one is under way, be it that it waits for its turn or for who comes.
+    pub(crate) fn are_under_way(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
     /// Whether none is under way, nor has been for so long.
     fn are_over_for(&self, quiet: Duration) -> bool {
-        self.under_way.load(Ordering::Relaxed) == 0 && self.ended().elapsed() >= quiet
+        !self.are_under_way() && self.ended().elapsed() >= quiet
     }
 
     fn ended(&self) -> MutexGuard<'_, Instant> {

@@ -66,15 +66,11 @@ async fn step_waits_for_who_comes_and_not_for_a_dead_voter_that_stays() {
     is_admitted(&leader, &genesis, &order).await;
     let group = leader.places().peek(&genesis.listing).expect("awake");
     let heard_of = async {
-        is_held(&group).await;
-        while group.moving.try_lock().is_err() {
-            tokio::task::yield_now().await;
-        }
+        is_begun(&group).await;
         cluster.heal_silently();
     };
-    // The step is always polled first: it does not hold its turn unseen.
     let step = leader.move_step(&genesis, &order, DEADLINE);
-    let (step, ()) = futures::future::join(step, heard_of).await;
+    let (step, ()) = tokio::join!(step, heard_of);
     assert_eq!(step, Ok(Moving::Joined), "node 4 has caught up");
 }
 
@@ -91,7 +87,7 @@ async fn step_that_waits_for_who_comes_does_not_hold_up_those_of_others() {
     let group = leader.places().peek(&genesis.listing).expect("awake");
     let drain = order(&[1, 2, 3], &[1, 2, 5]);
     let drained = async {
-        is_held(&group).await;
+        is_begun(&group).await;
         let step = leader.move_step(&genesis, &drain, STEP).await;
         assert_eq!(step, Ok(Moving::Admitted), "at once");
         cluster.carry_out(1, &genesis, &drain).await
@@ -104,11 +100,14 @@ async fn step_that_waits_for_who_comes_does_not_hold_up_those_of_others() {
     assert_eq!(settled.voters, nodes(&[1, 2, 5]));
 }
 
-/// Awaits that a step has begun which is asked for beside this, in the same task and polled first.
-async fn is_held(group: &Group) {
-    while group.moving.try_lock().is_ok() {
-        tokio::task::yield_now().await;
-    }
+/// Awaits that a step has begun which is asked for beside this.
+async fn is_begun(group: &Group) {
+    let begun = timeout(DEADLINE, async {
+        while !group.steps.are_under_way() {
+            tokio::task::yield_now().await;
+        }
+    });
+    begun.await.expect("it was asked for");
 }
 
 /// Nobody who stays has the entry that the leader has appended last: it stays, and leads on.
