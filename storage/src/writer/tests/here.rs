@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use super::{FAMILY, open, record, reopened};
 use crate::writer::queue::QUICK;
@@ -109,11 +110,13 @@ async fn batch_is_written_by_who_submits_it_if_nobody_else_writes() {
 async fn runtime_goes_on_while_its_only_worker_writes() {
     let directory = TempDir::new().expect("temporary directory");
     let store = open(&directory);
-    let writer = tokio::spawn(async move {
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
         let played = Played::of(&store);
         let permit = played.writer.try_reserve().expect("a place");
         let (tick, ticked) = mpsc::channel();
-        tokio::spawn(async move {
+        let mut timer = JoinSet::new();
+        timer.spawn(async move {
             tokio::time::sleep(Duration::from_millis(1)).await;
             tick.send(()).expect("somebody listens");
         });
@@ -122,7 +125,7 @@ async fn runtime_goes_on_while_its_only_worker_writes() {
         });
         stalls.write_here();
     });
-    writer.await.expect("no panic");
+    tasks.join_all().await;
 }
 
 #[tokio::test]
