@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::super::reconcile::Sheet;
 use super::super::register::Register;
-use super::super::write::Writer;
+use super::super::write::{Reads, Writer};
 use super::super::{creation, genesis, reconcile, text};
 use super::{at, body, content, created, draft, draft_of, listing, node, patched};
 use crate::document::Lifecycle;
@@ -43,7 +43,7 @@ impl Sheet for Blank<'_, '_> {
 fn written(id: &ListingId, draft: &ValidDraft) -> (ListingDocument, Vec<u8>) {
     let mut document = ListingDocument::empty(id);
     let change = document
-        .write(node(1), at(0), "create", |writer| {
+        .write((node(1), at(0)), "create", Reads::EVERYTHING, |writer| {
             reconcile::create(&mut Blank(writer), at(0), draft.as_draft())
         })
         .expect("a valid draft fits")
