@@ -34,14 +34,14 @@ pub(super) fn order(from: &[u64], to: &[u64]) -> Move {
     }
 }
 
-/// Asks a leader for steps of an order until who comes learns.
-async fn is_admitted(leader: &Groups, genesis: &Genesis, order: &Move) {
-    let admitted = timeout(DEADLINE, async {
-        while leader.move_step(genesis, order, STEP).await != Ok(Moving::Admitted) {
+/// Asks a leader for steps of an order until one of them comes to a stage.
+pub(super) async fn until(leader: &Groups, genesis: &Genesis, order: &Move, stage: Moving) {
+    let come = timeout(DEADLINE, async {
+        while leader.move_step(genesis, order, STEP).await != Ok(stage.clone()) {
             tokio::task::yield_now().await;
         }
     });
-    admitted.await.expect("it learns");
+    come.await.expect("it comes so far");
 }
 
 impl Cluster {
@@ -234,11 +234,7 @@ async fn second_move_of_a_group_waits_for_the_first_and_finds_it_changed() {
     let genesis = genesis(6);
     let first = order(&[1, 2, 3], &[1, 2, 4]);
     let groups = cluster.node(1);
-    timeout(DEADLINE, async {
-        while groups.move_step(&genesis, &first, STEP).await != Ok(Moving::Joined) {}
-    })
-    .await
-    .expect("both must agree");
+    until(&groups, &genesis, &first, Moving::Joined).await;
     let second = order(&[1, 2, 3], &[1, 2, 5]);
     let changed = timeout(DEADLINE, async {
         loop {

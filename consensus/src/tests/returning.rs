@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use meridian_regions::Genesis;
 use meridian_storage::{Batch, Durability};
-use openraft::EntryPayload;
 use openraft::raft::AppendEntriesRequest;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::moving::leaving::{candidate_of_long_ago, say, say_as};
-use super::moving::{STEP, nodes, order};
+use super::moving::leaving::{candidate_of_long_ago, first_append, say, say_as};
+use super::moving::{nodes, order, until};
 use super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
 use crate::electorate::Elsewhere;
 use crate::envelope::{Answer, Append, Call};
 use crate::keys::GroupKey;
-use crate::types::{EntryOf, LogIdOf, Types, VoteOf};
+use crate::types::{LogIdOf, Types, VoteOf};
 use crate::{Electorate, MoveError, Moving, Past, ProposeError};
 
 /// The epoch of the topology in these tests.
@@ -242,13 +241,7 @@ async fn return_for_which_there_is_too_little_time_ends_at_once_and_says_so() {
     let genesis = genesis(84);
     cluster.propose(&genesis, &block(0)).await;
     let others = order(&[1, 2, 3], &[2, 3, 4]);
-    timeout(DEADLINE, async {
-        while cluster.node(1).move_step(&genesis, &others, STEP).await != Ok(Moving::Joined) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("both have to agree");
+    until(&cluster.node(1), &genesis, &others, Moving::Joined).await;
     cluster.lose_records(3).await;
     let groups = cluster.node(3);
     let late = timeout(DEADLINE, async {
@@ -299,18 +292,7 @@ async fn node_that_is_sent_away_on_its_way_back_is_to_come_back_still_if_its_pla
         let permit = groups.shared().writer.reserve().await.expect("a place");
         let written = permit.submit(batch, Durability::Synced).await;
         written.expect("written");
-        let blank = |index| EntryOf {
-            log_id: LogIdOf::new_term_index(1, index),
-            payload: EntryPayload::Blank,
-        };
-        let append = AppendEntriesRequest::<Types> {
-            vote: VoteOf::new_committed(1, 1),
-            prev_log_id: None,
-            entries: (0..4).map(blank).collect(),
-            leader_commit: Some(LogIdOf::new_term_index(1, 10)),
-        };
-        let call = Call::Append(Append::from(&append));
-        let reply = say_as(&cluster, 1, 3, number, call).await;
+        let reply = say_as(&cluster, 1, 3, number, first_append(10)).await;
         assert!(matches!(reply.answer, Some(Answer::Append(_))), "{reply:?}");
         assert_eq!(cluster.role(3, &genesis).await, "learner");
         groups.note_electorate(&genesis, electorate(11, now)).await;

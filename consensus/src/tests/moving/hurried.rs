@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
-use super::{STEP, is_admitted, nodes, order};
+use super::{STEP, nodes, order, until};
 use crate::group::Group;
 use crate::moves::{Voters, alone};
 use crate::{Moving, TransferError};
@@ -22,13 +22,7 @@ async fn leader_that_goes_offers_nothing_where_there_is_no_time_to_take_it() {
     cluster.propose(&genesis, &block(1)).await;
     let leader = cluster.node(1);
     let order = order(&[1, 2, 3], &[2, 3, 4]);
-    timeout(DEADLINE, async {
-        while leader.move_step(&genesis, &order, STEP).await != Ok(Moving::Joined) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("both have to agree");
+    until(&leader, &genesis, &order, Moving::Joined).await;
     let hurried = timeout(DEADLINE, async {
         loop {
             // Where the machine is slow its quorum may not answer in time.
@@ -63,7 +57,7 @@ async fn step_waits_for_who_comes_and_not_for_a_dead_voter_that_stays() {
     cluster.cut_silently(4);
     let leader = cluster.node(1);
     let order = order(&[1, 2, 3], &[1, 3, 4]);
-    is_admitted(&leader, &genesis, &order).await;
+    until(&leader, &genesis, &order, Moving::Admitted).await;
     let group = leader.places().peek(&genesis.listing).expect("awake");
     let heard_of = async {
         is_begun(&group).await;
@@ -83,7 +77,7 @@ async fn step_that_waits_for_who_comes_does_not_hold_up_those_of_others() {
     cluster.cut_silently(4);
     let leader = cluster.node(1);
     let waiting = order(&[1, 2, 3], &[1, 2, 3, 4]);
-    is_admitted(&leader, &genesis, &waiting).await;
+    until(&leader, &genesis, &waiting, Moving::Admitted).await;
     let group = leader.places().peek(&genesis.listing).expect("awake");
     let drain = order(&[1, 2, 3], &[1, 2, 5]);
     let drained = async {

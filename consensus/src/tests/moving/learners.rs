@@ -6,7 +6,7 @@ use meridian_regions::Genesis;
 use tokio::time::{Instant, timeout};
 
 use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis};
-use super::{STEP, is_admitted, nodes, order};
+use super::{STEP, nodes, order, until};
 use crate::Moving;
 use crate::types::MembershipOf;
 
@@ -37,7 +37,13 @@ async fn who_learns_for_nobody_any_more_is_sent_away_and_forgets_it_before_the_g
     let leader = cluster.node(1);
     for comes in [4, 5] {
         // Each by a mover that gives up.
-        is_admitted(&leader, &genesis, &order(&[1, 2, 3], &[1, 2, comes])).await;
+        until(
+            &leader,
+            &genesis,
+            &order(&[1, 2, 3], &[1, 2, comes]),
+            Moving::Admitted,
+        )
+        .await;
     }
     cluster.cut(5);
     let forgotten = timeout(DEADLINE, async {
@@ -68,7 +74,7 @@ async fn who_learns_stays_as_long_as_somebody_asks_for_its_steps() {
     let leader = cluster.node(1);
     let order = order(&[1, 2, 3], &[1, 2, 4]);
     cluster.cut_silently(4);
-    is_admitted(&leader, &genesis, &order).await;
+    until(&leader, &genesis, &order, Moving::Admitted).await;
     let began = Instant::now();
     while began.elapsed() < LONG {
         let step = leader.move_step(&genesis, &order, STEP).await;
@@ -94,17 +100,11 @@ async fn who_votes_in_one_of_two_sets_is_not_sent_away() {
     cluster.propose(&genesis, &block(1)).await;
     let leader = cluster.node(1);
     let order = order(&[1, 2, 3], &[1, 2, 4]);
-    timeout(DEADLINE, async {
-        while leader.move_step(&genesis, &order, STEP).await != Ok(Moving::Joined) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("both have to agree");
+    until(&leader, &genesis, &order, Moving::Joined).await;
     let group = leader.places().peek(&genesis.listing).expect("awake");
     assert!(!group.has_learners());
-    let until = Instant::now() + DEADLINE;
-    let dismissed = group.dismiss_learners(Duration::ZERO, until).await;
+    let deadline = Instant::now() + DEADLINE;
+    let dismissed = group.dismiss_learners(Duration::ZERO, deadline).await;
     assert_eq!(dismissed, Ok(None));
     drop(group);
     assert_eq!(cluster.membership(1, &genesis).get_joint_config().len(), 2);

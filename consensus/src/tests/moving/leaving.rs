@@ -5,7 +5,7 @@ use prost::Message;
 use tokio::time::timeout;
 
 use super::super::{Cluster, DEADLINE, NEVER_IDLE, block, genesis, node};
-use super::{STEP, nodes, order};
+use super::{STEP, nodes, order, until};
 use crate::electorate::Entrance;
 use crate::envelope::{Answer, Append, Ballot, Call, Reply, Request};
 use crate::keys::{GroupKey, UNSETTLED};
@@ -36,6 +36,21 @@ pub(in crate::tests) async fn say_as(
     let request = request.encode_to_vec().into();
     let reply = cluster.node(to).handle(node(from), request).await;
     Reply::decode(reply).expect("a reply")
+}
+
+/// The first four entries, blank, by a leader that has committed so many.
+pub(in crate::tests) fn first_append(committed: u64) -> Call {
+    let blank = |index| EntryOf {
+        log_id: LogIdOf::new_term_index(1, index),
+        payload: EntryPayload::Blank,
+    };
+    let append = AppendEntriesRequest::<Types> {
+        vote: VoteOf::new_committed(1, 1),
+        prev_log_id: None,
+        entries: (0..4).map(blank).collect(),
+        leader_commit: Some(LogIdOf::new_term_index(1, committed)),
+    };
+    Call::Append(Append::from(&append))
 }
 
 /// A candidate that knows the group as it was in the beginning.
@@ -185,12 +200,7 @@ async fn voter_that_was_away_and_learns_again_says_at_once_who_votes() {
         .carry_out(1, &genesis, &order(&[1, 2, 3], &[1, 2, 4]))
         .await;
     let back = order(&[1, 2, 4], &[1, 2, 3]);
-    let admitted = timeout(DEADLINE, async {
-        while cluster.node(1).move_step(&genesis, &back, STEP).await != Ok(Moving::Admitted) {
-            tokio::task::yield_now().await;
-        }
-    });
-    admitted.await.expect("it learns");
+    until(&cluster.node(1), &genesis, &back, Moving::Admitted).await;
     let told = cluster.node(1).standing(&genesis, 1, STEP).await;
     let told = told.expect("node 1 leads");
     cluster.propose(&genesis, &block(3)).await;
@@ -297,17 +307,7 @@ async fn who_learns_keeps_the_part_that_it_has_when_it_is_told_again_what_it_kne
     let groups = cluster.node(4);
     groups.note_electorate(&genesis, told.clone()).await;
     assert_eq!(cluster.role(4, &genesis).await, "elsewhere");
-    let blank = |index| EntryOf {
-        log_id: LogIdOf::new_term_index(1, index),
-        payload: EntryPayload::Blank,
-    };
-    let append = AppendEntriesRequest::<Types> {
-        vote: VoteOf::new_committed(1, 1),
-        prev_log_id: None,
-        entries: (0..4).map(blank).collect(),
-        leader_commit: Some(LogIdOf::new_term_index(1, 41)),
-    };
-    let reply = say_as(&cluster, 1, 4, 128, Call::Append(Append::from(&append))).await;
+    let reply = say_as(&cluster, 1, 4, 128, first_append(41)).await;
     assert!(matches!(reply.answer, Some(Answer::Append(_))), "{reply:?}");
     assert_eq!(cluster.entries(4, &genesis), 4);
     let earlier = Electorate {
@@ -324,7 +324,7 @@ async fn who_learns_keeps_the_part_that_it_has_when_it_is_told_again_what_it_kne
         learners: nodes(&[4]),
         ..told.clone()
     };
-    let reply = say_as(&cluster, 1, 4, 128, Call::Append(Append::from(&append))).await;
+    let reply = say_as(&cluster, 1, 4, 128, first_append(41)).await;
     assert!(matches!(reply.answer, Some(Answer::Append(_))), "{reply:?}");
     groups.note_electorate(&genesis, learns.clone()).await;
     assert_eq!(cluster.role(4, &genesis).await, "learner", "it goes on");
