@@ -235,13 +235,13 @@ impl ListingDocument {
     /// Where the listing stands in its life.
     #[must_use]
     pub fn lifecycle(&self) -> Lifecycle {
-        read::lifecycle(self.body.get())
+        read::lifecycle(&self.body)
     }
 
     /// The listing as people read it. Before it is created, every field is empty.
     #[must_use]
     pub fn view(&self) -> ListingView {
-        read::view(&self.id, self.body.get(), self.history.updated_at())
+        read::view(&self.id, &self.body, self.history.updated_at())
     }
 
     /// The heads: the same wherever the same changes have been applied.

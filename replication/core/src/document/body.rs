@@ -5,13 +5,16 @@
 //! [`super::creation`]) is held as these changes: all that is asked of it until then,
 //! its heads and its tally, they say themselves. Making the document takes some 200 µs,
 //! five times as long as all else that is done about a listing that comes in.
+//!
+//! Every write asks first where the listing stands in its life, and every view says so, too: who
+//! asks next is told without looking, as long as nobody has had the document to change it.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use automerge::{Automerge, AutomergeError, Change, ChangeHash, ReadDoc};
 
-use super::genesis;
+use super::{Lifecycle, genesis};
 
 /// See the module.
 #[derive(Clone)]
@@ -19,6 +22,8 @@ pub(super) struct Body {
     made: OnceLock<Automerge>,
     /// What it is made of; `None` if it was read as it is.
     seed: Option<Seed>,
+    /// What it said when it was last asked, of the document as it is.
+    lifecycle: OnceLock<Lifecycle>,
 }
 
 /// The changes behind the containers, which are the same for every listing.
@@ -38,6 +43,7 @@ impl Body {
         Self {
             made: OnceLock::new(),
             seed: Some(seed),
+            lifecycle: OnceLock::new(),
         }
     }
 
@@ -59,6 +65,7 @@ impl Body {
         if let Some(seed) = &mut self.seed {
             seed.creation = Some(plain);
         }
+        self.lifecycle.take();
     }
 
     /// The hashes of the changes that no other depends on.
@@ -105,7 +112,13 @@ impl Body {
         self.get();
         // What it becomes from now on, the seed does not say.
         self.seed = None;
+        self.lifecycle.take();
         self.made.get_mut().expect("it has just been made")
+    }
+
+    /// Where the listing stands in its life: `look` tells it of the document, unless it was told.
+    pub(super) fn lifecycle(&self, look: impl FnOnce() -> Lifecycle) -> Lifecycle {
+        *self.lifecycle.get_or_init(look)
     }
 }
 
@@ -114,6 +127,7 @@ impl From<Automerge> for Body {
         Self {
             made: OnceLock::from(automerge),
             seed: None,
+            lifecycle: OnceLock::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use meridian_regions::ListingId;
 
 use super::Lifecycle;
+use super::body::Body;
 use super::genesis::Container;
 use super::reconcile::survival_from_register;
 use super::register::Register;
@@ -33,8 +34,13 @@ impl Registers for Automerge {
     }
 }
 
-pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> ListingView {
+pub(super) fn view(id: &ListingId, body: &Body, updated_at_ms: i64) -> ListingView {
+    let document = body.get();
     let shown = &Shown::of(document);
+    let lifecycle = body.lifecycle(|| {
+        let marked = shown.is_marked(Register::DeletedAt);
+        lifecycle_of(document, marked, shown)
+    });
     let (min_stay, max_stay) = stays(shown);
     let parsed = |register| line(shown, register).unwrap_or_default();
     ListingView {
@@ -65,15 +71,24 @@ pub(super) fn view(id: &ListingId, document: &Automerge, updated_at_ms: i64) -> 
         counters: counters(document),
         created_at: instant(created_at(document, shown).unwrap_or_default()),
         updated_at: instant(updated_at_ms),
-        deleted: lifecycle(document) == Lifecycle::Deleted,
+        deleted: lifecycle == Lifecycle::Deleted,
     }
 }
 
-pub(super) fn lifecycle(document: &Automerge) -> Lifecycle {
-    if standing::is_marked(document, Register::DeletedAt) {
+pub(super) fn lifecycle(body: &Body) -> Lifecycle {
+    body.lifecycle(|| {
+        let document = body.get();
+        let marked = standing::is_marked(document, Register::DeletedAt);
+        lifecycle_of(document, marked, document)
+    })
+}
+
+/// What is told of a document in whose register of the deletion something stands, or nothing.
+fn lifecycle_of(document: &Automerge, marked: bool, registers: &impl Registers) -> Lifecycle {
+    if marked {
         return deletion::lifecycle(document);
     }
-    match scalar(document, Register::CreatedAt) {
+    match scalar(registers, Register::CreatedAt) {
         Some(_) => Lifecycle::Live,
         None => Lifecycle::Uncreated,
     }

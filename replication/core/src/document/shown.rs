@@ -38,6 +38,13 @@ impl<'a> Shown<'a> {
     pub(super) fn is_disputed(&self, register: Register) -> bool {
         self.item(register).is_some_and(|item| item.conflict)
     }
+
+    /// Whether several values stand in a register, or one that is not null.
+    pub(super) fn is_marked(&self, register: Register) -> bool {
+        self.item(register).is_some_and(|item| {
+            item.conflict || !standing::scalar(item.value.clone().into_value()).is_null()
+        })
+    }
 }
 
 impl Registers for Shown<'_> {

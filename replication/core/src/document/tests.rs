@@ -24,10 +24,11 @@ use meridian_regions::{ListingId, NodeId, UnixNanos};
 use proptest::sample::Index;
 use serde_json::{Value, json};
 
+use super::body::Body;
 use super::read::Registers;
 use super::register::Register;
 use super::shown::Shown;
-use super::standing;
+use super::{read, standing};
 use crate::{
     Again, Choice, Conflict, Decision, EditError, EditOp, EncodedChange, ListingDocument,
     ListingDraft, ListingPatch, ValidDraft,
@@ -193,6 +194,8 @@ fn exchange(
 fn assert_shown_as_looked_up(document: &ListingDocument) {
     let automerge = document.body.get();
     let shown = Shown::of(automerge);
+    let afresh = Body::from(automerge.clone());
+    assert_eq!(document.lifecycle(), read::lifecycle(&afresh));
     let others = [
         Register::CreatedAt,
         Register::DeletedAt,
@@ -203,6 +206,10 @@ fn assert_shown_as_looked_up(document: &ListingDocument) {
         assert_eq!(
             shown.is_disputed(register),
             standing::is_disputed(automerge, register)
+        );
+        assert_eq!(
+            shown.is_marked(register),
+            standing::is_marked(automerge, register)
         );
     }
 }
