@@ -112,6 +112,7 @@ pub(crate) struct Counts {
     pub(crate) sent_home: AtomicU64,
     pub(crate) not_taken: AtomicU64,
     pub(crate) crowded: AtomicU64,
+    pub(crate) dismissed: AtomicU64,
 }
 
 impl Shared {

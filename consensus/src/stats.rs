@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use meridian_storage::WriteStats;
+
 use crate::shared::Shared;
 
 /// Counts since the node started, and how many groups are awake now. A group that is
@@ -30,6 +32,12 @@ pub struct GroupStats {
     pub damaged: u64,
     /// Groups that do not run here for it.
     pub ill: usize,
+    /// Nodes sent away that learned for a move which nobody went on with.
+    pub dismissed: u64,
+    /// Batches that wait for the disk.
+    pub writes_queued: usize,
+    /// Synced writes since the start, and how long they took.
+    pub writes: WriteStats,
 }
 
 impl GroupStats {
@@ -48,6 +56,9 @@ impl GroupStats {
             crowded: read(&counts.crowded),
             damaged: shared.records.damaged(),
             ill: shared.records.ill(),
+            dismissed: read(&counts.dismissed),
+            writes_queued: shared.writer.queued(),
+            writes: shared.writer.stats(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod backups;
 mod certificates;
+mod disk;
 mod links;
 mod logs;
 mod outbound;
@@ -27,6 +28,7 @@ use crate::admin::saga_counts;
 use crate::node::Node;
 use backups::BackupMetrics;
 use certificates::CertificateMetrics;
+use disk::DiskMetrics;
 use links::Links;
 use logs::LogMetrics;
 use outbound::OutboundMetrics;
@@ -87,6 +89,7 @@ pub(crate) struct Metrics {
     traces: TraceMetrics,
     backups: BackupMetrics,
     certificates: CertificateMetrics,
+    disk: DiskMetrics,
 }
 
 fn lag_ms() -> Result<IntGaugeVec, prometheus::Error> {
@@ -118,7 +121,9 @@ fn group_events() -> Result<IntGaugeVec, prometheus::Error> {
             "What has happened to Raft groups since start: woken, resumed (led on without an \
              election), refused, slept, stood (for election), sent_home (leaderships handed \
              to the home region), not_taken (leaderships offered in vain), crowded (requests \
-             refused because too many waited for one group), damaged (records read that did not match their checksum)",
+             refused because too many waited for one group), damaged (records read that did not \
+             match their checksum), dismissed (nodes sent away that learned for a move which nobody \
+             went on with)",
         ),
         &["event"],
     )
@@ -182,6 +187,7 @@ impl Metrics {
             traces: TraceMetrics::register(&registry)?,
             backups: BackupMetrics::register(&registry)?,
             certificates: CertificateMetrics::register(&registry)?,
+            disk: DiskMetrics::register(&registry)?,
             events_bytes: events_bytes(&registry)?,
             returning: gauge(
                 RETURNING,
@@ -261,6 +267,7 @@ impl Metrics {
         self.outbound
             .sample(&node.outbound, node.clock.now().as_millis());
         let groups = node.groups.stats();
+        self.disk.sample(&stats, &groups, node.registers.writes());
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);
         let returns = node.groups.returns() || !node.replica.has_returned();
@@ -283,6 +290,7 @@ impl Metrics {
             ("not_taken", groups.not_taken),
             ("crowded", groups.crowded),
             ("damaged", groups.damaged),
+            ("dismissed", groups.dismissed),
         ] {
             set(&self.group_events.with_label_values(&[event]), count);
         }

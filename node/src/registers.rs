@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::NodeId;
-use meridian_storage::StorageError;
+use meridian_storage::{StorageError, WriteStats};
 use meridian_transport::{Channel, Mesh};
 use prost::Message;
 use tokio::sync::watch;
@@ -186,6 +186,11 @@ impl Registers {
 
     pub(crate) fn failure(&self) -> watch::Receiver<Option<StorageError>> {
         self.0.store.failure()
+    }
+
+    /// Synced writes of the database since the start, and how many wait for the disk.
+    pub(crate) fn writes(&self) -> (WriteStats, usize) {
+        self.0.store.writes()
     }
 
     /// Whether this node has heard what others had when it started.

@@ -46,7 +46,8 @@ async fn walk(rounds: Rounds) {
         };
         cursor = page.last().map(|last| last.cursor.clone());
         for unsettled in page {
-            rounds.work(settle(rounds.desk.clone(), unsettled)).await;
+            let settling = Box::pin(settle(rounds.desk.clone(), unsettled));
+            rounds.work(settling).await;
         }
     }
 }

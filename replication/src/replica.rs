@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
-use meridian_storage::{Batch, Durability, Retention, StorageError, Store, Writer};
+use meridian_storage::{Batch, Durability, Retention, StorageError, Store, WriteStats, Writer};
 use meridian_transport::Mesh;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -67,6 +67,8 @@ pub struct ReplicaStats {
     pub writes_queued: usize,
     /// Times since the start that what was written has been synced.
     pub syncs: u64,
+    /// Synced writes since the start, and how long they took.
+    pub writes: WriteStats,
 }
 
 pub(crate) struct Inner {
@@ -425,6 +427,7 @@ impl Replica {
             reads: self.inner.rendered.stats(),
             writes_queued: self.inner.writer.queued(),
             syncs: self.inner.store.syncs(),
+            writes: self.inner.writer.stats(),
         }
     }
 

@@ -23,9 +23,12 @@ mod queue;
 mod shared_queue;
 #[cfg(test)]
 mod tests;
+mod times;
 
 pub use queue::WriteQueue;
 use shared_queue::SharedQueue;
+use times::WriteTimes;
+pub use times::{WRITE_BOUNDS_US, WriteStats};
 
 /// Batches that may wait for the disk. At 0.2 ms an fsync and hundreds of batches
 /// in each, a full queue means the disk has stalled: callers are told so.
@@ -57,6 +60,7 @@ struct Submission {
 pub struct Writer {
     thread: Arc<WriterThread>,
     failure: watch::Receiver<Option<StorageError>>,
+    times: Arc<WriteTimes>,
 }
 
 /// The queue and the thread at its other end.
@@ -133,6 +137,7 @@ impl Writer {
     pub fn by_hand(store: &Store) -> (Self, WriteQueue) {
         let (queue, submissions) = mpsc::channel(QUEUE_BATCHES_MAX);
         let (announce, failure) = watch::channel(None);
+        let times = Arc::new(WriteTimes::default());
         let thread = WriterThread {
             queue: Some(queue),
             running: None,
@@ -140,8 +145,9 @@ impl Writer {
         let writer = Self {
             thread: Arc::new(thread),
             failure,
+            times: Arc::clone(&times),
         };
-        (writer, WriteQueue::new(store, submissions, announce))
+        (writer, WriteQueue::new(store, submissions, announce, times))
     }
 
     /// Waits for a place in the queue.
@@ -174,6 +180,12 @@ impl Writer {
     pub fn queued(&self) -> usize {
         let queue = self.thread.queue();
         queue.max_capacity() - queue.capacity()
+    }
+
+    /// Synced writes since the start, and how long they took.
+    #[must_use]
+    pub fn stats(&self) -> WriteStats {
+        self.times.stats()
     }
 
     fn permit(&self, slot: mpsc::OwnedPermit<Submission>) -> WritePermit {

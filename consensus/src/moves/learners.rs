@@ -115,6 +115,8 @@ impl Groups {
         {
             Ok(Some((electorate, gone))) => {
                 tracing::info!(%listing, ?gone, "nobody moves it any more: who learned goes");
+                let dismissed = &self.shared().counts.dismissed;
+                dismissed.fetch_add(gone.len() as u64, Ordering::Relaxed);
                 // Who is not told finds out by use, as whoever leaves.
                 self.tell(&group.genesis, &electorate, &gone, DEADLINE)
                     .await;

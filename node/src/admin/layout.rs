@@ -166,8 +166,11 @@ pub(crate) async fn apply(
         }
     };
     Failpoint::MapWriteAfter.hit();
-    let wished = node.mover.wish_planned(&standing.map).await;
-    wished.map_err(unwritten)?;
+    // The map is in force, and that is the answer: the drains are kept, and the mover takes them up.
+    if let Err(cause) = node.mover.wish_planned(&standing.map).await {
+        let epoch = standing.map.epoch();
+        tracing::error!(%cause, epoch, "a map is in force, and its drains have not begun");
+    }
     Ok(Json(shown(&node, &standing)))
 }
 

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use meridian_storage::{
-    Batch, Committed, Durability, StorageError, Store, StoreOptions, WritePermit, Writer,
+    Batch, Committed, Durability, StorageError, Store, StoreOptions, WritePermit, WriteStats,
+    Writer,
 };
 use prost::Message;
 
@@ -51,6 +52,11 @@ impl RegisterStore {
     /// The writer's failure, for whoever waits until the database is closed.
     pub(crate) fn failure(&self) -> tokio::sync::watch::Receiver<Option<StorageError>> {
         self.writer.failure()
+    }
+
+    /// Synced writes since the start, and how many wait for the disk.
+    pub(super) fn writes(&self) -> (WriteStats, usize) {
+        (self.writer.stats(), self.writer.queued())
     }
 
     /// A copy of the database in a new folder.

@@ -1,11 +1,13 @@
 //! The writer's end of the queue: what is submitted is written here, in groups.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meridian_trace::{Kind, LINKS_MAX, Step, Trace};
 use rocksdb::WriteBatch;
 use tokio::sync::{mpsc, watch};
 
+use super::times::{WriteTimes, WrittenBy};
 use super::{Done, Durability, Submission};
 use crate::{Batch, StorageError, Store};
 
@@ -38,6 +40,7 @@ pub struct WriteQueue {
     submissions: mpsc::Receiver<Submission>,
     /// `None` once it has stopped: what is submitted still is dropped.
     open: Option<Open>,
+    times: Arc<WriteTimes>,
     /// How long a synced write takes, on average of late.
     pub(super) sync_time: Duration,
 }
@@ -55,10 +58,12 @@ impl WriteQueue {
         store: &Store,
         submissions: mpsc::Receiver<Submission>,
         announce: watch::Sender<Option<StorageError>>,
+        times: Arc<WriteTimes>,
     ) -> Self {
         Self {
             first: None,
             submissions,
+            times,
             open: Some(Open {
                 store: store.clone(),
                 announce,
@@ -78,9 +83,13 @@ impl WriteQueue {
 
     /// Writes what has been submitted, in one group, and tells those who wait.
     pub fn write(&mut self) {
+        self.write_by(WrittenBy::Writer);
+    }
+
+    pub(super) fn write_by(&mut self, by: WrittenBy) {
         let first = self.first.take();
         if let Some(first) = first.or_else(|| self.submissions.try_recv().ok()) {
-            self.write_from(first);
+            self.write_from(first, by);
         }
     }
 
@@ -88,7 +97,7 @@ impl WriteQueue {
     pub(super) fn write_next(&mut self) -> Look {
         match self.submissions.try_recv() {
             Ok(first) => {
-                self.write_from(first);
+                self.write_from(first, WrittenBy::Writer);
                 Look::Written
             }
             Err(mpsc::error::TryRecvError::Empty) => Look::Empty,
@@ -112,7 +121,7 @@ impl WriteQueue {
         self.sync_time < QUICK
     }
 
-    fn write_from(&mut self, first: Submission) {
+    fn write_from(&mut self, first: Submission, by: WrittenBy) {
         let group = gather(first, &mut self.submissions);
         let Some(Open { store, announce }) = &self.open else {
             return;
@@ -122,8 +131,12 @@ impl WriteQueue {
         let started = Instant::now();
         let result = failed.map_or_else(|| group.write(store), Err);
         if group.durability == Durability::Synced {
+            let took = started.elapsed();
+            if result.is_ok() {
+                self.times.took(took, by);
+            }
             let before = self.sync_time * (LATEST_SHARE - 1);
-            self.sync_time = (before + started.elapsed()) / LATEST_SHARE;
+            self.sync_time = (before + took) / LATEST_SHARE;
         }
         if let Err(error) = &result {
             steps.iter_mut().for_each(|step| step.fail(error));

@@ -14,6 +14,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
 use super::queue::{Look, WriteQueue};
+use super::times::WrittenBy;
 
 /// See the module.
 #[derive(Debug)]
@@ -62,7 +63,9 @@ impl SharedQueue {
             return queue.is_empty();
         }
         let mut written = Ok(());
-        wait(&mut || written = with(&mut queue, WriteQueue::write));
+        wait(&mut || {
+            written = with(&mut queue, |queue| queue.write_by(WrittenBy::Submitter));
+        });
         let is_done = queue.is_empty();
         drop(queue);
         match written {

@@ -53,6 +53,7 @@ async fn who_learns_for_nobody_any_more_is_sent_away_and_forgets_it_before_the_g
     });
     forgotten.await.expect("it is told");
     assert_eq!(cluster.entries(4, &genesis), 0);
+    assert!(leader.stats().dismissed > 0, "operators see it");
     cluster.at_rest().await;
     let left = cluster.membership(1, &genesis);
     assert_eq!(left.nodes().count(), 3, "{left}");

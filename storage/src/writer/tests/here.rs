@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use super::{FAMILY, open, record, reopened};
 use crate::writer::queue::QUICK;
 use crate::writer::shared_queue::SharedQueue;
+use crate::writer::times::WrittenBy;
 use crate::writer::{Running, WriteQueue};
 use crate::{Batch, Committed, Durability, StorageError, Store, Writer};
 
@@ -100,9 +101,34 @@ async fn batch_is_written_by_who_submits_it_if_nobody_else_writes() {
     committed.write_here();
     assert_eq!(by.try_recv(), Ok(thread::current().id()));
     committed.await.expect("durable");
+    let stats = played.writer.stats();
+    assert_eq!((stats.count, stats.by_submitters), (1, 1));
     drop((played, store));
     let store = reopened(&directory).await.expect("sound");
     assert_eq!(store.get(FAMILY, b"a"), Ok(Some(b"1".to_vec())));
+}
+
+/// What is counted is one fsync each, by whoever waited for it.
+#[test]
+fn buffered_writes_are_not_counted() {
+    let directory = TempDir::new().expect("temporary directory");
+    let (writer, mut queue) = Writer::by_hand(&open(&directory));
+    let mut counted_after = |durability, by| {
+        let permit = writer.try_reserve().expect("a place");
+        permit.submit_then(record(b"a", b"1"), durability, |written| {
+            written.expect("a disk that takes it");
+        });
+        queue.write_by(by);
+        let stats = writer.stats();
+        (stats.count, stats.by_submitters)
+    };
+    let synced_by_thread = counted_after(Durability::Synced, WrittenBy::Writer);
+    let buffered = counted_after(Durability::Buffered, WrittenBy::Submitter);
+    let synced = counted_after(Durability::Synced, WrittenBy::Submitter);
+    assert_eq!(
+        [synced_by_thread, buffered, synced],
+        [(1, 0), (1, 0), (2, 1)]
+    );
 }
 
 /// Its sockets and timers are watched by somebody: a disk may stall.
