@@ -6,9 +6,6 @@ use meridian_storage::StorageError;
 use crate::keys::{self, HEADS};
 use crate::replica::Replica;
 
-/// Digests read at once: bounds what one look holds in memory.
-const PAGE: usize = 1_024;
-
 /// All documents of a shard as 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShardDigest {
@@ -83,19 +80,9 @@ impl Replica {
     pub(crate) fn visit(
         &self,
         shard: ShardId,
-        mut each: impl FnMut(&[u8], &[u8]),
+        each: impl FnMut(&[u8], &[u8]),
     ) -> Result<(), StorageError> {
-        let (mut from, until) = keys::heads_of(shard);
-        loop {
-            let page = self.inner().store.scan(HEADS, &from, &until, PAGE)?;
-            for (key, value) in &page {
-                each(key, value);
-            }
-            let Some((last, _)) = page.last().filter(|_| page.len() == PAGE) else {
-                return Ok(());
-            };
-            from.clone_from(last);
-            from.push(0);
-        }
+        let (from, until) = keys::heads_of(shard);
+        self.inner().store.visit(HEADS, (&from, &until), each)
     }
 }

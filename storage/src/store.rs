@@ -149,6 +149,30 @@ impl Store {
             .collect()
     }
 
+    /// Shows `each` every pair with `from <= key < until`, in key order, and keeps none. All are of
+    /// one moment: until the end the database holds on to what they stand in.
+    ///
+    /// # Errors
+    /// [`StorageError::Read`] when the disk or a checksum fails; what was shown before stands.
+    pub fn visit(
+        &self,
+        cf: &str,
+        (from, until): (&[u8], &[u8]),
+        mut each: impl FnMut(&[u8], &[u8]),
+    ) -> Result<(), StorageError> {
+        let mut bounds = ReadOptions::default();
+        bounds.set_iterate_upper_bound(until.to_vec());
+        let mut pairs = self.database.raw_iterator_cf_opt(self.family(cf), bounds);
+        pairs.seek(from);
+        while let Some((key, value)) = pairs.item() {
+            each(key, value);
+            pairs.next();
+        }
+        pairs
+            .status()
+            .map_err(|cause| StorageError::Read(cause.into_string()))
+    }
+
     /// Pairs with `from <= key < until`, in key order: at most `limit`, and none that
     /// would bring keys and values together above `bytes_max`, unless it is the first.
     /// What is left out has not been kept in memory.

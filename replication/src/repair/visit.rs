@@ -12,8 +12,9 @@ use meridian_replication_core::{
 };
 use meridian_storage::StorageError;
 use meridian_transport::{Channel, Mesh};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::mend::Mended;
 use super::own_log::OwnLog;
 use super::rounds::{AskedBy, RepairRound, RoundProgress};
 use super::{RepairError, blocking};
@@ -32,6 +33,8 @@ const SETTLE_MAX: Duration = Duration::from_secs(1);
 /// What was made this lately may be on its way even if it came to the peer after the
 /// difference was found: a listing that is written to differs all the time.
 const LATELY: Duration = Duration::from_secs(10);
+/// Differences that are found before they are mended, about.
+const FOUND_MAX: usize = 1_024;
 /// Parts in which a document is fetched: some times as many as the largest needs.
 const PARTS_MAX: u32 = 1_024;
 
@@ -108,6 +111,20 @@ impl<'a> Visit<'a> {
     /// Compares and mends. Everything that was mended before an error stands.
     pub(super) async fn run(&mut self, shards: &[ShardId]) -> Result<(), RepairError> {
         self.tell(RoundProgress::visit);
+        let mut found = Vec::new();
+        let walked = self.walk(shards, &mut found).await;
+        // Also where the walk has come to no end. What mending shows of this node's log comes first.
+        let mended = self.mend(found).await;
+        mended.and(walked)
+    }
+
+    /// Compares, and mends in between only where very much is found: each time it is waited for what
+    /// may still come by the log, a heartbeat at least.
+    async fn walk(
+        &mut self,
+        shards: &[ShardId],
+        found: &mut Vec<Difference>,
+    ) -> Result<(), RepairError> {
         let (replica, these) = (self.replica.clone(), shards.to_vec());
         let outlines = blocking(move || -> Result<_, StorageError> {
             let outlines = these.into_iter().map(|shard| {
@@ -122,11 +139,14 @@ impl<'a> Visit<'a> {
             let RepairAnswer::Compared(replies) = self.ask(&request).await? else {
                 return Err(RepairError::AnotherAnswer);
             };
-            let found;
-            (walk, found) = self.take(walk, replies).await?;
+            let found_now;
+            (walk, found_now) = self.take(walk, replies).await?;
+            found.extend(found_now);
             let (ranges, shards_done) = (walk.ranges(), walk.shards_done());
             self.tell(|progress| progress.compared(ranges, shards_done));
-            self.mend(found).await?;
+            if found.len() >= FOUND_MAX {
+                self.mend(std::mem::take(found)).await?;
+            }
         }
         Ok(())
     }
@@ -218,6 +238,7 @@ impl<'a> Visit<'a> {
         if wants.is_empty() {
             return Ok(());
         }
+        let began = Instant::now();
         let asked: Vec<ListingId> = wants.iter().map(|want| want.listing.clone()).collect();
         let RepairAnswer::Fetched(fetched) = self.ask(&RepairRequest::Fetch(wants)).await? else {
             return Err(RepairError::AnotherAnswer);
@@ -240,41 +261,63 @@ impl<'a> Visit<'a> {
         }
         let pace = Duration::from_secs(documents.len() as u64)
             / self.replica.inner().repairs_per_second_max.get();
-        for document in documents {
-            let Some(mut next) = open.pop_front() else {
+        // Written one after the other, and awaited together: they share the fsyncs.
+        let (mut written, mut ended) = (Vec::new(), Ok(()));
+        for document in &documents {
+            let Some(next) = open.pop_front() else {
                 break;
             };
-            if self.take_document(&document, &seen, &mut next).await? {
+            match self.write(document, &seen, &next).await {
+                Ok(Some(mended)) => written.push((document, next, mended)),
+                Ok(None) => {}
+                Err(cause) => {
+                    ended = Err(cause);
+                    break;
+                }
+            }
+        }
+        for (document, mut next, mended) in written {
+            if self.finish(document, mended, &mut next).await? {
                 open.push_back(next);
             }
         }
+        ended?;
         // A node that is left behind waits for all of it, and asks for no more at a time.
         if self.asked_by != AskedBy::LeftBehind {
-            sleep(pace).await;
+            sleep_until(began + pace).await;
         }
         Ok(())
     }
 
-    /// Mends one document; answers whether there is more of it to be asked for.
-    async fn take_document(
+    /// Mends one document, which is on its way to the disk then; `None` if it is refused.
+    async fn write(
         &mut self,
         document: &FetchedDocument,
         seen: &[(NodeId, Hlc)],
-        open: &mut Open,
-    ) -> Result<bool, RepairError> {
-        let inner = self.replica.inner();
+        open: &Open,
+    ) -> Result<Option<Mended>, RepairError> {
         self.refuse_if_own_is_lost(document).await?;
+        let inner = self.replica.inner();
         let permit = inner.writer.reserve().await?;
-        let mended = match inner.mend(permit, document, seen) {
-            Ok(mended) => mended,
+        match inner.mend(permit, document, seen) {
+            Ok(mended) => Ok(Some(mended)),
             Err(
                 cause @ (RepairError::Poisoned(_) | RepairError::Read(ReadError::Document { .. })),
             ) => {
                 self.refuse(&open.listing, &cause.to_string());
-                return Ok(false);
+                Ok(None)
             }
-            Err(cause) => return Err(cause),
-        };
+            Err(cause) => Err(cause),
+        }
+    }
+
+    /// Waits until it is durable; answers whether there is more of it to be asked for.
+    async fn finish(
+        &self,
+        document: &FetchedDocument,
+        mended: Mended,
+        open: &mut Open,
+    ) -> Result<bool, RepairError> {
         if let Some(committed) = mended.committed {
             committed.await?;
         }

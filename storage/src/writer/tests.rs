@@ -196,6 +196,13 @@ async fn range_deletion_and_scans_are_half_open() {
     assert_eq!(keys(all), vec![b"a".to_vec(), b"d".to_vec()]);
     let until_d = store.scan(FAMILY, b"a", b"d", 10).expect("readable");
     assert_eq!(keys(until_d), vec![b"a".to_vec()]);
+    let mut shown = Vec::new();
+    let bounds: (&[u8], &[u8]) = (b"a", b"d");
+    let visited = store.visit(FAMILY, bounds, |key, value| {
+        shown.push((key.to_vec(), value.to_vec()));
+    });
+    assert_eq!(visited, Ok(()));
+    assert_eq!(shown, [(b"a".to_vec(), b"a".to_vec())]);
     let within = |bytes_max| {
         let bounds: (&[u8], &[u8]) = (b"a", b"z");
         let pairs = store.scan_within(FAMILY, bounds, 10, bytes_max);
