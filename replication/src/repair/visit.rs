@@ -7,7 +7,7 @@ use std::time::Duration;
 use meridian_regions::{Hlc, ListingId, NodeId, ShardId};
 use meridian_replication_core::limits::FETCHED_DOCUMENTS_MAX;
 use meridian_replication_core::{
-    ChangeId, Difference, Fetched, FetchedDocument, RepairAnswer, RepairRequest, Reply,
+    ChangeId, Comparison, Difference, Fetched, FetchedDocument, RepairAnswer, RepairRequest, Reply,
     ShortDigest, Walk, Want, ends_of,
 };
 use meridian_storage::StorageError;
@@ -125,20 +125,9 @@ impl<'a> Visit<'a> {
         shards: &[ShardId],
         found: &mut Vec<Difference>,
     ) -> Result<(), RepairError> {
-        let (replica, these) = (self.replica.clone(), shards.to_vec());
-        let outlines = blocking(move || -> Result<_, StorageError> {
-            let outlines = these.into_iter().map(|shard| {
-                let outline = replica.outline(shard)?;
-                Ok((shard, outline))
-            });
-            outlines.collect()
-        });
-        let mut walk = Walk::over(chance::number(), outlines.await??);
+        let mut walk = self.begin(shards).await?;
         while let Some(comparison) = walk.ask() {
-            let request = RepairRequest::Compare(comparison);
-            let RepairAnswer::Compared(replies) = self.ask(&request).await? else {
-                return Err(RepairError::AnotherAnswer);
-            };
+            let replies = self.compare(comparison).await?;
             let found_now;
             (walk, found_now) = self.take(walk, replies).await?;
             found.extend(found_now);
@@ -149,6 +138,31 @@ impl<'a> Visit<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Both sides read all their digests, and do so at the same time.
+    async fn begin(&self, shards: &[ShardId]) -> Result<Walk, RepairError> {
+        let (replica, these) = (self.replica.clone(), shards.to_vec());
+        let own = blocking(move || -> Result<_, StorageError> {
+            let outlines = these.into_iter().map(|shard| {
+                let outline = replica.outline(shard)?;
+                Ok((shard, outline))
+            });
+            outlines.collect()
+        });
+        let number = chance::number();
+        let theirs = self.compare(Comparison::ahead(number, shards.iter().copied()));
+        let (own, theirs) = tokio::join!(own, theirs);
+        theirs?;
+        Ok(Walk::over(number, own??))
+    }
+
+    async fn compare(&self, comparison: Comparison) -> Result<Vec<Reply>, RepairError> {
+        let request = RepairRequest::Compare(comparison);
+        match self.ask(&request).await? {
+            RepairAnswer::Compared(replies) => Ok(replies),
+            RepairAnswer::Fetched(_) => Err(RepairError::AnotherAnswer),
+        }
     }
 
     async fn take(

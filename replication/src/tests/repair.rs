@@ -11,7 +11,9 @@ use tokio::time::timeout;
 use super::cluster::{Cluster, data_of};
 use super::events::names;
 use super::returning::until;
-use super::setup::{PATIENCE, amenity, close, create, entries, node, open, options, sent, title};
+use super::setup::{
+    PATIENCE, amenity, close, create, entries, listing, node, open, options, sent, title,
+};
 use crate::keys::{self, CHANGES, FAMILIES, GENESIS, HEADS, LOG};
 use crate::sequencer::now;
 use crate::{LogLost, Precondition, RepairRound, RepairScope, Replica, ReplicaOptions, RoundState};
@@ -89,6 +91,45 @@ impl Past {
             );
         })
         .await;
+    }
+
+    /// The database of a node forgets a listing, of which its log says that it is there.
+    async fn forget(&self, id: u64, listing: &ListingId) {
+        self.by_hand(id, |batch| {
+            batch.delete(HEADS, keys::heads(listing));
+            batch.delete(GENESIS, listing.to_key());
+            batch.delete_range(
+                CHANGES,
+                keys::listing_prefix(listing),
+                keys::changes_end(listing),
+            );
+        })
+        .await;
+    }
+
+    /// Node 1 creates listings beside the one of this past, and every node has them.
+    async fn create_beside(&self, listings: &[u64]) -> Vec<ListingId> {
+        let writer = open(data_of(self.folder.path(), 1), 1);
+        let mut beside = Vec::new();
+        for number in listings {
+            beside.push(create(&writer, *number).await);
+        }
+        let log = entries(&writer);
+        close(writer).await;
+        for other in [2, 3] {
+            let replica = open(data_of(self.folder.path(), other), other);
+            replica.apply(sent(&log)).await.expect("applied");
+            close(replica).await;
+        }
+        beside
+    }
+
+    /// Node 1 has lost its last change of the listing, and no log has it.
+    async fn lose_last_change(&self) {
+        self.put_document_back(1, 2).await;
+        for everybody in [1, 2, 3] {
+            self.lose_entry(everybody, 2).await;
+        }
     }
 
     /// The log of node 1 in the database of a node loses entry number `index`.
@@ -199,12 +240,7 @@ async fn document_that_was_put_back_is_mended_and_its_numbers_stay() {
 async fn listing_that_was_deleted_by_hand_comes_back_with_its_genesis() {
     let past = Past::new().await;
     let id = past.id.clone();
-    past.by_hand(2, |batch| {
-        batch.delete(HEADS, keys::heads(&id));
-        batch.delete(GENESIS, id.to_key());
-        batch.delete_range(CHANGES, keys::listing_prefix(&id), keys::changes_end(&id));
-    })
-    .await;
+    past.forget(2, &id).await;
     let cluster = Cluster::start_in(past.folder, &EVERYBODY, None, None);
     let mended = &cluster.replicas[1];
     assert_eq!(title(mended, &id).await, None);
@@ -278,10 +314,7 @@ async fn node_whose_own_document_was_put_back_mends_it_and_writes_on() {
 /// others hold it.
 async fn past_in_no_log() -> Past {
     let past = Past::new().await;
-    past.put_document_back(1, 2).await;
-    for everybody in [1, 2, 3] {
-        past.lose_entry(everybody, 2).await;
-    }
+    past.lose_last_change().await;
     past
 }
 
@@ -333,6 +366,44 @@ async fn node_that_has_lost_a_change_of_its_own_from_document_and_log_takes_no_w
         close(back).await;
     };
     cluster.stop_and_keep(look).await;
+}
+
+/// Documents that are fetched together are written one after the other, and awaited together.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_fetched_before_the_change_that_is_lost_is_mended_and_the_rest_is_not() {
+    let past = Past::new().await;
+    let shard = |number| listing(number).shard();
+    let own = past.id.shard();
+    let below = (2..).find(|number| shard(*number) < own);
+    let above = (2..).find(|number| shard(*number) > own);
+    let beside = past
+        .create_beside(&[below.expect("one"), above.expect("one")])
+        .await;
+    past.lose_last_change().await;
+    for forgotten in &beside {
+        past.forget(1, forgotten).await;
+    }
+    let cluster = Cluster::start_in(past.folder, &[(1, 2)], None, None);
+    let writer = &cluster.replicas[0];
+    until("it is connected", async || {
+        cluster.meshes[0].connected(node(2))
+    })
+    .await;
+    let asked = writer.repair(RepairScope::Everything).expect("room");
+    until("the round is over", async || {
+        ended(writer, asked.round).is_some()
+    })
+    .await;
+    let round = ended(writer, asked.round).expect("it is over");
+    assert_eq!(round.progress.differing, 3, "{round:?}");
+    assert_eq!(round.progress.mended, 1, "{round:?}");
+    let mut there = 0;
+    for forgotten in &beside {
+        there += usize::from(title(writer, forgotten).await.is_some());
+    }
+    assert_eq!(there, 1, "the one that came first");
+    assert!(writer.log_lost().borrow().is_some());
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

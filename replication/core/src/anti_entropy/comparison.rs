@@ -1,6 +1,6 @@
 //! What travels while two sides compare.
 
-use meridian_regions::ListingId;
+use meridian_regions::{ListingId, SHARD_COUNT, ShardId};
 use prost::{Message, Oneof};
 
 use super::fingerprint::{Fingerprint, SUM_BYTES};
@@ -137,6 +137,27 @@ struct ItemsMessage {
 }
 
 impl Comparison {
+    /// The first question of a walk, sent while the side that asks still makes its own outlines:
+    /// of each shard a range in which nothing can be. The other side answers that this is the
+    /// same, and has made the outlines that the rest of the walk goes by.
+    #[must_use]
+    pub fn ahead(walk: u64, shards: impl IntoIterator<Item = ShardId>) -> Self {
+        const {
+            assert!(
+                SHARD_COUNT as usize <= COMPARED_RANGES_MAX,
+                "all shards fit"
+            );
+        }
+        let ranges = shards.into_iter().map(|shard| Asked {
+            range: Range::before(shard),
+            theirs: Fingerprint::NONE,
+        });
+        Self {
+            walk,
+            ranges: ranges.collect(),
+        }
+    }
+
     pub(super) fn to_message(&self) -> ComparisonMessage {
         let ranges = self.ranges.iter().map(|asked| RangeMessage {
             from: asked.range.from().to_vec(),

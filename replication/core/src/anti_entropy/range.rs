@@ -39,6 +39,13 @@ impl Range {
         }
     }
 
+    /// What stands before every listing of a shard: nothing.
+    pub(super) fn before(shard: ShardId) -> Self {
+        let from = shard.get().to_be_bytes().to_vec();
+        let until = [&from[..], &[0]].concat();
+        Self { from, until }
+    }
+
     /// A range of one shard; `None` for anything else, or for nothing at all.
     #[must_use]
     pub fn new(from: Vec<u8>, until: Vec<u8>) -> Option<Self> {

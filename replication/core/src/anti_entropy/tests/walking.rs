@@ -1,10 +1,11 @@
 //! What honest peers find.
 
+use meridian_regions::ShardId;
 use proptest::prelude::{any, prop, prop_assert_eq, proptest};
 use proptest::test_runner::Config;
 
 use super::super::Fingerprint;
-use super::{Set, differences, walk};
+use super::{Comparison, RepairRequest, Reply, Set, differences, walk};
 
 #[test]
 fn sets_that_are_the_same_say_so_once() {
@@ -12,6 +13,31 @@ fn sets_that_are_the_same_say_so_once() {
     let walked = walk(&set, |_| set.clone());
     assert_eq!((walked.found.len(), walked.exchanges), (0, 1));
     assert!(walked.bytes < 4_096, "{} bytes", walked.bytes);
+}
+
+#[test]
+fn first_question_learns_nothing_and_asks_for_every_outline() {
+    let set = Set::of(0..20_000);
+    let asked = RepairRequest::Compare(Comparison::ahead(7, ShardId::all()));
+    let request = asked.encode();
+    assert!(request.len() < 4_096, "{} bytes", request.len());
+    assert_eq!(RepairRequest::decode(&request), Ok(asked.clone()));
+    let RepairRequest::Compare(ahead) = asked else {
+        panic!("a comparison");
+    };
+    let shards: Vec<_> = ahead
+        .ranges
+        .iter()
+        .map(|asked| asked.range.shard())
+        .collect();
+    assert!(ShardId::all().eq(shards));
+    let replies = set.answer(&set.outlines(), &ahead);
+    assert!(replies.iter().all(|reply| *reply == Reply::Same));
+    let nothing = ahead.ranges.iter().all(|asked| {
+        let items = set.read(&asked.range).expect("read");
+        items.is_empty()
+    });
+    assert!(nothing, "no listing stands there");
 }
 
 #[test]
