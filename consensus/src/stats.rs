@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use meridian_storage::WriteStats;
+use meridian_storage::{CompactionStats, WriteStats};
 
 use crate::shared::Shared;
 
@@ -38,6 +38,8 @@ pub struct GroupStats {
     pub writes_queued: usize,
     /// Synced writes since the start, and how long they took.
     pub writes: WriteStats,
+    /// What the database rewrites.
+    pub compaction: CompactionStats,
 }
 
 impl GroupStats {
@@ -59,6 +61,7 @@ impl GroupStats {
             dismissed: read(&counts.dismissed),
             writes_queued: shared.writer.queued(),
             writes: shared.writer.stats(),
+            compaction: shared.records.store().compaction(),
         }
     }
 }

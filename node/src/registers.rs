@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::NodeId;
-use meridian_storage::{StorageError, WriteStats};
+use meridian_storage::{CompactionStats, StorageError, WriteStats};
 use meridian_transport::{Channel, Mesh};
 use prost::Message;
 use tokio::sync::watch;
@@ -188,9 +188,10 @@ impl Registers {
         self.0.store.failure()
     }
 
-    /// Synced writes of the database since the start, and how many wait for the disk.
-    pub(crate) fn writes(&self) -> (WriteStats, usize) {
-        self.0.store.writes()
+    /// Synced writes of the database since the start, how many wait for the disk, and what is
+    /// rewritten.
+    pub(crate) fn disk(&self) -> (WriteStats, usize, CompactionStats) {
+        self.0.store.disk()
     }
 
     /// Whether this node has heard what others had when it started.

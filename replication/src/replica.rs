@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
-use meridian_storage::{Batch, Durability, Retention, StorageError, Store, WriteStats, Writer};
+use meridian_storage::{
+    Batch, CompactionStats, Durability, Retention, StorageError, Store, WriteStats, Writer,
+};
 use meridian_transport::Mesh;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -69,6 +71,8 @@ pub struct ReplicaStats {
     pub syncs: u64,
     /// Synced writes since the start, and how long they took.
     pub writes: WriteStats,
+    /// What the database rewrites.
+    pub compaction: CompactionStats,
 }
 
 pub(crate) struct Inner {
@@ -428,6 +432,7 @@ impl Replica {
             writes_queued: self.inner.writer.queued(),
             syncs: self.inner.store.syncs(),
             writes: self.inner.writer.stats(),
+            compaction: self.inner.store.compaction(),
         }
     }
 

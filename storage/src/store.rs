@@ -14,8 +14,11 @@ use rocksdb::{
 use crate::synced_mark::SyncedMark;
 use crate::{Durability, StorageError};
 
+mod compaction;
 #[cfg(test)]
 mod recycled_logs;
+
+pub use compaction::CompactionStats;
 
 /// Info logs kept by RocksDB beside the data: enough to look into last night.
 const INFO_LOGS_KEPT: usize = 3;
@@ -51,6 +54,7 @@ pub struct Store {
     database: Arc<DB>,
     synced: Arc<Mutex<SyncedMark>>,
     syncs: Arc<AtomicU64>,
+    column_families: &'static [&'static str],
 }
 
 impl Store {
@@ -109,6 +113,7 @@ impl Store {
             database: Arc::new(database),
             synced: Arc::new(Mutex::new(synced)),
             syncs: Arc::default(),
+            column_families: options.column_families,
         })
     }
 

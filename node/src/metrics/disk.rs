@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use meridian_consensus::GroupStats;
 use meridian_replication::ReplicaStats;
-use meridian_storage::{WRITE_BOUNDS_US, WriteStats};
+use meridian_storage::{CompactionStats, WRITE_BOUNDS_US, WriteStats};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{IntGaugeVec, Opts, Registry};
@@ -17,6 +17,8 @@ const WRITE_SECONDS_HELP: &str =
     "Time of a synced write of a database, which carries everything that waited for it, in seconds";
 const QUEUED: &str = "meridian_storage_writes_queued";
 const BY_REQUESTS: &str = "meridian_storage_writes_by_requests";
+const COMPACTIONS: &str = "meridian_storage_compactions_running";
+const COMPACTION_PENDING: &str = "meridian_storage_compaction_pending_bytes";
 const DATABASE: &str = "database";
 
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(super) struct DiskMetrics {
     times: Times,
     queued: IntGaugeVec,
     by_requests: IntGaugeVec,
+    compactions: IntGaugeVec,
+    compaction_pending: IntGaugeVec,
 }
 
 impl DiskMetrics {
@@ -43,6 +47,15 @@ impl DiskMetrics {
                 "Synced writes since start that a request has made by itself, because nobody else \
                  wrote and the disk was quick; of listings alone: all others are a thread's",
             )?,
+            compactions: gauges(
+                COMPACTIONS,
+                "Compactions and flushes of a database that run now: they share its disk",
+            )?,
+            compaction_pending: gauges(
+                COMPACTION_PENDING,
+                "About how many bytes of a database are to be rewritten; writes are held up where \
+                 that is tens of gigabytes",
+            )?,
         })
     }
 
@@ -50,23 +63,43 @@ impl DiskMetrics {
         &self,
         listings: &ReplicaStats,
         groups: &GroupStats,
-        (registers, registers_queued): (WriteStats, usize),
+        (registers, registers_queued, registers_compaction): (WriteStats, usize, CompactionStats),
     ) {
         let databases = [
-            ("listings", listings.writes, listings.writes_queued),
-            ("bookings", groups.writes, groups.writes_queued),
-            ("registers", registers, registers_queued),
+            (
+                "listings",
+                listings.writes,
+                listings.writes_queued,
+                listings.compaction,
+            ),
+            (
+                "bookings",
+                groups.writes,
+                groups.writes_queued,
+                groups.compaction,
+            ),
+            (
+                "registers",
+                registers,
+                registers_queued,
+                registers_compaction,
+            ),
         ];
-        for (database, writes, queued) in databases {
+        for (database, writes, queued, compaction) in databases {
             let of = [database];
             set(&self.queued.with_label_values(&of), queued as u64);
             set(
                 &self.by_requests.with_label_values(&of),
                 writes.by_submitters,
             );
+            set(&self.compactions.with_label_values(&of), compaction.running);
+            set(
+                &self.compaction_pending.with_label_values(&of),
+                compaction.pending_bytes,
+            );
         }
         self.times
-            .tell(databases.map(|(database, writes, _queued)| (database, writes)));
+            .tell(databases.map(|(database, writes, ..)| (database, writes)));
     }
 }
 

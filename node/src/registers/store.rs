@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use meridian_storage::{
-    Batch, Committed, Durability, StorageError, Store, StoreOptions, WritePermit, WriteStats,
-    Writer,
+    Batch, Committed, CompactionStats, Durability, StorageError, Store, StoreOptions, WritePermit,
+    WriteStats, Writer,
 };
 use prost::Message;
 
@@ -54,9 +54,13 @@ impl RegisterStore {
         self.writer.failure()
     }
 
-    /// Synced writes since the start, and how many wait for the disk.
-    pub(super) fn writes(&self) -> (WriteStats, usize) {
-        (self.writer.stats(), self.writer.queued())
+    /// Synced writes since the start, how many wait for the disk, and what is rewritten.
+    pub(super) fn disk(&self) -> (WriteStats, usize, CompactionStats) {
+        (
+            self.writer.stats(),
+            self.writer.queued(),
+            self.store.compaction(),
+        )
     }
 
     /// A copy of the database in a new folder.
