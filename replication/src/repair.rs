@@ -20,6 +20,7 @@
 //! - A node that lacks, in document and log, a change that it has made itself has lost a
 //!   part of its log. It takes no write from then on (`LogLost`).
 
+mod by_the_log;
 mod driver;
 mod index;
 mod mend;

@@ -12,8 +12,9 @@ use meridian_replication_core::{
 };
 use meridian_storage::StorageError;
 use meridian_transport::{Channel, Mesh};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
+use super::by_the_log::ByTheLog;
 use super::mend::Mended;
 use super::own_log::OwnLog;
 use super::rounds::{AskedBy, RepairRound, RoundProgress};
@@ -27,12 +28,6 @@ use crate::returning::Stage;
 
 /// Time for one question: a peer may have to read a million digests first.
 const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// How long what has been found may still be on its way by the log: then it is no
-/// difference. Some heartbeats, and the longest way.
-const SETTLE_MAX: Duration = Duration::from_secs(1);
-/// What was made this lately may be on its way even if it came to the peer after the
-/// difference was found: a listing that is written to differs all the time.
-const LATELY: Duration = Duration::from_secs(10);
 /// Differences that are found before they are mended, about.
 const FOUND_MAX: usize = 1_024;
 /// Parts in which a document is fetched: some times as many as the largest needs.
@@ -86,6 +81,7 @@ pub(super) struct Visit<'a> {
     mesh: &'a Mesh,
     peer: NodeId,
     own_log: OwnLog,
+    by_the_log: ByTheLog<'a>,
     round: u64,
     asked_by: AskedBy,
 }
@@ -103,6 +99,7 @@ impl<'a> Visit<'a> {
             mesh,
             peer,
             own_log: OwnLog::default(),
+            by_the_log: ByTheLog::of(replica, round.asked_by),
             round: round.round,
             asked_by: round.asked_by,
         }
@@ -194,7 +191,7 @@ impl<'a> Visit<'a> {
         if found.is_empty() {
             return Ok(());
         }
-        self.settle().await;
+        self.by_the_log.settle().await;
         let mut open = VecDeque::new();
         for difference in found {
             if self.still_differs(&difference)? {
@@ -207,22 +204,6 @@ impl<'a> Visit<'a> {
             self.fetch(&mut open).await?;
         }
         Ok(())
-    }
-
-    /// Waits until the log has brought what had been written anywhere by now, if it does
-    /// so soon.
-    async fn settle(&self) {
-        if self.asked_by == AskedBy::LeftBehind {
-            // The log brings nothing of it.
-            return;
-        }
-        let progress = &self.replica.inner().progress;
-        let found_at = self.replica.inner().sequencer.now();
-        let mut version = progress.version();
-        let has_caught_up = || progress.has_caught_up(found_at);
-        let caught_up = async { while !has_caught_up() && version.changed().await.is_ok() {} };
-        // If it does not, that is what repairs are for.
-        let _ = timeout(SETTLE_MAX, caught_up).await;
     }
 
     fn still_differs(&self, difference: &Difference) -> Result<bool, StorageError> {
@@ -269,9 +250,8 @@ impl<'a> Visit<'a> {
             self.replica.inner().sequencer.observe(*hlc)?;
         }
         let mut made_at = documents.iter().filter_map(FetchedDocument::last_made_at);
-        let now = self.replica.inner().sequencer.now();
-        if made_at.any(|made_at| now.saturating_since(made_at) < LATELY) {
-            self.settle().await;
+        if made_at.any(|made_at| self.by_the_log.may_bring(made_at)) {
+            self.by_the_log.settle().await;
         }
         let pace = Duration::from_secs(documents.len() as u64)
             / self.replica.inner().repairs_per_second_max.get();
