@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     /// How many of them differ.
     #[arg(long, default_value_t = 100)]
     pub(crate) differences: u64,
-    /// Edits of `soak`.
+    /// Edits of `soak`; of `loading`, 100,000 at the most.
     #[arg(long, default_value_t = 1_000_000)]
     pub(crate) edits: u64,
     /// Write everything as JSON to this file.
@@ -79,6 +79,8 @@ pub(crate) enum Suite {
     Reconcile,
     /// 1,000,000 edits, and whether memory and disk grow with them.
     Soak,
+    /// A listing with 100,000 edits: its first read after a restart.
+    Loading,
     /// Bookings over links of 80, 160 and 220 ms beside the quorum's round trip.
     Wan,
     /// From the death of a leader to the next booking, survivors 220 ms apart.
@@ -104,6 +106,7 @@ impl Suite {
             Self::Stock => "stock",
             Self::Reconcile => "reconcile",
             Self::Soak => "soak",
+            Self::Loading => "loading",
             Self::Wan => "wan",
             Self::Failover => "failover",
             Self::Tracing => "tracing",

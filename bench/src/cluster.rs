@@ -167,6 +167,19 @@ impl Cluster {
         Ok(())
     }
 
+    /// How often the history of a listing has begun anew, on all nodes together, since these
+    /// were started.
+    pub(crate) async fn begun_anew(&self) -> f64 {
+        let mut all = 0.0;
+        for node in self.local.nodes() {
+            let admin = format!("http://{}", node.admin);
+            all += gauge(&admin, "meridian_renewals_begun")
+                .await
+                .unwrap_or(f64::NAN);
+        }
+        all
+    }
+
     /// The node at which a listing is at home, by the listing's number.
     pub(crate) fn home_of(&self, listing: usize) -> usize {
         listing % self.endpoints.len()
@@ -191,13 +204,14 @@ impl Cluster {
     }
 }
 
-/// A metric of a node as its operator API tells it, all of its series together; `None` if
-/// there is none.
+/// A metric of a node as its operator API tells it: one series of it, or, by its name alone, all
+/// of them together; `None` if there is none.
 pub(crate) async fn gauge(admin: &str, name: &str) -> Option<f64> {
     let text = reqwest::get(format!("{admin}/metrics")).await.ok()?;
     let text = text.text().await.ok()?;
     let series = text.lines().filter_map(|line| line.split_once(' '));
-    let of_it = series.filter(|(series, _)| series.split('{').next() == Some(name));
+    let is_of_it = |series: &str| series == name || series.split('{').next() == Some(name);
+    let of_it = series.filter(|(series, _)| is_of_it(series));
     let values = of_it.map(|(_, value)| value.parse::<f64>().ok());
     let values: Vec<f64> = values.collect::<Option<_>>()?;
     (!values.is_empty()).then(|| values.iter().sum())

@@ -15,12 +15,13 @@ mod filling;
 mod pair;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use meridian_regions::ListingId;
 use meridian_replication::RepairRound;
 use meridian_storage::{Store, StoreOptions};
+use tokio::time::{sleep, timeout};
 
 use crate::cli::say;
 use crate::latency::median;
@@ -34,6 +35,10 @@ const GOAL_WIRE_MB: f64 = 1.0;
 const GOAL_SECONDS: f64 = 2.0;
 /// Both databases share their tables: twice what a million short listings take.
 const DISK_BYTES_MAX: u64 = 3 << 30;
+/// Nothing is rewritten if so many looks in a row, so far apart, say so.
+const LOOKS_SETTLED: u32 = 10;
+const LOOK_SETTLED: Duration = Duration::from_millis(20);
+const PATIENCE_SETTLED: Duration = Duration::from_secs(600);
 const MIB: f64 = 1_048_576.0;
 
 /// Column families of the listings' database.
@@ -109,6 +114,7 @@ async fn compare(plan: &Plan) -> anyhow::Result<Vec<Finding>> {
     filling::fill(plan).await?;
     let filled = started.elapsed().as_secs_f64();
     let store = open(&plan.database(1))?;
+    settled(&store).await?;
     store.checkpoint(&plan.database(2))?;
     drop(store);
     let disk = folder_bytes(&plan.folder)?;
@@ -197,6 +203,25 @@ async fn timed(
         peak_mib: mib(peak),
         more_mib: mib(peak.saturating_sub(before.resident)),
     })
+}
+
+/// Waits until the database has rewritten what was filled in. A node does so once; here it would begin
+/// anew each time that a round opens the databases, and take a core from what is measured.
+async fn settled(store: &Store) -> anyhow::Result<()> {
+    let done = async {
+        let mut looks = 0;
+        while looks < LOOKS_SETTLED {
+            looks = if store.compaction().is_done() {
+                looks + 1
+            } else {
+                0
+            };
+            sleep(LOOK_SETTLED).await;
+        }
+    };
+    timeout(PATIENCE_SETTLED, done)
+        .await
+        .context("the database goes on rewriting its files")
 }
 
 /// Opens the database of a replica that is not running.

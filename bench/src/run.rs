@@ -9,8 +9,8 @@ use crate::cli::{Arguments, Suite, say};
 use crate::machine::Machine;
 use crate::report::{Finding, Report};
 use crate::{
-    bookings, cold, compare, failover, followed, lag, listings, reconcile, reunion, sleeping, soak,
-    stock, wan,
+    bookings, cold, compare, failover, followed, lag, listings, loading, reconcile, reunion,
+    sleeping, soak, stock, wan,
 };
 
 /// Where a measurement finds the binary, and may put its files.
@@ -79,6 +79,7 @@ async fn measure(suite: Suite, site: &Site<'_>) -> anyhow::Result<Vec<Finding>> 
         Suite::Stock => stock::measure(site).await,
         Suite::Reconcile => reconcile::measure(site).await,
         Suite::Soak => soak::measure(site).await,
+        Suite::Loading => loading::measure(site).await,
         Suite::Wan => wan::measure(site).await,
         Suite::Failover => failover::measure(site).await,
         Suite::Tracing => followed::measure(site).await,

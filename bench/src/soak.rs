@@ -5,17 +5,15 @@
 //! real nodes apply every edit.
 
 use std::cell::Cell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::ensure;
 use meridian_chaos::WanPlan;
-use reqwest::Method;
-use serde_json::json;
 
 use crate::cli::say;
-use crate::cluster::{Cluster, gauge};
-use crate::drive::{Round, drive};
-use crate::http::{Connection, Expect, Request};
+use crate::cluster::Cluster;
+use crate::drive::Round;
+use crate::edits::edit;
 use crate::report::{Finding, Goal};
 use crate::run::Site;
 use crate::usage::folder_bytes;
@@ -30,8 +28,6 @@ const RENEWS_PAST: &str = "listings.changes_before_renewal=128";
 const LOOKS: u64 = 200;
 /// One of so many is printed.
 const PRINTED_EVERY: u64 = 10;
-/// Longer than a stretch between two looks takes anywhere.
-const STRETCH_MAX: Duration = Duration::from_secs(3_600);
 /// What an edit may leave in memory: twenty bytes are a tenth of a change.
 const GOAL_BYTES_PER_EDIT: f64 = 20.0;
 const MIB: f64 = 1_048_576.0;
@@ -92,7 +88,7 @@ async fn soak(site: &Site<'_>, cluster: &Cluster) -> anyhow::Result<Finding> {
             second_half.iter().map(|look| look.disk).fold(0.0, f64::max) / MIB,
         )
         .value("disk_bytes_per_edit", disk)
-        .value("begun_anew", begun_anew(cluster).await)
+        .value("begun_anew", cluster.begun_anew().await)
         .goal(Goal::at_most(
             "memory_bytes_per_edit",
             GOAL_BYTES_PER_EDIT,
@@ -102,31 +98,6 @@ async fn soak(site: &Site<'_>, cluster: &Cluster) -> anyhow::Result<Finding> {
         finding = finding.note(failures);
     }
     Ok(finding)
-}
-
-/// Edits in turn, from where it stands in `done` until so many have been sent.
-async fn edit(
-    clients: &[Connection],
-    (cluster, listings): (&Cluster, &[String]),
-    (done, until): (&Cell<u64>, u64),
-) -> Round {
-    drive(clients, STRETCH_MAX, || {
-        let number = done.get();
-        if number >= until {
-            return None;
-        }
-        done.set(number + 1);
-        let listing = usize::try_from(number).ok()? % listings.len();
-        Some(Request {
-            method: Method::PATCH,
-            endpoint: Some(cluster.home_of(listing)),
-            path: format!("/v1/listings/{}", listings[listing]),
-            key: None,
-            body: Some(json!({"house_rules": format!("As of edit {number}")})),
-            expect: Expect::Success,
-        })
-    })
-    .await
 }
 
 fn look(cluster: &Cluster, edits: u64, started: Instant) -> anyhow::Result<Look> {
@@ -146,18 +117,6 @@ fn look(cluster: &Cluster, edits: u64, started: Instant) -> anyhow::Result<Look>
 #[expect(clippy::cast_precision_loss, reason = "far less than 2^52 of anything")]
 const fn edits_f64(count: u64) -> f64 {
     count as f64
-}
-
-/// Listings whose history began anew, on all nodes together.
-async fn begun_anew(cluster: &Cluster) -> f64 {
-    let mut all = 0.0;
-    for node in cluster.local.nodes() {
-        let admin = format!("http://{}", node.admin);
-        all += gauge(&admin, "meridian_renewals_begun")
-            .await
-            .unwrap_or(f64::NAN);
-    }
-    all
 }
 
 impl Look {
