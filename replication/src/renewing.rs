@@ -51,6 +51,11 @@ pub(crate) use searching::PAGE as SEARCH_PAGE;
 
 /// Long and deleted listings that are noted at once. One that finds no place is noted at a later change.
 const NOTED_MAX: usize = 1_024;
+/// Long listings and former documents are looked at so many times as often as deleted ones: what is
+/// written to a listing meanwhile is loaded with it.
+const LONG_LOOKS: u32 = 5;
+/// A look sooner after another one finds nothing new.
+const LONG_EVERY_MIN: Duration = Duration::from_secs(1);
 
 /// What this node has done since its start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -143,12 +148,21 @@ pub(crate) fn start(replica: &Replica, tracker: &TaskTracker, cancel: &Cancellat
 
 async fn drive(replica: Replica) {
     let every = replica.inner().renewals.every;
+    let soon = (every / LONG_LOOKS).max(LONG_EVERY_MIN);
     loop {
-        let due = chance::within(every / 4 * 3..=every / 4 * 5);
-        sleep_until(Instant::now() + due).await;
-        if let Err(cause) = replica.renew().await {
-            tracing::warn!(%cause, "former documents could not be given up");
+        let due = Instant::now() + chance::within(every / 4 * 3..=every / 4 * 5);
+        while Instant::now() + soon < due {
+            sleep_until(Instant::now() + soon).await;
+            warn_if_failed(replica.renew_the_living().await);
         }
+        sleep_until(due).await;
+        warn_if_failed(replica.renew().await);
+    }
+}
+
+fn warn_if_failed(looked: Result<(), RenewError>) {
+    if let Err(cause) = looked {
+        tracing::warn!(%cause, "former documents could not be given up");
     }
 }
 
@@ -225,6 +239,14 @@ impl Replica {
             tracing::warn!(%cause, "deleted listings without a note cannot be searched for now");
         }
         self.look_at_the_dead().await?;
+        self.renew_the_living().await
+    }
+
+    /// Looks once at every listing that is noted, and at former documents.
+    async fn renew_the_living(&self) -> Result<(), RenewError> {
+        if !self.inner().may_renew() {
+            return Ok(());
+        }
         let noted: Vec<ListingId> = self.inner().renewals.noted().keys().cloned().collect();
         for listing in noted {
             if let Err(cause) = self.look_at_long(&listing).await {

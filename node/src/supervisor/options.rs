@@ -62,6 +62,10 @@ pub(super) fn open_replica(
     Replica::open(options).context("cannot open the listings' database")
 }
 
+/// How often others are told what is here while that changes: a long history waits for it, twice,
+/// and is loaded with all that is written meanwhile.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
 pub(crate) fn replica_options(
     config: &Config,
     topology: &Topology,
@@ -90,6 +94,7 @@ pub(crate) fn replica_options(
         repairs_per_second_max: config.listings.repairs_per_second_max,
         log_bytes_max: config.listings.log_bytes_max.get(),
         log_reserve_entries: config.listings.log_reserve_entries,
+        tell_every: TELL_EVERY,
         changes_before_renewal: NonZeroU64::new(config.listings.changes_before_renewal),
         events: config.events.retention(),
         documents_hot_max: config.listings.documents_hot_max,
