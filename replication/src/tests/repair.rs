@@ -180,16 +180,21 @@ pub(super) async fn repaired(cluster: &Cluster, index: usize) -> RepairRound {
     let replica = &cluster.replicas[index];
     loop {
         connected(cluster, index).await;
-        let asked = replica.repair(RepairScope::Everything).expect("room");
-        until("the round is over", async || {
-            ended(replica, asked.round).is_some()
-        })
-        .await;
-        let ended = ended(replica, asked.round).expect("it is over");
+        let ended = round_of(replica).await;
         if ended.progress.peers_done == ended.progress.peers {
             return ended;
         }
     }
+}
+
+/// Has a node compare with whomever it reaches, and mend.
+async fn round_of(replica: &Replica) -> RepairRound {
+    let asked = replica.repair(RepairScope::Everything).expect("room");
+    until("the round is over", async || {
+        ended(replica, asked.round).is_some()
+    })
+    .await;
+    ended(replica, asked.round).expect("it is over")
 }
 
 fn ended(replica: &Replica, round: u64) -> Option<RepairRound> {
@@ -389,12 +394,7 @@ async fn what_was_fetched_before_the_change_that_is_lost_is_mended_and_the_rest_
         cluster.meshes[0].connected(node(2))
     })
     .await;
-    let asked = writer.repair(RepairScope::Everything).expect("room");
-    until("the round is over", async || {
-        ended(writer, asked.round).is_some()
-    })
-    .await;
-    let round = ended(writer, asked.round).expect("it is over");
+    let round = round_of(writer).await;
     assert_eq!(round.progress.differing, 3, "{round:?}");
     assert_eq!(round.progress.mended, 1, "{round:?}");
     let mut there = 0;
@@ -427,13 +427,7 @@ async fn node_that_comes_back_has_what_only_documents_hold_before_it_writes() {
 async fn round_that_reaches_not_everybody_says_so() {
     let past = Past::new().await;
     let cluster = Cluster::start_in(past.folder, &[(1, 2)], None, None);
-    let asked = cluster.replicas[0].repair(RepairScope::Everything);
-    let asked = asked.expect("room");
-    until("the round is over", async || {
-        ended(&cluster.replicas[0], asked.round).is_some()
-    })
-    .await;
-    let round = ended(&cluster.replicas[0], asked.round).expect("it is over");
+    let round = round_of(&cluster.replicas[0]).await;
     assert_eq!(round.state, RoundState::Incomplete);
     let said = round.progress.last_error.expect("why");
     assert!(said.contains("node 3"), "{said}");
@@ -454,11 +448,7 @@ async fn changes_of_a_peer_that_has_seen_a_time_far_ahead_are_refused() {
         cluster.meshes[1].connected(node(1))
     })
     .await;
-    let asked = put_back.repair(RepairScope::Everything).expect("room");
-    until("the round is over", async || {
-        ended(put_back, asked.round).is_some()
-    })
-    .await;
+    round_of(put_back).await;
     assert_eq!(digest(put_back, &id), past.digests[0]);
     cluster.stop().await;
 }
