@@ -51,8 +51,8 @@ pub(crate) use searching::PAGE as SEARCH_PAGE;
 
 /// Long and deleted listings that are noted at once. One that finds no place is noted at a later change.
 const NOTED_MAX: usize = 1_024;
-/// Long listings and former documents are looked at so many times as often as deleted ones: what is
-/// written to a listing meanwhile is loaded with it.
+/// Listings that are noted and former documents are looked at so many times as often as it is searched
+/// for deleted ones: what is written to a listing meanwhile is loaded with it.
 const LONG_LOOKS: u32 = 5;
 /// A look sooner after another one finds nothing new.
 const LONG_EVERY_MIN: Duration = Duration::from_secs(1);
@@ -153,7 +153,7 @@ async fn drive(replica: Replica) {
         let due = Instant::now() + chance::within(every / 4 * 3..=every / 4 * 5);
         while Instant::now() + soon < due {
             sleep_until(Instant::now() + soon).await;
-            warn_if_failed(replica.renew_the_living().await);
+            warn_if_failed(replica.renew_noted().await);
         }
         sleep_until(due).await;
         warn_if_failed(replica.renew().await);
@@ -239,11 +239,11 @@ impl Replica {
             tracing::warn!(%cause, "deleted listings without a note cannot be searched for now");
         }
         self.look_at_the_dead().await?;
-        self.renew_the_living().await
+        self.renew_noted().await
     }
 
     /// Looks once at every listing that is noted, and at former documents.
-    async fn renew_the_living(&self) -> Result<(), RenewError> {
+    async fn renew_noted(&self) -> Result<(), RenewError> {
         if !self.inner().may_renew() {
             return Ok(());
         }

@@ -23,6 +23,10 @@ use crate::moves::Mover;
 use crate::relay::Relay;
 use crate::{formats, payments};
 
+/// How often others are told what is here while that changes: a long history waits for it, twice,
+/// and is loaded with all that is written meanwhile.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
 /// Every other node that is still there, where this one dials it.
 pub(crate) fn peers_of(
     topology: &Topology,
@@ -61,10 +65,6 @@ pub(super) fn open_replica(
     };
     Replica::open(options).context("cannot open the listings' database")
 }
-
-/// How often others are told what is here while that changes: a long history waits for it, twice,
-/// and is loaded with all that is written meanwhile.
-const TELL_EVERY: Duration = Duration::from_secs(2);
 
 pub(crate) fn replica_options(
     config: &Config,
