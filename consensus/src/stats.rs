@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use meridian_storage::{CompactionStats, WriteStats};
+use meridian_storage::DiskStats;
 
 use crate::shared::Shared;
 
@@ -34,12 +34,8 @@ pub struct GroupStats {
     pub ill: usize,
     /// Nodes sent away that learned for a move which nobody went on with.
     pub dismissed: u64,
-    /// Batches that wait for the disk.
-    pub writes_queued: usize,
-    /// Synced writes since the start, and how long they took.
-    pub writes: WriteStats,
-    /// What the database rewrites.
-    pub compaction: CompactionStats,
+    /// What the database and its disk are at.
+    pub disk: DiskStats,
 }
 
 impl GroupStats {
@@ -59,9 +55,7 @@ impl GroupStats {
             damaged: shared.records.damaged(),
             ill: shared.records.ill(),
             dismissed: read(&counts.dismissed),
-            writes_queued: shared.writer.queued(),
-            writes: shared.writer.stats(),
-            compaction: shared.records.store().compaction(),
+            disk: DiskStats::of(shared.records.store(), &shared.writer),
         }
     }
 }

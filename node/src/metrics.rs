@@ -267,7 +267,8 @@ impl Metrics {
         self.outbound
             .sample(&node.outbound, node.clock.now().as_millis());
         let groups = node.groups.stats();
-        self.disk.sample(&stats, &groups, node.registers.disk());
+        self.disk
+            .sample(stats.disk, groups.disk, node.registers.disk());
         set(&self.groups_awake, groups.awake as u64);
         set(&self.groups_ill, groups.ill as u64);
         let returns = node.groups.returns() || !node.replica.has_returned();

@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use meridian_regions::NodeId;
-use meridian_storage::{CompactionStats, StorageError, WriteStats};
+use meridian_storage::{DiskStats, StorageError};
 use meridian_transport::{Channel, Mesh};
 use prost::Message;
 use tokio::sync::watch;
@@ -188,9 +188,8 @@ impl Registers {
         self.0.store.failure()
     }
 
-    /// Synced writes of the database since the start, how many wait for the disk, and what is
-    /// rewritten.
-    pub(crate) fn disk(&self) -> (WriteStats, usize, CompactionStats) {
+    /// What the database and its disk are at.
+    pub(crate) fn disk(&self) -> DiskStats {
         self.0.store.disk()
     }
 

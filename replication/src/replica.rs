@@ -9,9 +9,7 @@ use std::time::Duration;
 
 use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
-use meridian_storage::{
-    Batch, CompactionStats, Durability, Retention, StorageError, Store, WriteStats, Writer,
-};
+use meridian_storage::{Batch, DiskStats, Durability, Retention, StorageError, Store, Writer};
 use meridian_transport::Mesh;
 use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
@@ -65,14 +63,10 @@ pub struct ReplicaStats {
     pub documents_hot: usize,
     /// Reads since the start, and what is kept for them.
     pub reads: ReadStats,
-    /// Batches that wait for the disk.
-    pub writes_queued: usize,
     /// Times since the start that what was written has been synced.
     pub syncs: u64,
-    /// Synced writes since the start, and how long they took.
-    pub writes: WriteStats,
-    /// What the database rewrites.
-    pub compaction: CompactionStats,
+    /// What the database and its disk are at.
+    pub disk: DiskStats,
 }
 
 pub(crate) struct Inner {
@@ -429,10 +423,8 @@ impl Replica {
             quarantined: counters.quarantined.load(Ordering::Relaxed),
             documents_hot: self.inner.documents.len(),
             reads: self.inner.rendered.stats(),
-            writes_queued: self.inner.writer.queued(),
             syncs: self.inner.store.syncs(),
-            writes: self.inner.writer.stats(),
-            compaction: self.inner.store.compaction(),
+            disk: DiskStats::of(&self.inner.store, &self.inner.writer),
         }
     }
 

@@ -29,7 +29,7 @@ mod writer;
 pub use batch::Batch;
 pub use error::StorageError;
 pub use feed::{FEED_PAGE_MAX, Feed, FeedError, FeedPosition, FeedSlice, Retention};
-pub use store::{CompactionStats, KeyValue, Store, StoreOptions};
+pub use store::{CompactionStats, DiskStats, KeyValue, Store, StoreOptions};
 pub use writer::{
     Committed, Durability, Queued, WRITE_BOUNDS_US, WritePermit, WriteQueue, WriteStats, Writer,
 };

@@ -18,7 +18,7 @@ mod compaction;
 #[cfg(test)]
 mod recycled_logs;
 
-pub use compaction::CompactionStats;
+pub use compaction::{CompactionStats, DiskStats};
 
 /// Info logs kept by RocksDB beside the data: enough to look into last night.
 const INFO_LOGS_KEPT: usize = 3;

@@ -62,7 +62,7 @@ fn own(node: &Node) -> Result<Value, Problem> {
         "groups_awake": node.groups.awake(),
         "groups_led": node.groups.led(),
         "documents_hot": stats.documents_hot,
-        "writes_queued": stats.writes_queued,
+        "writes_queued": stats.disk.writes_queued,
         "staleness_ms": millis(node.replica.staleness()),
         "clock": clock(node),
         "auth": node.entrance.auth.status(),

@@ -132,7 +132,7 @@ fn figures(node: &Node) -> Figures {
         groups_led: whole(node.groups.led()),
         payments_open: whole(payments_open),
         payments_stuck: whole(payments_stuck),
-        writes_queued: whole(stats.writes_queued),
+        writes_queued: whole(stats.disk.writes_queued),
         staleness_ms: node.replica.staleness().map(whole_ms),
         entries_logged: whole(stats.entries_logged),
         entries_applied: whole(stats.entries_applied),

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meridian_consensus::GroupStats;
-use meridian_replication::ReplicaStats;
-use meridian_storage::{CompactionStats, WRITE_BOUNDS_US, WriteStats};
+use meridian_storage::{DiskStats, WRITE_BOUNDS_US, WriteStats};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::{Bucket, Histogram, LabelPair, Metric, MetricFamily, MetricType};
 use prometheus::{IntGaugeVec, Opts, Registry};
@@ -59,47 +57,22 @@ impl DiskMetrics {
         })
     }
 
-    pub(super) fn sample(
-        &self,
-        listings: &ReplicaStats,
-        groups: &GroupStats,
-        (registers, registers_queued, registers_compaction): (WriteStats, usize, CompactionStats),
-    ) {
+    pub(super) fn sample(&self, listings: DiskStats, bookings: DiskStats, registers: DiskStats) {
         let databases = [
-            (
-                "listings",
-                listings.writes,
-                listings.writes_queued,
-                listings.compaction,
-            ),
-            (
-                "bookings",
-                groups.writes,
-                groups.writes_queued,
-                groups.compaction,
-            ),
-            (
-                "registers",
-                registers,
-                registers_queued,
-                registers_compaction,
-            ),
+            ("listings", listings),
+            ("bookings", bookings),
+            ("registers", registers),
         ];
-        for (database, writes, queued, compaction) in databases {
+        for (database, disk) in databases {
             let of = [database];
-            set(&self.queued.with_label_values(&of), queued as u64);
-            set(
-                &self.by_requests.with_label_values(&of),
-                writes.by_submitters,
-            );
-            set(&self.compactions.with_label_values(&of), compaction.running);
-            set(
-                &self.compaction_pending.with_label_values(&of),
-                compaction.pending_bytes,
-            );
+            let tell = |gauges: &IntGaugeVec, value| set(&gauges.with_label_values(&of), value);
+            tell(&self.queued, disk.writes_queued as u64);
+            tell(&self.by_requests, disk.writes.by_submitters);
+            tell(&self.compactions, disk.compaction.running);
+            tell(&self.compaction_pending, disk.compaction.pending_bytes);
         }
         self.times
-            .tell(databases.map(|(database, writes, ..)| (database, writes)));
+            .tell(databases.map(|(database, disk)| (database, disk.writes)));
     }
 }
 

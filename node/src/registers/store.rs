@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use meridian_storage::{
-    Batch, Committed, CompactionStats, Durability, StorageError, Store, StoreOptions, WritePermit,
-    WriteStats, Writer,
+    Batch, Committed, DiskStats, Durability, StorageError, Store, StoreOptions, WritePermit, Writer,
 };
 use prost::Message;
 
@@ -54,13 +53,9 @@ impl RegisterStore {
         self.writer.failure()
     }
 
-    /// Synced writes since the start, how many wait for the disk, and what is rewritten.
-    pub(super) fn disk(&self) -> (WriteStats, usize, CompactionStats) {
-        (
-            self.writer.stats(),
-            self.writer.queued(),
-            self.store.compaction(),
-        )
+    /// What the database and its disk are at.
+    pub(super) fn disk(&self) -> DiskStats {
+        DiskStats::of(&self.store, &self.writer)
     }
 
     /// A copy of the database in a new folder.

@@ -2,6 +2,7 @@
 //! files.
 
 use super::Store;
+use crate::{WriteStats, Writer};
 
 /// What runs in the background, over all column families.
 const RUNNING: [&str; 2] = [
@@ -25,6 +26,29 @@ impl CompactionStats {
     #[must_use]
     pub const fn is_done(&self) -> bool {
         self.running == 0 && self.pending_bytes == 0
+    }
+}
+
+/// What a database and its disk are at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DiskStats {
+    /// Synced writes since the start, and how long they took.
+    pub writes: WriteStats,
+    /// Batches that wait for the disk.
+    pub writes_queued: usize,
+    /// What is rewritten.
+    pub compaction: CompactionStats,
+}
+
+impl DiskStats {
+    /// Of a database and who writes to it.
+    #[must_use]
+    pub fn of(store: &Store, writer: &Writer) -> Self {
+        Self {
+            writes: writer.stats(),
+            writes_queued: writer.queued(),
+            compaction: store.compaction(),
+        }
     }
 }
 
