@@ -60,7 +60,7 @@ use crate::patch::ListingPatch;
 use crate::view::ListingView;
 use body::Body;
 use history::History;
-use renewal::{Base, Former};
+use renewal::{Base, Kept};
 use waiting::Waiting;
 use write::Reads;
 
@@ -90,7 +90,7 @@ pub struct ListingDocument {
     /// Where it begins, if that is not the genesis.
     base: Option<Box<Base>>,
     /// What it was before, as long as something of that may still come.
-    former: Option<Box<Former>>,
+    former: Option<Box<Kept>>,
 }
 
 /// Whether the document may still be used.
@@ -267,6 +267,14 @@ impl ListingDocument {
     #[must_use]
     pub const fn changes(&self) -> u64 {
         self.history.changes()
+    }
+
+    /// How many changes a snapshot of it holds: also those of the former document, as long as
+    /// that is kept.
+    #[must_use]
+    pub fn changes_saved(&self) -> u64 {
+        let former = self.former.as_ref();
+        self.changes() + former.map_or(0, |former| former.changes())
     }
 
     /// How many changes wait for others that have not arrived.

@@ -242,6 +242,8 @@ fn stays_whole(mut document: ListingDocument) {
         .map(|one| one.field)
         .collect();
     assert!(shown.len() < 100, "conflicts out of nothing");
+    // These look into the former document, if one is kept.
+    let _ = document.beyond(&document.have(&[]), 1_024);
     let patch = ListingPatch::from_json(json!({"title": "Attic"})).expect("a patch");
     // It may have been deleted.
     let _ = document.patch(node(4), at(9), &patch);
@@ -270,8 +272,13 @@ fn snapshot() {
     let (document, _) = document();
     let sealed = document.save();
     let (version, rest) = sealed.split_first().expect("a version");
-    let message = &rest[blake3::OUT_LEN..];
-    fuzz_within(DOCUMENT, "snapshot", &[message.to_vec()], |input| {
+    let heads = document.heads();
+    let mut renewed = document.clone();
+    let begun = renewed.begin_anew(node(1), at(3), &heads);
+    begun.expect("sound").expect("nothing is awaited");
+    let with_former = renewed.save().split_off(1);
+    let messages = [rest, &with_former].map(|sealed| sealed[blake3::OUT_LEN..].to_vec());
+    fuzz_within(DOCUMENT, "snapshot", &messages, |input| {
         let mut snapshot = vec![*version];
         snapshot.extend_from_slice(blake3::hash(input).as_bytes());
         snapshot.extend_from_slice(input);

@@ -41,9 +41,8 @@ impl ListingDocument {
         have.extend(common.iter().map(ChangeId::hash).take(HAVE_CHANGES_MAX / 4));
         // By these it is seen which of the listing's documents this is.
         have.extend(self.root());
-        let former = self.former.as_ref();
         have.extend(
-            former
+            self.former()
                 .into_iter()
                 .flat_map(|former| former.heads())
                 .take(RENEWAL_HEADS_MAX),
@@ -70,7 +69,7 @@ impl ListingDocument {
         if self.root().is_none_or(has_begun) {
             return self.beyond_here(have, bytes_max);
         }
-        let Some(former) = &self.former else {
+        let Some(former) = self.former() else {
             let beginning = self.beginning();
             let taken = beginning.as_ref().map_or(0, Vec::len);
             return Beyond {
@@ -134,7 +133,7 @@ impl ListingDocument {
         let of = actor::generation(change.actor_id());
         let of = of.ok_or(ApplyError::Stranger)?;
         if of < self.generation() {
-            let former = self.former.as_ref();
+            let former = self.former();
             return former.map_or(Ok(None), |former| former.not_counted(bytes));
         }
         if of > self.generation() {

@@ -43,7 +43,7 @@ pub(super) const ROOT_KEYS: [&str; 7] = [
 ];
 
 /// A container of the document, by the number of the operation that creates it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Container {
     Root = 0,
     Amenities = 2,

@@ -17,7 +17,9 @@
 mod beginning;
 mod carried;
 mod former;
+mod ground;
 mod handed;
+mod kept;
 
 use std::collections::BTreeMap;
 
@@ -38,12 +40,17 @@ use crate::heads::{ChangeId, Heads, entity_tag};
 use crate::limits::RENEWAL_HEADS_MAX;
 use beginning::BURIED;
 pub(super) use beginning::{RENEWED, writer_of};
-pub(super) use former::Former;
+use former::Former;
+pub(super) use handed::BaseMessage;
 pub use handed::BeginningError;
-pub(super) use handed::{BaseMessage, FormerMessage};
+pub(super) use kept::{FormerMessage, Kept};
 
 /// What the message of a marker begins with; the heads follow.
 const MARKER: &str = "renew ";
+
+/// What errors call what is read here.
+const WHAT: &str = "beginning of a document";
+const HASH_BYTES: usize = 32;
 
 /// Whether a change of this message, if it is empty, is a marker.
 pub(super) fn is_marker(message: &str) -> bool {
@@ -115,7 +122,7 @@ impl ListingDocument {
             return;
         };
         if let Some(base) = &mut self.base {
-            base.contained = former.document.history.last_of_nodes();
+            base.contained = former.contained();
         }
     }
 
@@ -241,7 +248,7 @@ impl ListingDocument {
         let base = self.base.as_ref().expect("it has just begun anew");
         let mut former = Former::new(old, at.clone(), base, self.body.get());
         let carried = former.carry(self.body.get(), &at);
-        self.former = Some(Box::new(former));
+        self.former = Some(Box::new(Kept::new(former)));
         let mut refused = self.take_carried(carried)?;
         let after = self.heads().digest();
         if let Some(base) = &mut self.base {

@@ -14,7 +14,7 @@ use super::batch::Batch;
 use super::contain::contain;
 use super::genesis::TEXT_ENCODING;
 use super::history::History;
-use super::renewal::{Base, BaseMessage, Former, FormerMessage};
+use super::renewal::{Base, BaseMessage, FormerMessage, Kept};
 use super::waiting::Waiting;
 use super::{Health, ListingDocument, creation};
 use crate::change::{self, ChangeError};
@@ -156,7 +156,8 @@ impl ListingDocument {
     }
 }
 
-fn read(id: &ListingId, bytes: &[u8]) -> Result<ListingDocument, LoadError> {
+/// Reads a snapshot without the changes that were stored since.
+pub(super) fn read(id: &ListingId, bytes: &[u8]) -> Result<ListingDocument, LoadError> {
     wire::within(WHAT, bytes.len(), SNAPSHOT_BYTES_MAX)?;
     let Some((&VERSION, rest)) = bytes.split_first() else {
         return Err(WireError::malformed(WHAT, "a version that is not known here").into());
@@ -182,11 +183,10 @@ fn read(id: &ListingId, bytes: &[u8]) -> Result<ListingDocument, LoadError> {
         .map_err(|cause| LoadError::Library(cause.to_string()))?;
     let base = message.base.as_ref().map(Base::from_message).transpose()?;
     let history = History::of(&automerge, message.change_bytes);
-    let former = message.former.as_ref().zip(base.as_ref());
+    let former = message.former.zip(base.as_ref());
     let former = former.map(|(former, base)| {
-        let document = read(id, former.document())?;
-        let former = Former::restored(document, former.at(), base, &automerge)?;
-        Ok::<_, LoadError>(Box::new(former))
+        let kept = Kept::stored(former, id, base, &automerge)?;
+        Ok::<_, LoadError>(Box::new(kept))
     });
     let former = former.transpose()?;
     let mut document = ListingDocument {

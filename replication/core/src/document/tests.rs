@@ -34,15 +34,15 @@ use crate::{
     ListingDraft, ListingPatch, ValidDraft,
 };
 
-fn node(id: u64) -> NodeId {
+pub(super) fn node(id: u64) -> NodeId {
     NodeId::new(id).expect("not zero")
 }
 
-fn at(second: u64) -> UnixNanos {
+pub(super) fn at(second: u64) -> UnixNanos {
     UnixNanos::from_millis(1_700_000_000_000 + 1_000 * second)
 }
 
-fn listing() -> ListingId {
+pub(super) fn listing() -> ListingId {
     ListingId::derived("eu-west".parse().expect("a region"), "test", "1")
 }
 
@@ -72,7 +72,7 @@ fn draft() -> ValidDraft {
 }
 
 /// A listing that node 1 created, and the change that did.
-fn created() -> (ListingDocument, Vec<u8>) {
+pub(super) fn created() -> (ListingDocument, Vec<u8>) {
     let (document, change) = ListingDocument::create(&listing(), node(1), at(0), &draft());
     (document, change.into_bytes())
 }

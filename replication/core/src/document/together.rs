@@ -4,68 +4,139 @@
 //! little for each of them. Under load many changes of one listing come at once.
 //!
 //! Not another way of judging changes. Invariant kept here: the document, and what becomes
-//! of each change, are as if they had come one after the other. Whatever is not plain, a
-//! change that waits, is refused or begins the document anew, is taken in just so.
+//! of each change, are as if they had come one after the other. Changes are given at once as
+//! long as they are of one document, the present one or the former; whatever is not plain, a
+//! change that begins the document anew, cannot be carried over or is not reproduced, is taken
+//! in one by one, with those beside it.
+
+use automerge::Change;
 
 use super::batch::Batch;
 use super::intake::{Applied, ApplyError};
+use super::renewal::is_marker;
 use super::{Health, ListingDocument};
-use crate::change;
+use crate::{actor, change};
+
+/// Changes that wait at most while others are taken in at once: they are kept twice meanwhile.
+const WAITING_MAX: usize = 1_024;
+
+/// Of which of a listing's documents a change is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Present,
+    Former,
+}
+
+type Outcomes = Vec<Result<Applied, ApplyError>>;
 
 impl ListingDocument {
     /// Takes in changes in their order. Answers, for each, what [`ListingDocument::apply`]
     /// would have answered, and leaves what it would have left: one that is refused takes no
     /// other with it.
-    pub fn apply_all(&mut self, changes: &[&[u8]]) -> Vec<Result<Applied, ApplyError>> {
-        let mut outcomes = Vec::with_capacity(changes.len());
-        let mut rest = changes;
-        // A creation is kept as it is, and no document is made for it.
-        while self.body.blank_at().is_some()
-            && let Some((first, others)) = rest.split_first()
+    pub fn apply_all(&mut self, changes: &[&[u8]]) -> Outcomes {
+        let mut outcomes = Outcomes::with_capacity(changes.len());
+        while let Some(rest) = changes.get(outcomes.len()..)
+            && !rest.is_empty()
         {
-            outcomes.push(self.apply(first));
-            rest = others;
-        }
-        if rest.len() > 1 {
-            let before = self.clone();
-            if let Some(together) = self.apply_together(rest) {
-                outcomes.extend(together);
-                return outcomes;
+            let (of, together) = self.that_may_come_together(rest);
+            let count = together.len().max(1);
+            let taken = match of {
+                _ if count == 1 => None,
+                Of::Present => self.take_together(together),
+                Of::Former => self.take_former_together(together),
+            };
+            match taken {
+                Some(taken) => outcomes.extend(taken),
+                None => outcomes.extend(rest[..count].iter().map(|change| self.apply(change))),
             }
-            *self = before;
         }
-        outcomes.extend(rest.iter().map(|change| self.apply(change)));
         outcomes
     }
 
-    /// Takes in changes of which none waits, none is refused, and none stands at a new
-    /// beginning. `None` for all others: the document is of no more use then.
-    pub(super) fn apply_together(
-        &mut self,
-        changes: &[&[u8]],
-    ) -> Option<Vec<Result<Applied, ApplyError>>> {
-        let is_plain =
-            self.health == Health::Sound && self.waiting.len() == 0 && self.former.is_none();
-        if !is_plain {
-            return None;
+    /// Those at the beginning that are of one document, and which.
+    fn that_may_come_together(&self, changes: &[&[u8]]) -> (Of, Vec<Change>) {
+        let mut of = None;
+        let mut together = Vec::new();
+        // A creation is kept as it is, and no document is made for it.
+        let is_plain = self.health == Health::Sound
+            && self.body.blank_at().is_none()
+            && self.history.marker().is_none()
+            && self.waiting.len() <= WAITING_MAX;
+        for bytes in changes.iter().take_while(|_| is_plain) {
+            let Ok(change) = change::decode(bytes) else {
+                break;
+            };
+            let its = if self.is_of_former(&change) {
+                Of::Former
+            } else {
+                Of::Present
+            };
+            let begins_anew = change.is_empty() && change.message().is_some_and(is_marker);
+            if begins_anew || *of.get_or_insert(its) != its {
+                break;
+            }
+            together.push(change);
         }
+        (of.unwrap_or(Of::Present), together)
+    }
+
+    /// Takes in changes of this document, and of no former one. `None` if that cannot be done
+    /// at once; it is then as it was.
+    pub(super) fn take_together(&mut self, changes: Vec<Change>) -> Option<Outcomes> {
+        let (body, waiting) = (self.body.clone(), self.waiting.clone());
+        let history = self.history.clone();
         let mut batch = Batch::new(&self.history);
-        let mut outcomes = Vec::with_capacity(changes.len());
-        for bytes in changes {
-            let change = change::decode(bytes).ok()?;
-            if self.is_of_former(&change) {
-                return None;
-            }
-            match self.admit(change, &mut batch) {
-                Ok(Applied::Waiting { .. }) | Err(_) => return None,
-                Ok(taken) => outcomes.push(Ok(taken)),
-            }
+        let admitted = changes
+            .into_iter()
+            .map(|change| self.admit(change, &mut batch));
+        let outcomes: Outcomes = admitted.collect();
+        // One that has waited may begin the document anew, and another may not be reproduced:
+        // one by one, it is found which.
+        let begins_anew = self.history.marker() != history.marker();
+        if !begins_anew && self.commit(batch, None).is_ok() {
+            return Some(outcomes);
         }
-        if self.history.marker().is_some() {
+        self.body = body;
+        self.waiting = waiting;
+        self.history = history;
+        self.health = Health::Sound;
+        None
+    }
+
+    /// Takes in changes of the former document, and what they are in this one. `None` if that
+    /// cannot be done at once; it is then as it was.
+    pub(super) fn take_former_together(&mut self, changes: Vec<Change>) -> Option<Outcomes> {
+        let before = self.generation().checked_sub(1);
+        let are_of_former = changes
+            .iter()
+            .all(|change| actor::generation(change.actor_id()) == before);
+        // What is older is contained or refused, which takes no time.
+        if !are_of_former || self.former().is_none() || self.waiting.len() > 0 {
             return None;
         }
-        // Nothing is looked for in what is not reproduced: one by one, it is found.
-        self.commit(batch, None).ok()?;
-        Some(outcomes)
+        let was = self.clone();
+        let outcomes = self.carry_together(changes);
+        if outcomes.is_none() {
+            *self = was;
+        }
+        outcomes
+    }
+
+    fn carry_together(&mut self, changes: Vec<Change>) -> Option<Outcomes> {
+        let former = self.former.as_mut()?.opened_mut()?;
+        let known = former.heads();
+        let outcomes = former.document.take_together(changes)?;
+        let news = former.document.take_news();
+        let carried = former.carry(self.body.get(), &known);
+        let after = self.history.changes() + carried.len() as u64;
+        let is_whole = carried.iter().all(Result::is_ok)
+            && self.take_carried(carried).ok()?.is_empty()
+            && self.history.changes() == after;
+        // If not, something was refused, or had been carried over by another replica and is
+        // not told once more.
+        is_whole.then(|| {
+            self.history.news.extend(news);
+            outcomes
+        })
     }
 }

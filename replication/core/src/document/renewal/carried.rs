@@ -10,17 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU64;
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType, SortedVec};
-use automerge::{Automerge, Change, ChangeHash, Cursor, ExpandedChange, ObjId, Prop, ReadDoc};
+use automerge::{Automerge, Change, ChangeHash, ExpandedChange};
 use meridian_regions::NodeId;
 
 use super::super::genesis::Container;
 use super::super::intake::{ApplyError, RefusedChange};
 use super::super::register::Register;
+use super::ground::{Found, Ground, Scene};
 use crate::actor;
 use crate::heads::ChangeId;
 
 /// It stands on what is not there any more.
-struct NotCarried;
+#[derive(Debug)]
+pub(super) struct NotCarried;
 
 /// A change of the new document, and the highest number of an operation in or before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,11 +42,13 @@ pub(super) struct Carried {
     /// By former operation; `None` of one that has not been carried over.
     operations: BTreeMap<(NodeId, u64), Option<u64>>,
     last: BTreeMap<NodeId, u64>,
+    ground: Ground,
 }
 
 impl Carried {
     /// `new` begins with changes up to `root`, and may hold more.
     pub(super) fn new(generation: u32, root: ChangeHash, new: &Automerge) -> Self {
+        let ground = Ground::new(root);
         let root = Stand {
             hash: root,
             max_op: new
@@ -57,6 +61,7 @@ impl Carried {
             changes: BTreeMap::new(),
             operations: BTreeMap::new(),
             last: BTreeMap::new(),
+            ground,
         }
     }
 
@@ -143,7 +148,7 @@ impl Carried {
 
     /// `None` if it takes away or adds to what is not there.
     fn operation(
-        &self,
+        &mut self,
         scene: &Scene<'_>,
         change: ChangeHash,
         op: &Op,
@@ -151,7 +156,7 @@ impl Carried {
         let map = container(&op.obj).ok_or(NotCarried)?;
         let (key, pred) = match &op.key {
             Key::Map(key) => {
-                let pred = self.overwritten(scene, &map, key, &op.pred)?;
+                let pred = self.overwritten(scene, map, key, &op.pred)?;
                 (op.key.clone(), pred)
             }
             Key::Seq(place) => {
@@ -184,9 +189,9 @@ impl Carried {
 
     /// What stands for the values of a key that were overwritten.
     fn overwritten(
-        &self,
+        &mut self,
         scene: &Scene<'_>,
-        map: &ObjId,
+        map: Container,
         key: &str,
         pred: &SortedVec<OpId>,
     ) -> Result<SortedVec<OpId>, NotCarried> {
@@ -198,20 +203,18 @@ impl Carried {
                 None => of_beginning.push(id.clone()),
             }
         }
-        let held = scene.values(map, key)?;
+        let values = self.ground.values(scene, map, key)?;
         // Of several that stood beside each other, one stands for all: whoever has not
         // seen all of them has not seen it.
-        if !held.is_empty() && held.iter().all(|id| of_beginning.contains(id)) {
-            let begun = scene.new.get_all_at(map, key, &[self.root.hash]);
-            let begun = begun.map_err(|_| NotCarried)?;
-            stand.extend(begun.into_iter().filter_map(|(_, id)| op_id(id)));
+        if !values.held.is_empty() && values.held.iter().all(|id| of_beginning.contains(id)) {
+            stand.extend(values.begun.iter().cloned());
         }
         Ok(SortedVec::from(stand))
     }
 
     /// What stands for characters.
     fn elements(
-        &self,
+        &mut self,
         scene: &Scene<'_>,
         pred: &SortedVec<OpId>,
     ) -> Result<SortedVec<OpId>, NotCarried> {
@@ -220,8 +223,8 @@ impl Carried {
             match self.known(id) {
                 Some(new) => stand.extend(new),
                 None => {
-                    if let Found::Shown(index) = scene.find(id)? {
-                        stand.push(self.character(scene, index)?);
+                    if let Found::Shown(index) = self.ground.find(scene, id)? {
+                        stand.push(self.ground.character(scene, index)?);
                     }
                 }
             }
@@ -230,26 +233,21 @@ impl Carried {
     }
 
     /// The character behind which something is written, or the one before it that is there.
-    fn place(&self, scene: &Scene<'_>, place: &ElementId) -> Result<ElementId, NotCarried> {
+    fn place(&mut self, scene: &Scene<'_>, place: &ElementId) -> Result<ElementId, NotCarried> {
         let ElementId::Id(id) = place else {
             return Ok(ElementId::Head);
         };
         let behind = match self.known(id) {
             Some(Some(new)) => return Ok(ElementId::Id(new)),
             Some(None) => return Err(NotCarried),
-            None => match scene.find(id)? {
+            None => match self.ground.find(scene, id)? {
                 Found::Shown(index) => Some(index),
                 Found::Gone { next } => next.checked_sub(1),
             },
         };
         behind.map_or(Ok(ElementId::Head), |index| {
-            self.character(scene, index).map(ElementId::Id)
+            self.ground.character(scene, index).map(ElementId::Id)
         })
-    }
-
-    /// A character of the description as the new document begins.
-    fn character(&self, scene: &Scene<'_>, index: usize) -> Result<OpId, NotCarried> {
-        element(scene.new, &[self.root.hash], index).ok_or(NotCarried)
     }
 
     /// What a former operation is now; outer `None` if it is from before the beginning.
@@ -260,66 +258,7 @@ impl Carried {
     }
 }
 
-/// The former document and the new one, and where that begins.
-#[derive(Clone, Copy)]
-pub(super) struct Scene<'a> {
-    pub(super) old: &'a Automerge,
-    pub(super) new: &'a Automerge,
-    pub(super) at: &'a [ChangeHash],
-}
-
-/// Where a character of the former description stands at the beginning.
-enum Found {
-    Shown(usize),
-    /// It had been deleted; the next one that is there.
-    Gone {
-        next: usize,
-    },
-}
-
-impl Scene<'_> {
-    fn values(&self, map: &ObjId, key: &str) -> Result<Vec<OpId>, NotCarried> {
-        let held = self.old.get_all_at(map, key, self.at);
-        let held = held.map_err(|_| NotCarried)?;
-        Ok(held.into_iter().filter_map(|(_, id)| op_id(id)).collect())
-    }
-
-    fn find(&self, id: &OpId) -> Result<Found, NotCarried> {
-        let cursor = format!("{}@{}", id.counter(), id.actor());
-        let cursor = Cursor::try_from(cursor).map_err(|_| NotCarried)?;
-        let description = Container::Description.id();
-        let position = self
-            .old
-            .get_cursor_position(&description, &cursor, Some(self.at));
-        let index = position.map_err(|_| NotCarried)?;
-        if element(self.old, self.at, index).as_ref() == Some(id) {
-            return Ok(Found::Shown(index));
-        }
-        Ok(Found::Gone { next: index })
-    }
-
-    /// Whether the writer of a change had seen everything that the new document begins with.
-    fn is_beyond_all(&self, change: ChangeHash) -> bool {
-        let unseen = self.old.get_changes_meta(&[change]);
-        !unseen.iter().any(|other| self.at.contains(&other.hash))
-    }
-}
-
-/// The name of a character of a description.
-fn element(document: &Automerge, at: &[ChangeHash], index: usize) -> Option<OpId> {
-    let description = Container::Description.id();
-    let found = document.get_at(&description, Prop::Seq(index), at).ok()?;
-    op_id(found?.1)
-}
-
-fn op_id(id: ObjId) -> Option<OpId> {
-    match id {
-        ObjId::Id(number, actor, _) => Some(OpId::new(number, &actor)),
-        ObjId::Root => None,
-    }
-}
-
-fn container(object: &ObjectId) -> Option<ObjId> {
+fn container(object: &ObjectId) -> Option<Container> {
     let all = [
         Container::Amenities,
         Container::Counters,
@@ -328,11 +267,9 @@ fn container(object: &ObjectId) -> Option<ObjId> {
         Container::Photos,
     ];
     match object {
-        ObjectId::Root => Some(Container::Root.id()),
+        ObjectId::Root => Some(Container::Root),
         ObjectId::Id(id) if *id.actor() == actor::genesis() => {
-            let mut all = all.into_iter();
-            all.find(|one| *one as u64 == id.counter())
-                .map(Container::id)
+            all.into_iter().find(|one| *one as u64 == id.counter())
         }
         ObjectId::Id(_) => None,
     }

@@ -1,7 +1,7 @@
 //! The document as it was before it began anew, as long as a change of it may come: where
 //! such a change is looked for, and what becomes of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::{Automerge, Change, ChangeHash};
 use meridian_regions::NodeId;
@@ -11,20 +11,26 @@ use super::super::exchange::Beyond;
 use super::super::intake::{Applied, ApplyError, RefusedChange};
 use super::super::{Health, ListingDocument};
 use super::Base;
-use super::carried::{Carried, Scene};
+use super::carried::Carried;
+use super::ground::Scene;
 use crate::actor;
 use crate::heads::ChangeId;
 
 /// The document as it was, and what has come of its later changes.
 #[derive(Clone)]
 pub(in super::super) struct Former {
-    pub(super) document: ListingDocument,
+    pub(in super::super) document: ListingDocument,
     /// The heads up to which the new one begins with what was there.
     pub(super) at: Vec<ChangeHash>,
     carried: Carried,
 }
 
 impl Former {
+    /// The number of each node's last change in it.
+    pub(super) fn contained(&self) -> BTreeMap<NodeId, u64> {
+        self.document.history.last_of_nodes()
+    }
+
     pub(in super::super) fn heads(&self) -> Vec<ChangeHash> {
         self.document.body.heads()
     }
@@ -55,7 +61,7 @@ impl Former {
     }
 
     /// Rewrites what has come to the former document beyond `known`.
-    pub(super) fn carry(
+    pub(in super::super) fn carry(
         &mut self,
         new: &Automerge,
         known: &[ChangeHash],
@@ -74,6 +80,12 @@ impl Former {
 }
 
 impl ListingDocument {
+    /// The former document, if it is kept.
+    pub(in super::super) fn former(&self) -> Option<&Former> {
+        let (former, base) = self.former.as_ref().zip(self.base.as_ref())?;
+        former.open(&self.id, base, self.body.get())
+    }
+
     pub(super) fn rejoin(&mut self, change: Change) -> Result<Applied, ApplyError> {
         let mut batch = Batch::new(&self.history);
         let applied = self.admit(change, &mut batch)?;
@@ -82,26 +94,36 @@ impl ListingDocument {
         Ok(applied.without(late))
     }
 
-    pub(super) fn take_carried(
+    /// Takes in what has been carried over, at once: the library does work for the whole
+    /// document each time that it is given changes.
+    pub(in super::super) fn take_carried(
         &mut self,
         carried: Vec<Result<Change, RefusedChange>>,
     ) -> Result<Vec<RefusedChange>, ApplyError> {
         let mut refused = Vec::new();
         let mut names = BTreeSet::new();
+        let mut batch = Batch::new(&self.history);
+        let mut full = Ok(());
         for change in carried {
-            match change {
-                Ok(change) => {
-                    names.insert(ChangeId::of(change.hash()));
-                    if let Applied::Now { refused: late, .. } = self.rejoin(change)? {
-                        refused.extend(late);
-                    }
+            let admitted = change.map(|change| {
+                names.insert(ChangeId::of(change.hash()));
+                self.admit(change, &mut batch)
+            });
+            match admitted {
+                Ok(Ok(Applied::Now { refused: late, .. })) => refused.extend(late),
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => {
+                    full = Err(error);
+                    break;
                 }
                 Err(late) => refused.push(late),
             }
         }
+        let before = batch.holds_many().then(|| self.body.clone());
+        refused.extend(self.commit(batch, before)?);
         // They are told by the names under which they were written.
         self.history.news.retain(|new| !names.contains(&new.id));
-        Ok(refused)
+        full.map(|()| refused)
     }
 
     /// Whether a change was written before the document began anew.
@@ -114,8 +136,13 @@ impl ListingDocument {
     pub(in super::super) fn take_former(&mut self, change: Change) -> Result<Applied, ApplyError> {
         let generation = actor::generation(change.actor_id()).ok_or(ApplyError::Stranger)?;
         let of_former = generation + 1 == self.generation();
-        let Some(former) = self.former.as_mut().filter(|_| of_former) else {
+        if self.former.is_none() || !of_former {
             return self.judge_contained(&change, of_former);
+        }
+        self.former();
+        let Some(former) = self.former.as_mut().and_then(|kept| kept.opened_mut()) else {
+            self.health = Health::Poisoned;
+            return Err(ApplyError::Poisoned);
         };
         let known = former.document.body.heads();
         let applied = former.document.rejoin(change);

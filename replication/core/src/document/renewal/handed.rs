@@ -12,15 +12,12 @@ use super::super::contain::contain;
 use super::super::history::History;
 use super::super::waiting::Waiting;
 use super::super::{ChangeKind, Health, Lifecycle, ListingDocument, NewChange, genesis};
-use super::{Alias, Base, Former};
+use super::{Alias, Base, HASH_BYTES, WHAT};
 use crate::actor;
 use crate::change::{self, ChangeError};
 use crate::heads::ChangeId;
-use crate::limits::{ORIGINS_MAX, RENEWAL_BYTES_MAX, RENEWAL_CHANGES_MAX, RENEWAL_HEADS_MAX};
+use crate::limits::{ORIGINS_MAX, RENEWAL_BYTES_MAX, RENEWAL_CHANGES_MAX};
 use crate::wire::{self, WireError};
-
-const WHAT: &str = "beginning of a document";
-const HASH_BYTES: usize = 32;
 
 /// Why a document is not begun where another replica's begins.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,20 +63,11 @@ pub(in super::super) struct BaseMessage {
 }
 
 #[derive(Clone, PartialEq, Message)]
-struct ContainedMessage {
+pub(super) struct ContainedMessage {
     #[prost(uint64, tag = "1")]
     node: u64,
     #[prost(uint64, tag = "2")]
     seq: u64,
-}
-
-/// The former document and where the new one begins in it.
-#[derive(Clone, PartialEq, Message)]
-pub(in super::super) struct FormerMessage {
-    #[prost(bytes = "vec", tag = "1")]
-    document: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    at: Vec<u8>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -93,17 +81,13 @@ struct HandedMessage {
 
 impl Base {
     pub(in super::super) fn to_message(&self) -> BaseMessage {
-        let contained = self.contained.iter().map(|(node, seq)| ContainedMessage {
-            node: node.get(),
-            seq: *seq,
-        });
         let alias = self.alias.as_ref();
         BaseMessage {
             generation: self.generation,
             root: self.root.0.to_vec(),
             before: self.before,
             created_by: self.created_by.map_or(0, NodeId::get),
-            contained: contained.collect(),
+            contained: contained_message(&self.contained),
             alias_after: alias.map_or_else(Vec::new, |alias| alias.after.to_vec()),
             alias_before: alias.map_or_else(Vec::new, |alias| alias.before.to_vec()),
         }
@@ -111,13 +95,9 @@ impl Base {
 
     pub(in super::super) fn from_message(message: &BaseMessage) -> Result<Self, WireError> {
         let refused = |detail: &str| WireError::malformed(WHAT, detail);
-        if message.generation == 0 || message.contained.len() > ORIGINS_MAX {
-            return Err(refused("no generation, or too many nodes"));
+        if message.generation == 0 {
+            return Err(refused("no generation"));
         }
-        let contained = message.contained.iter().map(|one| {
-            let node = NodeId::new(one.node).ok_or_else(|| refused("no node"))?;
-            Ok((node, one.seq))
-        });
         let alias = hash(&message.alias_after).zip(hash(&message.alias_before));
         Ok(Self {
             generation: message.generation,
@@ -126,46 +106,9 @@ impl Base {
                 .ok_or_else(|| refused("no change to begin with"))?,
             before: message.before,
             created_by: NodeId::new(message.created_by),
-            contained: contained.collect::<Result<BTreeMap<_, _>, WireError>>()?,
+            contained: contained_in(&message.contained)?,
             alias: alias.map(|(after, before)| Alias { after, before }),
         })
-    }
-}
-
-impl Former {
-    pub(in super::super) fn to_message(&self) -> FormerMessage {
-        FormerMessage {
-            document: self.document.save(),
-            at: self.at.iter().flat_map(|head| head.0).collect(),
-        }
-    }
-
-    /// The former of a document that begins with `base`.
-    pub(in super::super) fn restored(
-        document: ListingDocument,
-        at: &[u8],
-        base: &Base,
-        new: &Automerge,
-    ) -> Result<Self, WireError> {
-        let (at, rest) = at.as_chunks::<HASH_BYTES>();
-        if !rest.is_empty() || at.len() > RENEWAL_HEADS_MAX {
-            return Err(WireError::malformed(WHAT, "no heads, or too many"));
-        }
-        let at: Vec<ChangeHash> = at.iter().copied().map(ChangeHash).collect();
-        let mut former = Self::new(document, at.clone(), base, new);
-        // They are in the new document already: what stands for them has to be known.
-        former.carry(new, &at);
-        Ok(former)
-    }
-}
-
-impl FormerMessage {
-    pub(in super::super) fn document(&self) -> &[u8] {
-        &self.document
-    }
-
-    pub(in super::super) fn at(&self) -> &[u8] {
-        &self.at
     }
 }
 
@@ -281,6 +224,28 @@ impl ListingDocument {
             && automerge.get_heads() == [base.root];
         is_it.then_some(automerge)
     }
+}
+
+pub(super) fn contained_message(contained: &BTreeMap<NodeId, u64>) -> Vec<ContainedMessage> {
+    let contained = contained.iter().map(|(node, seq)| ContainedMessage {
+        node: node.get(),
+        seq: *seq,
+    });
+    contained.collect()
+}
+
+pub(super) fn contained_in(
+    message: &[ContainedMessage],
+) -> Result<BTreeMap<NodeId, u64>, WireError> {
+    if message.len() > ORIGINS_MAX {
+        return Err(WireError::malformed(WHAT, "too many nodes"));
+    }
+    let contained = message.iter().map(|one| {
+        let node = NodeId::new(one.node);
+        let node = node.ok_or_else(|| WireError::malformed(WHAT, "no node"))?;
+        Ok((node, one.seq))
+    });
+    contained.collect()
 }
 
 fn hash(bytes: &[u8]) -> Option<[u8; HASH_BYTES]> {

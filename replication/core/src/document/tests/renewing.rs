@@ -164,6 +164,49 @@ fn stored_document_still_takes_what_comes_late() {
     assert!(content(&loaded) == content(&other));
 }
 
+/// What was before is as long as what is now, or longer.
+#[test]
+fn former_document_is_read_when_something_of_it_comes() {
+    let (mut keeper, _) = created();
+    let mut other = keeper.clone();
+    let late = count(&mut other, 2);
+    let marker = renewed(&mut keeper);
+    let snapshot = keeper.save();
+    let load = || ListingDocument::load(&listing(), Some(&snapshot), []).expect("stored");
+    let is_read = |document: &ListingDocument| {
+        let former = document.former.as_ref();
+        former.expect("it is kept").is_opened()
+    };
+    let mut loaded = load();
+    let change = count(&mut loaded, 1);
+    keeper.apply(&change).expect("a change");
+    assert!(loaded.changes_saved() == keeper.changes_saved() && loaded.awaits_former());
+    let again = loaded.save();
+    assert!(!is_read(&loaded));
+    for mut loaded in [
+        loaded,
+        ListingDocument::load(&listing(), Some(&again), []).expect("stored"),
+    ] {
+        loaded
+            .apply(&late)
+            .expect("a change of the former document");
+        assert!(is_read(&loaded));
+        other.apply(&marker).expect("a marker");
+        other.apply(&change).expect("a change");
+        assert_eq!(loaded.heads(), other.heads());
+        let stored = loaded.save();
+        let stored = ListingDocument::load(&listing(), Some(&stored), []).expect("stored");
+        assert_eq!(stored.changes_saved(), loaded.changes_saved());
+    }
+    // It goes unread, and what was in it is known.
+    let mut unread = load();
+    unread.forget_former();
+    keeper.forget_former();
+    assert_eq!(unread.base, keeper.base);
+    let refused = unread.apply(&late).expect_err("nobody knows it");
+    assert!(matches!(refused, ApplyError::TooLate { .. }));
+}
+
 #[test]
 fn what_comes_too_late_is_refused_and_what_is_contained_is_not() {
     let (mut keeper, _) = created();

@@ -1,15 +1,21 @@
 //! Changes that come together leave what they would have left one after the other.
 
+use automerge::Change;
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 use proptest::test_runner::TestCaseError;
 use serde_json::json;
 
 use super::merging::{history, shuffled};
 use super::renewing::{Starts, play_renewing};
-use super::{content, created, listing, patched};
-use crate::{Applied, ApplyError, ListingDocument};
+use super::{at, content, created, listing, node, patched};
+use crate::{Applied, ApplyError, ListingDocument, change};
 
 type Outcomes = Vec<Result<Applied, ApplyError>>;
+
+fn decoded(changes: &[Vec<u8>]) -> Vec<Change> {
+    let decoded = changes.iter().map(|bytes| change::decode(bytes));
+    decoded.collect::<Result<_, _>>().expect("changes")
+}
 
 fn one_by_one(document: &mut ListingDocument, changes: &[&[u8]]) -> Outcomes {
     changes.iter().map(|one| document.apply(one)).collect()
@@ -52,8 +58,9 @@ proptest! {
         seed in any::<u64>(),
         broken in prop::collection::vec(any::<prop::sample::Index>(), 0..3),
         sizes in prop::collection::vec(1..9_usize, 1..5),
+        starts in prop::sample::select(vec![Starts::Together, Starts::Anyhow]),
     ) {
-        let (replicas, _) = play_renewing((&before, &after), Starts::Together);
+        let (replicas, _) = play_renewing((&before, &after), starts);
         let [a, b, c] = &replicas;
         let all = a.merged(b).merged(c);
         let in_order: Vec<&[u8]> = all.changes.iter().map(Vec::as_slice).collect();
@@ -77,8 +84,7 @@ fn plain_changes_are_given_to_the_library_at_once_and_one_that_is_broken_takes_n
     let mut document = ListingDocument::empty(&listing());
     document.apply(&creation).expect("a change");
     let mut other = document.clone();
-    let plain: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
-    assert!(other.apply_together(&plain).is_some());
+    assert!(other.take_together(decoded(&changes)).is_some());
     assert_eq!(other.save(), source.save());
 
     let broken = changes[2].len() - 1;
@@ -86,9 +92,31 @@ fn plain_changes_are_given_to_the_library_at_once_and_one_that_is_broken_takes_n
     junk[broken] ^= 1;
     changes.insert(2, junk);
     let with_junk: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
-    assert!(document.clone().apply_together(&with_junk).is_none());
     let outcomes = document.apply_all(&with_junk);
     let refused: Vec<usize> = (0..7).filter(|at| outcomes[*at].is_err()).collect();
     assert_eq!(refused, [2]);
     assert_eq!(document.save(), source.save());
+}
+
+/// A listing that is written to as fast as can be is so while it begins anew: its replicas stay
+/// behind if they take in one by one what comes then.
+#[test]
+fn changes_are_taken_at_once_also_while_the_former_document_is_kept() {
+    let (mut keeper, _) = created();
+    let mut other = keeper.clone();
+    let heads = keeper.heads();
+    let early: Vec<Vec<u8>> = (0..6)
+        .map(|round| patched(&mut other, 2, json!({"title": format!("Title {round}")})))
+        .collect();
+    let marker = keeper.begin_anew(node(1), at(500), &heads);
+    let marker = marker.expect("sound").expect("nothing is awaited");
+    assert!(keeper.take_former_together(decoded(&early)).is_some());
+    other.apply(marker.as_bytes()).expect("a marker");
+    assert_eq!(keeper.heads(), other.heads());
+    let late: Vec<Vec<u8>> = (0..6)
+        .map(|round| patched(&mut other, 2, json!({"title": format!("Later {round}")})))
+        .collect();
+    assert!(keeper.take_together(decoded(&late)).is_some());
+    assert_eq!(keeper.heads(), other.heads());
+    assert_eq!(keeper.view().title, "Later 5");
 }
