@@ -19,7 +19,8 @@ use crate::replica::{Inner, Replica};
 
 mod run;
 
-use run::{Run, first_run};
+use run::Run;
+pub(crate) use run::first_run;
 
 /// A change that is visible once its batch is durable.
 struct Shown {

@@ -7,6 +7,7 @@
 //! Invariant kept here: a document that was changed and whose batch was not submitted is
 //! loaded again before anybody uses it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use meridian_regions::{Hlc, ListingId, NodeId, ShardId};
@@ -21,9 +22,13 @@ use crate::intake::Intake;
 use crate::keys::{self, HEADS};
 use crate::replica::Inner;
 
-/// Entries taken in at once at most. They are some milliseconds of work, during which the
-/// shard is locked; and the work that is saved hardly grows beyond.
-const RUN_ENTRIES_MAX: usize = 32;
+/// Listings whose entries are taken in at once at most. They are some milliseconds of work,
+/// during which the shard is locked; and the work that is saved hardly grows beyond.
+const RUN_LISTINGS_MAX: usize = 32;
+/// Entries taken in at once at most. Those of one listing are little work each, upon some that
+/// grows with its history: who takes few of them at once stays behind a listing that is
+/// written to as fast as can be.
+const RUN_ENTRIES_MAX: usize = 256;
 
 /// What became of the first entries of a run.
 pub(super) enum Run {
@@ -56,7 +61,7 @@ struct Changed {
 type Submitted = (Changed, Box<dyn FnOnce() + Send>);
 
 /// The entries at the beginning that stand in one log and may be taken together.
-pub(super) fn first_run(entries: &[ReceivedEntry]) -> &[ReceivedEntry] {
+pub(crate) fn first_run(entries: &[ReceivedEntry]) -> &[ReceivedEntry] {
     let Some(first) = entries.first() else {
         return entries;
     };
@@ -67,7 +72,12 @@ pub(super) fn first_run(entries: &[ReceivedEntry]) -> &[ReceivedEntry] {
     }
     let of_same_log =
         |entry: &&ReceivedEntry| (entry.origin, entry.shard) == (first.origin, first.shard);
+    let mut listings = BTreeSet::new();
     let run = entries.iter().take(RUN_ENTRIES_MAX).take_while(of_same_log);
+    let run = run.take_while(|entry| {
+        listings.extend(listing_of(entry));
+        listings.len() <= RUN_LISTINGS_MAX
+    });
     &entries[..run.count()]
 }
 

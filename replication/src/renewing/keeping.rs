@@ -59,9 +59,11 @@ impl Inner {
         let Some(hot) = open(&mut stripe, &self.store, listing)? else {
             return Ok(None);
         };
-        // It may have begun anew again since: then another former one is kept.
+        // It may have begun anew again since: then another former one is kept. Or it has just been
+        // given up.
         let is_noted = self.store.get(PROGRESS, &key)?.as_deref() == Some(value);
-        if !hot.is_durable() || !is_noted {
+        let is_kept = hot.document.awaits_former() && hot.has_begun_durably();
+        if !is_noted || !(is_kept || hot.is_durable()) {
             return Ok(None);
         }
         let mut batch = Batch::new();

@@ -3,14 +3,17 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use meridian_regions::ListingId;
-use meridian_replication_core::LogEntry;
+use meridian_regions::{Hlc, ListingId, UnixNanos};
+use meridian_replication_core::{EditOp, ListingDocument, LogEntry};
 use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
 use tracing::Level;
 
 use super::hearing::hear;
-use super::setup::{amenity, close, draft, entries, genesis, listing, open, options, pair, sent};
+use super::setup::{
+    amenity, close, draft, entries, genesis, listing, node, open, options, pair, sent,
+};
+use crate::apply::first_run;
 use crate::changes::Change;
 use crate::documents;
 use crate::error::PullError;
@@ -115,6 +118,78 @@ async fn entries_of_one_frame_leave_what_they_would_have_left_one_by_one() {
         let title = async |replica: &Replica| replica.read(id).await.expect("readable");
         assert_eq!(title(&one).await, title(&other).await);
     }
+}
+
+/// Entries of one listing's edits, as a node logs them, behind those that it has logged.
+fn edits_of(source: &Replica, id: &ListingId, count: u64) -> Vec<LogEntry> {
+    let mut log = entries(source);
+    let first = log[0].clone();
+    let mut document = ListingDocument::empty(id);
+    document.apply(&first.change).expect("a creation");
+    for round in 0..count {
+        let ops = amenity(&format!("amenity {}", round % 50));
+        let ops = if round / 50 % 2 == 0 { ops } else { gone(&ops) };
+        let edited = document.edit(first.origin, UnixNanos::from_millis(round), &ops);
+        let change = edited.expect("it fits").expect("it changes");
+        log.push(LogEntry {
+            change: change.into_bytes(),
+            genesis: None,
+            ..first.clone()
+        });
+    }
+    numbered(log)
+}
+
+fn gone([op]: &[EditOp; 1]) -> [EditOp; 1] {
+    let EditOp::Add { path, value } = op.clone() else {
+        unreachable!("an amenity is added");
+    };
+    [EditOp::Remove { path, value }]
+}
+
+/// It is as long as this only until it begins anew; stored whole for each 64 changes, a listing
+/// that is written to as fast as can be would keep the disk busy with what is there already.
+#[tokio::test(flavor = "multi_thread")]
+async fn long_history_is_stored_whole_for_many_changes_and_not_for_a_few() {
+    let (folders, source, target) = pair();
+    let ids = of_one_shard(1);
+    write(&source, &ids, 0).await;
+    let log = edits_of(&source, &ids[0], 2_100);
+    let (long, few) = log.split_at(2_001);
+    target.apply(sent(long)).await.expect("applied");
+    let whole = rows(&target, DOCUMENTS);
+    for entry in few {
+        target.apply(sent([entry])).await.expect("applied");
+    }
+    assert_eq!(rows(&target, CHANGES).len(), few.len());
+    assert!(
+        rows(&target, DOCUMENTS) == whole,
+        "it is stored whole again"
+    );
+    let (digests, shown) = (target.digests(), saved(&target, &ids[0]));
+    close(target).await;
+    let target = open(folders[1].path().to_path_buf(), 2);
+    assert_eq!(target.digests(), digests);
+    assert_eq!(saved(&target, &ids[0]), shown);
+}
+
+#[test]
+fn run_is_of_many_entries_and_of_few_listings() {
+    let ids = of_one_shard(40);
+    let entry = |id: &ListingId, seq| LogEntry {
+        origin: node(1),
+        shard: id.shard(),
+        seq,
+        hlc: Hlc::from_u64(seq),
+        listing: id.clone(),
+        change: Vec::new(),
+        genesis: None,
+    };
+    let of_one: Vec<LogEntry> = (1..=300).map(|seq| entry(&ids[0], seq)).collect();
+    assert_eq!(first_run(&sent(&of_one)).len(), 256);
+    let of_many = ids.iter().zip(1..).map(|(id, seq)| entry(id, seq));
+    let of_many: Vec<LogEntry> = of_many.collect();
+    assert_eq!(first_run(&sent(&of_many)).len(), 32);
 }
 
 #[tokio::test(flavor = "multi_thread")]
