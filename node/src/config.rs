@@ -243,7 +243,7 @@ impl Default for ListingsSection {
             repairs_per_second_max: NonZeroU32::new(500).expect("not zero"),
             log_bytes_max: NonZeroU64::new(4 << 30).expect("not zero"),
             log_reserve_entries: 1_024,
-            changes_before_renewal: 1_024,
+            changes_before_renewal: 512,
             read_wait_ms_max: 2_000,
         }
     }

@@ -20,7 +20,7 @@ const EDITS: u64 = 1_000_000;
 /// number.
 const WITHOUT: u64 = 20_000;
 /// As `listings.changes_before_renewal` is by default.
-const CHANGES_BEFORE_RENEWAL: u64 = 1_024;
+const CHANGES_BEFORE_RENEWAL: u64 = 512;
 const TOLD_EVERY: u64 = 50_000;
 /// Edits that are still on their way as the document begins anew.
 const ON_THE_WAY: usize = 40;
