@@ -59,11 +59,13 @@ impl Inner {
         let Some(hot) = open(&mut stripe, &self.store, listing)? else {
             return Ok(None);
         };
+        // Asked first: what becomes durable meanwhile is not what is read then.
+        let is_kept = hot.document.awaits_former() && hot.has_begun_durably();
+        let is_settled = is_kept || hot.is_durable();
         // It may have begun anew again since: then another former one is kept. Or it has just been
         // given up.
         let is_noted = self.store.get(PROGRESS, &key)?.as_deref() == Some(value);
-        let is_kept = hot.document.awaits_former() && hot.has_begun_durably();
-        if !is_noted || !(is_kept || hot.is_durable()) {
+        if !is_settled || !is_noted {
             return Ok(None);
         }
         let mut batch = Batch::new();

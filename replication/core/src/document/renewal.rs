@@ -249,7 +249,7 @@ impl ListingDocument {
         let mut former = Former::new(old, at.clone(), base, self.body.get());
         let carried = former.carry(self.body.get(), &at);
         self.former = Some(Box::new(Kept::new(former)));
-        let mut refused = self.take_carried(carried)?;
+        let mut refused = self.take_carried(carried, &[])?;
         let after = self.heads().digest();
         if let Some(base) = &mut self.base {
             let before = before.digest();

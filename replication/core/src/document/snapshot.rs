@@ -6,7 +6,7 @@
 //!
 //! Layout: a version byte, 32 bytes of BLAKE3 over the rest, a protobuf message.
 
-use automerge::{Automerge, LoadOptions, SaveOptions};
+use automerge::{Automerge, Change, LoadOptions, SaveOptions};
 use meridian_regions::ListingId;
 use prost::Message;
 
@@ -14,6 +14,7 @@ use super::batch::Batch;
 use super::contain::contain;
 use super::genesis::TEXT_ENCODING;
 use super::history::History;
+use super::intake::ApplyError;
 use super::renewal::{Base, BaseMessage, FormerMessage, Kept};
 use super::waiting::Waiting;
 use super::{Health, ListingDocument, creation};
@@ -88,11 +89,17 @@ impl ListingDocument {
             Some(bytes) => read(id, bytes)?,
             None => Self::empty(id),
         };
-        let mut batch = Batch::new(&document.history);
-        for (index, bytes) in changes.into_iter().enumerate() {
-            document.readmit(index, bytes, &mut batch)?;
-        }
-        document.settle(batch)?;
+        let changes = changes.into_iter().enumerate().map(|(index, bytes)| {
+            change::decode(bytes).map_err(|error| LoadError::Change { index, error })
+        });
+        let changes: Vec<Change> = changes.collect::<Result<_, _>>()?;
+        // What comes of those of the former document is part of this one, and others may stand
+        // on it.
+        let (of_former, changes) = changes
+            .into_iter()
+            .partition(|change| document.is_of_former(change));
+        document.take_former_again(of_former);
+        document.readmit(changes)?;
         // A version that knew no markers may have stored one.
         let refused = document.renew();
         refused.map_err(|error| LoadError::Library(error.to_string()))?;
@@ -130,29 +137,23 @@ impl ListingDocument {
         snapshot
     }
 
-    fn readmit(&mut self, index: usize, bytes: &[u8], batch: &mut Batch) -> Result<(), LoadError> {
-        let change = change::decode(bytes).map_err(|error| LoadError::Change { index, error })?;
-        if self.is_of_former(&change) {
-            // What comes of it is part of the document at once: so is what it may stand on.
-            let ready = std::mem::replace(batch, Batch::new(&self.history));
-            self.settle(ready)?;
-            *batch = Batch::new(&self.history);
+    fn readmit(&mut self, changes: Vec<Change>) -> Result<(), LoadError> {
+        let broken = |error: ApplyError| LoadError::Library(error.to_string());
+        let mut batch = Batch::new(&self.history);
+        for change in changes {
+            if batch.is_empty() && self.waiting.len() == 0 && creation::is_plain(self, &change) {
+                self.found(change);
+                batch = Batch::new(&self.history);
+                continue;
+            }
+            // Refused then, refused now: whoever took it in has quarantined it.
+            let _ = self.admit(change, &mut batch);
         }
-        if batch.is_empty() && self.waiting.len() == 0 && creation::is_plain(self, &change) {
-            self.found(change);
-            *batch = Batch::new(&self.history);
-            return Ok(());
-        }
-        // Refused then, refused now: whoever took it in has quarantined it.
-        let _ = self.admit(change, batch);
-        Ok(())
-    }
-
-    fn settle(&mut self, batch: Batch) -> Result<(), LoadError> {
+        // A former document that cannot be read says so by that.
+        self.sound().map_err(broken)?;
         let before = Some(self.body.clone());
-        self.commit(batch, before)
-            .map(|_refused| ())
-            .map_err(|error| LoadError::Library(error.to_string()))
+        self.commit(batch, before).map_err(broken)?;
+        Ok(())
     }
 }
 
@@ -198,10 +199,9 @@ pub(super) fn read(id: &ListingId, bytes: &[u8]) -> Result<ListingDocument, Load
         base: base.map(Box::new),
         former,
     };
-    let mut batch = Batch::new(&document.history);
-    for (index, bytes) in message.waiting.iter().enumerate() {
-        document.readmit(index, bytes, &mut batch)?;
-    }
-    document.settle(batch)?;
+    let waiting = message.waiting.iter().enumerate().map(|(index, bytes)| {
+        change::decode(bytes).map_err(|error| LoadError::Change { index, error })
+    });
+    document.readmit(waiting.collect::<Result<_, _>>()?)?;
     Ok(document)
 }

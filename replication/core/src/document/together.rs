@@ -5,9 +5,8 @@
 //!
 //! Not another way of judging changes. Invariant kept here: the document, and what becomes
 //! of each change, are as if they had come one after the other. Changes are given at once as
-//! long as they are of one document, the present one or the former; whatever is not plain, a
-//! change that begins the document anew, cannot be carried over or is not reproduced, is taken
-//! in one by one, with those beside it.
+//! long as they are of one document, the present one or the former. One that begins the document
+//! anew, cannot be carried over or is not reproduced is found by halves, and taken in by itself.
 
 use automerge::Change;
 
@@ -47,7 +46,8 @@ impl ListingDocument {
             };
             match taken {
                 Some(taken) => outcomes.extend(taken),
-                None => outcomes.extend(rest[..count].iter().map(|change| self.apply(change))),
+                None if count == 1 => outcomes.push(self.apply(rest[0])),
+                None => outcomes.extend(self.apply_all(&rest[..count / 2])),
             }
         }
         outcomes
@@ -111,7 +111,7 @@ impl ListingDocument {
             .iter()
             .all(|change| actor::generation(change.actor_id()) == before);
         // What is older is contained or refused, which takes no time.
-        if !are_of_former || self.former().is_none() || self.waiting.len() > 0 {
+        if !are_of_former || self.former().is_none() {
             return None;
         }
         let was = self.clone();
@@ -126,17 +126,24 @@ impl ListingDocument {
         let former = self.former.as_mut()?.opened_mut()?;
         let known = former.heads();
         let outcomes = former.document.take_together(changes)?;
-        let news = former.document.take_news();
+        let told = former.document.take_news();
         let carried = former.carry(self.body.get(), &known);
-        let after = self.history.changes() + carried.len() as u64;
-        let is_whole = carried.iter().all(Result::is_ok)
-            && self.take_carried(carried).ok()?.is_empty()
-            && self.history.changes() == after;
-        // If not, something was refused, or had been carried over by another replica and is
-        // not told once more.
-        is_whole.then(|| {
-            self.history.news.extend(news);
-            outcomes
-        })
+        let refused = self.take_carried(carried, &told).ok()?;
+        // Whose fault it is shows one by one.
+        let is_plain = refused.is_empty() && self.history.marker().is_none();
+        is_plain.then_some(outcomes)
+    }
+
+    /// Takes in changes of the former document that had been taken in before, or refused.
+    pub(super) fn take_former_again(&mut self, mut changes: Vec<Change>) {
+        if changes.len() < 2 {
+            for change in changes {
+                let _ = self.take_former(change);
+            }
+        } else if self.take_former_together(changes.clone()).is_none() {
+            let others = changes.split_off(changes.len() / 2);
+            self.take_former_again(changes);
+            self.take_former_again(others);
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The document as it was before it began anew, as long as a change of it may come: where
 //! such a change is looked for, and what becomes of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use automerge::{Automerge, Change, ChangeHash};
 use meridian_regions::NodeId;
@@ -9,12 +9,18 @@ use meridian_regions::NodeId;
 use super::super::batch::Batch;
 use super::super::exchange::Beyond;
 use super::super::intake::{Applied, ApplyError, RefusedChange};
-use super::super::{Health, ListingDocument};
+use super::super::{Health, ListingDocument, NewChange};
 use super::Base;
 use super::carried::Carried;
 use super::ground::Scene;
 use crate::actor;
 use crate::heads::ChangeId;
+
+/// What a change has become in the new document.
+pub(in super::super) struct Carriage {
+    of: ChangeId,
+    change: Result<Change, RefusedChange>,
+}
 
 /// The document as it was, and what has come of its later changes.
 #[derive(Clone)]
@@ -65,7 +71,7 @@ impl Former {
         &mut self,
         new: &Automerge,
         known: &[ChangeHash],
-    ) -> Vec<Result<Change, RefusedChange>> {
+    ) -> Vec<Carriage> {
         let old = self.document.body.get();
         let scene = Scene {
             old,
@@ -73,9 +79,12 @@ impl Former {
             at: &self.at,
         };
         let changes = old.get_changes(known).into_iter();
-        changes
-            .filter_map(|change| self.carried.carry(&scene, &change))
-            .collect()
+        let carried = changes.filter_map(|change| {
+            let of = ChangeId::of(change.hash());
+            let change = self.carried.carry(&scene, &change)?;
+            Some(Carriage { of, change })
+        });
+        carried.collect()
     }
 }
 
@@ -95,18 +104,28 @@ impl ListingDocument {
     }
 
     /// Takes in what has been carried over, at once: the library does work for the whole
-    /// document each time that it is given changes.
+    /// document each time that it is given changes. What is `told` of the changes as they were
+    /// written is told of what they have become, if that is new.
     pub(in super::super) fn take_carried(
         &mut self,
-        carried: Vec<Result<Change, RefusedChange>>,
+        mut carried: Vec<Carriage>,
+        told: &[NewChange],
     ) -> Result<Vec<RefusedChange>, ApplyError> {
         let mut refused = Vec::new();
-        let mut names = BTreeSet::new();
+        let told = told.iter().enumerate();
+        let told: BTreeMap<ChangeId, _> =
+            told.map(|(place, new)| (new.id, (place, *new))).collect();
+        // In the order in which they came, which is parents first, too.
+        carried.sort_by_key(|carried| told.get(&carried.of).map(|(place, _)| *place));
+        let mut names = BTreeMap::new();
         let mut batch = Batch::new(&self.history);
         let mut full = Ok(());
-        for change in carried {
+        for Carriage { of, change } in carried {
             let admitted = change.map(|change| {
-                names.insert(ChangeId::of(change.hash()));
+                names.insert(
+                    ChangeId::of(change.hash()),
+                    told.get(&of).map(|(_, new)| *new),
+                );
                 self.admit(change, &mut batch)
             });
             match admitted {
@@ -121,8 +140,12 @@ impl ListingDocument {
         }
         let before = batch.holds_many().then(|| self.body.clone());
         refused.extend(self.commit(batch, before)?);
-        // They are told by the names under which they were written.
-        self.history.news.retain(|new| !names.contains(&new.id));
+        let news = std::mem::take(&mut self.history.news).into_iter();
+        let by_written_name = |new: NewChange| match names.get(&new.id) {
+            Some(written) => *written,
+            None => Some(new),
+        };
+        self.history.news = news.filter_map(by_written_name).collect();
         full.map(|()| refused)
     }
 
@@ -146,7 +169,7 @@ impl ListingDocument {
         };
         let known = former.document.body.heads();
         let applied = former.document.rejoin(change);
-        let mut news = former.document.take_news();
+        let told = former.document.take_news();
         if former.document.health == Health::Poisoned {
             self.health = Health::Poisoned;
         }
@@ -156,13 +179,7 @@ impl ListingDocument {
                 mut refused,
             } => {
                 let carried = former.carry(self.body.get(), &known);
-                let before = self.history.changes();
-                refused.extend(self.take_carried(carried)?);
-                // What another replica has carried over, or nobody can, is not told once more.
-                if self.history.changes() > before {
-                    news.retain(|new| !refused.iter().any(|one| one.id == new.id));
-                    self.history.news.extend(news);
-                }
+                refused.extend(self.take_carried(carried, &told)?);
                 Ok(Applied::Now { released, refused })
             }
             other => Ok(other),
