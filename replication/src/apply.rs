@@ -10,7 +10,7 @@ use meridian_storage::{Committed, Durability, StorageError, WritePermit};
 use meridian_trace::Step;
 
 use crate::documents::{Hot, Stripe, open};
-use crate::error::PullError;
+use crate::error::{PullError, ReadError};
 use crate::intake::Intake;
 use crate::keys::{self, HEADS};
 #[cfg(test)]
@@ -200,6 +200,9 @@ impl Inner {
                 Ok(Applied::Waiting { .. } | Applied::Duplicate) => return Ok(Ok(())),
                 Err(error @ ApplyError::WaitingFull) => {
                     return Err(PullError::Held(listing.clone(), error));
+                }
+                Err(ApplyError::Former(cause)) => {
+                    return Err(ReadError::of(listing, *cause).into());
                 }
                 Err(ApplyError::Poisoned) => {}
                 Err(error) => return Ok(Err(error)),

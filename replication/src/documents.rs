@@ -203,12 +203,8 @@ fn stored(store: &Store, id: &ListingId) -> Result<Option<Hot>, ReadError> {
     }
     let stored = changes.len() as u64;
     let bytes = changes.iter().map(|(_, change)| change.as_slice());
-    let document = ListingDocument::load(id, snapshot.as_deref(), bytes).map_err(|cause| {
-        ReadError::Document {
-            listing: id.clone(),
-            cause,
-        }
-    })?;
+    let document = ListingDocument::load(id, snapshot.as_deref(), bytes)
+        .map_err(|cause| ReadError::of(id, cause))?;
     let genesis = store.get(GENESIS, &id.to_key())?;
     Ok(Some(Hot::new(document, stored, genesis)))
 }

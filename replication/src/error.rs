@@ -44,6 +44,16 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// What is stored of `listing` cannot be put together.
+    pub(crate) fn of(listing: &ListingId, cause: LoadError) -> Self {
+        Self::Document {
+            listing: listing.clone(),
+            cause,
+        }
+    }
+}
+
 /// Why a write was not done. Except for [`WriteError::Storage`], which leaves it
 /// open, nothing has been changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

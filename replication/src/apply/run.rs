@@ -180,7 +180,9 @@ impl Inner {
             match outcome {
                 Ok(Applied::Now { refused, .. }) => intake.set_released_aside(&refused),
                 Ok(Applied::Waiting { .. } | Applied::Duplicate) => {}
-                Err(ApplyError::WaitingFull | ApplyError::Poisoned) => return None,
+                Err(ApplyError::WaitingFull | ApplyError::Former(_) | ApplyError::Poisoned) => {
+                    return None;
+                }
                 Err(error) => {
                     intake.set_aside(error.code(), &error);
                     continue;

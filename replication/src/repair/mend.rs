@@ -10,6 +10,7 @@ use meridian_storage::{Batch, Committed, WritePermit};
 
 use super::RepairError;
 use crate::documents::{Founding, Hot, open, unlisted};
+use crate::error::ReadError;
 use crate::keys::{self, PROGRESS};
 use crate::replica::Inner;
 
@@ -35,11 +36,17 @@ impl Inner {
         let document = open(&mut stripe, &self.store, &fetched.listing)?;
         let document = document.map_or(&nothing, |hot| &hot.document);
         let missing = fetched.changes.iter().filter_map(|change| {
-            // What is no change is refused when it is to be applied.
-            let (id, author) = document.not_counted(change).ok().flatten()?;
-            (author == self.this()).then_some((id, change.as_slice()))
+            let (id, author) = match document.not_counted(change) {
+                Ok(missing) => missing?,
+                Err(ApplyError::Former(cause)) => {
+                    return Some(Err(ReadError::of(&fetched.listing, *cause).into()));
+                }
+                // What is no change is refused when it is to be applied.
+                Err(_) => return None,
+            };
+            (author == self.this()).then_some(Ok((id, change.as_slice())))
         });
-        Ok(missing.collect())
+        missing.collect()
     }
 
     /// Takes what a peer has of a document beyond this node's, and what the peer has
@@ -80,8 +87,11 @@ impl Inner {
         let beginning = fetched.beginning.as_deref();
         let begun = beginning.map(|beginning| document.take_beginning(beginning));
         let begun = begun.and_then(Result::err).map(|cause| cause.to_string());
-        let (taken, mut refused) = take_changes(document, &fetched.changes)
-            .map_err(|_poisoned| RepairError::Poisoned(fetched.listing.clone()))?;
+        let (taken, mut refused) =
+            take_changes(document, &fetched.changes).map_err(|error| match error {
+                ApplyError::Former(cause) => ReadError::of(&fetched.listing, *cause).into(),
+                _poisoned => RepairError::Poisoned(fetched.listing.clone()),
+            })?;
         refused = begun.or(refused);
         let mut batch = Batch::new();
         if held(&hot.document) != before {
@@ -193,7 +203,7 @@ fn take_changes(
                 }
             }
             Ok(Applied::Waiting { .. } | Applied::Duplicate) => {}
-            Err(ApplyError::Poisoned) => return Err(ApplyError::Poisoned),
+            Err(error @ (ApplyError::Former(_) | ApplyError::Poisoned)) => return Err(error),
             Err(error) => reason = Some(described(&error)),
         }
     }

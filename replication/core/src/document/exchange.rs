@@ -43,6 +43,8 @@ impl ListingDocument {
         have.extend(self.root());
         have.extend(
             self.former()
+                .ok()
+                .flatten()
                 .into_iter()
                 .flat_map(|former| former.heads())
                 .take(RENEWAL_HEADS_MAX),
@@ -69,11 +71,11 @@ impl ListingDocument {
         if self.root().is_none_or(has_begun) {
             return self.beyond_here(have, bytes_max);
         }
-        if self.former.is_some() && self.former().is_none() {
-            // It cannot be read: whoever asks is better served by others.
+        let Ok(former) = self.former() else {
+            // Whoever asks is better served by others.
             return Beyond::default();
-        }
-        let Some(former) = self.former() else {
+        };
+        let Some(former) = former else {
             let beginning = self.beginning();
             let taken = beginning.as_ref().map_or(0, Vec::len);
             return Beyond {
@@ -137,11 +139,8 @@ impl ListingDocument {
         let of = actor::generation(change.actor_id());
         let of = of.ok_or(ApplyError::Stranger)?;
         if of < self.generation() {
-            return match (&self.former, self.former()) {
-                (None, _) => Ok(None),
-                (Some(_), None) => Err(ApplyError::Poisoned),
-                (Some(_), Some(former)) => former.not_counted(bytes),
-            };
+            let former = self.former()?;
+            return former.map_or(Ok(None), |former| former.not_counted(bytes));
         }
         if of > self.generation() {
             // It may be one of before, carried over by others: that shows once this

@@ -8,7 +8,7 @@ use automerge::{Change, ChangeHash};
 use meridian_regions::NodeId;
 
 use super::batch::Batch;
-use super::{Health, ListingDocument, creation};
+use super::{Health, ListingDocument, LoadError, creation};
 use crate::actor;
 use crate::change::{self, ChangeError};
 use crate::heads::ChangeId;
@@ -44,7 +44,7 @@ pub struct RefusedChange {
 }
 
 /// Why a change is not taken. Except for
-/// [`ApplyError::WaitingFull`] it is final for this change: quarantine it.
+/// [`ApplyError::WaitingFull`] and [`ApplyError::Former`] it is final for this change: quarantine it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ApplyError {
     /// Its bytes are no change that may be read.
@@ -102,6 +102,10 @@ pub enum ApplyError {
     /// could load the document again.
     #[error("a change that cannot be reproduced from the document")]
     Unfaithful,
+    /// It was written before the document began anew, and what is kept of that time cannot be
+    /// read. It may be offered again once it can.
+    #[error("what is kept of the time before the document began anew cannot be read: {0}")]
+    Former(Box<LoadError>),
     /// The change broke the document: drop it, and load it again without the change.
     #[error("the document was broken by a change and must be loaded again without it")]
     Poisoned,
@@ -126,6 +130,7 @@ impl ApplyError {
             Self::TooLate { .. } => "change-too-late",
             Self::NotCarried => "change-not-carried",
             Self::Unfaithful => "change-unfaithful",
+            Self::Former(_) => "former-unreadable",
             Self::Poisoned => "document-poisoned",
         }
     }

@@ -98,11 +98,11 @@ impl ListingDocument {
         let (of_former, changes) = changes
             .into_iter()
             .partition(|change| document.is_of_former(change));
-        document.take_former_again(of_former);
+        document.take_former_again(of_former).map_err(broken)?;
         document.readmit(changes)?;
         // A version that knew no markers may have stored one.
         let refused = document.renew();
-        refused.map_err(|error| LoadError::Library(error.to_string()))?;
+        refused.map_err(broken)?;
         // It was told when it was stored.
         let _told = document.take_news();
         Ok(document)
@@ -138,7 +138,6 @@ impl ListingDocument {
     }
 
     fn readmit(&mut self, changes: Vec<Change>) -> Result<(), LoadError> {
-        let broken = |error: ApplyError| LoadError::Library(error.to_string());
         let mut batch = Batch::new(&self.history);
         for change in changes {
             if batch.is_empty() && self.waiting.len() == 0 && creation::is_plain(self, &change) {
@@ -149,12 +148,15 @@ impl ListingDocument {
             // Refused then, refused now: whoever took it in has quarantined it.
             let _ = self.admit(change, &mut batch);
         }
-        // A former document that cannot be read says so by that.
         self.sound().map_err(broken)?;
         let before = Some(self.body.clone());
         self.commit(batch, before).map_err(broken)?;
         Ok(())
     }
+}
+
+fn broken(error: ApplyError) -> LoadError {
+    LoadError::Library(error.to_string())
 }
 
 /// Reads a snapshot without the changes that were stored since.

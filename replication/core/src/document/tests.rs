@@ -86,7 +86,7 @@ fn ops(value: Value) -> Vec<EditOp> {
 }
 
 /// Patches a document as `actor`, and returns the change.
-fn patched(document: &mut ListingDocument, actor: u64, value: Value) -> Vec<u8> {
+pub(super) fn patched(document: &mut ListingDocument, actor: u64, value: Value) -> Vec<u8> {
     document
         .patch(node(actor), at(1), &patch(value))
         .expect("a patch that fits")

@@ -111,7 +111,7 @@ impl ListingDocument {
             .iter()
             .all(|change| actor::generation(change.actor_id()) == before);
         // What is older is contained or refused, which takes no time.
-        if !are_of_former || self.former().is_none() {
+        if !are_of_former || !matches!(self.former(), Ok(Some(_))) {
             return None;
         }
         let was = self.clone();
@@ -135,15 +135,21 @@ impl ListingDocument {
     }
 
     /// Takes in changes of the former document that had been taken in before, or refused.
-    pub(super) fn take_former_again(&mut self, mut changes: Vec<Change>) {
+    ///
+    /// # Errors
+    /// [`ApplyError::Former`] if that cannot be read.
+    pub(super) fn take_former_again(&mut self, mut changes: Vec<Change>) -> Result<(), ApplyError> {
         if changes.len() < 2 {
-            for change in changes {
-                let _ = self.take_former(change);
-            }
-        } else if self.take_former_together(changes.clone()).is_none() {
-            let others = changes.split_off(changes.len() / 2);
-            self.take_former_again(changes);
-            self.take_former_again(others);
+            return match changes.pop().map(|change| self.take_former(change)) {
+                Some(Err(unreadable @ ApplyError::Former(_))) => Err(unreadable),
+                _taken_or_refused => Ok(()),
+            };
         }
+        if self.take_former_together(changes.clone()).is_some() {
+            return Ok(());
+        }
+        let others = changes.split_off(changes.len() / 2);
+        self.take_former_again(changes)?;
+        self.take_former_again(others)
     }
 }

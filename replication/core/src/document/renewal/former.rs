@@ -90,9 +90,17 @@ impl Former {
 
 impl ListingDocument {
     /// The former document, if it is kept.
-    pub(in super::super) fn former(&self) -> Option<&Former> {
-        let (former, base) = self.former.as_ref().zip(self.base.as_ref())?;
-        former.open(&self.id, base, self.body.get())
+    ///
+    /// # Errors
+    /// [`ApplyError::Former`] if it cannot be read.
+    pub(in super::super) fn former(&self) -> Result<Option<&Former>, ApplyError> {
+        let Some((former, base)) = self.former.as_ref().zip(self.base.as_ref()) else {
+            return Ok(None);
+        };
+        let opened = former.open(&self.id, base, self.body.get());
+        opened
+            .map(Some)
+            .map_err(|cause| ApplyError::Former(Box::new(cause.clone())))
     }
 
     pub(super) fn rejoin(&mut self, change: Change) -> Result<Applied, ApplyError> {
@@ -162,11 +170,9 @@ impl ListingDocument {
         if self.former.is_none() || !of_former {
             return self.judge_contained(&change, of_former);
         }
-        self.former();
-        let Some(former) = self.former.as_mut().and_then(|kept| kept.opened_mut()) else {
-            self.health = Health::Poisoned;
-            return Err(ApplyError::Poisoned);
-        };
+        self.former()?;
+        let former = self.former.as_mut().and_then(|kept| kept.opened_mut());
+        let former = former.expect("it has just been opened");
         let known = former.document.body.heads();
         let applied = former.document.rejoin(change);
         let told = former.document.take_news();

@@ -21,8 +21,8 @@ use crate::wire::WireError;
 pub(in super::super) struct Kept {
     /// As it is stored; `None` once it may be otherwise.
     stored: Option<Stored>,
-    /// `None` if it cannot be read.
-    opened: OnceLock<Option<Former>>,
+    /// Or why it cannot be read.
+    opened: OnceLock<Result<Former, LoadError>>,
 }
 
 /// What is known of it without reading it.
@@ -50,7 +50,7 @@ impl Kept {
     pub(super) fn new(former: Former) -> Self {
         Self {
             stored: None,
-            opened: OnceLock::from(Some(former)),
+            opened: OnceLock::from(Ok(former)),
         }
     }
 
@@ -77,16 +77,24 @@ impl Kept {
         self.opened.get().is_some()
     }
 
-    /// Reads it, if nobody has. `None` if that cannot be done: its bytes are those that were
-    /// stored, so the library does not take back what it gave.
-    pub(super) fn open(&self, id: &ListingId, base: &Base, new: &Automerge) -> Option<&Former> {
-        let open = || open(&self.stored.as_ref()?.message, id, base, new).ok();
+    /// Reads it, if nobody has. Its bytes are those that were stored: where that cannot be done,
+    /// the library does not take back what it gave.
+    pub(super) fn open(
+        &self,
+        id: &ListingId,
+        base: &Base,
+        new: &Automerge,
+    ) -> Result<&Former, &LoadError> {
+        let open = || {
+            let stored = self.stored.as_ref().map(|stored| &stored.message);
+            open(stored.unwrap_or(&FormerMessage::default()), id, base, new)
+        };
         self.opened.get_or_init(open).as_ref()
     }
 
     /// The same, to be changed. It has been [opened](Self::open).
     pub(in super::super) fn opened_mut(&mut self) -> Option<&mut Former> {
-        let former = self.opened.get_mut()?.as_mut()?;
+        let former = self.opened.get_mut()?.as_mut().ok()?;
         self.stored = None;
         Some(former)
     }
@@ -95,7 +103,7 @@ impl Kept {
     pub(in super::super) fn changes(&self) -> u64 {
         match (&self.stored, self.opened.get()) {
             (Some(stored), _) => stored.message.changes,
-            (None, Some(Some(former))) => former.document.changes(),
+            (None, Some(Ok(former))) => former.document.changes(),
             (None, _) => 0,
         }
     }
@@ -104,7 +112,7 @@ impl Kept {
     pub(super) fn contained(&self) -> BTreeMap<NodeId, u64> {
         match (&self.stored, self.opened.get()) {
             (Some(stored), _) => stored.contained.clone(),
-            (None, Some(Some(former))) => former.contained(),
+            (None, Some(Ok(former))) => former.contained(),
             (None, _) => BTreeMap::new(),
         }
     }
@@ -112,7 +120,7 @@ impl Kept {
     pub(in super::super) fn to_message(&self) -> FormerMessage {
         match (&self.stored, self.opened.get()) {
             (Some(stored), _) => stored.message.clone(),
-            (None, Some(Some(former))) => FormerMessage {
+            (None, Some(Ok(former))) => FormerMessage {
                 document: former.document.save(),
                 at: former.at.iter().flat_map(|head| head.0).collect(),
                 changes: former.document.changes(),
@@ -143,8 +151,10 @@ fn open(
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::ListingDocument;
-    use super::super::super::tests::{at, created, listing, node};
+    use serde_json::json;
+
+    use super::super::super::tests::{at, created, listing, node, patched};
+    use super::super::super::{ApplyError, Beyond, ListingDocument};
     use super::*;
 
     /// Of one that an earlier version has stored nothing is known until it is read.
@@ -175,5 +185,39 @@ mod tests {
             ..FormerMessage::default()
         };
         assert!(Kept::stored(damaged, &listing(), base, new).is_err());
+    }
+    /// Nothing is lost by it: the change comes again, and what the listing is now can be read.
+    #[test]
+    fn former_document_that_cannot_be_read_holds_up_what_is_of_it_and_nothing_else() {
+        let (mut document, _) = created();
+        let mut other = document.clone();
+        let late = patched(&mut other, 2, json!({"title": "Late"}));
+        let heads = document.heads();
+        let begun = document.begin_anew(node(1), at(500), &heads);
+        assert!(begun.expect("sound").is_some());
+        let former = document.former.as_mut().expect("it is kept");
+        let (message, contained) = (former.to_message(), former.contained());
+        let message = FormerMessage {
+            document: b"junk".to_vec(),
+            ..message
+        };
+        former.stored = Some(Stored { message, contained });
+        former.opened = OnceLock::new();
+        let snapshot = document.save();
+        let load = |rows: &[&[u8]]| {
+            ListingDocument::load(&listing(), Some(&snapshot), rows.iter().copied())
+        };
+        let mut loaded = load(&[]).expect("what is now can be read");
+        for refused in [
+            loaded.apply(&late).map(drop),
+            loaded.not_counted(&late).map(drop),
+            loaded.apply_all(&[&late, &late]).remove(1).map(drop),
+        ] {
+            assert!(matches!(refused, Err(ApplyError::Former(_))), "{refused:?}");
+        }
+        assert!(loaded.is_sound());
+        assert_eq!(loaded.view(), document.view());
+        assert_eq!(loaded.beyond(&[], 1 << 20), Beyond::default());
+        assert!(load(&[&late]).is_err(), "a stored change is not left out");
     }
 }
