@@ -19,6 +19,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Batch, StorageError, Store};
 
+mod lookout;
 mod queue;
 mod shared_queue;
 #[cfg(test)]
@@ -293,8 +294,9 @@ impl Queued {
     /// Writes it here and now, with everything before it, if nobody else is writing and the disk
     /// has been quick of late; else leaves it to the writer's thread. It blocks, for as long as
     /// a write takes: no lock may be held that a callback of [`WritePermit::submit_then`] takes.
-    /// A runtime's worker hands over what else it has to do; a runtime of one thread, which could
-    /// not, leaves the batch to the writer's thread.
+    /// A runtime goes on meanwhile: another worker is woken if the disk stalls, and an only worker
+    /// hands over what else it has to do. A runtime of one thread, which could not, leaves the
+    /// batch to the writer's thread. What the calling task has woken since it was polled may wait.
     pub fn write_here(mut self) {
         let running = self.thread.running.as_ref();
         self.is_written = running.is_some_and(|running| running.queue.write_here());

@@ -7,22 +7,30 @@
 //! not sleep.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 
 use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::task::block_in_place;
 
+use super::lookout::Lookout;
 use super::queue::{Look, WriteQueue};
 use super::times::WrittenBy;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct SharedQueue(Mutex<WriteQueue>);
+pub(super) struct SharedQueue {
+    queue: Mutex<WriteQueue>,
+    /// From the first write by a worker of a runtime; `None` if there is no thread to be had.
+    lookout: OnceLock<Option<Lookout>>,
+}
 
 impl SharedQueue {
     pub(super) fn new(queue: WriteQueue) -> Self {
-        Self(Mutex::new(queue))
+        Self {
+            queue: Mutex::new(queue),
+            lookout: OnceLock::new(),
+        }
     }
 
     /// The thread's work.
@@ -44,19 +52,29 @@ impl SharedQueue {
     /// Writes what is queued, in one group, if nobody else is writing, the disk is quick and
     /// this thread may wait for it. Answers whether nothing is left to be written.
     pub(super) fn write_here(&self) -> bool {
-        let runtime = Handle::try_current().map(|runtime| runtime.runtime_flavor());
-        match runtime {
-            Ok(RuntimeFlavor::MultiThread) => {}
+        let Ok(runtime) = Handle::try_current() else {
+            return self.write_if_free(|write| write());
+        };
+        match runtime.runtime_flavor() {
+            RuntimeFlavor::MultiThread => {}
             // Nobody else would serve it meanwhile.
-            Ok(_) => return false,
-            Err(_none) => return self.write_if_free(|write| write()),
+            _ => return false,
         }
-        // Its sockets and timers may be this worker's to watch: it hands them over.
-        self.write_if_free(|write| block_in_place(write))
+        let others = runtime.metrics().num_workers() > 1;
+        match self.lookout().filter(|_| others) {
+            Some(lookout) => self.write_if_free(|write| lookout.over(runtime, write)),
+            // Its sockets and timers are this worker's to watch: it hands them over.
+            None => self.write_if_free(|write| block_in_place(write)),
+        }
+    }
+
+    fn lookout(&self) -> Option<&Lookout> {
+        let started = self.lookout.get_or_init(|| Lookout::start().ok());
+        started.as_ref()
     }
 
     fn write_if_free(&self, wait: impl FnOnce(&mut dyn FnMut())) -> bool {
-        let Ok(mut queue) = self.0.try_lock() else {
+        let Ok(mut queue) = self.queue.try_lock() else {
             return false;
         };
         if !queue.is_quick() || queue.is_empty() {
@@ -75,7 +93,7 @@ impl SharedQueue {
     }
 
     fn queue(&self) -> MutexGuard<'_, WriteQueue> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -154,6 +154,29 @@ async fn runtime_goes_on_while_its_only_worker_writes() {
     tasks.join_all().await;
 }
 
+/// Who was woken by a timer watched all of them, and the other worker sleeps.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_worker_watches_while_the_disk_stalls() {
+    let directory = TempDir::new().expect("temporary directory");
+    let store = open(&directory);
+    let (tick, ticked) = mpsc::channel();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        tick.send(()).expect("somebody listens");
+    });
+    tasks.spawn(async move {
+        let played = Played::of(&store);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let permit = played.writer.try_reserve().expect("a place");
+        let stalls = permit.queue_then(Batch::new(), Durability::Synced, move |_written| {
+            ticked.recv_timeout(PATIENCE).expect("timers run");
+        });
+        stalls.write_here();
+    });
+    tasks.join_all().await;
+}
+
 #[tokio::test]
 async fn only_thread_of_a_runtime_leaves_it_to_the_writers() {
     let directory = TempDir::new().expect("temporary directory");
