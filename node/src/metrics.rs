@@ -16,6 +16,7 @@ mod repairs;
 mod search;
 mod traces;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::http::{Method, StatusCode};
@@ -23,6 +24,9 @@ use prometheus::{
     Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
     TextEncoder,
 };
+
+use meridian_regions::RegionId;
+use meridian_replication::OriginLag;
 
 use crate::admin::saga_counts;
 use crate::node::Node;
@@ -303,14 +307,25 @@ impl Metrics {
         set(&self.peers_connected, connected as u64);
         self.certificates.sample(&node.certificates, &peers);
         self.links.sample(&peers, &node.replica.sent());
-        for origin in node.replica.lag() {
-            if let Some(lag) = origin.lag {
-                let lag_ms = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
-                let region = origin.region.as_str();
-                self.lag_ms.with_label_values(&[region]).set(lag_ms);
-            }
+        for (region, lag) in lag_of_regions(node.replica.lag()) {
+            let lag_ms = i64::try_from(lag.as_millis()).unwrap_or(i64::MAX);
+            self.lag_ms
+                .with_label_values(&[region.as_str()])
+                .set(lag_ms);
         }
     }
+}
+
+/// How far this node is behind each region: behind the node of it that it is furthest behind.
+fn lag_of_regions(origins: Vec<OriginLag>) -> BTreeMap<RegionId, Duration> {
+    let mut regions = BTreeMap::new();
+    for origin in origins {
+        if let Some(lag) = origin.lag {
+            let worst = regions.entry(origin.region).or_default();
+            *worst = lag.max(*worst);
+        }
+    }
+    regions
 }
 
 fn set(gauge: &IntGauge, value: u64) {
@@ -327,5 +342,33 @@ fn known_method(method: &Method) -> &'static str {
         "PUT" => "PUT",
         "DELETE" => "DELETE",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use meridian_regions::{NodeId, RegionId};
+    use meridian_replication::OriginLag;
+
+    use super::lag_of_regions;
+
+    #[test]
+    fn region_is_as_far_away_as_its_node_that_is_furthest() {
+        let lag = |origin, region: &str, millis: Option<u64>| OriginLag {
+            origin: NodeId::new(origin).expect("a node"),
+            region: region.parse().expect("a region"),
+            lag: millis.map(Duration::from_millis),
+        };
+        let origins = vec![
+            lag(2, "eu-west", Some(90_000)),
+            lag(5, "eu-west", Some(60)),
+            lag(6, "eu-west", None),
+            lag(3, "ap-south", None),
+        ];
+        let regions: Vec<_> = lag_of_regions(origins).into_iter().collect();
+        let eu_west: RegionId = "eu-west".parse().expect("a region");
+        assert_eq!(regions, [(eu_west, Duration::from_secs(90))]);
     }
 }
