@@ -163,8 +163,15 @@ pub enum LogLost {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SessionBehind {
     /// Not in time.
-    #[error("this region has not yet seen all that the session has seen, after waiting {0:?}")]
+    #[error(
+        "this region has not yet seen all that the session has seen, after waiting {0:?}: ask again after the pause, or in another region"
+    )]
     Waited(Duration),
+    /// Nor will it: the cluster was restored to before that.
+    #[error(
+        "the session has seen what was lost when this cluster was restored: begin a new session, without its token"
+    )]
+    Lost,
     /// Nor can it have: the token is from a time that has not come.
     #[error("the session token is ahead of its time: {0}")]
     Ahead(#[from] ClockDrift),

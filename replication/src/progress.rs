@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use meridian_regions::{Hlc, NodeId, RegionId, ShardId, Shards, UnixNanos};
 use meridian_replication_core::{LogFloor, SessionToken, VersionVector};
+use tokio::time::Instant;
 
 use crate::adopting::Whole;
 use crate::marks::Marks;
@@ -36,7 +37,24 @@ struct State {
     /// The latest timestamp that is durable here, by origin.
     seen: BTreeMap<NodeId, Hlc>,
     watermarks: BTreeMap<NodeId, Marks>,
+    /// When the last watermark of each has come that said more than the one before, since the start.
+    heard: BTreeMap<NodeId, Instant>,
+    agreed: Option<Agreed>,
     whole: Whole,
+}
+
+/// What this node's clock showed when it was last found to be in time with another's.
+#[derive(Debug, Clone, Copy)]
+struct Agreed {
+    shown: UnixNanos,
+    at: Instant,
+}
+
+impl Agreed {
+    /// What the clock would show now, had nobody set it since.
+    fn shows(self) -> UnixNanos {
+        self.shown.saturating_add(self.at.elapsed())
+    }
 }
 
 /// Progress with every origin. Shared by writers, pullers and readers.
@@ -63,6 +81,8 @@ impl Progress {
                 durable: recovered.vector,
                 seen: recovered.seen,
                 watermarks: recovered.watermarks,
+                heard: BTreeMap::new(),
+                agreed: None,
                 whole,
             }),
             version: watch::channel(0).0,
@@ -125,14 +145,26 @@ impl Progress {
         self.version.send_modify(|version| *version += 1);
     }
 
-    /// Everything that `origin` wrote in some shards up to `through` is here. Answers its
-    /// watermarks.
-    pub(crate) fn watermark(&self, origin: NodeId, shards: Shards, through: Hlc) -> Marks {
+    /// Everything that `origin` wrote in some shards up to `through` is here, which this node's
+    /// clock, at `now`, does not find ahead of its time. Answers its watermarks.
+    pub(crate) fn watermark(
+        &self,
+        origin: NodeId,
+        shards: Shards,
+        through: Hlc,
+        now: UnixNanos,
+    ) -> Marks {
         let (marks, is_raised) = {
             let mut state = self.state();
             let marks = state.watermarks.entry(origin).or_default();
             let is_raised = marks.raise(shards, through);
-            (marks.clone(), is_raised)
+            let marks = marks.clone();
+            if is_raised {
+                let at = Instant::now();
+                state.heard.insert(origin, at);
+                state.agreed = Some(Agreed { shown: now, at });
+            }
+            (marks, is_raised)
         };
         if is_raised {
             self.version.send_modify(|version| *version += 1);
@@ -264,6 +296,7 @@ impl Progress {
             })
     }
 
+    /// How far this node is behind each other one, whose clock shows `now`.
     pub(crate) fn lag(&self, now: UnixNanos) -> Vec<OriginLag> {
         let state = self.state();
         self.others
@@ -271,9 +304,7 @@ impl Progress {
             .map(|member| OriginLag {
                 origin: member.node,
                 region: member.region.clone(),
-                lag: state
-                    .mark(member.node)
-                    .map(|mark| now.saturating_since(mark.to_unix_nanos())),
+                lag: state.lag(member.node, now),
             })
             .collect()
     }
@@ -281,11 +312,26 @@ impl Progress {
     /// The greatest lag; `None` before every other node has been heard.
     pub(crate) fn staleness(&self, now: UnixNanos) -> Option<Duration> {
         let state = self.state();
-        let mut marks = self.others.iter().map(|member| {
-            let mark = state.mark(member.node)?;
-            Some(now.saturating_since(mark.to_unix_nanos()))
-        });
-        marks.try_fold(Duration::ZERO, |worst, lag| lag.map(|lag| worst.max(lag)))
+        let mut lags = self.others.iter();
+        lags.try_fold(Duration::ZERO, |worst, member| {
+            Some(worst.max(state.lag(member.node, now)?))
+        })
+    }
+
+    /// How long ago `time` was, by a clock that shows `now` and may have been set back.
+    pub(crate) fn age(&self, time: UnixNanos, now: UnixNanos) -> Duration {
+        self.state().set_right(now).saturating_since(time)
+    }
+
+    /// Whether a lag of no more than `bound` may come about soon: each node that is further away
+    /// has been heard of within `silence`.
+    pub(crate) fn may_freshen(&self, bound: Duration, silence: Duration, now: UnixNanos) -> bool {
+        let state = self.state();
+        self.others.iter().all(|member| {
+            let is_fresh = || state.lag(member.node, now).is_some_and(|lag| lag <= bound);
+            let heard = state.heard.get(&member.node);
+            heard.is_some_and(|at| at.elapsed() <= silence) || is_fresh()
+        })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -299,4 +345,19 @@ impl State {
         let marks = self.watermarks.get(&origin)?;
         marks.least(self.whole.shards)
     }
+
+    /// How far this node, whose clock shows `now`, is behind an origin. A clock that was set back
+    /// would show too little for as long as no watermark is taken because of it.
+    fn lag(&self, origin: NodeId, now: UnixNanos) -> Option<Duration> {
+        let mark = self.mark(origin)?.to_unix_nanos();
+        Some(self.set_right(now).saturating_since(mark))
+    }
+
+    /// What this node's clock, which shows `now`, would show if it had not been set back.
+    fn set_right(&self, now: UnixNanos) -> UnixNanos {
+        self.agreed.map_or(now, |agreed| agreed.shows().max(now))
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
+use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards, UnixNanos};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
 use meridian_storage::{Batch, DiskStats, Durability, Retention, StorageError, Store, Writer};
 use meridian_transport::Mesh;
@@ -41,6 +41,9 @@ use crate::sources::Sources;
 use crate::told::{self, Told};
 use crate::trimming::{self, Trimming};
 use crate::{Changes, Forgotten, OriginLag, ReplicaOptions, puller};
+
+/// Of whom nothing was heard for so long, nothing is expected shortly: some heartbeats.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// Handle to the listing plane. Cheap to clone.
 #[derive(Clone)]
@@ -153,8 +156,7 @@ impl Inner {
             return true;
         }
         // No watermark speaks for what nobody has: the session is told that it is behind, for good.
-        let forgotten = self.forgotten.as_ref();
-        if forgotten.is_some_and(|time| token.any(|seen| time.has(seen))) {
+        if self.is_lost(token) {
             return false;
         }
         match self.returning.stage() {
@@ -165,6 +167,12 @@ impl Inner {
                 token.demand(self.this()).is_none() && self.progress.covers_by_watermarks(token)
             }
         }
+    }
+
+    /// Whether a token has seen what was lost when the cluster was restored.
+    fn is_lost(&self, token: &SessionToken) -> bool {
+        let forgotten = self.forgotten.as_ref();
+        forgotten.is_some_and(|time| token.any(|seen| time.has(seen)))
     }
 
     /// A peer has more of this node's log than the node: no write is taken from now on.
@@ -339,6 +347,9 @@ impl Replica {
             return Ok(());
         }
         self.inner.sequencer.check(token.latest())?;
+        if self.inner.is_lost(token) {
+            return Err(SessionBehind::Lost);
+        }
         let mut version = self.inner.progress.version();
         let covered = async {
             while !self.inner.covers(token) {
@@ -364,7 +375,8 @@ impl Replica {
         through: Hlc,
     ) -> Result<(), ClockDrift> {
         self.inner.sequencer.observe(through)?;
-        let marks = self.inner.progress.watermark(origin, shards, through);
+        let now = self.inner.sequencer.now();
+        let marks = (self.inner.progress).watermark(origin, shards, through, now);
         if let Ok(permit) = self.inner.writer.try_reserve() {
             let mut batch = Batch::new();
             match marks.groups(Shards::ALL).as_slice() {
@@ -398,6 +410,20 @@ impl Replica {
     #[must_use]
     pub fn staleness(&self) -> Option<Duration> {
         self.inner.progress.staleness(self.inner.sequencer.now())
+    }
+
+    /// How old is what was written until `time`, by this node's clock, though it was set back.
+    #[must_use]
+    pub fn age(&self, time: UnixNanos) -> Duration {
+        self.inner.progress.age(time, self.inner.sequencer.now())
+    }
+
+    /// Whether a staleness of no more than `bound` is worth waiting for: everybody who is further
+    /// away than that has been heard of lately.
+    #[must_use]
+    pub fn may_freshen(&self, bound: Duration) -> bool {
+        let now = self.inner.sequencer.now();
+        self.inner.progress.may_freshen(bound, SILENCE, now)
     }
 
     /// Listings that change from now on.

@@ -142,19 +142,24 @@ pub(crate) fn linearizable(body: Value) -> Response {
     response
 }
 
+/// Waits until this region is as fresh as `bound`, for no longer than `wait`, and not at all for
+/// a node that says nothing: what is further away than `bound` then only ages.
 async fn fresh_within(node: &Node, bound: Duration, wait: Duration) -> bool {
-    let fresh = || {
-        node.replica
-            .staleness()
-            .is_some_and(|staleness| staleness <= bound)
+    let is_fresh = || {
+        let staleness = node.replica.staleness();
+        staleness.is_some_and(|staleness| staleness <= bound)
     };
     let awaited = async {
         let mut ticks = tokio::time::interval(STALENESS_POLL);
-        while !fresh() {
+        while !is_fresh() {
+            if !node.replica.may_freshen(bound) {
+                return false;
+            }
             ticks.tick().await;
         }
+        true
     };
-    tokio::time::timeout(wait, awaited).await.is_ok()
+    tokio::time::timeout(wait, awaited).await.unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -23,20 +23,23 @@ pub(in crate::api) async fn catch_up(node: &Node, session: &Session) -> Result<b
             if node.search.catch_up(left()).await {
                 return Ok(true);
             }
-            let detail = "this region's search index has not come so far as the session";
+            let detail = "this region's search index has not come so far as the session: search again after the pause, or in another region";
             Err(Problem::new(Slug::SessionBehind, detail).retry_after(BEHIND_RETRY))
         }
         Consistency::Bounded { staleness_ms_max } => {
             let bound = Duration::from_millis(staleness_ms_max);
             let is_fresh = || {
                 let as_of = node.search.indexed().as_of;
-                as_of.is_some_and(|as_of| node.clock.now().saturating_since(as_of) <= bound)
+                as_of.is_some_and(|as_of| node.replica.age(as_of) <= bound)
             };
             while !is_fresh() {
                 if left().is_zero() || !node.search.catch_up(left()).await {
                     return Ok(false);
                 }
                 if !is_fresh() {
+                    if !node.replica.may_freshen(bound) {
+                        return Ok(false);
+                    }
                     // Other regions have to be heard of first.
                     tokio::time::sleep(BEHIND_POLL).await;
                 }
