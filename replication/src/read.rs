@@ -161,6 +161,10 @@ impl Replica {
         let mut stripe = self.inner().documents.stripe(id.shard());
         let hot = open(&mut stripe, &self.inner().store, id)?
             .filter(|hot| hot.document.lifecycle() != Lifecycle::Uncreated);
+        if let Some(hot) = &hot {
+            // It may have been long before this node was started.
+            self.inner().note_length(&hot.document);
+        }
         Ok(hot.map_or((None, true), |hot| {
             let rendered = Arc::new(ReadListing::render(&hot.document));
             (Some(rendered), hot.is_durable())

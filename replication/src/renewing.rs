@@ -172,7 +172,7 @@ impl Inner {
         let Some(most) = self.renewals.changes_max else {
             return;
         };
-        if document.changes() <= most.get() || document.awaits_former() {
+        if !document.is_long(most.get()) || document.awaits_former() {
             return;
         }
         let id = document.id();
@@ -299,11 +299,11 @@ impl Inner {
         let Some(hot) = open(&mut stripe, &self.store, listing)? else {
             return Ok(None);
         };
-        let most = self.renewals.changes_max.map_or(u64::MAX, NonZeroU64::get);
+        let most = self.renewals.changes_max;
         let document = &hot.document;
         let is_due = match document.lifecycle() {
             Lifecycle::Deleted => self.may_bury(),
-            _ => document.changes() > most,
+            _ => most.is_some_and(|most| document.is_long(most.get())),
         };
         if !is_due || !document.may_begin_anew() {
             return Ok(None);

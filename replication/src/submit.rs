@@ -4,7 +4,9 @@
 use std::sync::Arc;
 
 use meridian_regions::{Genesis, ListingId, NodeId, UnixNanos};
-use meridian_replication_core::{EditError, EncodedChange, ListingDocument, LogEntry, ValidDraft};
+use meridian_replication_core::{
+    EditError, EncodedChange, Lifecycle, ListingDocument, LogEntry, ValidDraft,
+};
 use meridian_storage::{Batch, Committed, Durability, WritePermit};
 use meridian_trace::{Kind, Step, Trace};
 
@@ -141,6 +143,10 @@ impl Inner {
     ) -> Result<Submitted, WriteError> {
         let hot = open(stripe, &self.store, id)?.ok_or(WriteError::NotFound)?;
         if *precondition != Precondition::None {
+            // RFC 9110, 13.2.1: what is not there has no version that could be the wrong one.
+            if let Lifecycle::Uncreated | Lifecycle::Deleted = hot.document.lifecycle() {
+                return Err(WriteError::NotFound);
+            }
             let tags = hot.document.entity_tags();
             if !tags.iter().any(|tag| precondition.holds(tag)) {
                 let current = hot.document.heads().etag();
@@ -158,7 +164,12 @@ impl Inner {
                     .then(|| Arc::new(ReadListing::render(&hot.document))),
             }),
             // A document that says that it is broken is loaded again at its next use.
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if matches!(error, EditError::DocumentFull { .. }) {
+                    self.note_length(&hot.document);
+                }
+                Err(error.into())
+            }
         };
         hot.end();
         submitted

@@ -1,6 +1,7 @@
 //! Listings: always writable, in every region.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE, ETAG, LOCATION};
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use meridian_consensus_core::{Close, Op, Rejection};
 use meridian_regions::{BookingId, Genesis, ListingId, RegionId, Topology, place_voters};
 use meridian_replication::{ReadError, ReadListing, WriteError};
-use meridian_replication_core::{EditOp, ListingDraft, ListingPatch, Slot, ValidDraft};
+use meridian_replication_core::{EditError, EditOp, ListingDraft, ListingPatch, Slot, ValidDraft};
 use serde_json::Value;
 
 use super::body::JsonBody;
@@ -283,6 +284,9 @@ fn changed(current: &str) -> Problem {
     .with("current_etag", current)
 }
 
+/// When to come back to a listing whose history takes no more: it may begin anew by then.
+const FULL_RETRY: Duration = Duration::from_secs(60);
+
 /// A document that cannot be read, as a problem.
 pub(crate) fn unreadable(error: ReadError) -> Problem {
     Problem::new(Slug::Internal, error.to_string())
@@ -304,17 +308,23 @@ pub(crate) fn refused(error: WriteError) -> Problem {
         ),
         WriteError::Invalid(errors) => Problem::fields(errors),
         WriteError::Overloaded | WriteError::Read(ReadError::Unsettled { .. }) => {
-            Problem::new(Slug::Overloaded, error.to_string())
-                .retry_after(std::time::Duration::from_secs(1))
+            Problem::new(Slug::Overloaded, error.to_string()).retry_after(Duration::from_secs(1))
         }
-        WriteError::Returning(_) => Problem::new(Slug::Overloaded, error.to_string())
-            .retry_after(std::time::Duration::from_secs(1)),
+        WriteError::Returning(_) => {
+            Problem::new(Slug::Overloaded, error.to_string()).retry_after(Duration::from_secs(1))
+        }
+        WriteError::Refused(EditError::DocumentFull { .. }) => {
+            Problem::new(Slug::Overloaded, error.to_string()).retry_after(FULL_RETRY)
+        }
+        WriteError::Refused(EditError::TooLarge) => {
+            Problem::new(Slug::PayloadTooLarge, error.to_string())
+        }
         // It may be on disk all the same: never told as not done.
         WriteError::Storage(_) => Problem::new(
             Slug::OutcomeUnknown,
             format!("{error}: read the listing to learn whether this was done"),
         )
-        .retry_after(std::time::Duration::from_secs(1)),
+        .retry_after(Duration::from_secs(1)),
         other => Problem::new(Slug::Internal, other.to_string()),
     }
 }
@@ -324,9 +334,23 @@ mod tests {
     use axum::http::StatusCode;
     use axum::response::IntoResponse;
     use meridian_replication::WriteError;
+    use meridian_replication_core::EditError;
     use meridian_storage::StorageError;
 
     use super::refused;
+    use crate::api::problem::Slug;
+
+    #[test]
+    fn listing_that_takes_no_edits_says_what_would_help() {
+        let full = refused(WriteError::Refused(EditError::DocumentFull {
+            bytes: 17 << 20,
+        }));
+        assert!(full.is(Slug::Overloaded), "it takes them again");
+        assert!(full.wait().is_some());
+        assert!(full.detail().contains("resolve its conflicts"));
+        let large = refused(WriteError::Refused(EditError::TooLarge));
+        assert!(large.is(Slug::PayloadTooLarge));
+    }
 
     #[test]
     fn write_whose_disk_failed_is_unknown_and_never_told_as_not_done() {

@@ -78,6 +78,15 @@ pub const CHANGE_ACTORS_MAX: u64 = 4_096;
 /// Size of a document's history, in bytes of encoded changes, above which this
 /// replica takes no further local edit: some 100,000 small edits.
 pub const DOCUMENT_BYTES_MAX: u64 = 16 << 20;
+/// Size past which a listing is to begin anew however few changes it has: some are hundreds of
+/// kilobytes, and it must not come to [`DOCUMENT_BYTES_MAX`] before everybody has had them.
+pub const RENEWAL_BYTES: u64 = DOCUMENT_BYTES_MAX / 4;
+/// So many changes it has then at least: a listing that is large by what it shows does not become
+/// smaller by beginning anew.
+pub const RENEWAL_CHANGES_MIN: u64 = 8;
+/// The same as [`DOCUMENT_BYTES_MAX`] for what ends a dispute or the listing: a listing that is in conflict does not begin
+/// anew, and must not be kept from it by its own length.
+pub const DECIDED_BYTES_MAX: u64 = DOCUMENT_BYTES_MAX + (1 << 20);
 /// Size above which changes of other replicas are refused too. Replicas stop on
 /// their own at [`DOCUMENT_BYTES_MAX`], so that only many of them cut off from
 /// each other, each writing to the brim, or a broken one, ever come here.

@@ -1,5 +1,6 @@
 //! Long listings begin anew: by word of everybody, under writes, and for who was away.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use meridian_regions::ListingId;
@@ -110,6 +111,27 @@ async fn nothing_begins_anew_while_a_node_has_not_said_that_it_has_it() {
     assert_eq!(stands(first, &id), (0, false), "node 3 may lack it");
     assert_eq!(first.renewal_stats().waiting, 1);
     cluster.stop().await;
+}
+
+/// It may never be written to again: one whose history is full takes no edits.
+#[tokio::test(flavor = "multi_thread")]
+async fn listing_that_was_long_before_the_start_is_looked_at_once_it_is_read() {
+    let folder = TempDir::new().expect("a folder");
+    let open = || {
+        let mut options = options(folder.path().to_path_buf(), 1);
+        options.changes_before_renewal = NonZeroU64::new(RENEWS_PAST);
+        Replica::open(options).expect("opens")
+    };
+    let replica = open();
+    let id = create(&replica, 1).await;
+    for _ in 0..RENEWS_PAST {
+        count(&replica, &id).await;
+    }
+    close(replica).await;
+    let replica = open();
+    assert_eq!(replica.renewal_stats().waiting, 0);
+    counted(&replica, &id).await;
+    assert_eq!(replica.renewal_stats().waiting, 1);
 }
 
 /// Has the listing begin anew at nodes 1 and 2, while node 3 hears nothing and writes on.

@@ -1,5 +1,6 @@
 //! Local writes, and what a restart finds of them.
 
+use meridian_replication_core::Keeps;
 use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -54,6 +55,20 @@ async fn precondition_holds_or_the_write_is_refused() {
         refused,
         Err(WriteError::PreconditionFailed { .. })
     ));
+}
+
+/// There is no version of it that could be read again.
+#[tokio::test(flavor = "multi_thread")]
+async fn precondition_says_nothing_of_a_listing_that_is_gone() {
+    let folder = TempDir::new().expect("a folder");
+    let replica = open(folder.path().to_path_buf(), 1);
+    let id = create(&replica, 1).await;
+    let seen = replica.read(&id).await.expect("readable").expect("there");
+    let matching = Precondition::IfMatch(vec![seen.etag().to_owned()]);
+    let deleted = replica.delete(&id, &Keeps::default()).await;
+    deleted.expect("durable");
+    let refused = replica.edit(&id, &amenity("a"), matching).await;
+    assert!(matches!(refused, Err(WriteError::NotFound)), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -80,6 +80,12 @@ impl History {
         self.bytes
     }
 
+    /// As if its changes were so many bytes.
+    #[cfg(test)]
+    pub(super) const fn weigh(&mut self, bytes: u64) {
+        self.bytes = bytes;
+    }
+
     /// Milliseconds since 1970 of the latest change.
     pub(super) const fn updated_at(&self) -> i64 {
         self.updated_at_ms

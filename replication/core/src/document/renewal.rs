@@ -37,7 +37,7 @@ use super::{EditError, Health, Lifecycle, ListingDocument, deletion};
 use crate::actor;
 use crate::change::EncodedChange;
 use crate::heads::{ChangeId, Heads, entity_tag};
-use crate::limits::RENEWAL_HEADS_MAX;
+use crate::limits::{RENEWAL_BYTES, RENEWAL_CHANGES_MIN, RENEWAL_HEADS_MAX};
 use beginning::BURIED;
 pub(super) use beginning::{RENEWED, writer_of};
 use former::Former;
@@ -124,6 +124,13 @@ impl ListingDocument {
         if let Some(base) = &mut self.base {
             base.contained = former.contained();
         }
+    }
+
+    /// Whether its history is long: more than `changes_max` changes, or few large ones.
+    #[must_use]
+    pub const fn is_long(&self, changes_max: u64) -> bool {
+        let (changes, bytes) = (self.history.changes(), self.history.bytes());
+        changes > changes_max || (bytes > RENEWAL_BYTES && changes > RENEWAL_CHANGES_MIN)
     }
 
     /// Whether it could begin anew at its present heads: nobody disagrees, nothing waits, and

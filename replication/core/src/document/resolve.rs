@@ -115,7 +115,7 @@ impl ListingDocument {
         }
         let chosen = chosen(document, register, choice)?;
         let reads = Reads::EVERYTHING;
-        self.write((actor, at), &message, reads, |writer| match chosen {
+        self.decide((actor, at), &message, reads, |writer| match chosen {
             Chosen::Value(register, value) => writer.put(register, value),
             Chosen::Description(whole) => text::replace(writer, &whole),
         })
@@ -200,7 +200,7 @@ impl ListingDocument {
             return Ok(None);
         }
         let (message, reads) = (choice.message(), Reads::default());
-        self.write((actor, at), &message, reads, |writer| {
+        self.decide((actor, at), &message, reads, |writer| {
             writer.rewrite(Register::DeletedAt, ScalarValue::Null)
         })
     }
@@ -217,7 +217,7 @@ impl ListingDocument {
         if !known.include(&self.keeps()) {
             return Err(EditError::Kept);
         }
-        self.write((actor, at), message, Reads::default(), |writer| {
+        self.decide((actor, at), message, Reads::default(), |writer| {
             writer.rewrite(Register::DeletedAt, instant(at))
         })
     }

@@ -12,7 +12,7 @@ use super::{standing, text};
 use crate::actor;
 use crate::change::EncodedChange;
 use crate::field_error::FieldError;
-use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, DOCUMENT_BYTES_MAX};
+use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, DECIDED_BYTES_MAX, DOCUMENT_BYTES_MAX};
 
 /// Why a listing is not edited. Nothing has been changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +42,7 @@ pub enum EditError {
     TooLarge,
     /// The listing has too long a history to be edited further.
     #[error(
-        "the history of the listing is {bytes} bytes: above {DOCUMENT_BYTES_MAX} it takes no edits"
+        "the history of the listing is {bytes} bytes, and above {DOCUMENT_BYTES_MAX} it takes no edits. It does again once it has begun anew: resolve its conflicts, and have every node up for that"
     )]
     DocumentFull {
         /// Its size.
@@ -224,6 +224,29 @@ impl ListingDocument {
     /// it writes nothing.
     pub(super) fn write(
         &mut self,
+        by: (NodeId, UnixNanos),
+        message: &str,
+        reads: Reads,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<(), EditError>,
+    ) -> Result<Option<EncodedChange>, EditError> {
+        self.write_below(DOCUMENT_BYTES_MAX, by, message, reads, work)
+    }
+
+    /// The same of what ends a dispute or the listing, for which there is room in a history that
+    /// takes nothing else.
+    pub(super) fn decide(
+        &mut self,
+        by: (NodeId, UnixNanos),
+        message: &str,
+        reads: Reads,
+        work: impl FnOnce(&mut Writer<'_>) -> Result<(), EditError>,
+    ) -> Result<Option<EncodedChange>, EditError> {
+        self.write_below(DECIDED_BYTES_MAX, by, message, reads, work)
+    }
+
+    fn write_below(
+        &mut self,
+        bytes_max: u64,
         (actor, at): (NodeId, UnixNanos),
         message: &str,
         reads: Reads,
@@ -231,7 +254,7 @@ impl ListingDocument {
     ) -> Result<Option<EncodedChange>, EditError> {
         self.sound().map_err(|_poisoned| EditError::Poisoned)?;
         let bytes = self.history.bytes();
-        if bytes > DOCUMENT_BYTES_MAX {
+        if bytes > bytes_max {
             return Err(EditError::DocumentFull { bytes });
         }
         // Whatever unwinds through here leaves a document that must be reloaded.

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::exchange::give;
 use super::merging::{REPLICAS, Replica, Step, history, play_one, same, shuffled};
 use super::{at, content, created, edited, listing, node, patched_at};
+use crate::limits::{RENEWAL_BYTES, RENEWAL_CHANGES_MIN};
 use crate::{Applied, ApplyError, BeginningError, Lifecycle, ListingDocument};
 
 /// Begins anew at node 1, with what it has now.
@@ -25,6 +26,22 @@ fn splice(document: &mut ListingDocument, actor: u64, place: usize, text: &str) 
 fn count(document: &mut ListingDocument, actor: u64) -> Vec<u8> {
     let op = json!([{"op": "increment", "path": "/counters/saves", "by": 1}]);
     edited(document, actor, op)
+}
+
+#[test]
+fn history_is_long_by_many_changes_or_by_few_large_ones() {
+    let (mut document, _) = created();
+    for _ in 0..RENEWAL_CHANGES_MIN {
+        count(&mut document, 1);
+    }
+    let changes = document.changes();
+    assert!(document.is_long(changes - 1) && !document.is_long(changes));
+    document.history.weigh(RENEWAL_BYTES + 1);
+    assert!(document.is_long(changes));
+    // What it shows is large then: it would be by beginning anew, too.
+    renewed(&mut document);
+    document.history.weigh(RENEWAL_BYTES + 1);
+    assert!(!document.is_long(changes));
 }
 
 #[test]

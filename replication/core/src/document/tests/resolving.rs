@@ -3,8 +3,9 @@
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use serde_json::{Value, json};
 
-use super::{at, choice, exchange, node, pair, patched, patched_at};
-use crate::{Choice, EditError, ListingDocument};
+use super::{at, choice, exchange, node, pair, patch, patched, patched_at};
+use crate::limits::{DECIDED_BYTES_MAX, DOCUMENT_BYTES_MAX};
+use crate::{Choice, EditError, Keeps, ListingDocument};
 
 fn price(amount: u64) -> Value {
     json!({"amount": amount, "currency": "NOK"})
@@ -124,4 +125,22 @@ proptest! {
             prop_assert_eq!(price(shown(&left)), pick(finally));
         }
     }
+}
+
+/// It begins anew only once nobody disagrees.
+#[test]
+fn listing_that_takes_no_edits_any_more_takes_decisions() {
+    let (mut left, mut right) = two_prices();
+    let full = |refused| matches!(refused, Err(EditError::DocumentFull { .. }));
+    left.history.weigh(DOCUMENT_BYTES_MAX + 1);
+    let more = patch(json!({"nightly_price": {"amount": 700}}));
+    assert!(full(left.patch(node(1), at(9), &more)));
+    let chosen = choice(&left, "/nightly_price", &price(500));
+    resolved(&mut left, 1, &chosen);
+    assert_eq!(shown(&left), 500);
+    right.history.weigh(DECIDED_BYTES_MAX + 1);
+    assert!(full(right.delete(node(2), at(9), &Keeps::default())));
+    right.history.weigh(DOCUMENT_BYTES_MAX + 1);
+    let deleted = right.delete(node(2), at(9), &Keeps::default());
+    assert!(matches!(deleted, Ok(Some(_))), "{deleted:?}");
 }
