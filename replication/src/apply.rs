@@ -11,6 +11,7 @@ use meridian_trace::Step;
 
 use crate::documents::{Hot, Stripe, open};
 use crate::error::{PullError, ReadError};
+use crate::held_up::HeldUp;
 use crate::intake::Intake;
 use crate::keys::{self, HEADS};
 #[cfg(test)]
@@ -30,25 +31,49 @@ struct Shown {
 }
 
 impl Replica {
-    /// Applies entries of one frame and waits until all of them are durable, also those
-    /// that another stream has brought already.
+    /// Applies entries and waits until all of them are durable, also those that another stream
+    /// has brought already.
+    ///
+    /// # Errors
+    /// Those of [`Replica::apply_past`], and what holds up a log: of it, entries before that have
+    /// been applied, and of the others all.
+    pub(crate) async fn apply(&self, entries: Vec<ReceivedEntry>) -> Result<(), PullError> {
+        let mut held_up = HeldUp::default();
+        self.apply_past(&mut held_up, entries).await?;
+        held_up.end()
+    }
+
+    /// The same of one frame, past logs that are held up, or are from now on.
     ///
     /// # Errors
     /// [`PullError::Gap`] if one is missing in between, [`PullError::Clock`] if the
     /// clock of its origin is too far ahead; entries before it have been applied.
-    pub(crate) async fn apply(&self, entries: Vec<ReceivedEntry>) -> Result<(), PullError> {
+    pub(crate) async fn apply_past(
+        &self,
+        held_up: &mut HeldUp,
+        entries: Vec<ReceivedEntry>,
+    ) -> Result<(), PullError> {
         let (mut last, mut passed_over) = (None, false);
         let (mut rest, mut alone) = (&entries[..], 0_usize);
         while let Some(first) = rest.first() {
+            if held_up.of(first.origin).contains(first.shard) {
+                rest = &rest[1..];
+                alone = alone.saturating_sub(1);
+                continue;
+            }
             let permit = self.inner().writer.reserve().await?;
             let run = first_run(rest);
             let run = if alone == 0 && run.len() > 1 {
                 self.inner().apply_run(permit, run)?
             } else {
                 alone = alone.saturating_sub(1);
-                match self.inner().apply(permit, first)? {
-                    Some(committed) => Run::Submitted(1, committed),
-                    None => Run::PassedOver(1),
+                match self.inner().apply(permit, first) {
+                    Ok(Some(committed)) => Run::Submitted(1, committed),
+                    Ok(None) => Run::PassedOver(1),
+                    Err(cause) => {
+                        held_up.hold((first.origin, first.shard), cause)?;
+                        continue;
+                    }
                 }
             };
             let taken = match run {

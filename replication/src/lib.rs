@@ -44,6 +44,7 @@ mod floors;
 mod followed;
 #[cfg(test)]
 mod fuzz;
+mod held_up;
 mod history;
 mod intake;
 mod keys;

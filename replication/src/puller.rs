@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::backlog::BacklogStream;
 use crate::chance;
 use crate::error::PullError;
+use crate::held_up::HeldUp;
 use crate::left_behind;
 use crate::replica::Replica;
 use crate::returning::Stage;
@@ -234,11 +235,18 @@ impl Puller {
         turns.connections.mark_unchanged();
         let mut turned = pin!(self.turned(turns, &asked));
         let mut backlog = self.replica.inner().backlog.stream();
+        let mut held_up = HeldUp::default();
         loop {
+            let frame = tokio::select! {
+                biased;
+                () = &mut turned => return Ok(()),
+                () = held_up.is_over() => return held_up.end(),
+                frame = self.next(&mut frames, &asked) => frame?,
+            };
             tokio::select! {
                 biased;
                 () = &mut turned => return Ok(()),
-                applied = self.apply_next(&mut frames, &asked, &mut backlog) => applied?,
+                applied = self.take(&frame, &asked, &mut held_up, &mut backlog) => applied?,
             }
         }
     }
@@ -258,18 +266,18 @@ impl Puller {
         }
     }
 
-    async fn apply_next(
+    async fn take(
         &self,
-        frames: &mut FrameReader,
+        frame: &Bytes,
         asked: &[(NodeId, Shards)],
+        held_up: &mut HeldUp,
         backlog: &mut BacklogStream,
     ) -> Result<(), PullError> {
-        let frame = self.next(frames, asked).await?;
         let inner = self.replica.inner();
-        inner.followed.hear(&frame, |origin, shard| {
+        inner.followed.hear(frame, |origin, shard| {
             of(asked, origin).is_some_and(|shards| shards.contains(shard))
         });
-        match PullFrame::decode_up_to(inner.formats.levels.latest(), &frame)? {
+        match PullFrame::decode_up_to(inner.formats.levels.latest(), frame)? {
             PullFrame::Entries(entries) => {
                 let bytes = entries.iter().map(|entry| entry.as_bytes().len()).sum();
                 let is_followed = is_full(entries.len(), bytes);
@@ -279,7 +287,7 @@ impl Puller {
                 let wanted = entries.into_iter().filter(|entry| {
                     of(asked, entry.origin).is_some_and(|shards| shards.contains(entry.shard))
                 });
-                self.replica.apply(wanted.collect()).await?;
+                self.replica.apply_past(held_up, wanted.collect()).await?;
                 if !is_followed {
                     backlog.ends();
                 }
@@ -303,7 +311,8 @@ impl Puller {
                 whole,
             } => {
                 backlog.ends();
-                let told = (of(asked, origin).unwrap_or_default() & shards, whole);
+                let shards = of(asked, origin).unwrap_or_default() & shards;
+                let told = (shards - held_up.of(origin), whole - held_up.of(origin));
                 Ok(self.replica.told((self.peer, origin), through, told)?)
             }
         }

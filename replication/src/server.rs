@@ -5,6 +5,7 @@
 //! stream of a node is most often a watermark of another node, and two nodes that answered
 //! each with one of their own would never come to rest.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -97,6 +98,7 @@ impl Replica {
             sent: have,
             knows_shards,
             telling: Telling::default(),
+            unreadable: BTreeMap::new(),
         };
         match pull.keep_sending(&wanted).await {
             Err(ServeError::Trimmed) => pull.send_trimmed(&wanted).await,
@@ -160,6 +162,9 @@ struct Pull<'a> {
     /// Whether it understands what is said of some shards.
     knows_shards: bool,
     telling: Telling,
+    /// Of which the next entry cannot be read here. Nothing behind it is sent, and no watermark
+    /// speaks for them; each look tries again.
+    unreadable: BTreeMap<NodeId, Shards>,
 }
 
 impl Pull<'_> {
@@ -286,7 +291,9 @@ impl Pull<'_> {
         let (mut frame, mut has_sent) = (Gathered::default(), false);
         for shard in wanted.iter() {
             while self.sent.get(origin, shard) < last(shard) {
-                self.gather(&mut frame, origin, shard, last(shard))?;
+                if !self.gathers(&mut frame, origin, shard, last(shard))? {
+                    break;
+                }
                 has_sent = true;
                 if frame.is_full() {
                     self.send_entries(std::mem::take(&mut frame)).await?;
@@ -305,6 +312,8 @@ impl Pull<'_> {
         shards: Shards,
         whole: Shards,
     ) -> Result<(), ServeError> {
+        // Though it is of none: who waits for this node's log counts on something to come.
+        let shards = shards - self.unreadable.get(&origin).copied().unwrap_or_default();
         let frame = PullFrame::Watermark {
             origin,
             through,
@@ -314,6 +323,37 @@ impl Pull<'_> {
         self.replies.send(frame.encode().into()).await?;
         self.replica.inner().sent.add_watermark(self.peer);
         Ok(())
+    }
+
+    /// The same as [`Pull::gather`], except that a log of which the next entry cannot be read holds
+    /// up no other; answers whether it can. Whoever does not know of shards takes a watermark to
+    /// speak for all of them: then the stream ends.
+    fn gathers(
+        &mut self,
+        frame: &mut Gathered,
+        origin: NodeId,
+        shard: ShardId,
+        through: u64,
+    ) -> Result<bool, ServeError> {
+        let shards = Shards::from(shard);
+        match self.gather(frame, origin, shard, through) {
+            Ok(()) => {
+                if let Some(unreadable) = self.unreadable.get_mut(&origin) {
+                    *unreadable = *unreadable - shards;
+                }
+                Ok(true)
+            }
+            Err(ServeError::Storage(cause)) if self.knows_shards => {
+                let unreadable = self.unreadable.entry(origin).or_default();
+                if !unreadable.contains(shard) {
+                    let peer = self.peer;
+                    tracing::error!(%peer, %origin, %shard, %cause, "a log cannot be sent on, and the others are");
+                }
+                *unreadable |= shards;
+                Ok(false)
+            }
+            Err(cause) => Err(cause),
+        }
     }
 
     /// Reads what the peer lacks of one shard, as far as it has room in the frame.

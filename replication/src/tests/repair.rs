@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use meridian_regions::{Hlc, ListingId, NodeId};
+use meridian_regions::{Hlc, ListingId, NodeId, Shards};
 use meridian_replication_core::LogEntry;
 use meridian_storage::{Batch, Durability, Store, StoreOptions, Writer};
 use tempfile::TempDir;
@@ -12,7 +12,8 @@ use super::cluster::{Cluster, data_of};
 use super::events::names;
 use super::returning::until;
 use super::setup::{
-    PATIENCE, amenity, close, create, entries, listing, node, open, options, sent, title,
+    PATIENCE, amenity, close, create, draft, entries, genesis, listing, node, open, options, sent,
+    title,
 };
 use crate::keys::{self, CHANGES, FAMILIES, GENESIS, HEADS, LOG};
 use crate::sequencer::now;
@@ -292,6 +293,37 @@ async fn what_stood_behind_a_hole_in_a_log_comes_by_way_of_documents() {
         close(reopened).await;
     };
     cluster.stop_and_keep(look).await;
+}
+
+/// The lag says that something is missing, and it is of one shard.
+#[tokio::test(flavor = "multi_thread")]
+async fn hole_in_a_log_holds_up_no_other_log() {
+    let past = Past::new().await;
+    for other in [2, 3] {
+        past.begin_again(other, 1).await;
+    }
+    past.lose_entry(1, 1).await;
+    let broken = Shards::from(past.id.shard());
+    let cluster = Cluster::start_in(past.folder, &EVERYBODY, None, None);
+    let others = (100..)
+        .map(listing)
+        .filter(|id| !broken.contains(id.shard()));
+    let id = others.take(1).next().expect("another shard");
+    let (source, target) = (&cluster.replicas[0], &cluster.replicas[1]);
+    let made = source.create(&id, &draft("Loft"), genesis(&id)).await;
+    made.expect("durable");
+    until("it has come by its log", async || {
+        target.inner().progress.durable_of(node(1), id.shard()) == 1
+    })
+    .await;
+    let written = source.inner().sequencer.now();
+    until("and everything else, too", async || {
+        let progress = &target.inner().progress;
+        progress.reaches(node(1), Shards::ALL - broken, written)
+    })
+    .await;
+    assert!(!target.inner().progress.reaches(node(1), broken, written));
+    cluster.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

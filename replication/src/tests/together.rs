@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 
-use meridian_regions::{Hlc, ListingId, UnixNanos};
+use meridian_regions::{Hlc, ListingId, Shards, UnixNanos};
 use meridian_replication_core::{EditOp, ListingDocument, LogEntry};
 use meridian_storage::{Batch, Durability};
 use tempfile::TempDir;
@@ -17,6 +17,7 @@ use crate::apply::first_run;
 use crate::changes::Change;
 use crate::documents;
 use crate::error::PullError;
+use crate::held_up::HeldUp;
 use crate::keys::{CHANGES, DOCUMENTS, GENESIS, HEADS, LOG, QUARANTINE};
 use crate::{Precondition, Replica};
 
@@ -252,6 +253,50 @@ async fn document_that_cannot_be_read_holds_up_nothing_that_came_before_it() {
     let settled = target.barrier(Durability::Synced).await;
     settled.expect("it runs");
     assert_eq!(rows(&target, CHANGES).len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn document_that_cannot_be_read_holds_up_no_log_but_its_own() {
+    let (folders, source, target) = pair();
+    let broken = listing(1);
+    let sound = (2..).map(listing).find(|id| id.shard() > broken.shard());
+    let ids = [broken, sound.expect("another shard")];
+    write(&source, &ids, 0).await;
+    let before = entries(&source);
+    target.apply(sent(&before)).await.expect("applied");
+    let target = with_junk(target, &folders[1], &ids[0]).await;
+    write_on(&source, &ids).await;
+    let mut log = entries(&source);
+    log.sort_by_key(|entry| (entry.shard, entry.seq));
+
+    let mut held_up = HeldUp::default();
+    let taken = target.apply_past(&mut held_up, sent(&log)).await;
+    taken.expect("as far as it goes");
+    let origin = log[0].origin;
+    let accepted = |id: &ListingId| target.inner().accepted(origin, id.shard());
+    assert_eq!((accepted(&ids[0]), accepted(&ids[1])), (1, 3));
+    assert_eq!(held_up.of(origin), Shards::from(ids[0].shard()));
+    assert_eq!(held_up.of(node(9)), Shards::NONE);
+    assert_eq!(saved(&target, &ids[1]), saved(&source, &ids[1]));
+    // Nor is a gap made of what comes later on the same stream.
+    write_on(&source, &ids).await;
+    let later = entries(&source).into_iter().filter(|entry| entry.seq > 3);
+    let later: Vec<LogEntry> = later.collect();
+    let taken = target.apply_past(&mut held_up, sent(&later)).await;
+    taken.expect("as far as it goes");
+    assert_eq!((accepted(&ids[0]), accepted(&ids[1])), (1, 5));
+    assert!(matches!(held_up.end(), Err(PullError::Read(_))));
+}
+
+/// Two edits of each.
+async fn write_on(source: &Replica, ids: &[ListingId]) {
+    for id in ids {
+        for _ in 0..2 {
+            let ops = amenity(&format!("amenity {}", source.stats().entries_logged));
+            let edited = source.edit(id, &ops, Precondition::None).await;
+            edited.expect("durable");
+        }
+    }
 }
 
 /// What is taken one by one after all calls for nobody; a document that somebody has left half-way
