@@ -37,11 +37,15 @@ impl Inner {
     /// Takes a round of a shard as far as it goes; answers until when the documents began
     /// anew whose former ones may go.
     fn turn(&self, shard: ShardId) -> Option<UnixNanos> {
+        // Under the lock of the shard's documents: what has been taken into one has been accepted,
+        // or a round would not ask for it of those that began anew before it.
+        let stripe = self.documents.stripe(shard);
         let mut rounds = self.renewals.rounds();
         let round = rounds.entry(shard).or_insert_with(|| Round {
             before: self.sequencer.time(),
             hearing: self.hear(shard),
         });
+        drop(stripe);
         let is_heard = self.is_heard(shard, &mut round.hearing);
         is_heard.then_some(round.before)
     }

@@ -194,8 +194,9 @@ fn take_changes(
     changes: &[Vec<u8>],
 ) -> Result<(usize, Option<String>), ApplyError> {
     let (mut taken, mut reason) = (0, None);
-    for change in changes {
-        match document.apply(change) {
+    let changes: Vec<&[u8]> = changes.iter().map(Vec::as_slice).collect();
+    for outcome in document.apply_all(&changes) {
+        match outcome {
             Ok(Applied::Now { released, refused }) => {
                 taken += 1 + released;
                 if let Some(refused) = refused.first() {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use meridian_regions::{Genesis, ListingId, NodeId};
 use meridian_replication_core::{
-    Comparison, Fetched, FetchedDocument, RepairAnswer, RepairRequest, Reply, Want, answer,
+    Beyond, Comparison, Fetched, FetchedDocument, RepairAnswer, RepairRequest, Reply, Want, answer,
     limits::FETCHED_BYTES,
 };
 use meridian_storage::{Durability, StorageError};
@@ -90,9 +90,8 @@ impl Replica {
             Ok(Some(hot)) => Some(hot.document.beyond(&have, bytes_max)),
             Ok(None) => None,
             Err(cause @ ReadError::Document { .. }) => {
-                // This node has no more to give of it; others may.
                 tracing::error!(%listing, %cause, "a peer asks for a document that cannot be read");
-                None
+                Some(Beyond::UNREADABLE)
             }
             Err(cause) => return Err(cause.into()),
         };

@@ -68,7 +68,9 @@ impl Open {
         self.taken += taken;
         self.left = left;
         if left > 0 && !(comes_nearer && self.parts < PARTS_MAX) {
-            self.refused = Some("the peer's document comes to no end".to_owned());
+            let reason =
+                "the peer's document comes to no end, or cannot be read there: its log says so";
+            self.refused = Some(reason.to_owned());
             return false;
         }
         left > 0

@@ -146,6 +146,33 @@ async fn node_that_came_back_by_documents_leaves_others_the_same_way() {
     cluster.stop().await;
 }
 
+/// The first edit of the third listing is what it lacks, and its only peer cannot read it.
+#[tokio::test(flavor = "multi_thread")]
+async fn node_claims_nothing_of_a_document_that_its_peer_cannot_read() {
+    let (folder, ids) = past(&[(2, 24), (3, 5)], &[1, 2]).await;
+    let peer = open(data_of(folder.path(), 2), 2);
+    let permit = peer.inner().writer.reserve().await.expect("it runs");
+    let mut batch = Batch::new();
+    batch.put(DOCUMENTS, ids[2].to_key(), b"junk".to_vec());
+    let written = permit.submit(batch, Durability::Synced).await;
+    written.expect("written");
+    close(peer).await;
+    let cluster = Cluster::start_in(folder, &[(2, 3)], None, None);
+    let back = &cluster.replicas[2];
+    until("it says that it could not take all", async || {
+        let ways = back.catching_up();
+        ways.iter().any(|way| way.last_error.is_some())
+    })
+    .await;
+    let held = back.inner().progress.durable_of(node(1), ids[2].shard());
+    let floor = cluster.replicas[1]
+        .inner()
+        .floors
+        .seq(node(1), ids[2].shard());
+    assert!(held < floor, "{held} of {floor}");
+    cluster.stop().await;
+}
+
 /// Each has forgotten what the other lacks.
 #[tokio::test(flavor = "multi_thread")]
 async fn nodes_that_have_both_trimmed_come_back_by_each_other() {

@@ -26,6 +26,16 @@ pub struct Beyond {
     pub beginning: Option<Vec<u8>>,
 }
 
+impl Beyond {
+    /// Nothing of a document that cannot be read here. There is more of it: whoever asks must not
+    /// take himself to have everything.
+    pub const UNREADABLE: Self = Self {
+        changes: Vec::new(),
+        left: 1,
+        beginning: None,
+    };
+}
+
 impl ListingDocument {
     /// Some of its changes, by which another replica sees what is missing here: the heads,
     /// changes further and further back, so that one that has not the latest still finds
@@ -72,8 +82,7 @@ impl ListingDocument {
             return self.beyond_here(have, bytes_max);
         }
         let Ok(former) = self.former() else {
-            // Whoever asks is better served by others.
-            return Beyond::default();
+            return Beyond::UNREADABLE;
         };
         let Some(former) = former else {
             let beginning = self.beginning();
