@@ -4,7 +4,7 @@ use meridian_chaos::until;
 use reqwest::{RequestBuilder, Response};
 use serde_json::Value;
 
-use crate::harness::{PATIENCE, Scenario, draft, text};
+use crate::harness::{PATIENCE, Scenario, draft, key, stay, text};
 
 /// What a read was answered: its status, the level achieved, and its body.
 struct Read {
@@ -97,6 +97,40 @@ async fn every_level_keeps_its_word_across_a_cut_and_a_heal() {
         (fresh.level == "bounded").then_some(fresh)
     });
     assert!(finds(&fresh.await.expect("healed"), &made));
+    scenario.stop().await;
+}
+
+/// By a quorum or not at all, and the quorum goes on meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn linearizable_reads_keep_their_word_across_a_cut_and_a_heal() {
+    let scenario = Scenario::start().await;
+    let listing = scenario.listing(1).await;
+    let far = scenario.cluster.node_in("ap-southeast");
+    let (api, night) = (far.expect("a node").api, stay(40));
+    let (from, to) = (&night.check_in, &night.check_out);
+    let nights =
+        format!("http://{api}/v1/listings/{listing}/availability?from={from}&to={to}&fresh=true");
+    let ask = async || read(reqwest::Client::new().get(&nights)).await;
+    let said = ask().await;
+    assert_eq!((said.status, said.level.as_str()), (200, "linearizable"));
+    assert_eq!(said.body["nights"][0]["free"], 1);
+
+    scenario.cluster.wan().isolate("ap-southeast");
+    let held = scenario.client(1).hold(&listing, &night, &key()).await;
+    held.expect("two of three regions are a quorum");
+    let said = ask().await;
+    let (status, code) = (said.status, &said.body["code"]);
+    assert_eq!((status, code), (503, &"no-quorum".into()));
+
+    scenario.cluster.wan().heal();
+    let said = until(PATIENCE, "a quorum", async || {
+        let said = ask().await;
+        (said.status != 503).then_some(said)
+    });
+    let said = said.await.expect("healed");
+    assert_eq!((said.status, said.level.as_str()), (200, "linearizable"));
+    let free = &said.body["nights"][0]["free"];
+    assert_eq!(free, 0, "it was held while this region was cut off");
     scenario.stop().await;
 }
 
