@@ -15,6 +15,8 @@ mod elsewhere;
 mod entity_tags;
 mod envelope;
 mod events;
+#[cfg(test)]
+mod fuzz;
 mod guests;
 mod history;
 mod holds;

@@ -153,4 +153,6 @@ fn address(node: &str) -> Option<IpAddr> {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
