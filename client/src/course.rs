@@ -1,8 +1,9 @@
 //! The course of one call over several attempts: what to do after each, and what all of
 //! them together prove.
 //!
-//! Plain data. What was perhaps executed is sent again only where that is safe; a refusal
-//! that follows a lost answer proves nothing, unless it is the ledger's verdict on the key.
+//! Plain data. What was perhaps executed is sent again only where that is safe, what was
+//! surely not executed always; a refusal that follows a lost answer proves nothing, unless it
+//! is the ledger's verdict on the key.
 
 use std::time::Duration;
 
@@ -16,8 +17,20 @@ const VERDICTS: [&str; 4] = [
     "hold-expired",
     "payment-declined",
 ];
-/// Refusals after which another endpoint may do better at once.
-const ELSEWHERE: [&str; 4] = ["session-behind", "no-quorum", "no-holder", "overloaded"];
+/// Refusals that say that nothing was done, and that it may be done later or elsewhere.
+const UNDONE: [&str; 5] = [
+    "session-behind",
+    "no-quorum",
+    "no-holder",
+    "overloaded",
+    "rate-limited",
+];
+/// The caller's own doing: another endpoint at once is not the answer to it.
+const RATE_LIMITED: &str = "rate-limited";
+/// What must be left of a call's time for an attempt of which nobody can be asked what came:
+/// begun with less, it would more often than not turn a refusal into an unknown outcome. A
+/// write across an ocean, on a busy disk, takes about half of it.
+const ROOM_MIN: Duration = Duration::from_millis(500);
 
 /// What a call changes, and so when it may be sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +42,8 @@ pub(crate) enum Repeat {
     /// A write that comes to the same when it is done twice: always, but an answer that
     /// was lost leaves its refusal in doubt.
     Idempotent,
-    /// Only what was surely not executed.
+    /// Any other write: only what was surely not executed, because nobody took it or because
+    /// its refusal says so.
     Never,
 }
 
@@ -107,6 +121,14 @@ impl Course {
         Step::After(self.backoff.next(chance).max(wait.unwrap_or_default()))
     }
 
+    /// How much of the call's time must be left for another attempt.
+    pub(crate) const fn room(&self) -> Duration {
+        match self.repeat {
+            Repeat::Never => ROOM_MIN,
+            Repeat::Read | Repeat::Keyed | Repeat::Idempotent => Duration::ZERO,
+        }
+    }
+
     /// Whether every endpoint has been asked in this round.
     pub(crate) fn is_round_over(&self) -> bool {
         self.at >= self.order.len()
@@ -138,8 +160,7 @@ impl Course {
     fn may_repeat(&self, error: &CallError) -> bool {
         match (error, self.repeat) {
             (CallError::Unreachable(_), _) => true,
-            // It was refused before anything else of it was looked at.
-            (_, Repeat::Never) => error.code() == Some("session-behind"),
+            (_, Repeat::Never) => error.is_retryable() && error.code().is_some_and(is_undone),
             _ => error.is_retryable(),
         }
     }
@@ -154,8 +175,12 @@ impl Course {
 }
 
 fn moves_on(error: &CallError) -> bool {
-    let elsewhere = |code| ELSEWHERE.contains(&code);
+    let elsewhere = |code| is_undone(code) && code != RATE_LIMITED;
     matches!(error, CallError::Unreachable(_)) || error.code().is_some_and(elsewhere)
+}
+
+fn is_undone(code: &str) -> bool {
+    UNDONE.contains(&code)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Sending a call: attempt after attempt, until it has an answer or may not be repeated.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::{Either, select};
@@ -132,11 +133,16 @@ impl Client {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            let step = course.after(&error, rand::random());
-            match step {
-                Step::Next if Instant::now() < until => {}
-                Step::After(pause) if Instant::now() + pause < until => sleep(pause).await,
-                Step::Next | Step::After(_) | Step::End => return Err(course.verdict(error)),
+            let pause = match course.after(&error, rand::random()) {
+                Step::Next => Duration::ZERO,
+                Step::After(pause) => pause,
+                Step::End => return Err(course.verdict(error)),
+            };
+            if Instant::now() + pause + course.room() >= until {
+                return Err(course.verdict(error));
+            }
+            if !pause.is_zero() {
+                sleep(pause).await;
             }
             if course.is_round_over() {
                 course.begin_round(self.order());

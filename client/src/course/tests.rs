@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::{Course, ELSEWHERE, Repeat, Step, VERDICTS};
+use super::{Course, Repeat, Step, UNDONE, VERDICTS};
 use crate::{CallError, Problem};
 
 const REPEATS: [Repeat; 4] = [
@@ -74,12 +74,19 @@ fn region_that_is_behind_is_left_for_another_and_given_its_time_when_all_are() {
 }
 
 #[test]
-fn other_refusals_of_a_write_without_a_key_are_its_callers_to_judge() {
-    for code in ["overloaded", "no-quorum", "outcome-unknown"] {
+fn write_without_a_key_goes_on_only_where_nothing_was_done() {
+    for code in UNDONE {
+        let refusal = problem(code, true, None);
+        assert_ne!(course(Repeat::Never).after(&refusal, 0.5), Step::End);
+    }
+    for code in ["outcome-unknown", "idempotency-in-flight", "a-new-code"] {
         let refusal = problem(code, true, None);
         assert_eq!(course(Repeat::Never).after(&refusal, 0.5), Step::End);
         assert_ne!(course(Repeat::Keyed).after(&refusal, 0.5), Step::End);
     }
+    // Who says that it is in vain knows better than a list.
+    let refusal = problem("overloaded", false, None);
+    assert_eq!(course(Repeat::Never).after(&refusal, 0.5), Step::End);
     let refusal = problem("not-found", false, None);
     assert_eq!(course(Repeat::Read).after(&refusal, 0.5), Step::End);
 }
@@ -92,14 +99,14 @@ fn who_wants_no_repetition_has_none() {
 }
 
 fn error() -> impl Strategy<Value = CallError> {
-    let codes: Vec<&str> = VERDICTS.iter().chain(&ELSEWHERE).copied().collect();
+    let codes: Vec<&str> = VERDICTS.iter().chain(&UNDONE).copied().collect();
     prop_oneof![
         Just(lost()),
         Just(unreachable()),
         Just(CallError::Decode("nonsense".to_owned())),
         (prop::sample::select(codes), 0..5_u64).prop_map(|(code, wait)| problem(
             code,
-            ELSEWHERE.contains(&code),
+            UNDONE.contains(&code),
             Some(wait)
         )),
         Just(problem("outcome-unknown", true, Some(1))),

@@ -173,6 +173,58 @@ async fn write_without_a_key_that_nobody_took_goes_to_the_next_endpoint() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn write_without_a_key_goes_on_after_a_refusal_that_says_that_nothing_was_done() {
+    use scripted::Then::Refuse;
+    for (code, status) in [
+        ("session-behind", 503),
+        ("no-quorum", 503),
+        ("no-holder", 503),
+        ("overloaded", 503),
+        ("rate-limited", 429),
+    ] {
+        let refuse = Refuse(code, status, Some(1));
+        let (wire, client) = scripted([refuse.clone()], [answer()]);
+        let made = client.create_listing(json!({"title": "Loft"})).await;
+        made.unwrap_or_else(|error| panic!("{code}: {error}"));
+        assert_eq!(wire.asked(), [ONE, OTHER], "{code}");
+
+        // When all have refused, those that wanted a second have had one.
+        let (wire, client) = scripted([refuse.clone(), answer()], [refuse]);
+        let started = tokio::time::Instant::now();
+        client.delete_listing("lst_x").await.expect("deleted");
+        assert!(started.elapsed() >= Duration::from_secs(1), "{code}");
+        assert!(wire.asked().len() >= 3, "{code}: {:?}", wire.asked());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_without_a_key_ends_with_the_first_lost_answer_whatever_came_before() {
+    use scripted::Then::{HangUp, Refuse};
+    let refuse = Refuse("overloaded", 503, Some(1));
+    let (wire, client) = scripted([refuse, answer()], [HangUp]);
+    let edited = client.edit_listing("lst_x", json!([])).await;
+    let error = edited.expect_err("nobody knows");
+    assert!(error.outcome_unknown(), "{error}");
+    assert_eq!(wire.asked(), [ONE, OTHER]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_without_a_key_is_not_begun_where_there_is_no_time_for_its_answer() {
+    use scripted::Then::Refuse;
+    let refuse = Refuse("overloaded", 503, Some(1));
+    let wire = Scripted::default();
+    wire.at(ONE, [refuse.clone()]);
+    wire.at(OTHER, [refuse]);
+    let builder = Client::builder().seed(ONE).seed(OTHER);
+    let builder = builder.deadline(Duration::from_millis(1_400));
+    let client = builder.wire(Arc::new(wire.clone())).build();
+    let client = client.expect("a client");
+    let made = client.create_listing(json!({"title": "Loft"})).await;
+    assert_eq!(made.expect_err("refused").code(), Some("overloaded"));
+    assert_eq!(wire.asked(), [ONE, OTHER]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn region_that_is_behind_is_asked_again_until_it_has_seen_the_session() {
     use scripted::Then::{NotSent, Refuse};
     let behind = Refuse("session-behind", 503, Some(1));

@@ -120,7 +120,7 @@ impl Wire for Scripted {
                 Then::HangUp => Err(Lost::NoAnswer("hung up".to_owned())),
                 Then::Silence => futures::future::pending().await,
                 Then::Refuse(code, status, wait) => {
-                    let retryable = status == 503 || status == 504;
+                    let retryable = matches!(status, 429 | 503 | 504);
                     let body = json!({
                         "status": status, "code": code, "title": code, "retryable": retryable,
                     });
