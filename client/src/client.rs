@@ -140,9 +140,9 @@ impl Client {
         self.send(call).await
     }
 
-    /// `PATCH /v1/listings/{id}`. With `if_match`, refused on a changed document.
-    /// Writing the same fields twice is the same as once, so that it is repeated,
-    /// unless a lost answer would make `if_match` fail.
+    /// `PATCH /v1/listings/{id}`. With `if_match`, refused on a changed document. Not
+    /// repeated when its answer is lost: it would undo what somebody else has written
+    /// since. Read the listing to learn whether it was done.
     ///
     /// # Errors
     /// [`CallError`].
@@ -154,9 +154,6 @@ impl Client {
     ) -> Result<Answer, CallError> {
         let mut call = Call::new(Method::PATCH, format!("/v1/listings/{id}")).body(patch);
         call.if_match = if_match;
-        if if_match.is_none() {
-            call.repeat = Repeat::Idempotent;
-        }
         self.send(call).await
     }
 

@@ -39,8 +39,8 @@ pub(crate) enum Repeat {
     Read,
     /// A write that carries a key: always, the ledger answers it once.
     Keyed,
-    /// A write that comes to the same when it is done twice: always, but an answer that
-    /// was lost leaves its refusal in doubt.
+    /// A write that comes to the same when it is done twice, also with writes of others in
+    /// between: always, but an answer that was lost leaves its refusal in doubt.
     Idempotent,
     /// Any other write: only what was surely not executed, because nobody took it or because
     /// its refusal says so.

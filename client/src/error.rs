@@ -59,7 +59,9 @@ pub enum CallError {
     #[error("{0}")]
     Problem(Box<Problem>),
     /// The request may have been executed: its answer was lost or late.
-    #[error("no answer, the outcome is unknown: {0}; repeat with the same key to learn it")]
+    #[error(
+        "no answer, the outcome is unknown: {0}; repeat it with the same key, or read what it was to change, to learn it"
+    )]
     Unknown(String),
     /// The request was surely not executed: no endpoint took it.
     #[error("no endpoint can be reached: {0}")]
@@ -80,7 +82,8 @@ impl CallError {
     }
 
     /// Whether the request may have been executed nevertheless: never take it for failed.
-    /// Ask [`crate::Client::outcome`], or repeat it with the same key. By this attempt, or by an
+    /// Ask [`crate::Client::outcome`], or repeat it with the same key; without one, read what
+    /// it was to change. By this attempt, or by an
     /// earlier one with the same key that is still under way. Too cautious where another
     /// payment for the same hold is under way: this one has surely done nothing then, and
     /// the problem has the same code.
@@ -107,7 +110,7 @@ impl CallError {
 
     /// Whether sending the same request again makes sense. It is safe for reads, and for
     /// writes with the same key; where [`CallError::outcome_unknown`] says so, a write
-    /// without a key would perhaps be done twice.
+    /// without a key would perhaps be done twice, or undo what was written since.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {

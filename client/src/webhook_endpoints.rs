@@ -51,14 +51,14 @@ impl Client {
     }
 
     /// `PATCH /v1/webhook-endpoints/{id}`: of `url`, `types` and `enabled`, what is to be
-    /// different.
+    /// different. Not repeated when its answer is lost: it would undo what somebody else has
+    /// changed since.
     ///
     /// # Errors
     /// [`CallError`].
     pub async fn change_webhook(&self, id: &str, patch: Value) -> Result<Answer, CallError> {
-        let mut call = Call::new(Method::PATCH, format!("{PATH}/{id}")).body(patch);
-        call.repeat = Repeat::Idempotent;
-        self.send(call).await
+        let call = Call::new(Method::PATCH, format!("{PATH}/{id}"));
+        self.send(call.body(patch)).await
     }
 
     /// `DELETE /v1/webhook-endpoints/{id}`

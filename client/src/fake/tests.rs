@@ -100,6 +100,25 @@ async fn write_without_a_key_whose_answer_was_lost_is_done_once_and_unknown() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn change_whose_answer_was_lost_does_not_undo_what_somebody_has_written_since() {
+    let cluster = cluster();
+    let (one, other) = (cluster.client(), cluster.client());
+    let id = listing(&one).await;
+    cluster.lose_answers("here", 1);
+    let first = one.patch_listing(&id, json!({"capacity": 5}), None);
+    let since = async {
+        // Before anybody could send the first one again.
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let written = other.patch_listing(&id, json!({"capacity": 6}), None);
+        written.await.expect("acknowledged");
+    };
+    let (first, ()) = tokio::join!(first, since);
+    assert!(first.expect_err("nobody knows").outcome_unknown());
+    let read = other.listing(&id).await.expect("read");
+    assert_eq!(read.body["capacity"], 6);
+}
+
+#[tokio::test(start_paused = true)]
 async fn session_goes_on_in_another_region_and_never_back_in_time() {
     let cluster = cluster();
     let client = cluster.client();

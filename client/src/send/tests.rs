@@ -110,13 +110,6 @@ async fn refusal_because_an_earlier_attempt_is_under_way_is_unknown() {
     assert!(error.outcome_unknown(), "{error}");
 }
 
-#[tokio::test]
-async fn patch_without_a_key_is_in_doubt_after_a_lost_answer() {
-    let (client, _server) = server(&[Then::HangUp, Then::Refuse("not-found", 404)]).await;
-    let patched = client.patch_listing("lst_x", json!({"capacity": 2}), None);
-    assert!(patched.await.expect_err("refused").outcome_unknown());
-}
-
 const ONE: &str = "http://one";
 const OTHER: &str = "http://other";
 
@@ -162,6 +155,32 @@ async fn write_without_a_key_is_never_sent_again_when_its_answer_was_lost() {
     let made = client.create_listing(json!({"title": "Loft"})).await;
     assert!(made.expect_err("nobody knows").outcome_unknown());
     assert_eq!(wire.asked(), [ONE]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn change_is_sent_again_only_after_a_refusal_that_says_that_nothing_was_done() {
+    use scripted::Then::{HangUp, Refuse};
+    let patch = async |client: &Client, if_match: Option<&str>| {
+        let patch = json!({"title": "Loft"});
+        client.patch_listing("lst_x", patch, if_match).await
+    };
+    let webhook = async |client: &Client| {
+        let patch = json!({"enabled": true});
+        client.change_webhook("whk_x", patch).await
+    };
+    let (wire, client) = scripted([HangUp], [HangUp]);
+    for if_match in [None, Some("\"tag\"")] {
+        let error = patch(&client, if_match).await.expect_err("nobody knows");
+        assert!(error.outcome_unknown(), "{error}");
+    }
+    let error = webhook(&client).await.expect_err("nobody knows");
+    assert!(error.outcome_unknown(), "{error}");
+    assert_eq!(wire.asked(), [ONE, ONE, OTHER]);
+    for if_match in [None, Some("\"tag\"")] {
+        let (wire, client) = scripted([Refuse("overloaded", 503, Some(1))], [answer()]);
+        patch(&client, if_match).await.expect("changed");
+        assert_eq!(wire.asked(), [ONE, OTHER]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
