@@ -7,11 +7,11 @@ use serde_json::{Value, json};
 
 use crate::answer::Answer;
 use crate::builder::ClientBuilder;
+use crate::call::Call;
 use crate::course::Repeat;
 use crate::hedge::Hedging;
 use crate::options::ClientOptions;
 use crate::roster::{Ranking, Roster};
-use crate::send::Call;
 use crate::tend::Probes;
 use crate::watch::Watch;
 use crate::wire::{Http, Wire};

@@ -79,7 +79,7 @@ impl fmt::Debug for Credential {
 mod tests {
     use super::{Credential, CredentialError};
     use crate::ClientOptions;
-    use crate::send::Call;
+    use crate::call::Call;
 
     const SECRET: &str = "mk_0123_secret";
 

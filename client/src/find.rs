@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::CallError;
 use crate::pages::items;
-use crate::send::Call;
 
 /// What is looked for: listings of which all of this is true. Nothing set is every listing.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]

@@ -14,6 +14,7 @@ mod admin;
 mod answer;
 mod backoff;
 mod builder;
+mod call;
 mod client;
 mod course;
 mod credential;

@@ -1,9 +1,9 @@
 //! Looking up what has happened: to a request, and to a listing.
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::client::Client;
 use crate::error::CallError;
-use crate::send::Call;
 
 impl Client {
     /// `GET /v1/outcomes/{key}`: what became of a request with that key, after

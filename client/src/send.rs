@@ -3,122 +3,16 @@
 use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::future::{Either, select};
-use http::Method;
-use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, IF_MATCH};
-use serde_json::Value;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::CallError;
 use crate::answer::{Answer, header};
+use crate::call::{Call, Hedge, SESSION};
 use crate::client::Client;
-use crate::course::{Course, Repeat, Step};
-use crate::credential::Credential;
+use crate::course::{Course, Step};
 use crate::roster::Failure;
 use crate::wire::Request;
-
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const CONSISTENCY: HeaderName = HeaderName::from_static("meridian-consistency");
-const SESSION: HeaderName = HeaderName::from_static("meridian-session");
-
-/// A request to be.
-#[derive(Debug)]
-pub(crate) struct Call<'a> {
-    pub(crate) method: Method,
-    pub(crate) path: String,
-    pub(crate) body: Option<Value>,
-    pub(crate) key: Option<&'a str>,
-    pub(crate) if_match: Option<&'a str>,
-    pub(crate) consistency: Option<&'a str>,
-    pub(crate) repeat: Repeat,
-    pub(crate) hedge: Hedge,
-}
-
-/// Whether a call may be sent twice at once.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hedge {
-    Never,
-    /// A read that any region answers by itself.
-    WhenSlow,
-}
-
-impl<'a> Call<'a> {
-    pub(crate) fn new(method: Method, path: impl Into<String>) -> Self {
-        let repeat = if method == Method::GET {
-            Repeat::Read
-        } else {
-            Repeat::Never
-        };
-        Self {
-            method,
-            path: path.into(),
-            body: None,
-            key: None,
-            if_match: None,
-            consistency: None,
-            repeat,
-            hedge: Hedge::Never,
-        }
-    }
-
-    pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self::new(Method::GET, path)
-    }
-
-    pub(crate) fn body(mut self, body: Value) -> Self {
-        self.body = Some(body);
-        self
-    }
-
-    pub(crate) fn key(mut self, key: &'a str) -> Self {
-        self.key = Some(key);
-        self.repeat = Repeat::Keyed;
-        self
-    }
-
-    pub(crate) fn hedged(mut self) -> Self {
-        self.hedge = Hedge::WhenSlow;
-        self
-    }
-
-    /// The request to one endpoint, within a session, by whoever the credential says.
-    ///
-    /// # Errors
-    /// [`CallError::Unreachable`]: a value that no header can carry is sent to nobody.
-    pub(crate) fn request(
-        &self,
-        endpoint: &str,
-        token: Option<&str>,
-        credential: Option<&Credential>,
-    ) -> Result<Request, CallError> {
-        let mut headers = HeaderMap::new();
-        if let Some(credential) = credential {
-            headers.insert(AUTHORIZATION, credential.header());
-        }
-        for (name, value) in [
-            (IDEMPOTENCY_KEY, self.key),
-            (IF_MATCH, self.if_match),
-            (CONSISTENCY, self.consistency),
-            (SESSION, token),
-        ] {
-            let Some(value) = value else { continue };
-            let value = HeaderValue::from_str(value)
-                .map_err(|_| CallError::Unreachable(format!("no header can carry {name}")))?;
-            headers.insert(name, value);
-        }
-        let body = self.body.as_ref().map(|body| {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-            Bytes::from(body.to_string())
-        });
-        Ok(Request {
-            method: self.method.clone(),
-            url: format!("{endpoint}{}", self.path),
-            headers,
-            body,
-        })
-    }
-}
 
 impl Client {
     /// Sends a call to the nearest endpoint, then to the others, as long as it may be

@@ -8,9 +8,9 @@ use futures::stream::BoxStream;
 use tokio::time::{Instant, timeout};
 
 use crate::CallError;
+use crate::call::Call;
 use crate::client::Client;
 use crate::roster::Failure;
-use crate::send::Call;
 
 /// What a node sends for as long as somebody listens. Dropping it ends it.
 pub struct Watch(BoxStream<'static, Result<Bytes, String>>);

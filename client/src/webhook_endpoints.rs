@@ -4,10 +4,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::answer::Answer;
+use crate::call::Call;
 use crate::client::Client;
 use crate::course::Repeat;
 use crate::error::CallError;
-use crate::send::Call;
 
 const PATH: &str = "/v1/webhook-endpoints";
 
