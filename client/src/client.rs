@@ -18,7 +18,7 @@ use crate::wire::{Http, Wire};
 use crate::{CallError, Session};
 
 /// A client of one cluster. Cheap to clone; clones share connections, what is known of
-/// the endpoints, and the session.
+/// the endpoints, and the session, unless they take another one ([`Client::with_session`]).
 #[derive(Debug, Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
@@ -70,17 +70,20 @@ impl Client {
     /// # Errors
     /// None any more; whether endpoints are there is found out by the first call.
     pub fn new(options: ClientOptions) -> Result<Self, CallError> {
-        Self::with_session(options, Session::new())
+        let http = Http::new(&options.trust);
+        let (session, ranking) = (Session::new(), Ranking::AsGiven);
+        Ok(Self::assemble(options, session, Arc::new(http), ranking))
     }
 
-    /// A client of exactly these endpoints that goes on with a session.
-    ///
-    /// # Errors
-    /// None any more; whether endpoints are there is found out by the first call.
-    pub fn with_session(options: ClientOptions, session: Session) -> Result<Self, CallError> {
-        let http = Http::new(&options.trust);
-        let ranking = Ranking::AsGiven;
-        Ok(Self::assemble(options, session, Arc::new(http), ranking))
+    /// The same client, which goes on with another session: one of its own for each user, as
+    /// [`Session::new`], or that of a client of another region. It costs nothing: connections,
+    /// what is known of the endpoints, and the probes of them are shared as clones share them.
+    #[must_use]
+    pub fn with_session(&self, session: Session) -> Self {
+        Self {
+            session,
+            ..self.clone()
+        }
     }
 
     pub(crate) fn assemble(
@@ -103,7 +106,7 @@ impl Client {
         }
     }
 
-    /// The session, to be shared with another client.
+    /// The session, to be shared with another client ([`Client::with_session`]).
     #[must_use]
     pub const fn session(&self) -> &Session {
         &self.session

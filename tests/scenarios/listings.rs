@@ -88,8 +88,8 @@ async fn session_sees_its_own_writes_in_another_region() {
                 .map(|node| format!("http://{}", node.api))
                 .expect("a node there"),
         );
-        let reader = meridian_client::Client::with_session(options, writer.session().clone())
-            .expect("a client");
+        let reader = meridian_client::Client::new(options).expect("a client");
+        let reader = reader.with_session(writer.session().clone());
         let read = reader.listing(&id).await.expect("never a false 404");
         assert_eq!(read.consistency.as_deref(), Some("session"));
     }
@@ -250,8 +250,8 @@ async fn session_behind_stays_behind_until_the_writes_have_come() {
     let node = scenario.cluster.node_in("ap-southeast").expect("a node");
     let mut options = meridian_client::ClientOptions::new(format!("http://{}", node.api));
     options.retry = false;
-    let session = writer.session().clone();
-    let reader = meridian_client::Client::with_session(options, session).expect("a client");
+    let reader = meridian_client::Client::new(options).expect("a client");
+    let reader = reader.with_session(writer.session().clone());
     // Each answer's token is the next request's: none of them forgets.
     for _ in 0..2 {
         let refused = reader.listing(&id).await.expect_err("it is not there yet");

@@ -104,8 +104,8 @@ async fn session_carries_over_to_writes_and_bookings_in_another_region() {
         .expect("a node")
         .api;
     let options = meridian_client::ClientOptions::new(format!("http://{far}"));
-    let session = writer.session().clone();
-    let far = meridian_client::Client::with_session(options, session).expect("a client");
+    let far = meridian_client::Client::new(options).expect("a client");
+    let far = far.with_session(writer.session().clone());
     for days in 50..55 {
         let made = writer.create_listing(draft("Just made")).await;
         let id = text(&made.expect("created").body["id"]);

@@ -32,7 +32,7 @@ impl Door {
         options.retry = false;
         options.deadline = CALL_DEADLINE;
         options.attempt = CALL_DEADLINE;
-        Client::with_session(options, session)
+        Ok(Client::new(options)?.with_session(session))
     }
 }
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::advance;
 
 use crate::wire::scripted::{Scripted, Then};
-use crate::{CallError, Client, ClientOptions};
+use crate::{CallError, Client, ClientOptions, Session};
 
 const HERE: &str = "http://here";
 const THERE: &str = "http://there";
@@ -79,6 +79,27 @@ async fn region_that_dies_is_left_without_an_error_and_used_again_when_it_is_bac
     assert_eq!(client.region().as_deref(), Some("there"), "not at once");
     live(&client, 40).await;
     assert_eq!(client.region().as_deref(), Some("here"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn client_with_another_session_shares_everything_else() {
+    let (wire, client) = world();
+    client.discover().await.expect("a seed answers");
+    let probes = wire.probes(HERE) + wire.probes(THERE);
+    let user = client.with_session(Session::new());
+    assert_eq!(
+        user.region().as_deref(),
+        Some("here"),
+        "it asks nobody first"
+    );
+    wire.at(HERE, [Then::at_once(json!({})).seen("user"), Then::NotSent]);
+    user.listing("lst_x").await.expect("answered");
+    assert_eq!(user.session().token().as_deref(), Some("user"));
+    assert_eq!(client.session().token(), None);
+    assert_eq!(wire.probes(HERE) + wire.probes(THERE), probes);
+
+    user.listing("lst_x").await.expect("answered elsewhere");
+    assert_eq!(client.region().as_deref(), Some("there"), "and all know");
 }
 
 #[tokio::test(start_paused = true)]

@@ -26,11 +26,17 @@ pub(crate) enum Then {
     Refuse(&'static str, u16, Option<u64>),
     /// An answer, after a while.
     Answer(Value, Duration),
+    /// The same, with this token of a session.
+    Seen(&'static str, Box<Then>),
 }
 
 impl Then {
     pub(crate) fn at_once(body: Value) -> Self {
         Self::Answer(body, Duration::ZERO)
+    }
+
+    pub(crate) fn seen(self, token: &'static str) -> Self {
+        Self::Seen(token, Box::new(self))
     }
 }
 
@@ -97,6 +103,7 @@ fn probed(next: Option<&Then>) -> Then {
     match next {
         None | Some(Then::NotSent) => Then::NotSent,
         Some(then @ (Then::Silence | Then::Answer(..))) => then.clone(),
+        Some(Then::Seen(_, then)) => probed(Some(then)),
         Some(Then::HangUp | Then::Refuse(..)) => Then::Answer(json!({}), FAR),
     }
 }
@@ -113,30 +120,39 @@ fn endpoint(url: &str) -> &str {
 
 impl Wire for Scripted {
     fn exchange(&self, request: Request) -> BoxFuture<'static, Result<Reply, Lost>> {
-        let then = self.next(request);
-        Box::pin(async move {
-            match then {
-                Then::NotSent => Err(Lost::NotSent("refused".to_owned())),
-                Then::HangUp => Err(Lost::NoAnswer("hung up".to_owned())),
-                Then::Silence => futures::future::pending().await,
-                Then::Refuse(code, status, wait) => {
-                    let retryable = matches!(status, 429 | 503 | 504);
-                    let body = json!({
-                        "status": status, "code": code, "title": code, "retryable": retryable,
-                    });
-                    let mut headers = HeaderMap::new();
-                    if let Some(wait) = wait {
-                        headers.insert(RETRY_AFTER, HeaderValue::from(wait));
-                    }
-                    Ok(reply(status, headers, &body))
-                }
-                Then::Answer(body, after) => {
-                    sleep(after).await;
-                    Ok(reply(200, HeaderMap::new(), &body))
-                }
-            }
-        })
+        act(self.next(request))
     }
+}
+
+fn act(then: Then) -> BoxFuture<'static, Result<Reply, Lost>> {
+    Box::pin(async move {
+        match then {
+            Then::NotSent => Err(Lost::NotSent("refused".to_owned())),
+            Then::HangUp => Err(Lost::NoAnswer("hung up".to_owned())),
+            Then::Silence => futures::future::pending().await,
+            Then::Refuse(code, status, wait) => {
+                let retryable = matches!(status, 429 | 503 | 504);
+                let body = json!({
+                    "status": status, "code": code, "title": code, "retryable": retryable,
+                });
+                let mut headers = HeaderMap::new();
+                if let Some(wait) = wait {
+                    headers.insert(RETRY_AFTER, HeaderValue::from(wait));
+                }
+                Ok(reply(status, headers, &body))
+            }
+            Then::Answer(body, after) => {
+                sleep(after).await;
+                Ok(reply(200, HeaderMap::new(), &body))
+            }
+            Then::Seen(token, then) => {
+                let mut reply = act(*then).await?;
+                let token = HeaderValue::from_static(token);
+                reply.headers.insert("meridian-session", token);
+                Ok(reply)
+            }
+        }
+    })
 }
 
 fn reply(status: u16, headers: HeaderMap, body: &Value) -> Reply {
