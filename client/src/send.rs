@@ -4,15 +4,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::{Either, select};
-use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::CallError;
-use crate::answer::{Answer, header};
-use crate::call::{Call, Hedge, SESSION};
+use crate::answer::Answer;
+use crate::attempt::Attempt;
+use crate::call::{Call, Hedge};
 use crate::client::Client;
 use crate::course::{Course, Step};
-use crate::roster::Failure;
-use crate::wire::Request;
+use crate::wire::Reply;
 
 impl Client {
     /// Sends a call to the nearest endpoint, then to the others, as long as it may be
@@ -23,7 +23,8 @@ impl Client {
         let until = Instant::now() + options.deadline;
         let mut course = Course::new(call.repeat, options.retry, self.order());
         loop {
-            let error = match self.ask(&course, &call, until).await {
+            let attempt = self.ask(&course, &call, until).await;
+            let error = match attempt.used(&self.session) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -50,16 +51,12 @@ impl Client {
     }
 
     /// Asks the endpoint whose turn it is; if a read is slow, the next one too.
-    async fn ask(
-        &self,
-        course: &Course,
-        call: &Call<'_>,
-        until: Instant,
-    ) -> Result<Answer, CallError> {
-        let endpoint = course
-            .endpoint()
-            .ok_or_else(|| CallError::Unreachable("no endpoint is configured".to_owned()))?;
-        let first = self.attempt(endpoint, call, until);
+    async fn ask(&self, course: &Course, call: &Call<'_>, until: Instant) -> Attempt<Answer> {
+        let Some(endpoint) = course.endpoint() else {
+            let why = "no endpoint is configured".to_owned();
+            return Attempt::none(CallError::Unreachable(why));
+        };
+        let first = self.attempt(endpoint, call, until, Reply::read);
         if call.hedge == Hedge::Never || !self.shared.options.retry {
             return first.await;
         }
@@ -74,7 +71,7 @@ impl Client {
                     Ok(answered) => answered,
                     Err(_slow) if !self.shared.hedging().take() => first.await,
                     Err(_slow) => {
-                        let second = pin!(self.attempt(next, call, until));
+                        let second = pin!(self.attempt(next, call, until, Reply::read));
                         first_success(first, second).await
                     }
                 }
@@ -86,75 +83,25 @@ impl Client {
         self.shared.hedging().took(endpoint, took);
         answered
     }
-
-    /// A call as it is sent to an endpoint now.
-    pub(crate) fn request(&self, endpoint: &str, call: &Call<'_>) -> Result<Request, CallError> {
-        let credential = self.shared.options.credential.as_ref();
-        call.request(endpoint, self.session.token().as_deref(), credential)
-    }
-
-    /// One attempt at one endpoint; the roster learns how it went.
-    async fn attempt(
-        &self,
-        endpoint: &str,
-        call: &Call<'_>,
-        until: Instant,
-    ) -> Result<Answer, CallError> {
-        let request = self.request(endpoint, call)?;
-        let given_up = Instant::now() + self.shared.options.attempt;
-        let asked = async {
-            let reply = self.shared.wire.exchange(request).await?;
-            if let Some(token) = header(&reply.headers, SESSION.as_str()) {
-                self.session.remember(&token);
-            }
-            reply.read().await
-        };
-        let answered = timeout_at(given_up.min(until), asked).await;
-        let now = Instant::now();
-        let mut roster = self.shared.roster();
-        let Ok(answered) = answered else {
-            let silent = given_up <= until;
-            let failure = if silent {
-                Failure::Silent
-            } else {
-                Failure::Broken
-            };
-            roster.failed(endpoint, failure, now.into_std());
-            return Err(CallError::Unknown("no answer in time".to_owned()));
-        };
-        match &answered {
-            Err(CallError::Unreachable(_)) => {
-                roster.failed(endpoint, Failure::Refused, now.into_std());
-            }
-            Err(CallError::Unknown(_)) => roster.failed(endpoint, Failure::Broken, now.into_std()),
-            Ok(_) | Err(CallError::Problem(_) | CallError::Decode(_)) => {
-                roster.answered(endpoint, now.into_std());
-            }
-        }
-        if let Err(error) = &answered
-            && error.code() == Some("overloaded")
-            && let Some(wait) = error.retry_after()
-        {
-            roster.busy(endpoint, (now + wait).into_std());
-        }
-        answered
-    }
 }
 
 /// The first of two answers to one read that is a success, the other is dropped; if neither
 /// is, what the first request was told. A refusal of the first that would be the same
 /// everywhere is not waited on.
 async fn first_success(
-    first: impl Future<Output = Result<Answer, CallError>> + Unpin,
-    second: impl Future<Output = Result<Answer, CallError>> + Unpin,
-) -> Result<Answer, CallError> {
+    first: impl Future<Output = Attempt<Answer>> + Unpin,
+    second: impl Future<Output = Attempt<Answer>> + Unpin,
+) -> Attempt<Answer> {
     match select(first, second).await {
-        Either::Left((Err(error), second)) if error.is_retryable() => {
-            second.await.map_err(|_| error)
+        Either::Left((first, second)) => {
+            if !first.told.as_ref().is_err_and(CallError::is_retryable) {
+                return first;
+            }
+            let second = second.await;
+            if second.told.is_ok() { second } else { first }
         }
-        Either::Left((answered, _)) => answered,
-        Either::Right((Ok(answer), _)) => Ok(answer),
-        Either::Right((Err(_), first)) => first.await,
+        Either::Right((second, _)) if second.told.is_ok() => second,
+        Either::Right((_, first)) => first.await,
     }
 }
 

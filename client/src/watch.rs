@@ -51,7 +51,9 @@ impl Client {
     }
 
     async fn open_at(&self, endpoint: &str, call: &Call<'_>) -> Result<Watch, CallError> {
-        let request = self.request(endpoint, call)?;
+        let credential = self.shared.options.credential.as_ref();
+        let carried = self.session.carried();
+        let request = call.request(endpoint, carried.token(), credential)?;
         let opened = self.shared.wire.exchange(request);
         let reply = timeout(self.shared.options.attempt, opened)
             .await

@@ -121,9 +121,8 @@ fn scripted(
     let wire = Scripted::default();
     wire.at(ONE, one);
     wire.at(OTHER, other);
-    let session = Session::new();
-    session.remember("seen");
-    let builder = Client::builder().seed(ONE).seed(OTHER).session(session);
+    let builder = Client::builder().seed(ONE).seed(OTHER);
+    let builder = builder.session(Session::of("seen"));
     let client = builder.wire(Arc::new(wire.clone())).build();
     (wire, client.expect("a client"))
 }
@@ -326,4 +325,62 @@ async fn second_request_that_is_refused_does_not_stand_for_the_first() {
     let read = client.listing("lst_x").await.expect("it is there");
     assert_eq!(read.body["from"], "one");
     assert_eq!(wire.asked()[25..], [ONE, OTHER]);
+}
+
+/// What the session holds after these two calls, of which the second begins and ends while the
+/// first is under way.
+async fn held_after(first: Asked, second: Asked) -> String {
+    let script = [
+        after("one", 500).seen("first"),
+        after("one", 5).seen("second"),
+    ];
+    let (_wire, client) = scripted(script, [scripted::Then::NotSent]);
+    let second = async {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        second.of(&client).await;
+    };
+    tokio::join!(first.of(&client), second);
+    client.session().token().expect("it has seen something")
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Asked {
+    Read,
+    Write,
+}
+
+impl Asked {
+    async fn of(self, client: &Client) {
+        let told = match self {
+            Self::Read => client.listing("lst_x").await,
+            Self::Write => client.delete_listing("lst_x").await,
+        };
+        told.expect("answered");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_to_an_older_call_sets_no_session_back() {
+    assert_eq!(held_after(Asked::Read, Asked::Write).await, "second");
+    assert_eq!(held_after(Asked::Read, Asked::Read).await, "second");
+    assert_eq!(held_after(Asked::Write, Asked::Write).await, "second");
+}
+
+#[tokio::test(start_paused = true)]
+async fn write_is_not_forgotten_for_a_read_that_was_answered_meanwhile() {
+    assert_eq!(held_after(Asked::Write, Asked::Read).await, "first");
+}
+
+#[tokio::test(start_paused = true)]
+async fn session_goes_on_from_the_attempt_that_is_used_and_from_no_other() {
+    let mut one = vec![after("one", 5).seen("before"); 25];
+    one.extend([after("one", 500).seen("one"), after("one", 500).seen("one")]);
+    let refused = scripted::Then::Refuse("not-found", 404, None).seen("refused");
+    let (wire, client) = scripted(one, [refused]);
+    for _ in 0..25 {
+        client.listing("lst_x").await.expect("read");
+    }
+    client.listing("lst_x").await.expect("it is there");
+    assert_eq!(wire.asked()[25..], [ONE, OTHER]);
+    assert_eq!(client.session().token().as_deref(), Some("one"));
 }
