@@ -19,8 +19,14 @@ pub(crate) struct Attempt<T> {
 }
 
 impl<T> Attempt<T> {
+    /// None was made: there is no endpoint.
+    pub(crate) fn nobody_to_ask() -> Self {
+        let why = "no endpoint is configured".to_owned();
+        Self::none(CallError::Unreachable(why))
+    }
+
     /// None was made.
-    pub(crate) const fn none(why: CallError) -> Self {
+    const fn none(why: CallError) -> Self {
         Self {
             told: Err(why),
             seen: None,

@@ -32,6 +32,7 @@ mod send;
 mod session;
 mod tend;
 mod trust;
+mod walk;
 mod watch;
 pub mod webhook;
 mod webhook_endpoints;

@@ -1,60 +1,36 @@
 //! Sending a call: attempt after attempt, until it has an answer or may not be repeated.
 
 use std::pin::pin;
-use std::time::Duration;
 
 use futures::future::{Either, select};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 
 use crate::CallError;
 use crate::answer::Answer;
 use crate::attempt::Attempt;
 use crate::call::{Call, Hedge};
 use crate::client::Client;
-use crate::course::{Course, Step};
+use crate::walk::Walk;
 use crate::wire::Reply;
 
 impl Client {
     /// Sends a call to the nearest endpoint, then to the others, as long as it may be
     /// repeated and time is left.
     pub(crate) async fn send(&self, call: Call<'_>) -> Result<Answer, CallError> {
-        self.tend();
-        let options = &self.shared.options;
-        let until = Instant::now() + options.deadline;
-        let mut course = Course::new(call.repeat, options.retry, self.order());
+        let mut walk = self.walk(call.repeat, self.order());
         loop {
-            let attempt = self.ask(&course, &call, until).await;
-            let error = match attempt.used(&self.session) {
+            match self.ask(&walk, &call).await.used(&self.session) {
                 Ok(answer) => return Ok(answer),
-                Err(error) => error,
-            };
-            let pause = match course.after(&error, rand::random()) {
-                Step::Next => Duration::ZERO,
-                Step::After(pause) => pause,
-                Step::End => return Err(course.verdict(error)),
-            };
-            if Instant::now() + pause + course.room() >= until {
-                return Err(course.verdict(error));
-            }
-            if !pause.is_zero() {
-                sleep(pause).await;
-            }
-            if course.is_round_over() {
-                course.begin_round(self.order());
+                Err(error) => walk.go_on(error).await?,
             }
         }
     }
 
-    /// Every endpoint, the one to ask first in front.
-    pub(crate) fn order(&self) -> Vec<String> {
-        self.shared.roster().order(Instant::now().into_std())
-    }
-
     /// Asks the endpoint whose turn it is; if a read is slow, the next one too.
-    async fn ask(&self, course: &Course, call: &Call<'_>, until: Instant) -> Attempt<Answer> {
+    async fn ask(&self, walk: &Walk<'_>, call: &Call<'_>) -> Attempt<Answer> {
+        let (course, until) = (&walk.course, walk.until);
         let Some(endpoint) = course.endpoint() else {
-            let why = "no endpoint is configured".to_owned();
-            return Attempt::none(CallError::Unreachable(why));
+            return Attempt::nobody_to_ask();
         };
         let first = self.attempt(endpoint, call, until, Reply::read);
         if call.hedge == Hedge::Never || !self.shared.options.retry {
