@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::{ETAG, HeaderMap, RETRY_AFTER};
 use serde_json::Value;
 
-use crate::wire::Reply;
+use crate::wire::{Body, Reply};
 use crate::{CallError, Problem};
 
 /// A successful answer.
@@ -51,6 +51,15 @@ impl Reply {
             served_by: header(headers, "meridian-served-by"),
             replayed: header(headers, "idempotent-replayed").is_some(),
         })
+    }
+
+    /// The body, to be read as it comes; a refusal becomes its problem.
+    pub(crate) async fn stream(self) -> Result<Body, CallError> {
+        if self.status.is_success() {
+            return Ok(self.body);
+        }
+        let refused = self.read().await.err();
+        Err(refused.unwrap_or_else(|| CallError::Decode("a refusal without a problem".to_owned())))
     }
 }
 

@@ -4,16 +4,15 @@ use std::fmt;
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use futures::stream::BoxStream;
-use tokio::time::{Instant, timeout};
 
 use crate::CallError;
+use crate::attempt::Attempt;
 use crate::call::Call;
 use crate::client::Client;
-use crate::roster::Failure;
+use crate::wire::{Body, Reply};
 
 /// What a node sends for as long as somebody listens. Dropping it ends it.
-pub struct Watch(BoxStream<'static, Result<Bytes, String>>);
+pub struct Watch(Body);
 
 impl fmt::Debug for Watch {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -32,36 +31,24 @@ impl Watch {
 }
 
 impl Client {
-    /// Opens a stream at the first endpoint that takes the request.
+    /// Opens a stream at the nearest endpoint that takes the request.
     pub(crate) async fn open(&self, call: Call<'_>) -> Result<Watch, CallError> {
-        self.tend();
-        let mut refused = CallError::Unreachable("no endpoint is configured".to_owned());
-        for endpoint in self.order() {
-            match self.open_at(&endpoint, &call).await {
-                Err(CallError::Unreachable(cause)) => {
-                    let now = Instant::now().into_std();
-                    let mut roster = self.shared.roster();
-                    roster.failed(&endpoint, Failure::Refused, now);
-                    refused = CallError::Unreachable(cause);
+        let mut walk = self.walk(call.repeat, self.order());
+        loop {
+            let attempt = match walk.course.endpoint() {
+                Some(endpoint) => {
+                    self.attempt(endpoint, &call, walk.until, Reply::stream)
+                        .await
                 }
-                opened => return opened,
+                None => Attempt::nobody_to_ask(),
+            };
+            match attempt.used(&self.session) {
+                Ok(body) => return Ok(Watch(body)),
+                Err(error) => walk.go_on(error).await?,
             }
         }
-        Err(refused)
-    }
-
-    async fn open_at(&self, endpoint: &str, call: &Call<'_>) -> Result<Watch, CallError> {
-        let credential = self.shared.options.credential.as_ref();
-        let carried = self.session.carried();
-        let request = call.request(endpoint, carried.token(), credential)?;
-        let opened = self.shared.wire.exchange(request);
-        let reply = timeout(self.shared.options.attempt, opened)
-            .await
-            .map_err(|_late| CallError::Unknown("no answer in time".to_owned()))??;
-        if reply.status.is_success() {
-            return Ok(Watch(reply.body));
-        }
-        let refused = reply.read().await.err();
-        Err(refused.unwrap_or_else(|| CallError::Decode("a refusal without a problem".to_owned())))
     }
 }
+
+#[cfg(test)]
+mod tests;

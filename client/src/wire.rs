@@ -31,11 +31,14 @@ pub(crate) struct Request {
     pub(crate) body: Option<Bytes>,
 }
 
+/// What comes piece by piece; an error says why nothing more comes.
+pub(crate) type Body = BoxStream<'static, Result<Bytes, String>>;
+
 /// An answer whose body is yet to come.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
-    pub(crate) body: BoxStream<'static, Result<Bytes, String>>,
+    pub(crate) body: Body,
 }
 
 /// Why there is no answer.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use futures::stream::{self, StreamExt};
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
@@ -26,6 +27,8 @@ pub(crate) enum Then {
     Refuse(&'static str, u16, Option<u64>),
     /// An answer, after a while.
     Answer(Value, Duration),
+    /// A stream of which nothing has come yet.
+    Stream,
     /// The same, with this token of a session.
     Seen(&'static str, Box<Then>),
 }
@@ -104,7 +107,7 @@ fn probed(next: Option<&Then>) -> Then {
         None | Some(Then::NotSent) => Then::NotSent,
         Some(then @ (Then::Silence | Then::Answer(..))) => then.clone(),
         Some(Then::Seen(_, then)) => probed(Some(then)),
-        Some(Then::HangUp | Then::Refuse(..)) => Then::Answer(json!({}), FAR),
+        Some(Then::HangUp | Then::Refuse(..) | Then::Stream) => Then::Answer(json!({}), FAR),
     }
 }
 
@@ -145,6 +148,11 @@ fn act(then: Then) -> BoxFuture<'static, Result<Reply, Lost>> {
                 sleep(after).await;
                 Ok(reply(200, HeaderMap::new(), &body))
             }
+            Then::Stream => Ok(Reply {
+                status: StatusCode::OK,
+                headers: HeaderMap::new(),
+                body: stream::pending().boxed(),
+            }),
             Then::Seen(token, then) => {
                 let mut reply = act(*then).await?;
                 let token = HeaderValue::from_static(token);
@@ -160,6 +168,6 @@ fn reply(status: u16, headers: HeaderMap, body: &Value) -> Reply {
     Reply {
         status: StatusCode::from_u16(status).expect("a status"),
         headers,
-        body: Box::pin(futures::stream::once(async { Ok(bytes) })),
+        body: Box::pin(stream::once(async { Ok(bytes) })),
     }
 }
