@@ -11,6 +11,7 @@ use crate::credential::Credential;
 use crate::wire::Request;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 const CONSISTENCY: HeaderName = HeaderName::from_static("meridian-consistency");
 /// Carries a session there and back.
 pub(crate) const SESSION: HeaderName = HeaderName::from_static("meridian-session");
@@ -24,6 +25,7 @@ pub(crate) struct Call<'a> {
     pub(crate) key: Option<&'a str>,
     pub(crate) if_match: Option<&'a str>,
     pub(crate) consistency: Option<&'a str>,
+    pub(crate) last_event_id: Option<&'a str>,
     pub(crate) repeat: Repeat,
     pub(crate) hedge: Hedge,
 }
@@ -50,6 +52,7 @@ impl<'a> Call<'a> {
             key: None,
             if_match: None,
             consistency: None,
+            last_event_id: None,
             repeat,
             hedge: Hedge::Never,
         }
@@ -93,6 +96,7 @@ impl<'a> Call<'a> {
             (IDEMPOTENCY_KEY, self.key),
             (IF_MATCH, self.if_match),
             (CONSISTENCY, self.consistency),
+            (LAST_EVENT_ID, self.last_event_id),
             (SESSION, token),
         ] {
             let Some(value) = value else { continue };

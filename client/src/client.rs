@@ -13,7 +13,6 @@ use crate::hedge::Hedging;
 use crate::options::ClientOptions;
 use crate::roster::{Ranking, Roster};
 use crate::tend::Probes;
-use crate::watch::Watch;
 use crate::wire::{Http, Wire};
 use crate::{CallError, Session};
 
@@ -333,16 +332,6 @@ impl Client {
     pub async fn nearest(&self, place: Option<(f64, f64)>) -> Result<Answer, CallError> {
         let place = place.map_or_else(String::new, |(lat, lon)| format!("?lat={lat}&lon={lon}"));
         self.send(Call::get(format!("/v1/regions/nearest{place}")))
-            .await
-    }
-
-    /// `GET /v1/listings/{id}/watch`: the open stream of server-sent events, to be
-    /// read chunk by chunk. It has no deadline once it is open.
-    ///
-    /// # Errors
-    /// [`CallError`].
-    pub async fn watch(&self, id: &str) -> Result<Watch, CallError> {
-        self.open(Call::get(format!("/v1/listings/{id}/watch")))
             .await
     }
 }

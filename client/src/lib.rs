@@ -7,8 +7,9 @@
 //! been.
 //!
 //! What it decides, it decides in plain data that is told the time: `roster` which
-//! endpoint, `course` what after an attempt, `hedge` when a slow read is sent twice. It depends on no other crate of Meridian:
-//! it is what an outside program sees.
+//! endpoint, `course` what after an attempt, `hedge` when a slow read is sent twice, `session`
+//! which token is held, `watch::events` what a stream says. It depends on no other crate of
+//! Meridian: it is what an outside program sees.
 
 mod admin;
 mod answer;
@@ -50,5 +51,5 @@ pub use options::ClientOptions;
 pub use pages::EventPage;
 pub use session::Session;
 pub use trust::{Trust, TrustError};
-pub use watch::Watch;
+pub use watch::{Watch, WatchEvent};
 pub use webhook_endpoints::ReplayFrom;

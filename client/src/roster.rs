@@ -87,6 +87,14 @@ impl Roster {
         order
     }
 
+    /// The same, for whoever comes from an endpoint and goes on elsewhere if another one is up.
+    pub(crate) fn order_from(&mut self, left: &str, now: Instant) -> Vec<String> {
+        let mut order = self.order(now);
+        // Stable: beyond that nothing changes.
+        order.sort_by_key(|url| (!self.is_up(url, now), url == left));
+        order
+    }
+
     /// Whether an endpoint is worth a second request.
     pub(crate) fn is_up(&self, url: &str, now: Instant) -> bool {
         let mut known = self.endpoints.iter();

@@ -19,7 +19,7 @@ pub(crate) use tcp::Http;
 use crate::CallError;
 
 /// Longest answer that is read, in bytes.
-const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
+pub(crate) const ANSWER_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// A request to one endpoint.
 #[derive(Debug, Clone)]

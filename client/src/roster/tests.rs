@@ -51,6 +51,17 @@ fn nearest_is_used_once_it_is_known_and_seeds_in_their_order_before() {
 }
 
 #[test]
+fn whoever_comes_from_an_endpoint_goes_on_at_another_one_if_that_is_up() {
+    let now = Instant::now();
+    let mut roster = measured(20, 200, now);
+    assert_eq!(roster.order_from(NEAR, now), [FAR, NEAR]);
+    assert_eq!(roster.order_from(FAR, now), [NEAR, FAR]);
+    assert_eq!(roster.order(now), [NEAR, FAR], "that changes nothing");
+    roster.failed(FAR, Failure::Refused, now);
+    assert_eq!(roster.order_from(NEAR, now), [NEAR, FAR]);
+}
+
+#[test]
 fn endpoint_that_refuses_is_left_at_once_and_comes_back_after_a_rest_and_good_answers() {
     let start = Instant::now();
     let mut roster = measured(20, 200, start);

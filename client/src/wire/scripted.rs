@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
-use futures::stream::{self, StreamExt};
+use futures::stream::{self, Stream, StreamExt};
 use http::StatusCode;
 use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
 use serde_json::{Value, json};
@@ -27,10 +27,23 @@ pub(crate) enum Then {
     Refuse(&'static str, u16, Option<u64>),
     /// An answer, after a while.
     Answer(Value, Duration),
-    /// A stream of which nothing has come yet.
-    Stream,
+    /// A stream of these pieces.
+    Stream(&'static [&'static str], End),
+    /// A stream that says so often that it is there, and nothing else.
+    Beats(Duration),
     /// The same, with this token of a session.
     Seen(&'static str, Box<Then>),
+}
+
+/// How a stream ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// As the endpoint wants it.
+    Closed,
+    /// The connection breaks.
+    Broken,
+    /// Never: nothing more comes.
+    Never,
 }
 
 impl Then {
@@ -107,7 +120,9 @@ fn probed(next: Option<&Then>) -> Then {
         None | Some(Then::NotSent) => Then::NotSent,
         Some(then @ (Then::Silence | Then::Answer(..))) => then.clone(),
         Some(Then::Seen(_, then)) => probed(Some(then)),
-        Some(Then::HangUp | Then::Refuse(..) | Then::Stream) => Then::Answer(json!({}), FAR),
+        Some(Then::HangUp | Then::Refuse(..) | Then::Stream(..) | Then::Beats(_)) => {
+            Then::Answer(json!({}), FAR)
+        }
     }
 }
 
@@ -148,11 +163,19 @@ fn act(then: Then) -> BoxFuture<'static, Result<Reply, Lost>> {
                 sleep(after).await;
                 Ok(reply(200, HeaderMap::new(), &body))
             }
-            Then::Stream => Ok(Reply {
-                status: StatusCode::OK,
-                headers: HeaderMap::new(),
-                body: stream::pending().boxed(),
-            }),
+            Then::Stream(pieces, end) => {
+                let pieces = pieces.iter().map(|piece| Ok(Bytes::from(*piece)));
+                let end = match end {
+                    End::Closed => stream::empty().boxed(),
+                    End::Broken => stream::iter([Err("reset".to_owned())]).boxed(),
+                    End::Never => stream::pending().boxed(),
+                };
+                Ok(streamed(stream::iter(pieces).chain(end)))
+            }
+            Then::Beats(every) => Ok(streamed(stream::unfold((), move |()| async move {
+                sleep(every).await;
+                Some((Ok(Bytes::from(":\n\n")), ()))
+            }))),
             Then::Seen(token, then) => {
                 let mut reply = act(*then).await?;
                 let token = HeaderValue::from_static(token);
@@ -161,6 +184,14 @@ fn act(then: Then) -> BoxFuture<'static, Result<Reply, Lost>> {
             }
         }
     })
+}
+
+fn streamed(body: impl Stream<Item = Result<Bytes, String>> + Send + 'static) -> Reply {
+    Reply {
+        status: StatusCode::OK,
+        headers: HeaderMap::new(),
+        body: body.boxed(),
+    }
 }
 
 fn reply(status: u16, headers: HeaderMap, body: &Value) -> Reply {

@@ -1,13 +1,19 @@
 //! `meridian listing`: read, edit and watch through the API, and end conflicts.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use meridian_client::Answer;
+use futures::TryStreamExt;
+use meridian_client::{Answer, Client};
 use serde_json::{Map, Value};
 
 use super::Done;
 use crate::cli::{FindArgs, ListingCommand};
+
+/// A cluster that is stopped as a whole ends a watch node by node, and is then not reached any
+/// more, which takes a client ten seconds to say: so soon after such an end that is no failure.
+const STOPPED_WITHIN: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow::Result<Done> {
     match command {
@@ -46,15 +52,37 @@ pub(crate) async fn run(command: ListingCommand, out: &mut impl Write) -> anyhow
         ListingCommand::SetSurvival(arguments) => {
             return super::goals::set_survival(arguments, out).await;
         }
-        ListingCommand::Watch { id, to } => {
-            let mut events = to.client()?.watch(&id).await?;
-            while let Some(chunk) = events.chunk().await.context("the stream broke")? {
-                out.write_all(&chunk)?;
-                out.flush()?;
-            }
-        }
+        ListingCommand::Watch { id, to } => watch(&to.client()?, &id, out).await?,
     }
     Ok(Done::Well)
+}
+
+/// Events as they come, from whichever node tells them; as they were sent.
+async fn watch(client: &Client, id: &str, out: &mut impl Write) -> anyhow::Result<()> {
+    let mut events = client.watch(id).await?;
+    let mut ended: Option<Instant> = None;
+    loop {
+        let event = match events.try_next().await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let is_stopped = ended.is_some_and(|ended| ended.elapsed() < STOPPED_WITHIN);
+                if is_stopped && error.is_retryable() {
+                    return Ok(());
+                }
+                return Err(error).context("the stream broke");
+            }
+        };
+        if event.event == "watch.ended" {
+            ended = Some(Instant::now());
+        }
+        writeln!(out, "event: {}\ndata: {}", event.event, event.data)?;
+        if let Some(id) = event.id {
+            writeln!(out, "id: {id}")?;
+        }
+        writeln!(out)?;
+        out.flush()?;
+    }
 }
 
 /// One listing a line, in order; how many there are goes first.
