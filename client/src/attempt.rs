@@ -1,6 +1,8 @@
 //! One attempt of a call at one endpoint. The roster learns how it went; the session does only
 //! if the attempt is the one that counts.
 
+use std::time::Duration;
+
 use http::Method;
 use tokio::time::{Instant, timeout_at};
 
@@ -10,6 +12,10 @@ use crate::client::Client;
 use crate::roster::Failure;
 use crate::session::{By, Seen, Session};
 use crate::wire::Reply;
+
+/// How long an endpoint is left alone that is overloaded, at most. Nodes want a second or a few
+/// of it; longer waits are wanted by one listing, of which its node's others know nothing.
+const BUSY_MAX: Duration = Duration::from_secs(5);
 
 /// What came of an attempt.
 #[derive(Debug)]
@@ -100,8 +106,8 @@ impl Client {
             && error.code() == Some("overloaded")
             && let Some(wait) = error.retry_after()
         {
-            let until = (now + wait).into_std();
-            self.shared.roster().busy(endpoint, until);
+            let until = now + wait.min(BUSY_MAX);
+            self.shared.roster().busy(endpoint, until.into_std());
         }
     }
 

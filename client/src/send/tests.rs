@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use crate::roster::Ranking;
 use crate::wire::scripted::{self, Scripted};
 use crate::{CallError, Client, ClientOptions, NewStay, Session};
 
@@ -325,6 +326,31 @@ async fn second_request_that_is_refused_does_not_stand_for_the_first() {
     let read = client.listing("lst_x").await.expect("it is there");
     assert_eq!(read.body["from"], "one");
     assert_eq!(wire.asked()[25..], [ONE, OTHER]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoint_that_is_overloaded_for_long_is_asked_again_after_some_seconds() {
+    // Of a listing that is full for a minute, perhaps: the node takes others.
+    for wait in [60, u64::MAX] {
+        let refuse = scripted::Then::Refuse("overloaded", 503, Some(wait));
+        let (wire, client) = scripted([refuse, answer()], [answer()]);
+        let options = client.shared.options.clone();
+        let (session, way) = (Session::new(), Arc::new(wire.clone()));
+        let client = Client::assemble(options, session, way, Ranking::AsGiven);
+        client.edit_listing("lst_x", json!([])).await.expect("done");
+        client.listing("lst_y").await.expect("read");
+        tokio::time::advance(Duration::from_secs(6)).await;
+        client.listing("lst_y").await.expect("read");
+        assert_eq!(wire.asked(), [ONE, OTHER, OTHER, ONE]);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wait_that_no_clock_can_show_is_told() {
+    let refuse = scripted::Then::Refuse("no-quorum", 503, Some(u64::MAX));
+    let (_wire, client) = scripted([refuse.clone()], [refuse]);
+    let error = client.listing("lst_x").await.expect_err("refused");
+    assert_eq!(error.code(), Some("no-quorum"));
 }
 
 /// What the session holds after these two calls, of which the second begins and ends while the
