@@ -38,7 +38,13 @@ impl Reply {
         let body = if bytes.is_empty() {
             Value::Null
         } else {
-            serde_json::from_slice(&bytes).map_err(|cause| CallError::Decode(cause.to_string()))?
+            // What a write came to is in it.
+            serde_json::from_slice(&bytes).map_err(|cause| {
+                CallError::Unknown(format!(
+                    "status {}, and cannot be read: {cause}",
+                    self.status
+                ))
+            })?
         };
         let headers = &self.headers;
         let staleness_ms = header(headers, "meridian-staleness-ms");
@@ -63,20 +69,66 @@ impl Reply {
     }
 }
 
+/// A refusal that is no problem of a node comes from whatever stands in front of it: a proxy that
+/// answers 502 or 504 may have passed the request on.
 fn refusal(status: StatusCode, headers: &HeaderMap, bytes: &[u8]) -> CallError {
     let wait = header(headers, RETRY_AFTER.as_str()).and_then(|wait| wait.parse().ok());
-    match serde_json::from_slice::<Problem>(bytes) {
-        Ok(mut problem) => {
-            problem.retry_after = wait.map(Duration::from_secs);
-            CallError::Problem(Box::new(problem))
-        }
-        Err(_) => CallError::Decode(format!(
-            "status {status}{} without a problem",
-            wait.map_or_else(String::new, |wait| format!(" (retry after {wait} s)"))
-        )),
+    let wait = wait.map(Duration::from_secs);
+    if let Ok(mut problem) = serde_json::from_slice::<Problem>(bytes) {
+        problem.retry_after = wait;
+        return CallError::Problem(Box::new(problem));
+    }
+    let wait = wait.map_or_else(String::new, |wait| format!(" (retry after {wait:?})"));
+    let said = format!("status {status}{wait} without a problem");
+    if status.is_server_error() {
+        CallError::Unknown(said)
+    } else {
+        CallError::Decode(said)
     }
 }
 
 pub(crate) fn header(headers: &HeaderMap, name: &str) -> Option<String> {
     Some(headers.get(name)?.to_str().ok()?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use futures::StreamExt;
+    use futures::stream;
+    use http::header::{HeaderMap, HeaderValue, RETRY_AFTER};
+
+    use super::Answer;
+    use crate::CallError;
+    use crate::wire::Reply;
+
+    async fn read(status: u16, wait: Option<u64>, body: &'static str) -> Result<Answer, CallError> {
+        let wait = wait.map(|wait| (RETRY_AFTER, HeaderValue::from(wait)));
+        let reply = Reply {
+            status: status.try_into().expect("a status"),
+            headers: HeaderMap::from_iter(wait),
+            body: stream::iter([Ok(Bytes::from_static(body.as_bytes()))]).boxed(),
+        };
+        reply.read().await
+    }
+
+    /// A proxy gave up on a node that may have carried it out.
+    #[tokio::test]
+    async fn failure_that_no_node_has_told_proves_nothing() {
+        for status in [500, 502, 503, 504] {
+            let error = read(status, Some(5), "<html>").await.expect_err("refused");
+            assert!(error.outcome_unknown(), "{error}");
+            assert!(error.is_retryable());
+        }
+        for status in [404, 413, 431] {
+            let error = read(status, None, "<html>").await.expect_err("refused");
+            assert!(!error.outcome_unknown(), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn write_whose_answer_cannot_be_read_is_not_taken_for_failed() {
+        let error = read(201, None, "{\"id\":").await.expect_err("cut off");
+        assert!(error.outcome_unknown(), "{error}");
+    }
 }
