@@ -23,7 +23,6 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::clock::Clock;
 use crate::config::Config;
 use feeder::Feeder;
 
@@ -90,7 +89,7 @@ impl SearchDesk {
     /// Opens the index in the data folder and follows what the replica tells, until `cancel`.
     pub(crate) fn start(
         config: &Config,
-        (replica, clock): (Replica, Clock),
+        replica: Replica,
         tracker: &TaskTracker,
         cancel: &CancellationToken,
     ) -> Self {
@@ -101,7 +100,7 @@ impl SearchDesk {
         let index = Arc::default();
         let feeder = Feeder::new(
             (folder, config.search.clone()),
-            (replica, clock),
+            replica,
             (Arc::clone(&index), telling),
             (asked, doubted),
         );

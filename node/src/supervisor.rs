@@ -372,7 +372,7 @@ pub(crate) fn assemble(
     let desks = (&imports, &events, &map, &registers);
     dispatcher.connect(components((&groups, &replica, &bookings), desks));
     start(&replica, (&mesh, &bookings, &groups), tracker, background);
-    let searched = (replica.clone(), clock.clone());
+    let searched = replica.clone();
     let tasks = (tracker.clone(), stopping.clone());
     let relay = Relay::new(&identity, holdings, &mesh, config.booking_deadline(), tasks);
     let mover = mover(&config, (&replica, &relay), (&groups, &map, &clock));

@@ -42,6 +42,7 @@ mod error;
 mod events;
 mod floors;
 mod followed;
+mod freshness;
 #[cfg(test)]
 mod fuzz;
 mod held_up;

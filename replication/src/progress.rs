@@ -37,7 +37,7 @@ struct State {
     /// The latest timestamp that is durable here, by origin.
     seen: BTreeMap<NodeId, Hlc>,
     watermarks: BTreeMap<NodeId, Marks>,
-    /// When the last watermark of each has come that said more than the one before, since the start.
+    /// When its least watermark was last raised since the start, by origin.
     heard: BTreeMap<NodeId, Instant>,
     agreed: Option<Agreed>,
     whole: Whole,
@@ -73,6 +73,13 @@ impl Progress {
         recovered: Recovered,
         whole: Whole,
     ) -> Self {
+        let marks = recovered.watermarks.values();
+        let marks = marks.filter_map(|marks| marks.groups(Shards::ALL).pop());
+        // At the least: a clock may have been set back while this node was down.
+        let agreed = marks.map(|(mark, _)| mark).max().map(|mark| Agreed {
+            shown: mark.to_unix_nanos(),
+            at: Instant::now(),
+        });
         Self {
             this,
             others,
@@ -82,7 +89,7 @@ impl Progress {
                 seen: recovered.seen,
                 watermarks: recovered.watermarks,
                 heard: BTreeMap::new(),
-                agreed: None,
+                agreed,
                 whole,
             }),
             version: watch::channel(0).0,
@@ -156,13 +163,17 @@ impl Progress {
     ) -> Marks {
         let (marks, is_raised) = {
             let mut state = self.state();
+            let before = state.mark(origin);
             let marks = state.watermarks.entry(origin).or_default();
             let is_raised = marks.raise(shards, through);
             let marks = marks.clone();
+            let at = Instant::now();
             if is_raised {
-                let at = Instant::now();
-                state.heard.insert(origin, at);
                 state.agreed = Some(Agreed { shown: now, at });
+            }
+            // A log that is held up in one shard brings no freshness by the others.
+            if state.mark(origin) > before {
+                state.heard.insert(origin, at);
             }
             (marks, is_raised)
         };
@@ -318,9 +329,9 @@ impl Progress {
         })
     }
 
-    /// How long ago `time` was, by a clock that shows `now` and may have been set back.
-    pub(crate) fn age(&self, time: UnixNanos, now: UnixNanos) -> Duration {
-        self.state().set_right(now).saturating_since(time)
+    /// What this node's clock, which shows `now`, would show if it had not been set back.
+    pub(crate) fn set_right(&self, now: UnixNanos) -> UnixNanos {
+        self.state().set_right(now)
     }
 
     /// Whether a lag of no more than `bound` may come about soon: each node that is further away

@@ -241,7 +241,7 @@ impl Puller {
                 biased;
                 () = &mut turned => return Ok(()),
                 () = held_up.is_over() => return held_up.end(),
-                frame = self.next(&mut frames, &asked) => frame?,
+                frame = self.next(&mut frames, &asked, &held_up) => frame?,
             };
             tokio::select! {
                 biased;
@@ -324,6 +324,7 @@ impl Puller {
         &self,
         frames: &mut FrameReader,
         asked: &[(NodeId, Shards)],
+        held_up: &HeldUp,
     ) -> Result<Bytes, PullError> {
         let Some(shards) = of(asked, self.peer) else {
             return frames.next().await?.ok_or(PullError::Ended);
@@ -333,6 +334,8 @@ impl Puller {
             .await
             .map_err(|_elapsed| PullError::Silent(patience))??
             .ok_or(PullError::Ended)?;
+        // What is held up here does not come by this node: its neighbours ask for it elsewhere.
+        let shards = shards - held_up.of(self.peer);
         self.replica.inner().sources.hears(self.peer, shards);
         Ok(frame)
     }

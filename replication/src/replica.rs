@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards, UnixNanos};
+use meridian_regions::{ClockDrift, Formats, Hlc, ListingId, NodeId, ShardId, Shards};
 use meridian_replication_core::{SequenceGap, SessionToken, VersionVector};
 use meridian_storage::{Batch, DiskStats, Durability, Retention, StorageError, Store, Writer};
 use meridian_transport::Mesh;
@@ -40,10 +40,7 @@ use crate::sequencer::Sequencer;
 use crate::sources::Sources;
 use crate::told::{self, Told};
 use crate::trimming::{self, Trimming};
-use crate::{Changes, Forgotten, OriginLag, ReplicaOptions, puller};
-
-/// Of whom nothing was heard for so long, nothing is expected shortly: some heartbeats.
-const SILENCE: Duration = Duration::from_secs(1);
+use crate::{Changes, Forgotten, ReplicaOptions, puller};
 
 /// Handle to the listing plane. Cheap to clone.
 #[derive(Clone)]
@@ -397,33 +394,6 @@ impl Replica {
     #[must_use]
     pub fn hybrid_time(&self) -> Hlc {
         self.inner.sequencer.last()
-    }
-
-    /// How far this node is behind each other one.
-    #[must_use]
-    pub fn lag(&self) -> Vec<OriginLag> {
-        self.inner.progress.lag(self.inner.sequencer.now())
-    }
-
-    /// How stale what is read here may be: the greatest lag. `None` before every
-    /// other node has been heard since the start.
-    #[must_use]
-    pub fn staleness(&self) -> Option<Duration> {
-        self.inner.progress.staleness(self.inner.sequencer.now())
-    }
-
-    /// How old is what was written until `time`, by this node's clock, though it was set back.
-    #[must_use]
-    pub fn age(&self, time: UnixNanos) -> Duration {
-        self.inner.progress.age(time, self.inner.sequencer.now())
-    }
-
-    /// Whether a staleness of no more than `bound` is worth waiting for: everybody who is further
-    /// away than that has been heard of lately.
-    #[must_use]
-    pub fn may_freshen(&self, bound: Duration) -> bool {
-        let now = self.inner.sequencer.now();
-        self.inner.progress.may_freshen(bound, SILENCE, now)
     }
 
     /// Listings that change from now on.

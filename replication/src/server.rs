@@ -221,7 +221,10 @@ impl Pull<'_> {
         if wanted.iter().all(is_own) {
             return Ok(());
         }
-        let heard = inner.sources.heard_of(wanted);
+        let heard = inner.sources.heard_of(wanted).into_iter();
+        // What it cannot pass on is asked for elsewhere.
+        let heard = heard.map(|(origin, shards)| (origin, shards - self.unreadable(origin)));
+        let heard: Vec<_> = heard.filter(|(_, shards)| !shards.is_empty()).collect();
         if self.heard.as_ref() != Some(&heard) {
             let frame = PullFrame::Hears(heard.clone());
             self.replies.send(frame.encode().into()).await?;
@@ -313,7 +316,7 @@ impl Pull<'_> {
         whole: Shards,
     ) -> Result<(), ServeError> {
         // Though it is of none: who waits for this node's log counts on something to come.
-        let shards = shards - self.unreadable.get(&origin).copied().unwrap_or_default();
+        let shards = shards - self.unreadable(origin);
         let frame = PullFrame::Watermark {
             origin,
             through,
@@ -323,6 +326,10 @@ impl Pull<'_> {
         self.replies.send(frame.encode().into()).await?;
         self.replica.inner().sent.add_watermark(self.peer);
         Ok(())
+    }
+
+    fn unreadable(&self, origin: NodeId) -> Shards {
+        self.unreadable.get(&origin).copied().unwrap_or_default()
     }
 
     /// The same as [`Pull::gather`], except that a log of which the next entry cannot be read holds

@@ -46,7 +46,7 @@ impl Consistency {
         })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split(';').map(str::trim);
         let level = parts.next()?;
         let parameter = parts.next();
@@ -66,7 +66,7 @@ impl Consistency {
         }
     }
 
-    const fn as_str(self) -> &'static str {
+    pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Eventual => "eventual",
             Self::Session => "session",

@@ -80,7 +80,7 @@ pub(crate) async fn search(
         head.insert(SESSION, seen);
     }
     let as_of = answer.all.as_of;
-    let staleness = as_of.map(|as_of| node.replica.age(as_of));
+    let staleness = as_of.map(|as_of| node.replica.now().saturating_since(as_of));
     Achieved::of_search(answer.level, staleness).state(head);
     Ok(response)
 }

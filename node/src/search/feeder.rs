@@ -21,7 +21,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at, sleep_unti
 use super::work::{Done, Work, WorkError};
 use super::yielding::{Due, QUIET};
 use super::{Ask, Indexed};
-use crate::clock::Clock;
 use crate::config::SearchSection;
 
 /// Listings that are noted one by one; when there are more, all are compared.
@@ -40,7 +39,6 @@ pub(super) struct Feeder {
     folder: PathBuf,
     options: SearchSection,
     replica: Replica,
-    clock: Clock,
     index: super::Shared,
     telling: watch::Sender<Indexed>,
     asked: mpsc::Receiver<Ask>,
@@ -59,7 +57,7 @@ pub(super) struct Feeder {
 impl Feeder {
     pub(super) fn new(
         (folder, options): (PathBuf, SearchSection),
-        (replica, clock): (Replica, Clock),
+        replica: Replica,
         (index, telling): (super::Shared, watch::Sender<Indexed>),
         (asked, doubted): (mpsc::Receiver<Ask>, mpsc::Receiver<()>),
     ) -> Self {
@@ -70,7 +68,6 @@ impl Feeder {
             folder,
             options,
             replica,
-            clock,
             index,
             telling,
             asked,
@@ -253,9 +250,8 @@ impl Feeder {
 
     /// Until when everything that any node wrote is here.
     fn written_through(&self) -> Option<UnixNanos> {
-        let now = self.clock.now();
         let staleness = self.replica.staleness()?;
-        let now_ms = now.as_millis();
+        let now_ms = self.replica.now().as_millis();
         let behind_ms = u64::try_from(staleness.as_millis()).unwrap_or(u64::MAX);
         Some(UnixNanos::from_millis(now_ms.saturating_sub(behind_ms)))
     }

@@ -53,7 +53,7 @@ async fn node_comes_and_another_goes_while_guests_book_and_hosts_edit() {
     let load = Load::default();
     let clients = [1, 2, 1].map(|node| scenario.client(node));
     let changes = replace(&mut scenario, &load);
-    let done = load.during(clients, &listings, changes).await;
+    let done = Box::pin(load.during(clients, &listings, changes)).await;
 
     stays_away(&mut scenario, 3).await;
     all_is_there(&scenario, &[2, 4], &listings, done).await;

@@ -122,7 +122,7 @@ async fn region_comes_while_another_is_lost_which_is_then_removed_for_good() {
     // for it: it stays with one that lives.
     let clients = [client(&scenario), client(&scenario), scenario.client(1)];
     let changes = change(&mut scenario, &load, &listings);
-    let done = load.during(clients, &listings, changes).await;
+    let done = Box::pin(load.during(clients, &listings, changes)).await;
     // It was dead when it was removed, and begins by the map that it had.
     let begun = scenario.cluster.restart(3).await;
     until(PATIENCE, "node 3 to end by itself", async || {

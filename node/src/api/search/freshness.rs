@@ -30,7 +30,7 @@ pub(in crate::api) async fn catch_up(node: &Node, session: &Session) -> Result<b
             let bound = Duration::from_millis(staleness_ms_max);
             let is_fresh = || {
                 let as_of = node.search.indexed().as_of;
-                as_of.is_some_and(|as_of| node.replica.age(as_of) <= bound)
+                as_of.is_some_and(|as_of| node.replica.now().saturating_since(as_of) <= bound)
             };
             while !is_fresh() {
                 if left().is_zero() || !node.search.catch_up(left()).await {
