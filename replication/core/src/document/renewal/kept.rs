@@ -217,7 +217,7 @@ mod tests {
         }
         assert!(loaded.is_sound());
         assert_eq!(loaded.view(), document.view());
-        assert_eq!(loaded.beyond(&[], 1 << 20), Beyond::default());
+        assert_eq!(loaded.beyond(&[], 1 << 20), Beyond::UNREADABLE);
         assert!(load(&[&late]).is_err(), "a stored change is not left out");
     }
 }
