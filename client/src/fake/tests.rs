@@ -7,6 +7,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 
 use super::FakeCluster;
+use crate::wire::scripted::until;
 use crate::{CallError, Client, Find, IdempotencyKey, NewStay, Session};
 
 fn cluster() -> FakeCluster {
@@ -105,10 +106,11 @@ async fn change_whose_answer_was_lost_does_not_undo_what_somebody_has_written_si
     let (one, other) = (cluster.client(), cluster.client());
     let id = listing(&one).await;
     cluster.lose_answers("here", 1);
+    let before = cluster.requests("here");
     let first = one.patch_listing(&id, json!({"capacity": 5}), None);
     let since = async {
         // Before anybody could send the first one again.
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        until(|| cluster.requests("here") > before).await;
         let written = other.patch_listing(&id, json!({"capacity": 6}), None);
         written.await.expect("acknowledged");
     };

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::roster::Ranking;
-use crate::wire::scripted::{self, Scripted};
+use crate::wire::scripted::{self, ONE, OTHER, Scripted, scripted, until};
 use crate::{CallError, Client, ClientOptions, NewStay, Session};
 
 /// What the server does with one request.
@@ -109,23 +109,6 @@ async fn refusal_that_was_never_in_doubt_is_no_unknown() {
 async fn refusal_because_an_earlier_attempt_is_under_way_is_unknown() {
     let error = booked(&[Then::Refuse("idempotency-in-flight", 409)]).await;
     assert!(error.outcome_unknown(), "{error}");
-}
-
-const ONE: &str = "http://one";
-const OTHER: &str = "http://other";
-
-/// A client of two scripted endpoints, with the session of an earlier answer.
-fn scripted(
-    one: impl IntoIterator<Item = scripted::Then>,
-    other: impl IntoIterator<Item = scripted::Then>,
-) -> (Scripted, Client) {
-    let wire = Scripted::default();
-    wire.at(ONE, one);
-    wire.at(OTHER, other);
-    let builder = Client::builder().seed(ONE).seed(OTHER);
-    let builder = builder.session(Session::of("seen"));
-    let client = builder.wire(Arc::new(wire.clone())).build();
-    (wire, client.expect("a client"))
 }
 
 fn answer() -> scripted::Then {
@@ -360,9 +343,9 @@ async fn held_after(first: Asked, second: Asked) -> String {
         after("one", 500).seen("first"),
         after("one", 5).seen("second"),
     ];
-    let (_wire, client) = scripted(script, [scripted::Then::NotSent]);
+    let (wire, client) = scripted(script, [scripted::Then::NotSent]);
     let second = async {
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        until(|| wire.asked() == [ONE]).await;
         second.of(&client).await;
     };
     tokio::join!(first.of(&client), second);

@@ -8,25 +8,8 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use crate::roster::Ranking;
-use crate::wire::scripted::{End, Scripted, Then};
+use crate::wire::scripted::{End, ONE, OTHER, Scripted, Then, scripted};
 use crate::{CallError, Client, ClientOptions, Session, Watch};
-
-const ONE: &str = "http://one";
-const OTHER: &str = "http://other";
-
-/// A client of two endpoints, with the session of an earlier answer.
-fn scripted(
-    one: impl IntoIterator<Item = Then>,
-    other: impl IntoIterator<Item = Then>,
-) -> (Scripted, Client) {
-    let wire = Scripted::default();
-    wire.at(ONE, one);
-    wire.at(OTHER, other);
-    let builder = Client::builder().seed(ONE).seed(OTHER);
-    let builder = builder.session(Session::of("before"));
-    let client = builder.wire(Arc::new(wire.clone())).build();
-    (wire, client.expect("a client"))
-}
 
 #[tokio::test(start_paused = true)]
 async fn watch_is_opened_at_the_next_endpoint_where_one_is_silent_hangs_up_or_is_busy() {
@@ -60,7 +43,7 @@ async fn watch_is_within_the_session() {
     let open = Then::Stream(&[], End::Never).seen("after");
     let (wire, client) = scripted([open], [Then::NotSent]);
     client.watch("lst_x").await.expect("open");
-    assert_eq!(wire.seen()[0].headers["meridian-session"], "before");
+    assert_eq!(wire.seen()[0].headers["meridian-session"], "seen");
     assert_eq!(client.session().token().as_deref(), Some("after"));
 }
 

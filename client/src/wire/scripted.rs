@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{Lost, Reply, Request, Wire};
+use crate::{Client, Session};
 
 /// What an endpoint does with a request.
 #[derive(Debug, Clone)]
@@ -64,6 +65,31 @@ pub(crate) struct Scripted(Arc<Mutex<State>>);
 struct State {
     scripts: HashMap<String, VecDeque<Then>>,
     seen: Vec<Request>,
+}
+
+/// Two endpoints.
+pub(crate) const ONE: &str = "http://one";
+pub(crate) const OTHER: &str = "http://other";
+
+/// A client of two endpoints, with the session of an earlier answer.
+pub(crate) fn scripted(
+    one: impl IntoIterator<Item = Then>,
+    other: impl IntoIterator<Item = Then>,
+) -> (Scripted, Client) {
+    let wire = Scripted::default();
+    wire.at(ONE, one);
+    wire.at(OTHER, other);
+    let builder = Client::builder().seed(ONE).seed(OTHER);
+    let builder = builder.session(Session::of("seen"));
+    let client = builder.wire(Arc::new(wire.clone())).build();
+    (wire, client.expect("a client"))
+}
+
+/// Lets the other branches of a test go on until `condition` holds. No time passes meanwhile.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::task::yield_now().await;
+    }
 }
 
 impl Scripted {
