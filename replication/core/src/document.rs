@@ -55,7 +55,7 @@ use crate::change::EncodedChange;
 use crate::draft::ValidDraft;
 use crate::edit::EditOp;
 use crate::heads::{ChangeId, Heads};
-use crate::limits::CHANGE_BYTES_MAX;
+use crate::limits::{CHANGE_BYTES_MAX, DOCUMENT_BYTES_MAX};
 use crate::patch::ListingPatch;
 use crate::view::ListingView;
 use body::Body;
@@ -160,9 +160,13 @@ impl ListingDocument {
         patch: &ListingPatch,
     ) -> Result<Option<EncodedChange>, EditError> {
         self.live()?;
-        self.write((actor, at), "patch", revise::reads(patch), |writer| {
-            revise::patch(writer, patch)
-        })
+        self.write(
+            DOCUMENT_BYTES_MAX,
+            (actor, at),
+            "patch",
+            revise::reads(patch),
+            |writer| revise::patch(writer, patch),
+        )
     }
 
     /// Carries out operations in order, all of them or none. `None` if they change
@@ -179,9 +183,13 @@ impl ListingDocument {
         self.live()?;
         let counts = ops.iter().all(|op| matches!(op, EditOp::Increment { .. }));
         let message = if counts { deletion::COUNT } else { "edit" };
-        self.write((actor, at), message, ops::reads(ops), |writer| {
-            ops::edit(writer, ops)
-        })
+        self.write(
+            DOCUMENT_BYTES_MAX,
+            (actor, at),
+            message,
+            ops::reads(ops),
+            |writer| ops::edit(writer, ops),
+        )
     }
 
     /// Brings an imported listing to what its source says now: writes the fields
@@ -198,9 +206,13 @@ impl ListingDocument {
         draft: &ValidDraft,
     ) -> Result<Option<EncodedChange>, EditError> {
         match self.live() {
-            Ok(()) => self.write((actor, at), "import", Reads::EVERYTHING, |writer| {
-                reconcile::update(writer, draft.as_draft())
-            }),
+            Ok(()) => self.write(
+                DOCUMENT_BYTES_MAX,
+                (actor, at),
+                "import",
+                Reads::EVERYTHING,
+                |writer| reconcile::update(writer, draft.as_draft()),
+            ),
             Err(EditError::Deleted) => Ok(None),
             Err(error) => Err(error),
         }

@@ -17,6 +17,7 @@ use super::{Lifecycle, ListingDocument, deletion, text};
 use crate::change::EncodedChange;
 use crate::field_error::FieldError;
 use crate::heads::ChangeId;
+use crate::limits::DECIDED_BYTES_MAX;
 
 /// What the message of a choice begins with; the field and the value follow.
 const RESOLVE: &str = "resolve ";
@@ -115,10 +116,16 @@ impl ListingDocument {
         }
         let chosen = chosen(document, register, choice)?;
         let reads = Reads::EVERYTHING;
-        self.decide((actor, at), &message, reads, |writer| match chosen {
-            Chosen::Value(register, value) => writer.put(register, value),
-            Chosen::Description(whole) => text::replace(writer, &whole),
-        })
+        self.write(
+            DECIDED_BYTES_MAX,
+            (actor, at),
+            &message,
+            reads,
+            |writer| match chosen {
+                Chosen::Value(register, value) => writer.put(register, value),
+                Chosen::Description(whole) => text::replace(writer, &whole),
+            },
+        )
     }
 
     /// What a choice decides about the listing's deletion. To delete is an answer only if
@@ -200,7 +207,7 @@ impl ListingDocument {
             return Ok(None);
         }
         let (message, reads) = (choice.message(), Reads::default());
-        self.decide((actor, at), &message, reads, |writer| {
+        self.write(DECIDED_BYTES_MAX, (actor, at), &message, reads, |writer| {
             writer.rewrite(Register::DeletedAt, ScalarValue::Null)
         })
     }
@@ -217,9 +224,13 @@ impl ListingDocument {
         if !known.include(&self.keeps()) {
             return Err(EditError::Kept);
         }
-        self.decide((actor, at), message, Reads::default(), |writer| {
-            writer.rewrite(Register::DeletedAt, instant(at))
-        })
+        self.write(
+            DECIDED_BYTES_MAX,
+            (actor, at),
+            message,
+            Reads::default(),
+            |writer| writer.rewrite(Register::DeletedAt, instant(at)),
+        )
     }
 }
 

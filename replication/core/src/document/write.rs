@@ -12,7 +12,7 @@ use super::{standing, text};
 use crate::actor;
 use crate::change::EncodedChange;
 use crate::field_error::FieldError;
-use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, DECIDED_BYTES_MAX, DOCUMENT_BYTES_MAX};
+use crate::limits::{CHANGE_BYTES_MAX, CHANGE_OPS_MAX, DOCUMENT_BYTES_MAX};
 
 /// Why a listing is not edited. Nothing has been changed then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -220,31 +220,12 @@ impl<'a> Writer<'a> {
 }
 
 impl ListingDocument {
-    /// Makes one change of what `work` writes, which reads no more than `reads` says. `None` if
-    /// it writes nothing.
+    /// Makes one change of what `work` writes, which reads no more than `reads` says, unless the
+    /// history is longer than `bytes_max`: [`DOCUMENT_BYTES_MAX`], and [`DECIDED_BYTES_MAX`] for
+    /// what ends a dispute or the listing. `None` if it writes nothing.
+    ///
+    /// [`DECIDED_BYTES_MAX`]: crate::limits::DECIDED_BYTES_MAX
     pub(super) fn write(
-        &mut self,
-        by: (NodeId, UnixNanos),
-        message: &str,
-        reads: Reads,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<(), EditError>,
-    ) -> Result<Option<EncodedChange>, EditError> {
-        self.write_below(DOCUMENT_BYTES_MAX, by, message, reads, work)
-    }
-
-    /// The same of what ends a dispute or the listing, for which there is room in a history that
-    /// takes nothing else.
-    pub(super) fn decide(
-        &mut self,
-        by: (NodeId, UnixNanos),
-        message: &str,
-        reads: Reads,
-        work: impl FnOnce(&mut Writer<'_>) -> Result<(), EditError>,
-    ) -> Result<Option<EncodedChange>, EditError> {
-        self.write_below(DECIDED_BYTES_MAX, by, message, reads, work)
-    }
-
-    fn write_below(
         &mut self,
         bytes_max: u64,
         (actor, at): (NodeId, UnixNanos),

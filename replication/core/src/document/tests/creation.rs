@@ -14,6 +14,7 @@ use super::super::write::{Reads, Writer};
 use super::super::{creation, genesis, reconcile, text};
 use super::{at, body, content, created, draft, draft_of, listing, node, patched};
 use crate::document::Lifecycle;
+use crate::limits::DOCUMENT_BYTES_MAX;
 use crate::{Applied, EditError, ListingDocument, ListingDraft, ValidDraft, actor, change};
 
 /// A document that nobody has written to: its description is not replaced.
@@ -43,9 +44,13 @@ impl Sheet for Blank<'_, '_> {
 fn written(id: &ListingId, draft: &ValidDraft) -> (ListingDocument, Vec<u8>) {
     let mut document = ListingDocument::empty(id);
     let change = document
-        .write((node(1), at(0)), "create", Reads::EVERYTHING, |writer| {
-            reconcile::create(&mut Blank(writer), at(0), draft.as_draft())
-        })
+        .write(
+            DOCUMENT_BYTES_MAX,
+            (node(1), at(0)),
+            "create",
+            Reads::EVERYTHING,
+            |writer| reconcile::create(&mut Blank(writer), at(0), draft.as_draft()),
+        )
         .expect("a valid draft fits")
         .expect("a valid draft has a title");
     (document, change.into_bytes())
